@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * A frame from a container arrives at the host end of its veth:
+ *
+ *	packet socket (nfvd)                tc ingress
+ *	┌─────────────────────────────┐    ┌──────────────────────────────────┐
+ *	│ filter: known? note it      │    │ the one noted? redirect to peer  │
+ *	│ for tc, do not take it      │ ─► │ else drop: nfvd has it, and the  │
+ *	│ else take it                │    │ host's stack is not to answer    │
+ *	└─────────────────────────────┘    └──────────────────────────────────┘
+ *
+ * Packet sockets come first in the kernel, and tc follows on the same CPU with
+ * the same frame. So the filter decides, once, and tc carries out what it decided
+ * for this very frame: whatever nfvd changes in the maps meanwhile, no frame is
+ * seen twice. Should another frame come in between (a kernel with preemptible
+ * softirqs), the note is not about ours any more, and one frame is lost.
+ *
+ * Only an address in use at the very port that nfvd learnt it at may take the
+ * shortcut; new and moved ones are user space's to judge.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+#include "shortcut.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SHORTCUT_ADDRESSES);
+	__type(key, struct shortcut_address);
+	__type(value, struct shortcut_where);
+} addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SHORTCUT_PORTS);
+	__type(key, __u32);
+	__type(value, struct shortcut_port);
+} ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, SHORTCUT_PAIRS);
+	__type(key, struct shortcut_pair);
+	__type(value, struct shortcut_count);
+} counters SEC(".maps");
+
+/* What the filter decided about the last frame on this CPU. */
+struct verdict {
+	__u64 skb;		/* which frame: its address, never dereferenced; 0: none */
+	__u32 ifindex;		/* where to redirect to */
+	__u32 pad;
+	struct shortcut_pair pair;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct verdict);
+} verdicts SEC(".maps");
+
+/* Where the frame may go without user space; NULL: nowhere. */
+static __always_inline struct shortcut_where *find(struct __sk_buff *skb, struct shortcut_where **src)
+{
+	struct shortcut_address dst_key, src_key;
+	struct shortcut_where *dst;
+	struct shortcut_port *port;
+	__u32 ifindex = skb->ifindex;
+	__u8 mac[12];
+
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (!port || !port->on || bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)) || mac[0] & 1)
+		return NULL;
+	__builtin_memcpy(dst_key.mac, mac, 6);
+	__builtin_memcpy(src_key.mac, mac + 6, 6);
+	dst_key.vlan = src_key.vlan = skb->vlan_present ? skb->vlan_tci & 0xfff : 0;
+	*src = bpf_map_lookup_elem(&addresses, &src_key);
+	if (!*src || (*src)->port != port->port)
+		return NULL;
+	dst = bpf_map_lookup_elem(&addresses, &dst_key);
+	/* What would not fit the receiver's MTU has to be refused with a reason, by user space. */
+	if (!dst || !dst->ifindex || dst->port == port->port || dst->mtu != port->mtu)
+		return NULL;
+	return dst;
+}
+
+/* The counter of a pair; made when the pair's first frame comes. */
+static __always_inline struct shortcut_count *count_of(const struct shortcut_pair *pair)
+{
+	struct shortcut_count *count = bpf_map_lookup_elem(&counters, pair), zero = { 0, 0 };
+
+	if (count)
+		return count;
+	bpf_map_update_elem(&counters, pair, &zero, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&counters, pair);
+}
+
+SEC("socket")
+int shortcut_filter(struct __sk_buff *skb)
+{
+	struct shortcut_where *src, *dst = find(skb, &src);
+	__u32 zero = 0;
+	struct verdict *v = bpf_map_lookup_elem(&verdicts, &zero);
+	__u64 now;
+
+	if (!v)
+		return -1;
+	v->skb = 0;
+	if (!dst)
+		return -1;
+	v->pair.src = src->port;
+	v->pair.dst = dst->port;
+	v->ifindex = dst->ifindex;
+	/* What cannot be counted does not pass uncounted. */
+	if (!count_of(&v->pair))
+		return -1;
+	v->skb = (__u64)skb;
+	now = bpf_ktime_get_coarse_ns();
+	if (src->seen_ns != now)
+		src->seen_ns = now;
+	return 0;
+}
+
+SEC("tc")
+int shortcut_ingress(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct verdict *v = bpf_map_lookup_elem(&verdicts, &zero);
+	struct shortcut_count *count;
+
+	if (!v || v->skb != (__u64)skb)
+		return TC_ACT_SHOT;
+	v->skb = 0;
+	count = bpf_map_lookup_elem(&counters, &v->pair);
+	if (!count)
+		return TC_ACT_SHOT;
+	count->frames++;
+	count->bytes += skb->len + (skb->vlan_present ? 4 : 0);
+	/* It was addressed to another host than ours; where it goes now, it has arrived. */
+	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
+	return bpf_redirect_peer(v->ifindex, 0);
+}

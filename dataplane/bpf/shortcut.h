@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the shortcut's programs and nfvd share: keys and values of the maps. */
+#ifndef NFVD_BPF_SHORTCUT_H
+#define NFVD_BPF_SHORTCUT_H
+
+#define SHORTCUT_ADDRESSES	65536
+#define SHORTCUT_PORTS		256
+#define SHORTCUT_PAIRS		16384
+
+struct shortcut_address {	/* key of addresses */
+	__u8 mac[6];
+	__u16 vlan;
+};
+
+struct shortcut_where {
+	__u32 port;		/* id of the port where the address was learnt */
+	__u32 ifindex;		/* host end to redirect to; 0: not by the shortcut */
+	__u32 mtu;		/* of that device */
+	__u32 pad;
+	__u64 seen_ns;		/* CLOCK_MONOTONIC; written by the program as a source passes */
+};
+
+struct shortcut_port {		/* value of ports, by ifindex */
+	__u32 port;
+	__u32 on;
+	__u32 mtu;
+};
+
+struct shortcut_pair {		/* key of counters */
+	__u32 src, dst;
+};
+
+struct shortcut_count {
+	__u64 frames, bytes;
+};
+
+#endif

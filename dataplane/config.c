@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "control.h"
+#include "worker.h"
+
+#define SPIN_US_DEFAULT 50
+
+struct nfvd_config nfvd_config = {
+	.state_dir = NFV_STATE_DIR,
+	.workers = 1,
+	.spin_us = SPIN_US_DEFAULT,
+};
+
+static const char usage[] =
+	"usage: nfvd [options]\n"
+	"  --state-dir DIR   lock, control socket and vhost-user sockets (" NFV_STATE_DIR ")\n"
+	"  --workers N       threads that switch, 1 to 16 (1)\n"
+	"  --cpus A,B,...    pin worker 0 to CPU A, worker 1 to B, ... (not pinned)\n"
+	"  --spin-us N       how long an idle worker polls before it sleeps, up to 1000000 (50)\n"
+	"  --verbose         librte_vhost's messages too\n"
+	"  --version, --help\n";
+
+static long number(const char *option, const char *text, long min, long max)
+{
+	char *end;
+	long v = strtol(text, &end, 10);
+
+	if (!*text || *end || v < min || v > max) {
+		fprintf(stderr, "nfvd: --%s is a number from %ld to %ld, not '%s'\n", option, min, max, text);
+		exit(2);
+	}
+	return v;
+}
+
+static void parse_cpus(char *list)
+{
+	char *save, *part = strtok_r(list, ",", &save);
+
+	for (unsigned int i = 0; part && i < NFVD_WORKERS_MAX; i++, part = strtok_r(NULL, ",", &save))
+		nfvd_config.cpus[i] = number("cpus", part, 0, 1023);
+}
+
+int nfvd_config_parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "state-dir", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' },
+		{ "cpus", required_argument, NULL, 'c' },      { "spin-us", required_argument, NULL, 's' },
+		{ "verbose", no_argument, NULL, 'v' },	       { "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },	       { 0 },
+	};
+	int c;
+
+	for (unsigned int i = 0; i < NFVD_WORKERS_MAX; i++)
+		nfvd_config.cpus[i] = -1;
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			nfvd_config.state_dir = optarg;
+			break;
+		case 'w':
+			nfvd_config.workers = number("workers", optarg, 1, NFVD_WORKERS_MAX);
+			break;
+		case 'c':
+			parse_cpus(optarg);
+			break;
+		case 's':
+			nfvd_config.spin_us = number("spin-us", optarg, 0, 1000000);
+			break;
+		case 'v':
+			nfvd_config.verbose = true;
+			break;
+		case 'V':
+			puts("nfvd " NFV_VERSION);
+			exit(0);
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (optind < argc || nfvd_config.state_dir[0] != '/') {
+		fprintf(stderr, "nfvd: %s\n%s", optind < argc ? "takes no arguments" : "--state-dir is an absolute path", usage);
+		return 2;
+	}
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the parts of the control thread share. */
+#ifndef NFVD_CONTROL_H
+#define NFVD_CONTROL_H
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+#include "port.h"
+
+struct nfvd_config {
+	const char *state_dir;		/* absolute; holds the lock, the control socket, default vhost sockets */
+	unsigned int workers, spin_us;
+	int cpus[16];			/* by worker; -1: not pinned */
+	bool verbose;
+};
+
+extern struct nfvd_config nfvd_config;
+extern sd_event *nfvd_event_loop;
+extern uint64_t nfvd_started_us;
+
+/* config.c: 0, or an exit status plus 1 with a message on stderr. */
+int nfvd_config_parse(int argc, char **argv);
+
+/* state.c: own the state directory, or say who does. 0 or -errno. */
+int nfvd_state_lock(void);
+void nfvd_state_unlock(void);
+
+uint64_t nfvd_now_us(void);	/* monotonic */
+const char *nfvd_state_name(enum nfvd_state state);
+
+/* Every 100 ms: port ticks, ageing, shortcut. */
+int nfvd_ticks_start(void);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every frame that is not delivered, and every message or ring that is refused,
+ * is counted under one of these at one port. X(enumerator, name, help).
+ * The first group counts frames and takes part in conservation (rx_frames +
+ * replicated = delivered + dropped); the second counts events that are no frames.
+ */
+#ifndef NFVD_DROP_H
+#define NFVD_DROP_H
+
+#define NFVD_DROPS(X)								\
+	X(RUNT, "runt", "shorter than an Ethernet header")			\
+	X(RUNT_CHAIN, "runt_chain", "a Tx chain too short for its virtio_net_hdr") \
+	X(OVERSIZE, "oversize", "longer than a 64 KiB super-frame")		\
+	X(TOO_MANY_SEGS, "too_many_segs", "more Tx descriptors in one frame than nfvd moves") \
+	X(BAD_CSUM, "bad_csum", "the checksum request points outside the header") \
+	X(BAD_GSO, "bad_gso", "segmentation request that contradicts the frame") \
+	X(GSO_UNSUP, "gso_unsup", "super-frame that the receiver does not take and that cannot be segmented") \
+	X(MEM_FAULT, "mem_fault", "the sender's memory could not be read")	\
+	X(CTRL_PROTO, "ctrl_proto", "link-local protocol (STP, LACP, LLDP, pause): never crosses a switch") \
+	X(BAD_SRC_MAC, "bad_src_mac", "the source address is multicast or zero") \
+	X(MAC_LIMIT, "mac_limit", "the port has taught its share of addresses; raise it with 'macs N' at attach") \
+	X(MAC_FLAP, "mac_flap", "the source address is in use at another port")	\
+	X(SAME_PORT, "same_port", "the destination is where the frame came from") \
+	X(NO_DST, "no_dst", "to be flooded, but there is no other port")	\
+	X(DST_DOWN, "dst_down", "the destination port is not up")		\
+	X(DST_FULL, "dst_full", "the receiver posted too few buffers, or its socket was full") \
+	X(RX_BUF_SHORT, "rx_buf_short", "the receiver's buffers cannot hold the frame") \
+	X(DST_FENCED, "dst_fenced", "the receiver's queue was fenced while delivering") \
+	X(MTU, "mtu", "longer than the receiving device's MTU")			\
+	X(DST_ERROR, "dst_error", "the kernel refused the frame at the receiving device") \
+	X(TRUNCATED, "truncated", "the device's frame was longer than it said")
+
+#define NFVD_FAULTS(X)								\
+	X(BAD_AVAIL_IDX, "bad_avail_idx", "avail index ahead by more than the ring") \
+	X(BAD_DESC_HEAD, "bad_desc_head", "head outside the descriptor table")	\
+	X(BAD_DESC_NEXT, "bad_desc_next", "next outside the descriptor table")	\
+	X(DESC_LOOP, "desc_loop", "descriptor chain longer than its table")	\
+	X(DESC_PERM, "desc_perm", "writable descriptor in Tx, or read-only in Rx") \
+	X(BAD_GPA, "bad_gpa", "descriptor address outside guest memory")	\
+	X(BAD_INDIRECT, "bad_indirect", "malformed indirect table")		\
+	X(MEM_SIGBUS, "mem_sigbus", "guest memory file truncated under us")	\
+	X(KICK_SPURIOUS, "kick_spurious", "woken by a guest that had nothing")	\
+	X(VU_BAD_MSG, "vu_bad_msg", "vhost-user message malformed or not supported") \
+	X(VU_BAD_FDS, "vu_bad_fds", "vhost-user message with wrong file descriptors") \
+	X(VU_BAD_INDEX, "vu_bad_index", "vhost-user message for a queue that does not exist") \
+	X(VU_BAD_NUM, "vu_bad_num", "virtqueue size not a power of two up to 32768") \
+	X(VU_BAD_ADDR, "vu_bad_addr", "virtqueue unaligned, overlapping, or outside guest memory") \
+	X(VU_BAD_MEM, "vu_bad_mem", "memory table empty, overlapping or wrapping") \
+	X(VU_BAD_LOG, "vu_bad_log", "dirty log refused: not offered")		\
+	X(VU_BAD_INFLIGHT, "vu_bad_inflight", "inflight area refused: not offered") \
+	X(VU_TIMEOUT, "vu_timeout", "vhost-user peer silent or too slow")	\
+	X(VU_SECOND_CLIENT, "vu_second_client", "second connection to one socket refused") \
+	X(FEATURE_VIOLATION, "feature_violation", "feature acknowledged that was not offered") \
+	X(MEM_FD_SHORT, "mem_fd_short", "memory region larger than its file")	\
+	X(MEM_UNSHARED, "mem_unshared", "guest memory is not shared; QEMU needs share=on") \
+	X(VU_DISCONNECT, "vu_disconnect", "the vhost-user peer went away")
+
+enum nfvd_drop {
+#define X(e, name, help) NFVD_DROP_##e,
+	NFVD_DROPS(X)
+	NFVD_N_DROPS,
+	NFVD_DROP_LAST_ = NFVD_N_DROPS - 1,
+	NFVD_FAULTS(X)
+#undef X
+	NFVD_N_REASONS
+};
+
+struct nfvd_reason {
+	const char *name, *help;
+};
+
+extern const struct nfvd_reason nfvd_reasons[NFVD_N_REASONS];
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A frame, still lying where its sender left it.
+ *
+ *	        private (this struct)                    at the origin
+ *	┌───────────────┬──────────────────┐      ┌──────────────────────────┐
+ *	│ virtio_net_hdr│ hdr[0..hdr_len)  │ ───► │ iov[0..iov_n): the rest  │
+ *	└───────────────┴──────────────────┘      └──────────────────────────┘
+ *
+ * The switch decides on hdr[], and hdr[] is what is delivered: bytes that were
+ * checked are never read again at the origin. The rest moves once, from iov[]
+ * to the destination. iov[] may point into memory that its owner changes at
+ * any time, so nothing may be decided on it.
+ */
+#ifndef NFVD_FRAME_H
+#define NFVD_FRAME_H
+
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/uio.h>
+#include <linux/virtio_net.h>
+
+#define NFVD_HDR_MAX	128	/* bytes of private header copy */
+#define NFVD_BURST	64	/* frames that one poll of one queue takes at most */
+#define NFVD_FRAME_MAX	65562	/* bytes: a 64 KiB super-frame, Ethernet header, two VLAN tags */
+#define NFVD_FRAME_MIN	14	/* bytes: an Ethernet header */
+#define NFVD_IOV_MAX	1000	/* I/O vectors of one frame; below UIO_MAXIOV, so that sendmsg takes it */
+
+struct nfvd_frame {
+	uint32_t len;			/* bytes of the frame, Ethernet header on, no virtio_net_hdr */
+	uint16_t hdr_len;		/* bytes in hdr[]: min(len, NFVD_HDR_MAX) */
+	uint16_t iov_n;			/* iov[] holds exactly the bytes hdr_len..len */
+	uint8_t origin_copies;		/* copies that brought the payload to iov[]: 0 for guest memory */
+	const struct iovec *iov;
+	/* The two below are adjacent on purpose: one memcpy delivers both. */
+	struct virtio_net_hdr_mrg_rxbuf vnet;	/* little-endian; num_buffers is the receiver's */
+	uint8_t hdr[NFVD_HDR_MAX];
+};
+
+_Static_assert(offsetof(struct nfvd_frame, hdr) - offsetof(struct nfvd_frame, vnet) == 12,
+	       "vnet and hdr must be adjacent");
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Log lines (stderr, with sd-daemon levels, rate limited) and events (the last few, by RPC). */
+#ifndef NFVD_LOG_H
+#define NFVD_LOG_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <syslog.h>
+
+void nfvd_log(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Log, and remember for events.get. port may be NULL. Any thread but a worker. */
+void nfvd_event(const char *port, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Events after since, as {"events": [...], "next": seq}; a new reference. */
+json_t *nfvd_events(uint64_t since);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+#include <urcu-qsbr.h>
+#include "control.h"
+#include "eal.h"
+#include "fdb.h"
+#include "gmem.h"
+#include "log.h"
+#include "netlink.h"
+#include "rpc_server.h"
+#include "shortcut.h"
+#include "worker.h"
+
+sd_event *nfvd_event_loop;
+uint64_t nfvd_started_us;
+
+/* SIGTERM and SIGINT end the event loop; blocked here, so that every thread inherits that. */
+static int init_event_loop(void)
+{
+	sigset_t set;
+	int err;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	err = sd_event_default(&nfvd_event_loop);
+	if (err >= 0)
+		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGTERM, NULL, NULL);
+	if (err >= 0)
+		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGINT, NULL, NULL);
+	return err < 0 ? err : 0;
+}
+
+int main(int argc, char **argv)
+{
+	char socket[4096];
+	int err = nfvd_config_parse(argc, argv);
+
+	if (err)
+		return err;
+	nfvd_started_us = nfvd_now_us();
+	snprintf(socket, sizeof(socket), "%s/" NFV_CTL_SOCKET, nfvd_config.state_dir);
+	if ((err = init_event_loop()))
+		goto out;
+	if ((err = nfvd_state_lock()))
+		goto no_lock;
+	if ((err = nfvd_eal_init(nfvd_config.verbose)))
+		goto no_eal;
+	rcu_register_thread();
+	rcu_thread_offline();
+	if ((err = nfvd_gmem_sigbus_init()) || (err = nfvd_fdb_init()))
+		goto no_fdb;
+	if (nfvd_shortcut_init())
+		nfvd_event(NULL, "container shortcut not available, containers go through user space");
+	if ((err = nfvd_netlink_start(nfvd_event_loop)))
+		goto no_netlink;
+	if ((err = nfvd_workers_start(nfvd_config.workers, nfvd_config.cpus, nfvd_config.spin_us)))
+		goto no_workers;
+	if ((err = nfvd_ticks_start()) < 0 || (err = nfvd_rpc_start(nfvd_event_loop, socket)))
+		goto no_rpc;
+	sd_notify(0, "READY=1");
+	nfvd_event(NULL, "nfvd %s ready: %u worker(s), control socket %s", NFV_VERSION, nfvd_config.workers, socket);
+	err = sd_event_loop(nfvd_event_loop);
+	sd_notify(0, "STOPPING=1");
+	nfvd_rpc_stop();
+no_rpc:
+	nfvd_port_detach_all();
+no_workers:
+	nfvd_workers_stop();
+	nfvd_netlink_stop();
+no_netlink:
+	nfvd_shortcut_fini();
+	nfvd_fdb_fini();
+no_fdb:
+	rcu_unregister_thread();
+	nfvd_eal_fini();
+no_eal:
+	nfvd_state_unlock();
+no_lock:
+	sd_event_unref(nfvd_event_loop);
+out:
+	if (err)
+		nfvd_log(LOG_ERR, "%s", strerror(-err));
+	return err ? 1 : 0;
+}

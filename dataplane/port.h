@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports: what the switch and control know of an endpoint, and what a port type provides.
+ *
+ * A port lives from nfvd_port_attach() to nfvd_port_detach(), both on the control
+ * thread. Workers find it in the RCU table nfvd_ports[]; control unpublishes it,
+ * waits for all workers, then calls ops->detach.
+ */
+#ifndef NFVD_PORT_H
+#define NFVD_PORT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <jansson.h>
+#include <nfv/rpc.h>
+#include "drop.h"
+#include "frame.h"
+#include "ledger.h"
+
+#define NFVD_PORTS_MAX	256
+#define NFVD_RXQS_MAX	8	/* receive queues of one port */
+
+struct nfvd_port;
+struct nfvd_worker;
+
+enum nfvd_state {
+#define X(e, name, help) NFVD_STATE_##e,
+	NFV_STATES(X)
+#undef X
+};
+
+/* What a receiver takes unfinished; the rest nfvd computes or segments. */
+#define NFVD_ACCEPT_CSUM	(1u << 0)	/* partial checksums */
+#define NFVD_ACCEPT_TSO4	(1u << 1)
+#define NFVD_ACCEPT_TSO6	(1u << 2)
+#define NFVD_ACCEPT_ECN		(1u << 3)	/* TSO with ECN */
+#define NFVD_ACCEPT_USO		(1u << 4)	/* UDP segmentation: kernel devices only */
+#define NFVD_ACCEPT_ALL		0x1fu
+
+/* Why a control operation failed: one line, and the command that helps (may be empty). */
+struct nfvd_err {
+	int code;		/* NFV_RPC_E_* */
+	char text[256], hint[256];
+};
+
+int nfvd_err(struct nfvd_err *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));	/* fills in *err, returns -1 */
+void nfvd_hint(struct nfvd_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* One receive queue (the endpoint's Tx), polled by exactly one worker. */
+struct nfvd_rxq {
+	struct nfvd_port *port;
+	unsigned int index;
+	struct nfvd_worker *worker;	/* set by nfvd_worker_add() */
+	bool woken;			/* W: its fd woke the worker, and no frame was found yet */
+	int fd;				/* readable when there may be frames; set before nfvd_worker_add() */
+	int node;			/* NUMA node of the endpoint's memory; -1: no matter */
+	void *priv;			/* the port type's */
+};
+
+/*
+ * A port type: one file that ends in one of these. Contexts: C control thread,
+ * W the worker that polls the queue, T any worker (several at once).
+ */
+struct nfvd_port_ops {
+	const char *type;
+	/*
+	 * C. Parse params (unknown keys are an error), set up, set port->nr_rxq and rxq[]. All or nothing.
+	 * May record steps with nfvd_attach_step(). Returns 0 or -1 with *err filled in.
+	 */
+	int (*attach)(struct nfvd_port *port, json_t *params, struct nfvd_err *err);
+	/* C. No worker uses the port any more. Frees port->priv. */
+	void (*detach)(struct nfvd_port *port);
+	/*
+	 * W. Take up to max frames; fill frames[], iov from the worker's pool or the port's own
+	 * memory, valid until rx_done. Malformed frames are counted with nfvd_rx_drop() and not returned.
+	 */
+	unsigned int (*rx)(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int max);
+	/* W. All frames of the last rx are dealt with: give the buffers back to the endpoint. May be NULL. */
+	void (*rx_done)(struct nfvd_worker *w, struct nfvd_rxq *q);
+	/*
+	 * T. Deliver n frames of one source; count into *l what was delivered (frames, bytes,
+	 * copies, copied_bytes, syscalls) and with nfvd_tx_drop() what was not: exactly n in all.
+	 */
+	void (*tx)(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_frame **frames,
+		   unsigned int n, struct nfvd_ledger *l);
+	/* W. About to sleep (true): ask for wake-ups on q->fd; returns true if frames are waiting already. Awake (false): undo. May be NULL. */
+	bool (*arm)(struct nfvd_rxq *q, bool sleep);
+	/* C. Add type-specific members to the port's JSON. */
+	void (*show)(struct nfvd_port *port, json_t *obj);
+	/* C. Every 100 ms; may be NULL. */
+	void (*tick)(struct nfvd_port *port);
+};
+
+struct nfvd_port {
+	unsigned int id;			/* index into nfvd_ports[], reused after detach */
+	char name[NFV_NAME_MAX + 1];
+	const struct nfvd_port_ops *ops;
+	_Atomic(enum nfvd_state) state;		/* set with nfvd_port_set_state() */
+	_Atomic(uint32_t) accepts;		/* NFVD_ACCEPT_* */
+	uint32_t macs_max;
+	_Atomic(uint32_t) macs;			/* addresses learnt at this port */
+	unsigned int nr_rxq;
+	struct nfvd_rxq rxq[NFVD_RXQS_MAX];
+	uint64_t attach_us;
+	json_t *attach_steps;			/* {step: microseconds} */
+	_Atomic(uint64_t) faults[NFVD_N_REASONS];	/* counted outside workers: nfvd_fault() */
+	void *priv;				/* the port type's */
+};
+
+extern struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];	/* RCU; published by control */
+
+/* ---- for control (port.c) ---- */
+struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err);
+int nfvd_port_detach(const char *name, struct nfvd_err *err);
+struct nfvd_port *nfvd_port_find(const char *name);
+void nfvd_port_detach_all(void);
+bool nfvd_name_ok(const char *name);
+
+/* ---- for port types ---- */
+void nfvd_attach_step(struct nfvd_port *port, const char *step, uint64_t us);
+/* Any thread but a worker. Writes one event line when the state changes. */
+void nfvd_port_set_state(struct nfvd_port *port, enum nfvd_state state, const char *why);
+/* C. Detach soon, from the event loop rather than from under the caller. */
+void nfvd_port_detach_later(struct nfvd_port *port);
+/* C or the vhost thread: (un)register a queue with its worker. del waits until no worker uses it. */
+void nfvd_worker_add(struct nfvd_rxq *q);
+void nfvd_worker_del(struct nfvd_rxq *q);
+/* Any thread but a worker: wait until every worker has passed a quiescent state. */
+void nfvd_quiesce(void);
+/* Worker: count a frame that was taken from q's endpoint but is not worth returning. */
+void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
+/* Worker: count a frame that could not be delivered to port. */
+void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
+/* Worker: count system calls that taking frames cost. */
+void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned int n);
+/* Any thread: count an event that is no frame. */
+void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n);
+
+extern const struct nfvd_port_ops nfvd_port_vhost, nfvd_port_veth, nfvd_port_netdev;
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The methods of include/nfv/rpc.h; params and results are described there. */
+#ifndef NFVD_RPC_METHODS_H
+#define NFVD_RPC_METHODS_H
+
+#include <jansson.h>
+#include "port.h"
+
+json_t *nfvd_rpc_daemon_info(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_port_attach(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_port_detach(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_port_list(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_ledger_get(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_fdb_list(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err);
+
+/* Refuse members that the method does not know. names ends with NULL. 0 or -1 with *err. */
+int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err);
+
+#endif

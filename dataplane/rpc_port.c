@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Methods about the daemon and its ports. */
+#include <string.h>
+#include <unistd.h>
+#include "control.h"
+#include "log.h"
+#include "rpc_methods.h"
+#include "rpc_server.h"
+#include "shortcut.h"
+
+const struct nfvd_rpc_method nfvd_rpc_methods[] = {
+	{ "daemon.info", nfvd_rpc_daemon_info },   { "port.attach", nfvd_rpc_port_attach },
+	{ "port.detach", nfvd_rpc_port_detach },   { "port.list", nfvd_rpc_port_list },
+	{ "stats.get", nfvd_rpc_stats_get },	   { "ledger.get", nfvd_rpc_ledger_get },
+	{ "drops.get", nfvd_rpc_drops_get },	   { "fdb.list", nfvd_rpc_fdb_list },
+	{ "shortcut.set", nfvd_rpc_shortcut_set }, { "events.get", nfvd_rpc_events_get },
+	{ NULL, NULL },
+};
+
+int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err)
+{
+	const char *key;
+	json_t *val;
+
+	json_object_foreach(params, key, val) {
+		const char *const *n = names;
+
+		while (*n && strcmp(*n, key))
+			n++;
+		if (!*n)
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "unknown parameter '%.32s'", key);
+	}
+	return 0;
+}
+
+static const char *const none[] = { NULL };
+
+static json_t *accepts(uint32_t bits)
+{
+	static const char *const names[] = { "csum", "tso4", "tso6", "ecn", "uso" };
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < 5; i++)
+		if (bits >> i & 1)
+			json_array_append_new(list, json_string(names[i]));
+	return list;
+}
+
+static json_t *show(struct nfvd_port *port)
+{
+	json_t *obj = json_pack("{s:s, s:i, s:s, s:s, s:o, s:i, s:i, s:i, s:I, s:O}", "name", port->name,
+		"id", port->id, "type", port->ops->type, "state", nfvd_state_name(atomic_load(&port->state)),
+		"accepts", accepts(atomic_load(&port->accepts)), "queues", port->nr_rxq,
+		"macs", (int)atomic_load(&port->macs), "macs_max", (int)port->macs_max,
+		"attach_us", (json_int_t)port->attach_us, "attach_steps", port->attach_steps);
+
+	if (obj && port->ops->show)
+		port->ops->show(port, obj);
+	return obj;
+}
+
+/* What doctor should know and only the daemon can. */
+static json_t *findings(void)
+{
+	json_t *list = json_array();
+
+	if (!nfvd_shortcut_available())
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "level", "warn", "text",
+			"the container shortcut could not be loaded: containers reach each other through user space",
+			"hint", "nfvd runs as root on a kernel with BTF: ls /sys/kernel/btf/vmlinux"));
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		json_t *port = nfvd_ports[id] ? show(nfvd_ports[id]) : NULL;
+
+		if (json_is_true(json_object_get(port, "mem_unshared")))
+			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "bad", "port", nfvd_ports[id]->name,
+				"text", "guest memory does not seem to be shared with nfvd", "hint",
+				"qemu-system-x86_64 -object memory-backend-memfd,id=m,size=SIZE,share=on -numa node,memdev=m"));
+		json_decref(port);
+	}
+	return list;
+}
+
+json_t *nfvd_rpc_daemon_info(json_t *params, struct nfvd_err *err)
+{
+	if (nfvd_rpc_only(params, none, err))
+		return NULL;
+	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:b, s:o, s:o}", "version", NFV_VERSION, "pid", (int)getpid(),
+		"state_dir", nfvd_config.state_dir, "workers", nfvd_config.workers,
+		"uptime_s", (json_int_t)((nfvd_now_us() - nfvd_started_us) / 1000000),
+		"shortcut", nfvd_shortcut_available() && nfvd_shortcut_enabled(NULL),
+		"control", nfvd_rpc_counters(), "findings", findings());
+}
+
+json_t *nfvd_rpc_port_attach(json_t *params, struct nfvd_err *err)
+{
+	struct nfvd_port *port = nfvd_port_attach(params, err);
+
+	return port ? show(port) : NULL;
+}
+
+/* The name of params as a string, or NULL with *err. */
+static const char *name_of(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "name", NULL };
+	json_t *name = json_object_get(params, "name");
+
+	if (nfvd_rpc_only(params, names, err))
+		return NULL;
+	if (!json_is_string(name)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a string 'name'");
+		return NULL;
+	}
+	return json_string_value(name);
+}
+
+json_t *nfvd_rpc_port_detach(json_t *params, struct nfvd_err *err)
+{
+	const char *name = name_of(params, err);
+
+	if (!name || nfvd_port_detach(name, err))
+		return NULL;
+	return json_pack("{s:O}", "name", json_object_get(params, "name"));
+}
+
+json_t *nfvd_rpc_port_list(json_t *params, struct nfvd_err *err)
+{
+	json_t *list = json_array();
+	struct nfvd_port *one = NULL;
+
+	if (json_object_size(params)) {
+		const char *name = name_of(params, err);
+
+		one = name ? nfvd_port_find(name) : NULL;
+		if (name && !one) {
+			nfvd_err(err, NFV_RPC_E_NOENT, "no port '%.*s'", NFV_NAME_MAX, name);
+			nfvd_hint(err, "nfvctl show");
+		}
+		if (!one) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (nfvd_ports[id] && (!one || one == nfvd_ports[id]))
+			json_array_append_new(list, show(nfvd_ports[id]));
+	return json_pack("{s:o}", "ports", list);
+}
+
+json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "on", "port", NULL };
+	json_t *on = json_object_get(params, "on"), *name = json_object_get(params, "port");
+	struct nfvd_port *port = NULL;
+
+	if (nfvd_rpc_only(params, names, err))
+		return NULL;
+	if (!json_is_boolean(on) || (name && !json_is_string(name))) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on', and takes a string 'port'");
+		return NULL;
+	}
+	if (name) {
+		port = nfvd_port_find(json_string_value(name));
+		if (!port) {
+			nfvd_err(err, NFV_RPC_E_NOENT, "no port '%.*s'", NFV_NAME_MAX, json_string_value(name));
+			return NULL;
+		}
+	}
+	if (nfvd_shortcut_set(port, json_is_true(on))) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "%s", port ? "this port has no shortcut" : "the shortcut is not available");
+		nfvd_hint(err, "nfvctl doctor");
+		return NULL;
+	}
+	nfvd_event(port ? port->name : NULL, "shortcut %s", json_is_true(on) ? "on" : "off");
+	return json_incref(params);
+}
+
+json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "since", NULL };
+	json_t *since = json_object_get(params, "since");
+
+	if (nfvd_rpc_only(params, names, err))
+		return NULL;
+	if (since && (!json_is_integer(since) || json_integer_value(since) < 0)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'since' is the 'next' of an earlier answer");
+		return NULL;
+	}
+	return nfvd_events(since ? json_integer_value(since) : 0);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Methods that read counters, and the FDB. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "control.h"
+#include "fdb.h"
+#include "rpc_methods.h"
+#include "shortcut.h"
+#include "worker.h"
+
+static const char *const none[] = { NULL };
+
+/* Everything that is counted, summed over workers at one instant. */
+struct totals {
+	struct nfvd_counters port[NFVD_PORTS_MAX];
+	struct nfvd_ledger retired[NFVD_PORTS_MAX];
+	struct nfvd_ledger pair[NFVD_PORTS_MAX][NFVD_PORTS_MAX];
+	uint64_t shortcut[NFVD_PORTS_MAX][NFVD_PORTS_MAX];	/* frames, contained in pair */
+};
+
+static void add_counters(struct nfvd_counters *to, const struct nfvd_counters *from)
+{
+	to->rx_frames += from->rx_frames;
+	to->rx_bytes += from->rx_bytes;
+	to->rx_syscalls += from->rx_syscalls;
+	to->rx_dropped += from->rx_dropped;
+	to->replicated += from->replicated;
+	for (unsigned int i = 0; i < NFVD_N_DROPS; i++)
+		to->drops[i] += from->drops[i];
+}
+
+static void add_ledger(struct nfvd_ledger *to, const struct nfvd_ledger *from)
+{
+	to->frames += from->frames;
+	to->dropped += from->dropped;
+	to->bytes += from->bytes;
+	to->copies += from->copies;
+	to->copied_bytes += from->copied_bytes;
+	to->syscalls += from->syscalls;
+}
+
+/* Frames that took the shortcut came in and went out, without a copy. */
+static void add_shortcut(unsigned int src, unsigned int dst, uint64_t frames, uint64_t bytes, void *arg)
+{
+	struct totals *t = arg;
+
+	if (src >= NFVD_PORTS_MAX || dst >= NFVD_PORTS_MAX || !nfvd_ports[src])
+		return;
+	t->port[src].rx_frames += frames;
+	t->port[src].rx_bytes += bytes;
+	if (!nfvd_ports[dst]) {
+		t->retired[src].frames += frames;
+		return;
+	}
+	t->pair[src][dst].frames += frames;
+	t->pair[src][dst].bytes += bytes;
+	t->shortcut[src][dst] += frames;
+}
+
+static struct totals *sum(void)
+{
+	struct totals *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	nfvd_workers_lock();
+	for (unsigned int i = 0; i < nfvd_n_workers; i++) {
+		const struct nfvd_worker *w = nfvd_workers[i];
+
+		for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++) {
+			if (!nfvd_ports[src])
+				continue;
+			add_counters(&t->port[src], &w->port[src]);
+			add_ledger(&t->retired[src], &w->retired[src]);
+			for (unsigned int dst = 0; w->row[src] && dst < NFVD_PORTS_MAX; dst++)
+				add_ledger(&t->pair[src][dst], &w->row[src][dst]);
+		}
+	}
+	nfvd_workers_unlock();
+	nfvd_shortcut_counters(add_shortcut, t);
+	return t;
+}
+
+/* Delivered and lost, of what src took in; what is missing from the sum is in flight. */
+static json_t *stats_of(const struct totals *t, unsigned int id, int64_t *in_flight)
+{
+	const struct nfvd_counters *c = &t->port[id];
+	struct nfvd_ledger out = t->retired[id], in = { 0 };
+	uint64_t dropped;
+
+	for (unsigned int other = 0; other < NFVD_PORTS_MAX; other++) {
+		add_ledger(&out, &t->pair[id][other]);
+		if (nfvd_ports[other])
+			add_ledger(&in, &t->pair[other][id]);
+	}
+	dropped = c->rx_dropped + out.dropped;
+	*in_flight = (int64_t)(c->rx_frames + c->replicated - out.frames - dropped);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", nfvd_ports[id]->name,
+		"rx_frames", (json_int_t)c->rx_frames, "rx_bytes", (json_int_t)c->rx_bytes,
+		"replicated", (json_int_t)c->replicated, "delivered", (json_int_t)out.frames,
+		"dropped", (json_int_t)dropped, "in_flight", (json_int_t)*in_flight,
+		"tx_frames", (json_int_t)in.frames, "tx_bytes", (json_int_t)in.bytes,
+		"rx_syscalls", (json_int_t)c->rx_syscalls);
+}
+
+json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err)
+{
+	json_t *list;
+	struct totals *t;
+	int64_t in_flight, total = 0;
+	uint64_t sleeps = 0;
+
+	if (nfvd_rpc_only(params, none, err))
+		return NULL;
+	t = sum();
+	if (!t) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+		return NULL;
+	}
+	list = json_array();
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (nfvd_ports[id]) {
+			json_array_append_new(list, stats_of(t, id, &in_flight));
+			total += in_flight;
+		}
+	free(t);
+	for (unsigned int i = 0; i < nfvd_n_workers; i++)
+		sleeps += nfvd_workers[i]->sleeps;
+	return json_pack("{s:o, s:I, s:I}", "ports", list, "in_flight", (json_int_t)total, "sleeps", (json_int_t)sleeps);
+}
+
+static json_t *pair(const struct totals *t, unsigned int src, unsigned int dst)
+{
+	const struct nfvd_ledger *l = &t->pair[src][dst];
+
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I}", "src", nfvd_ports[src]->name,
+		"dst", nfvd_ports[dst]->name, "frames", (json_int_t)l->frames, "bytes", (json_int_t)l->bytes,
+		"copied_bytes", (json_int_t)l->copied_bytes, "copies", (json_int_t)l->copies,
+		"copies_per_frame", l->frames ? (double)l->copies / l->frames : 0.0,
+		"syscalls", (json_int_t)l->syscalls, "dropped", (json_int_t)l->dropped,
+		"shortcut_frames", (json_int_t)t->shortcut[src][dst]);
+}
+
+json_t *nfvd_rpc_ledger_get(json_t *params, struct nfvd_err *err)
+{
+	json_t *list;
+	struct totals *t;
+
+	if (nfvd_rpc_only(params, none, err))
+		return NULL;
+	t = sum();
+	if (!t) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+		return NULL;
+	}
+	list = json_array();
+	for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++)
+		for (unsigned int dst = 0; nfvd_ports[src] && dst < NFVD_PORTS_MAX; dst++)
+			if (nfvd_ports[dst] && (t->pair[src][dst].frames || t->pair[src][dst].dropped))
+				json_array_append_new(list, pair(t, src, dst));
+	free(t);
+	return json_pack("{s:o}", "pairs", list);
+}
+
+static uint64_t count(const struct totals *t, unsigned int id, unsigned int reason)
+{
+	uint64_t n = atomic_load(&nfvd_ports[id]->faults[reason]);
+
+	return reason < NFVD_N_DROPS ? n + t->port[id].drops[reason] : n;
+}
+
+json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "all", NULL };
+	json_t *all = json_object_get(params, "all"), *list;
+	struct totals *t;
+
+	if (nfvd_rpc_only(params, names, err))
+		return NULL;
+	if (all && !json_is_boolean(all)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'all' is a boolean");
+		return NULL;
+	}
+	t = sum();
+	if (!t) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+		return NULL;
+	}
+	list = json_array();
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		for (unsigned int r = 0; nfvd_ports[id] && r < NFVD_N_REASONS; r++) {
+			uint64_t n = count(t, id, r);
+
+			if (n || json_is_true(all))
+				json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:b, s:s}", "port",
+					nfvd_ports[id]->name, "reason", nfvd_reasons[r].name, "count", (json_int_t)n,
+					"frames", r < NFVD_N_DROPS, "help", nfvd_reasons[r].help));
+		}
+	free(t);
+	return json_pack("{s:o}", "drops", list);
+}
+
+static void list_entry(struct nfvd_fdb_entry *e, void *arg)
+{
+	struct nfvd_port *port = nfvd_ports[atomic_load(&e->port)];
+	int32_t age = nfvd_now_ms() - atomic_load(&e->seen_ms);
+	uint8_t m[6];
+	char mac[18];
+
+	memcpy(m, &e->key, 6);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	if (port)
+		json_array_append_new(arg, json_pack("{s:s, s:i, s:s, s:i}", "mac", mac, "vlan", (int)(e->key >> 48),
+			"port", port->name, "age_ms", age < 0 ? 0 : age));
+}
+
+json_t *nfvd_rpc_fdb_list(json_t *params, struct nfvd_err *err)
+{
+	json_t *list;
+
+	if (nfvd_rpc_only(params, none, err))
+		return NULL;
+	list = json_array();
+	nfvd_fdb_each(list_entry, list);
+	return json_pack("{s:o, s:i}", "entries", list, "ageing_s", NFVD_FDB_AGEING_S);
+}

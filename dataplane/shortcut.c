@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "shortcut.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/types.h>
+#include <shortcut.skel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include "bpf/shortcut.h"
+#include "log.h"
+
+#define TC_HANDLE	0x6e667664	/* "nfvd" */
+#define TC_PRIORITY	0x6e66
+
+/* One device with our programs on it; index is the port id. */
+struct device {
+	struct nfvd_port *port;		/* NULL: unused */
+	int ifindex;
+	uint32_t mtu;
+	bool redirect, on, up;
+	bool made_hook;			/* the clsact qdisc is ours to remove */
+	struct bpf_tc_opts tc;
+};
+
+static struct shortcut_bpf *bpf;
+static bool all_on = true;
+static struct device devices[NFVD_PORTS_MAX];
+
+/* What the addresses map holds, but for seen_ns; sorted by key. */
+struct shadow {
+	struct shortcut_address key;
+	struct shortcut_where where;
+};
+static struct shadow *shadow;
+static size_t n_shadow;
+
+/* The last sync's entries, to be applied anew when a switch is turned. */
+static struct nfvd_shortcut_entry *learnt;
+static size_t n_learnt;
+
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (level != LIBBPF_WARN)
+		return 0;
+	return vfprintf(stderr, fmt, ap);
+}
+
+int nfvd_shortcut_init(void)
+{
+	libbpf_set_print(quiet);
+	bpf = shortcut_bpf__open_and_load();
+	return bpf ? 0 : -errno;
+}
+
+void nfvd_shortcut_fini(void)
+{
+	shortcut_bpf__destroy(bpf);
+	bpf = NULL;
+	free(shadow);
+	free(learnt);
+	shadow = NULL;
+	learnt = NULL;
+	n_shadow = n_learnt = 0;
+}
+
+bool nfvd_shortcut_available(void)
+{
+	return bpf;
+}
+
+static void publish_port(const struct device *d)
+{
+	uint32_t ifindex = d->ifindex;
+	struct shortcut_port value = {
+		.port = d->port->id, .on = all_on && d->on && d->up && d->redirect, .mtu = d->mtu,
+	};
+
+	bpf_map__update_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), &value, sizeof(value), BPF_ANY);
+}
+
+static void unpublish_port(const struct device *d)
+{
+	uint32_t ifindex = d->ifindex;
+
+	bpf_map__delete_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), 0);
+}
+
+static void hook_of(const struct device *d, struct bpf_tc_hook *hook)
+{
+	memset(hook, 0, sizeof(*hook));
+	hook->sz = sizeof(*hook);
+	hook->ifindex = d->ifindex;
+	hook->attach_point = BPF_TC_INGRESS;
+}
+
+static int attach_tc(struct device *d)
+{
+	struct bpf_tc_hook hook;
+	int err;
+
+	hook_of(d, &hook);
+	err = bpf_tc_hook_create(&hook);
+	if (err && err != -EEXIST)
+		return err;
+	d->made_hook = !err;
+	memset(&d->tc, 0, sizeof(d->tc));
+	d->tc.sz = sizeof(d->tc);
+	/* What a killed nfvd left here is found by these, and replaced. */
+	d->tc.handle = TC_HANDLE;
+	d->tc.priority = TC_PRIORITY;
+	d->tc.flags = BPF_TC_F_REPLACE;
+	d->tc.prog_fd = bpf_program__fd(bpf->progs.shortcut_ingress);
+	return bpf_tc_attach(&hook, &d->tc);
+}
+
+static void detach_tc(struct device *d)
+{
+	struct bpf_tc_hook hook;
+
+	/* With the device, all that was on it is gone; its index may be another's by now. */
+	if (!d->ifindex)
+		return;
+	hook_of(d, &hook);
+	d->tc.flags = d->tc.prog_fd = d->tc.prog_id = 0;
+	bpf_tc_detach(&hook, &d->tc);
+	if (d->made_hook) {
+		hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+		bpf_tc_hook_destroy(&hook);
+	}
+}
+
+/* Counters of whoever had this id before are not this port's. */
+static void forget_counters(unsigned int id)
+{
+	struct shortcut_pair key, next, *prev = NULL;
+
+	while (!bpf_map__get_next_key(bpf->maps.counters, prev, &next, sizeof(next))) {
+		if (prev && (prev->src == id || prev->dst == id))
+			bpf_map__delete_elem(bpf->maps.counters, prev, sizeof(*prev), 0);
+		key = next;
+		prev = &key;
+	}
+	if (prev && (prev->src == id || prev->dst == id))
+		bpf_map__delete_elem(bpf->maps.counters, prev, sizeof(*prev), 0);
+}
+
+int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect)
+{
+	struct device *d = &devices[port->id];
+	int fd, err;
+
+	if (!bpf)
+		return -ENOSYS;
+	*d = (struct device){ .port = port, .ifindex = ifindex, .mtu = mtu, .redirect = redirect, .on = true, .up = true };
+	forget_counters(port->id);
+	publish_port(d);
+	fd = bpf_program__fd(bpf->progs.shortcut_filter);
+	err = setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)) ? -errno : attach_tc(d);
+	if (err) {
+		if (d->made_hook)
+			detach_tc(d);
+		unpublish_port(d);
+		d->port = NULL;
+	}
+	return err;
+}
+
+static void resync(void);
+
+void nfvd_shortcut_port_del(struct nfvd_port *port)
+{
+	struct device *d = &devices[port->id];
+
+	if (d->port != port)
+		return;
+	unpublish_port(d);
+	detach_tc(d);
+	d->port = NULL;
+	resync();
+}
+
+void nfvd_shortcut_port_gone(struct nfvd_port *port)
+{
+	struct device *d = &devices[port->id];
+
+	if (d->port != port)
+		return;
+	unpublish_port(d);
+	d->ifindex = 0;
+	d->up = false;
+	resync();
+}
+
+void nfvd_shortcut_port_update(struct nfvd_port *port, bool up, uint32_t mtu)
+{
+	struct device *d = &devices[port->id];
+
+	if (d->port != port || !d->ifindex || (d->up == up && d->mtu == mtu))
+		return;
+	d->up = up;
+	d->mtu = mtu;
+	publish_port(d);
+	resync();
+}
+
+int nfvd_shortcut_set(struct nfvd_port *port, bool on)
+{
+	if (!bpf || (port && (devices[port->id].port != port || !devices[port->id].redirect)))
+		return -ENODEV;
+	if (port)
+		devices[port->id].on = on;
+	else
+		all_on = on;
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (devices[id].port && devices[id].ifindex)
+			publish_port(&devices[id]);
+	resync();
+	return 0;
+}
+
+bool nfvd_shortcut_enabled(const struct nfvd_port *port)
+{
+	if (!port)
+		return all_on;
+	return bpf && devices[port->id].port == port && devices[port->id].redirect && devices[port->id].on && all_on;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return memcmp(&((const struct shadow *)a)->key, &((const struct shadow *)b)->key, sizeof(struct shortcut_address));
+}
+
+/* What the map should hold for one learnt address. False: nothing. */
+static bool wanted(const struct nfvd_shortcut_entry *e, struct shadow *s)
+{
+	const struct device *d = e->port < NFVD_PORTS_MAX ? &devices[e->port] : NULL;
+
+	if (!d || !d->port || !d->redirect)
+		return false;
+	memset(s, 0, sizeof(*s));
+	memcpy(s->key.mac, e->mac, 6);
+	s->key.vlan = e->vlan;
+	s->where.port = e->port;
+	s->where.ifindex = all_on && d->on && d->up ? d->ifindex : 0;
+	s->where.mtu = d->mtu;
+	return true;
+}
+
+static void put(const struct shadow *s)
+{
+	bpf_map__update_elem(bpf->maps.addresses, &s->key, sizeof(s->key), &s->where, sizeof(s->where), BPF_ANY);
+}
+
+static void drop(const struct shadow *s)
+{
+	bpf_map__delete_elem(bpf->maps.addresses, &s->key, sizeof(s->key), 0);
+}
+
+/* Make the map what the n entries of want (sorted) say; both lists are walked once. */
+static void apply(struct shadow *want, size_t n)
+{
+	size_t old = 0, new = 0;
+
+	while (old < n_shadow || new < n) {
+		int c = old == n_shadow ? 1 : new == n ? -1 : compare(&shadow[old], &want[new]);
+
+		if (c < 0) {
+			drop(&shadow[old++]);
+		} else if (c > 0) {
+			put(&want[new++]);
+		} else {
+			if (memcmp(&shadow[old].where, &want[new].where, sizeof(want[new].where)))
+				put(&want[new]);
+			old++;
+			new++;
+		}
+	}
+	free(shadow);
+	shadow = want;
+	n_shadow = n;
+}
+
+static void resync(void)
+{
+	struct shadow *want = calloc(n_learnt ? n_learnt : 1, sizeof(*want));
+	size_t n = 0;
+
+	if (!want || !bpf) {
+		free(want);
+		return;
+	}
+	for (size_t i = 0; i < n_learnt && n < SHORTCUT_ADDRESSES; i++)
+		n += wanted(&learnt[i], &want[n]);
+	qsort(want, n, sizeof(*want), compare);
+	apply(want, n);
+}
+
+void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n)
+{
+	struct nfvd_shortcut_entry *copy;
+
+	if (!bpf)
+		return;
+	copy = malloc((n ? n : 1) * sizeof(*copy));
+	if (!copy)
+		return;
+	if (n)
+		memcpy(copy, entries, n * sizeof(*copy));
+	free(learnt);
+	learnt = copy;
+	n_learnt = n;
+	resync();
+}
+
+bool nfvd_shortcut_last_seen(const uint8_t mac[6], uint16_t vlan, uint64_t *age_ms)
+{
+	struct shadow probe = { .key.vlan = vlan };
+	struct shortcut_where where;
+	struct timespec now;
+	uint64_t now_ns;
+
+	memcpy(probe.key.mac, mac, 6);
+	if (!bpf || !bsearch(&probe, shadow, n_shadow, sizeof(*shadow), compare) ||
+	    bpf_map__lookup_elem(bpf->maps.addresses, &probe.key, sizeof(probe.key), &where, sizeof(where), 0) ||
+	    !where.seen_ns)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
+	*age_ms = now_ns > where.seen_ns ? (now_ns - where.seen_ns) / 1000000 : 0;
+	return true;
+}
+
+void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, uint64_t frames, uint64_t bytes, void *),
+			    void *arg)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct shortcut_pair key, next, *prev = NULL;
+	struct shortcut_count *per_cpu;
+
+	if (!bpf || cpus < 1)
+		return;
+	per_cpu = calloc(cpus, sizeof(*per_cpu));
+	while (per_cpu && !bpf_map__get_next_key(bpf->maps.counters, prev, &next, sizeof(next))) {
+		uint64_t frames = 0, bytes = 0;
+
+		if (!bpf_map__lookup_elem(bpf->maps.counters, &next, sizeof(next), per_cpu, cpus * sizeof(*per_cpu), 0)) {
+			for (int i = 0; i < cpus; i++) {
+				frames += per_cpu[i].frames;
+				bytes += per_cpu[i].bytes;
+			}
+			cb(next.src, next.dst, frames, bytes, arg);
+		}
+		key = next;
+		prev = &key;
+	}
+	free(per_cpu);
+}

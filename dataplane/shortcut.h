@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The container shortcut: known unicast between two veth ports goes from one
+ * container straight into the other, in the kernel (bpf/shortcut.bpf.c). It is an
+ * offload: user space goes on learning, flooding, counting and ageing, and
+ * switching it off changes speed, nothing else.
+ *
+ * All functions: control thread.
+ */
+#ifndef NFVD_SHORTCUT_H
+#define NFVD_SHORTCUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "port.h"
+
+struct nfvd_shortcut_entry {
+	uint8_t mac[6];
+	uint16_t vlan;
+	unsigned int port;	/* id */
+};
+
+int nfvd_shortcut_init(void);	/* 0 or -errno; the daemon runs without, too */
+void nfvd_shortcut_fini(void);
+bool nfvd_shortcut_available(void);
+
+/*
+ * Install on a device: what the port's packet socket has taken is dropped at tc
+ * ingress, so that the host's own stack does not answer for the container.
+ * redirect: the device is the host end of a veth, known unicast may skip user
+ * space. 0 or -errno.
+ */
+int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect);
+void nfvd_shortcut_port_del(struct nfvd_port *port);
+/* The device has gone, with all that was on it: never touch its index again. port_del still follows. */
+void nfvd_shortcut_port_gone(struct nfvd_port *port);
+/* The device's MTU, or whether the shortcut may be used with it, changed. */
+void nfvd_shortcut_port_update(struct nfvd_port *port, bool up, uint32_t mtu);
+
+/* Switch on or off, for one port or (NULL) for all. 0, or -ENODEV if there is none. */
+int nfvd_shortcut_set(struct nfvd_port *port, bool on);
+bool nfvd_shortcut_enabled(const struct nfvd_port *port);
+
+/* All that the switch has learnt; what is not in entries any more is forgotten. */
+void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n);
+
+/* How long ago the address last took the shortcut as a source. False: it never did. */
+bool nfvd_shortcut_last_seen(const uint8_t mac[6], uint16_t vlan, uint64_t *age_ms);
+
+/* Frames and bytes (cumulative) by source and destination port id. */
+void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, uint64_t frames, uint64_t bytes, void *),
+			    void *arg);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Split virtqueues, device side. The only code, with vring_split.c, that
+ * touches rings in guest memory.
+ *
+ * Names follow the guest: its Tx queue is what nfvd takes frames from, its Rx
+ * queue is what nfvd delivers to. A vring lives from the start of the queue to
+ * its stop, and is found by workers through an RCU pointer.
+ *
+ * Anything malformed in the ring itself stops the vring for good: fault is set
+ * to the reason and every later call does nothing, until the guest starts the
+ * queue anew.
+ */
+#ifndef NFVD_VRING_SPLIT_H
+#define NFVD_VRING_SPLIT_H
+
+#include <linux/virtio_ring.h>
+#include <rte_spinlock.h>
+#include "frame.h"
+#include "drop.h"
+#include "gmem.h"
+#include "ledger.h"
+
+#define NFVD_VRING_SIZE_MAX	32768
+#define NFVD_NO_FAULT		NFVD_N_REASONS
+#define NFVD_RX_CHAINS_MAX	256	/* buffers that one frame may be spread over */
+
+struct nfvd_vring {
+	/* Guest memory: all access through gmem.h. */
+	const struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	const struct nfvd_gmem *mem;
+
+	uint16_t size, mask;
+	uint16_t hdr_len;	/* bytes of virtio_net_hdr on this queue: 10 or 12 */
+	bool event_idx, indirect, mergeable;
+	int callfd;		/* our own duplicate, non-blocking; -1: the guest polls */
+
+	/* Private indices; the used index never lags behind avail past one call. */
+	uint16_t last_avail, used_idx;
+	uint16_t signalled;	/* used_idx at the last interrupt */
+	bool signalled_valid, armed;
+	_Atomic(enum nfvd_drop) fault;
+	uint16_t n_heads;	/* taken by the last nfvd_vring_take() */
+	uint16_t heads[NFVD_BURST];
+
+	rte_spinlock_t lock;	/* Rx queues: several workers deliver */
+	_Atomic(uint64_t) calls; /* interrupts sent */
+};
+
+/* What a take could not return, by reason, to be counted by the caller. */
+struct nfvd_take_drops {
+	unsigned int n;
+	enum nfvd_drop why[NFVD_BURST];
+};
+
+/* Bytes of virtio_net_hdr for these negotiated feature bits. */
+uint16_t nfvd_virtio_hdr_len(uint64_t features);
+
+/* Is the ring sound: size, alignment, each part inside one region, no overlap? NFVD_NO_FAULT or a reason. */
+enum nfvd_drop nfvd_vring_check(const struct nfvd_vring *vr);
+
+/*
+ * Guest Tx: take up to max frames (at most NFVD_BURST). Their iov come from pool and
+ * are valid until nfvd_vring_take_done(), which gives the buffers back to the guest.
+ * Malformed frames are listed in *drops; their buffers are given back as well.
+ */
+unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, unsigned int max,
+			     struct iovec *pool, unsigned int pool_n, struct nfvd_take_drops *drops);
+unsigned int nfvd_vring_take_done(struct nfvd_vring *vr);	/* returns system calls made */
+
+/*
+ * Guest Rx: deliver n frames. Counts into *l; results[i] is NFVD_NO_FAULT where
+ * frame i was delivered, else the drop reason. Any worker.
+ */
+void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int n,
+			enum nfvd_drop *results, struct nfvd_ledger *l);
+
+/* Ask for a kick at the next frame, or stop asking. Returns true if frames are there already. */
+bool nfvd_vring_arm(struct nfvd_vring *vr, bool on);
+
+/* Has the driver ever put a buffer into the ring? Any thread. */
+bool nfvd_vring_used(const struct nfvd_vring *vr);
+
+/* Interrupt the guest whether it asked or not: harmless, and cures one lost across a restart. */
+void nfvd_vring_kick_guest(struct nfvd_vring *vr);
+
+#endif

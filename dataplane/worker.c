@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker.h"
+
+#include <errno.h>
+#include <numa.h>
+#include <pthread.h>
+#include <rte_cycles.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include <urcu-qsbr.h>
+#include "log.h"
+
+/* A worker's queues; replaced as a whole, freed after a grace period. */
+struct queues {
+	unsigned int n;
+	struct nfvd_rxq *q[];
+};
+
+/* What only this file needs of a worker. */
+struct thread {
+	struct nfvd_worker w;
+	struct queues *queues;		/* RCU */
+	pthread_t tid;
+	int epoll, wake;
+	atomic_bool stop;
+};
+
+struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
+unsigned int nfvd_n_workers;
+static pthread_mutex_t queues_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t spin_cycles;
+
+static struct thread *thread_of(struct nfvd_worker *w)
+{
+	return caa_container_of(w, struct thread, w);
+}
+
+uint32_t nfvd_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static unsigned int poll_queue(struct nfvd_worker *w, struct nfvd_rxq *q)
+{
+	const struct nfvd_port_ops *ops = q->port->ops;
+	struct nfvd_counters *c = &w->port[q->port->id];
+	unsigned int n;
+
+	w->spread = q->port->id + q->index;
+	n = ops->rx(w, q, w->frames, NFVD_BURST);
+	if (q->woken) {
+		q->woken = false;
+		if (!n)
+			nfvd_fault(q->port, NFVD_DROP_KICK_SPURIOUS, 1);
+	}
+	if (n) {
+		c->rx_frames += n;
+		nfvd_switch(w, q->port, w->frames, n);
+	}
+	if (ops->rx_done)
+		ops->rx_done(w, q);
+	return n;
+}
+
+/* One round over all queues. Returns the number of frames. */
+static unsigned int iterate(struct thread *t)
+{
+	struct queues *qs = rcu_dereference(t->queues);
+	unsigned int n = 0;
+
+	rte_ticketlock_lock(&t->w.lock);
+	t->w.now_ms = nfvd_now_ms();
+	for (unsigned int i = 0; i < qs->n; i++)
+		n += poll_queue(&t->w, qs->q[i]);
+	rte_ticketlock_unlock(&t->w.lock);
+	return n;
+}
+
+/* Ask every endpoint for a wake-up (or stop asking). True if one has frames already. */
+static bool arm(struct thread *t, bool on)
+{
+	struct queues *qs = rcu_dereference(t->queues);
+	bool pending = false;
+
+	for (unsigned int i = 0; i < qs->n; i++)
+		if (qs->q[i]->port->ops->arm)
+			pending |= qs->q[i]->port->ops->arm(qs->q[i], on);
+	return pending;
+}
+
+/* An event's queue may have been deleted while we slept: look it up before touching it. */
+static void note_woken(struct thread *t, const struct nfvd_rxq *q)
+{
+	struct queues *qs = rcu_dereference(t->queues);
+
+	for (unsigned int i = 0; i < qs->n; i++)
+		if (qs->q[i] == q)
+			qs->q[i]->woken = true;
+}
+
+static void sleep_until_event(struct thread *t)
+{
+	struct epoll_event ev[16];
+	uint64_t drain;
+	int n;
+
+	if (!arm(t, true)) {
+		t->w.sleeps++;
+		rcu_thread_offline();
+		n = epoll_wait(t->epoll, ev, 16, -1);
+		rcu_thread_online();
+		/* Queues are edge-triggered, so their descriptors need no read; our own is level. */
+		for (int i = 0; i < n; i++)
+			if (ev[i].data.ptr)
+				note_woken(t, ev[i].data.ptr);
+			else if (read(t->wake, &drain, sizeof(drain)) < 0)
+				nfvd_log(LOG_ERR, "worker %u: wake eventfd: %m", t->w.index);
+	}
+	arm(t, false);
+}
+
+static void *run(void *arg)
+{
+	struct thread *t = arg;
+	uint64_t idle_since = 0;
+
+	rcu_register_thread();
+	while (!atomic_load_explicit(&t->stop, memory_order_relaxed)) {
+		unsigned int n = iterate(t);
+
+		rcu_quiescent_state();
+		if (n) {
+			idle_since = 0;
+		} else if (!idle_since) {
+			idle_since = rte_rdtsc();
+		} else if (rte_rdtsc() - idle_since > spin_cycles) {
+			sleep_until_event(t);
+			idle_since = 0;
+		}
+	}
+	rcu_unregister_thread();
+	return NULL;
+}
+
+static void wake(struct thread *t)
+{
+	uint64_t one = 1;
+
+	if (write(t->wake, &one, sizeof(one)) < 0)
+		nfvd_log(LOG_ERR, "worker %u: wake eventfd: %m", t->w.index);
+}
+
+static void pin(struct thread *t, pthread_attr_t *attr)
+{
+	cpu_set_t set;
+
+	if (t->w.cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(t->w.cpu, &set);
+	pthread_attr_setaffinity_np(attr, sizeof(set), &set);
+}
+
+static int start_one(unsigned int index, int cpu)
+{
+	struct thread *t = aligned_alloc(64, (sizeof(*t) + 63) / 64 * 64);
+	struct epoll_event ev = { .events = EPOLLIN };
+	pthread_attr_t attr;
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	memset(t, 0, sizeof(*t));
+	t->w.index = index;
+	t->w.cpu = cpu;
+	rte_ticketlock_init(&t->w.lock);
+	t->queues = calloc(1, sizeof(*t->queues));
+	t->epoll = epoll_create1(EPOLL_CLOEXEC);
+	t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!t->queues || t->epoll < 0 || t->wake < 0 || epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->wake, &ev))
+		return -ENOMEM;
+	pthread_attr_init(&attr);
+	pin(t, &attr);
+	err = pthread_create(&t->tid, &attr, run, t);
+	pthread_attr_destroy(&attr);
+	if (err)
+		return -err;
+	pthread_setname_np(t->tid, "nfvd-worker");
+	nfvd_workers[index] = &t->w;
+	return 0;
+}
+
+int nfvd_workers_start(unsigned int n, const int *cpus, unsigned int spin_us)
+{
+	spin_cycles = rte_get_tsc_hz() / 1000000 * spin_us;
+	for (; nfvd_n_workers < n; nfvd_n_workers++) {
+		int err = start_one(nfvd_n_workers, cpus[nfvd_n_workers]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+void nfvd_workers_stop(void)
+{
+	for (unsigned int i = 0; i < nfvd_n_workers; i++) {
+		struct thread *t = thread_of(nfvd_workers[i]);
+
+		atomic_store(&t->stop, true);
+		wake(t);
+		pthread_join(t->tid, NULL);
+		for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+			free(t->w.row[id]);
+		close(t->epoll);
+		close(t->wake);
+		free(t->queues);
+		free(t);
+	}
+	nfvd_n_workers = 0;
+}
+
+void nfvd_quiesce(void)
+{
+	synchronize_rcu();
+}
+
+/* The worker with the fewest queues, preferring those on the queue's NUMA node. */
+static struct thread *choose(const struct nfvd_rxq *q)
+{
+	struct thread *best = NULL;
+	unsigned int best_cost = ~0u;
+
+	for (unsigned int i = 0; i < nfvd_n_workers; i++) {
+		struct thread *t = thread_of(nfvd_workers[i]);
+		unsigned int cost = t->queues->n;
+
+		if (q->node >= 0 && t->w.cpu >= 0 && numa_available() == 0 &&
+		    numa_node_of_cpu(t->w.cpu) != q->node)
+			cost += 1000;
+		if (cost < best_cost) {
+			best = t;
+			best_cost = cost;
+		}
+	}
+	return best;
+}
+
+static void publish(struct thread *t, struct queues *qs)
+{
+	struct queues *old = t->queues;
+
+	rcu_assign_pointer(t->queues, qs);
+	wake(t);
+	synchronize_rcu();
+	free(old);
+}
+
+static void watch(struct thread *t, struct nfvd_rxq *q, bool on)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.ptr = q };
+
+	if (q->fd >= 0 && epoll_ctl(t->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, q->fd, &ev))
+		nfvd_log(LOG_ERR, "worker %u: epoll: %m", t->w.index);
+}
+
+void nfvd_worker_add(struct nfvd_rxq *q)
+{
+	struct thread *t;
+	struct queues *qs;
+
+	pthread_mutex_lock(&queues_lock);
+	t = choose(q);
+	qs = malloc(sizeof(*qs) + (t->queues->n + 1) * sizeof(qs->q[0]));
+	if (!qs)
+		abort();	/* a few bytes, on behalf of the operator's own attach */
+	qs->n = t->queues->n + 1;
+	memcpy(qs->q, t->queues->q, t->queues->n * sizeof(qs->q[0]));
+	qs->q[qs->n - 1] = q;
+	q->worker = &t->w;
+	watch(t, q, true);
+	publish(t, qs);
+	pthread_mutex_unlock(&queues_lock);
+}
+
+void nfvd_worker_del(struct nfvd_rxq *q)
+{
+	struct thread *t;
+	struct queues *qs;
+
+	pthread_mutex_lock(&queues_lock);
+	if (!q->worker)
+		goto out;
+	t = thread_of(q->worker);
+	qs = malloc(sizeof(*qs) + t->queues->n * sizeof(qs->q[0]));
+	if (!qs)
+		abort();
+	qs->n = 0;
+	for (unsigned int i = 0; i < t->queues->n; i++)
+		if (t->queues->q[i] != q)
+			qs->q[qs->n++] = t->queues->q[i];
+	watch(t, q, false);
+	publish(t, qs);
+	q->worker = NULL;
+out:
+	pthread_mutex_unlock(&queues_lock);
+}
+
+void nfvd_workers_lock(void)
+{
+	for (unsigned int i = 0; i < nfvd_n_workers; i++)
+		rte_ticketlock_lock(&nfvd_workers[i]->lock);
+}
+
+void nfvd_workers_unlock(void)
+{
+	for (unsigned int i = 0; i < nfvd_n_workers; i++)
+		rte_ticketlock_unlock(&nfvd_workers[i]->lock);
+}
+
+/* Keep what sources sent to the port that had this id, so that their sums still add up. */
+static void retire(struct nfvd_worker *w, unsigned int id)
+{
+	for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++) {
+		if (!w->row[src] || src == id)
+			continue;
+		w->retired[src].frames += w->row[src][id].frames;
+		w->retired[src].dropped += w->row[src][id].dropped;
+		memset(&w->row[src][id], 0, sizeof(w->row[src][id]));
+	}
+	memset(w->row[id], 0, NFVD_PORTS_MAX * sizeof(*w->row[id]));
+	memset(&w->retired[id], 0, sizeof(w->retired[id]));
+	memset(&w->port[id], 0, sizeof(w->port[id]));
+}
+
+int nfvd_counters_reset(unsigned int id)
+{
+	for (unsigned int i = 0; i < nfvd_n_workers; i++)
+		if (!nfvd_workers[i]->row[id]) {
+			struct nfvd_ledger *row = calloc(NFVD_PORTS_MAX, sizeof(*row));
+
+			if (!row)
+				return -ENOMEM;
+			rcu_assign_pointer(nfvd_workers[i]->row[id], row);
+		}
+	nfvd_workers_lock();
+	for (unsigned int i = 0; i < nfvd_n_workers; i++)
+		retire(nfvd_workers[i], id);
+	nfvd_workers_unlock();
+	return 0;
+}
+
+void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
+{
+	struct nfvd_counters *c = &w->port[port->id];
+
+	c->rx_frames += n;
+	c->rx_dropped += n;
+	c->drops[why] += n;
+}
+
+void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
+{
+	w->port[port->id].drops[why] += n;
+	w->pair->dropped += n;
+}
+
+void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned int n)
+{
+	w->port[port->id].rx_syscalls += n;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The control protocol between nfvd and its clients.
+ *
+ * JSON-RPC 2.0 over a UNIX stream socket (STATE_DIR/ctl.sock), one request and
+ * one response per line ('\n' ends each; no newline inside). A client may send
+ * several requests on one connection; they are answered in order.
+ * No batches, no notifications: every request has an integer or string "id".
+ *
+ * Who may: root, and the user nfvd runs as (SO_PEERCRED).
+ *
+ *	method		params				result
+ *	------		------				------
+ *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, control, findings}
+ *	port.attach	{type, name, ...}		{name, id, type, attach_us, ...as in port.list}
+ *	port.detach	{name}				{name}
+ *	port.list	{[name]}			{ports: [...]}
+ *	stats.get	{}				{ports: [...], in_flight}
+ *	ledger.get	{}				{pairs: [...]}
+ *	drops.get	{[all]}				{drops: [...]}
+ *	fdb.list	{}				{entries: [...], ageing_s}
+ *	shortcut.set	{on, [port]}			{on, [port]}
+ *	events.get	{[since]}			{events: [...], next}
+ *
+ * port.attach by type:
+ *	kvm	[socket: path] [mode: "server"|"client"] [queues: 1..8]
+ *	veth	dev: name, [netns: name or path | pid: number]
+ *	netdev	dev: name
+ * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach.
+ *
+ * Elements (64-bit counters are JSON integers; times as named):
+ *	port	{name, id, type, state, accepts: [...], queues, attach_us, attach_steps: {step: us}, ...}
+ *		state is one of the NFV_STATES below. Type kvm adds {socket, mode,
+ *		connected, features, reason, queue: [{index, state, reason, size}]};
+ *		veth and netdev add {dev, ifindex, mtu, missed}, veth also {peer_ifindex,
+ *		shortcut, container_netns, container_dev} as far as they are known. missed:
+ *		frames that came faster than they were taken.
+ *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls}
+ *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
+ *	drop	{port, reason, count, help}
+ *	entry	{mac, vlan, port, age_ms}
+ *	event	{seq, time_ms, port, text}
+ *
+ * Conservation, per port and in total: rx_frames + replicated = delivered + dropped + in_flight,
+ * where a frame flooded to n ports, or cut into n segments, counts n - 1 times as replicated.
+ */
+#ifndef NFV_RPC_H
+#define NFV_RPC_H
+
+#define NFV_VERSION		"0.1.0"
+#define NFV_STATE_DIR		"/run/nfvd"
+#define NFV_CTL_SOCKET		"ctl.sock"
+
+/* Limits; a client that exceeds one is told which, and disconnected. */
+#define NFV_RPC_LINE_MAX	65536	/* bytes of one request */
+#define NFV_RPC_DEPTH_MAX	32	/* nested arrays and objects */
+#define NFV_RPC_CLIENTS_MAX	64	/* connections; the last 4 are root's */
+#define NFV_RPC_TIMEOUT_MS	5000	/* for the rest of a begun request, and for reading a reply */
+#define NFV_RPC_BACKLOG_MAX	(4 << 20) /* bytes of unread replies */
+
+/* A port name: [A-Za-z0-9_][A-Za-z0-9_.-]*, at most this many bytes. It is never a path. */
+#define NFV_NAME_MAX		31
+
+/* JSON-RPC error codes; "data" carries {"hint": text} where a command helps. */
+#define NFV_RPC_E_PARSE		(-32700)
+#define NFV_RPC_E_REQUEST	(-32600)
+#define NFV_RPC_E_METHOD	(-32601)
+#define NFV_RPC_E_PARAMS	(-32602)
+#define NFV_RPC_E_FAILED	(-32000)	/* the operation failed; message says why */
+#define NFV_RPC_E_EXIST		(-32001)
+#define NFV_RPC_E_NOENT		(-32002)
+#define NFV_RPC_E_DENIED	(-32003)
+#define NFV_RPC_E_LIMIT		(-32004)
+#define NFV_RPC_E_AGAIN		(-32005)	/* starting or stopping; try again */
+
+#define NFV_STATES(X)							\
+	X(WAITING, "waiting", "attached, no guest is connected yet")	\
+	X(UP, "up", "forwarding")					\
+	X(DOWN, "down", "the device is set down, or the guest's driver is not running") \
+	X(FENCED, "fenced", "stopped after malformed input, until the guest resets")	\
+	X(GONE, "gone", "the device vanished or moved; about to be detached")
+
+#endif
