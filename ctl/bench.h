@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Measuring endpoints: where they are, how to run something there, what to run.
+ */
+#ifndef CTL_BENCH_H
+#define CTL_BENCH_H
+
+#include <limits.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/types.h>
+#include "ctl.h"
+
+/* ---- endpoint.c ---- */
+enum endpoint_kind {
+	EP_NETNS,	/* a container: we run programs in its network namespace */
+	EP_AGENT,	/* a guest of tools/guests: its agent runs programs */
+	EP_ADDRESS,	/* a guest of somebody else: it answers at an address */
+};
+
+struct endpoint {
+	const char *name;	/* borrowed */
+	enum endpoint_kind kind;
+	int netns;		/* EP_NETNS: a descriptor */
+	char agent[PATH_MAX];
+	char dev[IF_NAMESIZE];
+	char addr[INET_ADDRSTRLEN];
+};
+
+/* addr may be NULL. Returns 0 or CTL_FAILED. To be closed also when it failed. */
+int endpoint_open(struct endpoint *ep, const char *name, const char *addr, struct ctl_err *err);
+void endpoint_close(struct endpoint *ep);
+/* Open both ends of a measurement. With a kind that cannot run anything at both ends it fails. */
+int endpoint_open_pair(struct endpoint *a, struct endpoint *b, char **names, const char *addr, struct ctl_err *err);
+
+/* ---- netns.c ---- */
+/*
+ * A descriptor of the namespace that holds the container's end of a veth port, and the
+ * device's name there. -1 with *err filled in when it cannot be found or entered.
+ */
+int netns_of_port(json_t *port, char dev[IF_NAMESIZE], struct ctl_err *err);
+/* Enter it with the calling process; returns a descriptor for netns_leave(), or -1 and errno. */
+int netns_enter(int netns);
+void netns_leave(int previous);
+
+/* ---- agent.c ---- */
+/* Run one command line in a guest. Returns its exit status and *output, to be freed, or -1 with *err filled in. */
+int agent_run(const char *path, const char *command, unsigned int timeout_s, char **output, struct ctl_err *err);
+
+/* ---- iperf.c ---- */
+/* TCP from one to the other. Returns iperf3's own JSON, a new reference, or NULL with *err filled in. */
+json_t *iperf_run(const struct endpoint *from, const struct endpoint *to, unsigned int seconds, struct ctl_err *err);
+double iperf_gbps(json_t *result);
+
+/* ---- rtt.c ---- */
+/*
+ * Echo requests to addr from the current network namespace: until count replies are in (0: no
+ * limit) or the time is up. Returns {address, sent, received, rtt_us: {min, p50, p99, p999, max, loss}},
+ * times in microseconds, loss as a fraction of what was sent; NULL with *err filled in when nothing answers.
+ */
+json_t *rtt_run(const char *addr, uint64_t count, double seconds, struct ctl_err *err);
+/* The same from endpoint a to endpoint b, or back when a cannot run anything. */
+json_t *rtt_between(const struct endpoint *a, const struct endpoint *b, uint64_t count, double seconds,
+		    struct ctl_err *err);
+
+/* ---- progress.c ---- */
+void progress_start(unsigned int steps);
+void progress_step(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void progress_tick(void);	/* to be called about once per second while waiting */
+void progress_end(void);
+
+/* ---- bench_*.c ---- */
+#define BENCH_SECONDS		2
+#define BENCH_RTT_SECONDS	1.0
+/* Fill in gbps_ab, gbps_ba and retransmits of result; append iperf3's JSON to raw unless NULL. */
+int bench_tcp(const struct endpoint *a, const struct endpoint *b, unsigned int seconds, json_t *result,
+	      json_t *raw, struct ctl_err *err);
+int bench_save(json_t *result, const char *path, struct ctl_err *err);
+
+#endif

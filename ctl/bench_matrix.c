@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * bench matrix: every pair of ports that are up, one after the other.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "bench.h"
+
+struct cost {
+	json_int_t frames, copies, shortcut_frames;
+};
+
+static bool is(json_t *obj, const char *key, const char *value)
+{
+	const char *s = json_string_value(json_object_get(obj, key));
+
+	return s && !strcmp(s, value);
+}
+
+/* What the ledger says of a pair, both directions together. */
+static int read_cost(const char *a, const char *b, struct cost *c, struct ctl_err *err)
+{
+	json_t *ledger = rpc_call("ledger.get", NULL, err), *pair;
+	size_t i;
+
+	if (!ledger)
+		return CTL_FAILED;
+	*c = (struct cost){ 0 };
+	json_array_foreach(json_object_get(ledger, "pairs"), i, pair) {
+		if (!(is(pair, "src", a) && is(pair, "dst", b)) && !(is(pair, "src", b) && is(pair, "dst", a)))
+			continue;
+		c->frames += json_integer_value(json_object_get(pair, "frames"));
+		c->copies += json_integer_value(json_object_get(pair, "copies"));
+		c->shortcut_frames += json_integer_value(json_object_get(pair, "shortcut_frames"));
+	}
+	json_decref(ledger);
+	return CTL_OK;
+}
+
+/* Frames on the shortcut are among the frames, and cost no copy. */
+static void set_cost(json_t *pair, const struct cost *before, const struct cost *after)
+{
+	json_int_t shortcut = after->shortcut_frames - before->shortcut_frames;
+	json_int_t frames = after->frames - before->frames;
+
+	json_object_set_new(pair, "frames", json_integer(frames));
+	json_object_set_new(pair, "shortcut_frames", json_integer(shortcut));
+	json_object_set_new(pair, "copies_per_frame", frames <= 0 ? json_null() :
+			    json_real((double)(after->copies - before->copies) / (double)frames));
+}
+
+static int measure(json_t *pair, const struct endpoint *a, const struct endpoint *b, unsigned int seconds,
+		   struct ctl_err *err)
+{
+	struct cost before, after;
+	json_t *rtt;
+
+	if (read_cost(a->name, b->name, &before, err))
+		return CTL_FAILED;
+	rtt = rtt_between(a, b, 0, BENCH_RTT_SECONDS, err);
+	if (!rtt)
+		return CTL_FAILED;
+	json_object_set(pair, "rtt_us", json_object_get(rtt, "rtt_us"));
+	json_decref(rtt);
+	if (bench_tcp(a, b, seconds, pair, NULL, err) || read_cost(a->name, b->name, &after, err))
+		return CTL_FAILED;
+	set_cost(pair, &before, &after);
+	return CTL_OK;
+}
+
+/* Returns the pair's result; with "error" in it when it could not be measured. */
+static json_t *measure_pair(const char *name_a, const char *name_b, unsigned int seconds)
+{
+	char *names[] = { (char *)name_a, (char *)name_b };
+	struct endpoint a = { .netns = -1 }, b = { .netns = -1 };
+	struct ctl_err err = { 0 };
+	json_t *pair = json_pack("{ss ss}", "a", name_a, "b", name_b), *text;
+
+	progress_step("%s - %s", name_a, name_b);
+	if (endpoint_open_pair(&a, &b, names, NULL, &err) || measure(pair, &a, &b, seconds, &err)) {
+		text = json_string(err.text);
+		json_object_set_new(pair, "error", text ? text : json_string("failed"));
+	}
+	endpoint_close(&a);
+	endpoint_close(&b);
+	return pair;
+}
+
+static json_t *names_up(struct ctl_err *err)
+{
+	json_t *all = rpc_call("port.list", NULL, err), *names, *port;
+	size_t i;
+
+	if (!all)
+		return NULL;
+	names = json_array();
+	json_array_foreach(json_object_get(all, "ports"), i, port)
+		if (is(port, "state", "up"))
+			json_array_append(names, json_object_get(port, "name"));
+	json_decref(all);
+	return names;
+}
+
+static json_t *measure_all(json_t *names, unsigned int seconds)
+{
+	size_t n = json_array_size(names);
+	json_t *pairs = json_array();
+
+	progress_start((unsigned int)(n * (n - 1) / 2));
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = i + 1; j < n; j++)
+			json_array_append_new(pairs, measure_pair(json_string_value(json_array_get(names, i)),
+								  json_string_value(json_array_get(names, j)),
+								  seconds));
+	progress_end();
+	return pairs;
+}
+
+/* What failed is said once, after the table. */
+static int check(json_t *pairs, struct ctl_err *err)
+{
+	json_t *pair, *error, *first = NULL;
+	unsigned int failed = 0;
+	size_t i;
+
+	json_array_foreach(pairs, i, pair) {
+		error = json_object_get(pair, "error");
+		if (!error)
+			continue;
+		if (!failed++)
+			first = pair;
+		if (!ctl_json)
+			fprintf(stderr, "%s - %s: %s\n", json_string_value(json_object_get(pair, "a")),
+				json_string_value(json_object_get(pair, "b")), json_string_value(error));
+	}
+	if (!failed)
+		return CTL_OK;
+	if (ctl_json)
+		return CTL_FAILED;	/* the result names them; a second JSON object would not parse */
+	return ctl_fail(err, NFV_RPC_E_FAILED, "%u of %zu pairs could not be measured, the first: %s - %s", failed,
+			json_array_size(pairs), json_string_value(json_object_get(first, "a")),
+			json_string_value(json_object_get(first, "b")));
+}
+
+int cmd_bench_matrix(int argc, char **argv, struct ctl_err *err)
+{
+	static const struct ctl_arg args[] = {
+		{ "time", ARG_NUMBER, false, 1, 3600, NULL },
+		{ "save", ARG_STRING, false, 0, 0, NULL },
+		{ .key = NULL }
+	};
+	static const struct out_column columns[] = {
+		{ "a", "A" }, { "b", "B" }, { "gbps_ab", "A->B Gb/s" }, { "gbps_ba", "B->A Gb/s" },
+		{ "rtt_us.p50", "RTT p50 us" }, { "rtt_us.p99", "RTT p99 us" }, { "copies_per_frame", "COPIES/FRAME" },
+		{ NULL, NULL }
+	};
+	json_t *options = json_object(), *names = NULL, *out = NULL, *seconds, *save;
+	int rc = args_parse(argc, argv, args, options, err);
+
+	if (!rc) {
+		names = names_up(err);
+		rc = names ? CTL_OK : CTL_FAILED;
+	}
+	if (!rc && json_array_size(names) < 2) {
+		rc = ctl_fail(err, NFV_RPC_E_FAILED, "fewer than two ports are up");
+		ctl_hint(err, "nfvctl show");
+	}
+	if (!rc) {
+		seconds = json_object_get(options, "time");
+		out = json_pack("{so}", "pairs",
+				measure_all(names, seconds ? (unsigned int)json_integer_value(seconds) : BENCH_SECONDS));
+		save = json_object_get(options, "save");
+		if (save)
+			rc = bench_save(out, json_string_value(save), err);
+		out_table(out, "pairs", columns, "");
+		if (!rc)
+			rc = check(json_object_get(out, "pairs"), err);
+	}
+	json_decref(options);
+	json_decref(names);
+	json_decref(out);
+	return rc;
+}

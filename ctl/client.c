@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The client's side of include/nfv/rpc.h. One connection serves the whole run.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include "ctl.h"
+
+#define CALL_TIMEOUT_MS	30000	/* attaching may wait for the kernel */
+
+static int fd = -1;
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int connect_failed(const char *path, struct ctl_err *err)
+{
+	int error = errno;
+
+	if (error == ENOENT || error == ECONNREFUSED) {
+		ctl_fail(err, NFV_RPC_E_FAILED, "nfvd is not running: nobody listens on %s", path);
+		ctl_hint(err, "nfvd --state-dir %s &", ctl_state_dir);
+	} else {
+		ctl_fail(err, error == EACCES || error == EPERM ? NFV_RPC_E_DENIED : NFV_RPC_E_FAILED,
+			 "cannot connect to %s: %s", path, strerror(error));
+		if (error == EACCES || error == EPERM)
+			ctl_hint(err, "sudo nfvctl ...");
+	}
+	return -1;
+}
+
+static int connect_nfvd(struct ctl_err *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s", ctl_state_dir, NFV_CTL_SOCKET);
+
+	if (n < 0 || (size_t)n >= sizeof(addr.sun_path)) {
+		ctl_fail(err, NFV_RPC_E_FAILED, "the state directory's name is too long");
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		connect_failed(addr.sun_path, err);
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+		return -1;
+	}
+	return 0;
+}
+
+/* Wait for events until the deadline. Returns 0 or -errno. */
+static int wait_for(short events, int64_t deadline)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int64_t left = deadline - now_ms();
+	int n = left > 0 ? poll(&p, 1, (int)left) : 0;
+
+	return n > 0 ? 0 : n < 0 && errno != EINTR ? -errno : n < 0 ? 0 : -ETIMEDOUT;
+}
+
+static int send_all(const char *buf, size_t len, int64_t deadline)
+{
+	while (len) {
+		ssize_t n = send(fd, buf, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (n < 0) {
+			int rc = wait_for(POLLOUT, deadline);
+
+			if (rc)
+				return rc;
+			continue;
+		}
+		buf += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* One line, to be freed, in *line. Returns its length or -errno. */
+static ssize_t receive_line(char **line, int64_t deadline)
+{
+	size_t len = 0, size = 0;
+	char *buf = NULL;
+	ssize_t n;
+	int rc;
+
+	for (;;) {
+		if (size - len < 4096) {
+			char *bigger = size <= 2 * NFV_RPC_BACKLOG_MAX ? realloc(buf, size * 2 + 8192) : NULL;
+
+			rc = -ENOMEM;
+			if (!bigger)
+				break;
+			buf = bigger;
+			size = size * 2 + 8192;
+		}
+		n = recv(fd, buf + len, size - len, 0);
+		if (n > 0) {
+			len += (size_t)n;
+			if (buf[len - 1] != '\n')
+				continue;
+			*line = buf;
+			return (ssize_t)len;
+		}
+		rc = n ? -errno : -ECONNRESET;
+		if (rc == -EAGAIN || rc == -EINTR)
+			rc = wait_for(POLLIN, deadline);
+		if (rc)
+			break;
+	}
+	free(buf);
+	return rc;
+}
+
+/* Returns the result, a new reference. */
+static json_t *result_of(json_t *reply, struct ctl_err *err)
+{
+	json_t *result = json_object_get(reply, "result"), *error = json_object_get(reply, "error");
+	const char *text = json_string_value(json_object_get(error, "message"));
+	const char *hint = json_string_value(json_object_get(json_object_get(error, "data"), "hint"));
+
+	if (result && !error)
+		return json_incref(result);
+	ctl_fail(err, text ? (int)json_integer_value(json_object_get(error, "code")) : NFV_RPC_E_FAILED,
+		 "%s", text ? text : "nfvd's reply is neither a result nor an error");
+	if (hint)
+		ctl_hint(err, "%s", hint);
+	return NULL;
+}
+
+json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err)
+{
+	static int id;
+	json_t *request = json_pack("{ss si ss so}", "jsonrpc", "2.0", "id", ++id, "method", method,
+				    "params", params ? params : json_object());
+	char *text = json_dumps(request, JSON_COMPACT), *line = NULL;
+	int64_t deadline = now_ms() + CALL_TIMEOUT_MS;
+	json_t *reply, *result = NULL;
+	int sent;
+	ssize_t len;
+
+	json_decref(request);
+	if (!text) {
+		ctl_fail(err, NFV_RPC_E_FAILED, "out of memory");
+		return NULL;
+	}
+	if (fd < 0 && connect_nfvd(err))
+		goto out;
+	sent = send_all(text, strlen(text), deadline);
+	if (!sent)
+		sent = send_all("\n", 1, deadline);
+	/* A client that nfvd turned away may fail to send, and still has a reply to read. */
+	len = receive_line(&line, deadline);
+	if (len < 0) {
+		ctl_fail(err, NFV_RPC_E_FAILED, "no reply from nfvd: %s", strerror(sent ? -sent : (int)-len));
+		close(fd);
+		fd = -1;
+		goto out;
+	}
+	reply = json_loadb(line, (size_t)len, 0, NULL);
+	result = result_of(reply, err);
+	json_decref(reply);
+out:
+	free(line);
+	free(text);
+	return result;
+}
+
+json_t *find_named(json_t *list, const char *name)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		const char *s = json_string_value(json_object_get(item, "name"));
+
+		if (s && !strcmp(s, name))
+			return item;
+	}
+	return NULL;
+}
+
+json_t *port_get(const char *name, struct ctl_err *err)
+{
+	json_t *all = rpc_call("port.list", NULL, err), *port;
+
+	if (!all)
+		return NULL;
+	port = json_incref(find_named(json_object_get(all, "ports"), name));
+	json_decref(all);
+	if (!port) {
+		ctl_fail(err, NFV_RPC_E_NOENT, "no port '%s'", name);
+		ctl_hint(err, "nfvctl show");
+	}
+	return port;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * attach and detach. nfvd checks what the arguments mean; here is only their grammar.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "ctl.h"
+
+#define MACS { "macs", ARG_NUMBER, false, 1, 16384, NULL }
+
+static const struct ctl_arg kvm_args[] = {
+	{ "socket", ARG_PATH, false, 0, 0, NULL },
+	{ "mode", ARG_CHOICE, false, 0, 0, "server|client" },
+	{ "queues", ARG_NUMBER, false, 1, 8, NULL },
+	MACS,
+	{ NULL, 0, false, 0, 0, NULL }
+};
+
+static const struct ctl_arg veth_args[] = {
+	{ "dev", ARG_STRING, true, 0, 0, NULL },
+	{ "netns", ARG_NETNS, false, 0, 0, NULL },
+	{ "pid", ARG_NUMBER, false, 1, 4194304, NULL },
+	MACS,
+	{ NULL, 0, false, 0, 0, NULL }
+};
+
+static const struct ctl_arg netdev_args[] = {
+	{ "dev", ARG_STRING, true, 0, 0, NULL },
+	MACS,
+	{ NULL, 0, false, 0, 0, NULL }
+};
+
+/* "open 0.1, bind 0.3" from {"open": 100, "bind": 300}. */
+static void steps_text(json_t *steps, char *buf, size_t size)
+{
+	const char *key;
+	json_t *us;
+	size_t n = 0;
+
+	buf[0] = '\0';
+	json_object_foreach(steps, key, us) {
+		n += (size_t)snprintf(buf + n, size - n, "%s%s %.1f", n ? ", " : " (", key,
+				      (double)json_integer_value(us) / 1000);
+		if (n >= size)
+			return;
+	}
+	if (n)
+		snprintf(buf + n, size - n, ")");
+}
+
+static int attach(const char *type, const struct ctl_arg *args, int argc, char **argv, struct ctl_err *err)
+{
+	json_t *params, *port;
+	const char *state, *path;
+	char steps[256];
+	int rc;
+
+	if (!argc)
+		return ctl_usage(err, "NAME is missing");
+	snprintf(err->object, sizeof(err->object), "%s", argv[0]);
+	params = json_pack("{ss ss}", "type", type, "name", argv[0]);
+	if (!params)
+		return ctl_usage(err, "the name is not valid UTF-8");
+	rc = args_parse(argc - 1, argv + 1, args, params, err);
+	if (rc) {
+		json_decref(params);
+		return rc;
+	}
+	port = rpc_call("port.attach", params, err);
+	if (!port)
+		return CTL_FAILED;
+
+	steps_text(out_member(port, "attach_breakdown|attach_steps"), steps, sizeof(steps));
+	state = json_string_value(json_object_get(port, "state"));
+	path = json_string_value(json_object_get(port, "socket"));
+	out_text(port, "%s: %s attached in %.1f ms%s%s%s%s%s", argv[0], type,
+		 (double)json_integer_value(json_object_get(port, "attach_us")) / 1000, steps,
+		 state ? ", " : "", state ? state : "", path ? " at " : "", path ? path : "");
+	json_decref(port);
+	return CTL_OK;
+}
+
+int cmd_attach_kvm(int argc, char **argv, struct ctl_err *err)
+{
+	return attach("kvm", kvm_args, argc, argv, err);
+}
+
+int cmd_attach_veth(int argc, char **argv, struct ctl_err *err)
+{
+	return attach("veth", veth_args, argc, argv, err);
+}
+
+int cmd_attach_netdev(int argc, char **argv, struct ctl_err *err)
+{
+	return attach("netdev", netdev_args, argc, argv, err);
+}
+
+int cmd_detach(int argc, char **argv, struct ctl_err *err)
+{
+	json_t *params, *result;
+
+	if (argc != 1)
+		return ctl_usage(err, "one NAME is needed");
+	snprintf(err->object, sizeof(err->object), "%s", argv[0]);
+	params = json_pack("{ss}", "name", argv[0]);
+	if (!params)
+		return ctl_usage(err, "the name is not valid UTF-8");
+	result = rpc_call("port.detach", params, err);
+	if (!result)
+		return CTL_FAILED;
+	out_text(result, "%s: detached", argv[0]);
+	json_decref(result);
+	return CTL_OK;
+}

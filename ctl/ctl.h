@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the parts of nfvctl share.
+ *
+ * A command fills in a struct ctl_err and returns what nfvctl exits with;
+ * main.c alone prints errors. Results go through out.h, which gives a table
+ * or, with -j, the JSON that the table was made from.
+ */
+#ifndef CTL_H
+#define CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <jansson.h>
+#include <nfv/rpc.h>
+
+enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };	/* exit codes */
+
+struct ctl_err {
+	int code;		/* NFV_RPC_E_* */
+	char object[64];	/* which port or endpoint the message is about; may be empty */
+	char text[512], hint[256];
+};
+
+/* Both return the exit code, so that a command can end in `return ctl_fail(...)`. */
+int ctl_fail(struct ctl_err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int ctl_usage(struct ctl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void ctl_hint(struct ctl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+struct ctl_command {
+	const char *name, *args, *help;
+	int (*run)(int argc, char **argv, struct ctl_err *err);	/* argv[0] is the first argument */
+	const struct ctl_command *sub;				/* instead of run; ends with a NULL name */
+};
+
+extern const char *ctl_state_dir;
+extern bool ctl_json, ctl_pretty;
+
+/* ---- args.c ---- */
+enum ctl_arg_type {
+	ARG_STRING,
+	ARG_PATH,	/* made absolute: nfvd has another working directory */
+	ARG_NETNS,	/* a name, or a path as above */
+	ARG_NUMBER,	/* an integer from min to max */
+	ARG_SECONDS,	/* a real number from min to max */
+	ARG_CHOICE,	/* one of the words in choices, separated by '|' */
+};
+
+struct ctl_arg {
+	const char *key;
+	enum ctl_arg_type type;
+	bool required;
+	long min, max;
+	const char *choices;
+};
+
+/* Parse "key value ..." into obj by a table that ends with a NULL key. Returns an exit code. */
+int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err);
+
+/* ---- client.c ---- */
+/* One request to nfvd; takes params (NULL: none). Returns the result, a new reference, or NULL with *err filled in. */
+json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err);
+/* The element of list[] whose "name" is name, borrowed, or NULL. */
+json_t *find_named(json_t *list, const char *name);
+/* port.list and the port in it; a new reference. */
+json_t *port_get(const char *name, struct ctl_err *err);
+
+/* ---- out.c ---- */
+struct out_column {
+	const char *key;	/* "a.b" is member b of a; "a|b" is a, or b where there is no a */
+	const char *title;
+};
+
+/*
+ * Print obj[list], an array of objects, as a table with these columns (ends with
+ * a NULL key), or the one line `empty`. With -j, print obj instead.
+ */
+void out_table(json_t *obj, const char *list, const struct out_column *columns, const char *empty);
+void out_object(json_t *obj);	/* one "key value" line per member; nested ones as "a.b" */
+void out_text(json_t *obj, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void out_json(json_t *obj);
+void out_error(const struct ctl_err *err, const char *command);
+/* The member of obj that a column key names, borrowed, or NULL. */
+json_t *out_member(json_t *obj, const char *key);
+
+/* ---- progress.c ---- */
+double now_s(void);	/* CLOCK_MONOTONIC */
+
+/* ---- doctor_kvm.c ---- */
+/* Does a virtual machine run here, at the speed of the CPU? If not, why tells. */
+bool kvm_runs(char *why, size_t size);
+
+/* ---- commands ---- */
+int cmd_attach_kvm(int argc, char **argv, struct ctl_err *err);
+int cmd_attach_veth(int argc, char **argv, struct ctl_err *err);
+int cmd_attach_netdev(int argc, char **argv, struct ctl_err *err);
+int cmd_detach(int argc, char **argv, struct ctl_err *err);
+int cmd_show(int argc, char **argv, struct ctl_err *err);
+int cmd_stats(int argc, char **argv, struct ctl_err *err);
+int cmd_ledger(int argc, char **argv, struct ctl_err *err);
+int cmd_drops(int argc, char **argv, struct ctl_err *err);
+int cmd_fdb(int argc, char **argv, struct ctl_err *err);
+int cmd_events(int argc, char **argv, struct ctl_err *err);
+int cmd_shortcut(int argc, char **argv, struct ctl_err *err);
+int cmd_doctor(int argc, char **argv, struct ctl_err *err);
+int cmd_version(int argc, char **argv, struct ctl_err *err);
+int cmd_bench_throughput(int argc, char **argv, struct ctl_err *err);
+int cmd_bench_rtt(int argc, char **argv, struct ctl_err *err);
+int cmd_bench_matrix(int argc, char **argv, struct ctl_err *err);
+int cmd_probe_rtt(int argc, char **argv, struct ctl_err *err);
+
+#endif

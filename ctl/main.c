@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * nfvctl: the command table, and the way from a command line into it.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ctl.h"
+
+const char *ctl_state_dir = NFV_STATE_DIR;
+bool ctl_json, ctl_pretty;
+
+static const struct ctl_command attach_commands[] = {
+	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [macs N]",
+	  "a KVM guest, through a vhost-user socket", cmd_attach_kvm, NULL },
+	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [macs N]",
+	  "a container, by either end of its veth pair", cmd_attach_veth, NULL },
+	{ "netdev", "NAME dev IFNAME [macs N]",
+	  "any other Linux network device (tap, vxlan, bond, physical)", cmd_attach_netdev, NULL },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
+
+static const struct ctl_command bench_commands[] = {
+	{ "throughput", "A B [time S] [addr ADDRESS-OF-B] [save FILE]",
+	  "TCP between two endpoints, both ways (iperf3)", cmd_bench_throughput, NULL },
+	{ "rtt", "A B [count N] [time S] [addr ADDRESS-OF-B]",
+	  "round-trip times between two endpoints (ICMP echo)", cmd_bench_rtt, NULL },
+	{ "matrix", "[time S] [save FILE]",
+	  "throughput, round-trip times and copies of all pairs of ports that are up", cmd_bench_matrix, NULL },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
+
+static const struct ctl_command probe_commands[] = {
+	{ "rtt", "ADDRESS [count N] [time S]", "round-trip times from here (needs no nfvd)", cmd_probe_rtt, NULL },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
+
+static const struct ctl_command commands[] = {
+	{ "attach", "kvm|veth|netdev NAME ...", "make an endpoint a port of the switch", NULL, attach_commands },
+	{ "detach", "NAME", "take a port off the switch", cmd_detach, NULL },
+	{ "show", "[NAME] [time S]", "ports; with 'time', their rates over S seconds", cmd_show, NULL },
+	{ "stats", "[NAME]", "counters of each port", cmd_stats, NULL },
+	{ "ledger", "[NAME [NAME]]", "what forwarding cost, by source and destination", cmd_ledger, NULL },
+	{ "drops", "[NAME] [all]", "frames and messages refused, by port and reason", cmd_drops, NULL },
+	{ "fdb", "[NAME]", "learnt addresses", cmd_fdb, NULL },
+	{ "events", "[since N]", "what happened to the ports", cmd_events, NULL },
+	{ "shortcut", "on|off [NAME]", "let containers reach each other inside the kernel, or not", cmd_shortcut, NULL },
+	{ "bench", "throughput|rtt|matrix ...", "measure endpoints", NULL, bench_commands },
+	{ "probe", "rtt ADDRESS", "measure from this host or guest", NULL, probe_commands },
+	{ "doctor", "", "what this host can and cannot do, and what mends it", cmd_doctor, NULL },
+	{ "version", "", "versions of nfvctl and nfvd", cmd_version, NULL },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
+
+static const struct ctl_command root = {
+	"", "[-j|-jp] [--state-dir DIR] COMMAND ...", "", cmd_show, commands
+};
+
+static void vset(char *buf, size_t size, const char *fmt, va_list ap)
+{
+	vsnprintf(buf, size, fmt, ap);
+}
+
+int ctl_fail(struct ctl_err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vset(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	err->code = code;
+	err->hint[0] = '\0';
+	return CTL_FAILED;
+}
+
+int ctl_usage(struct ctl_err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vset(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	err->code = NFV_RPC_E_PARAMS;
+	return CTL_USAGE;
+}
+
+void ctl_hint(struct ctl_err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vset(err->hint, sizeof(err->hint), fmt, ap);
+	va_end(ap);
+}
+
+static int help(const struct ctl_command *cmd, const char *path)
+{
+	printf("usage: nfvctl%s%s %s\n", path[0] ? " " : "", path, cmd->args);
+	if (cmd->help[0])
+		printf("\n  %s\n", cmd->help);
+	if (!cmd->sub)
+		return CTL_OK;
+	putchar('\n');
+	for (const struct ctl_command *c = cmd->sub; c->name; c++)
+		printf("  %-10s %-24s %s\n", c->name, strlen(c->args) > 24 ? "..." : c->args, c->help);
+	if (cmd == &root)
+		printf("\n  -j prints JSON, -jp indents it. Commands may be shortened; 'help' after any of them tells more.\n"
+		       "  --state-dir DIR (or NFV_STATE_DIR in the environment) says which nfvd; default %s.\n",
+		       NFV_STATE_DIR);
+	return CTL_OK;
+}
+
+/* The command that word names or begins, or NULL with *err filled in. */
+static const struct ctl_command *match(const struct ctl_command *table, const char *word, struct ctl_err *err)
+{
+	const struct ctl_command *found = NULL;
+	size_t len = strlen(word), n;
+	char names[128] = "";
+
+	for (const struct ctl_command *c = table; len && c->name; c++) {
+		if (strncmp(c->name, word, len))
+			continue;
+		if (!c->name[len])
+			return c;
+		n = strlen(names);
+		snprintf(names + n, sizeof(names) - n, "%s%s", found ? ", " : "", c->name);
+		found = found ? &root : c;
+	}
+	if (found == &root)
+		ctl_usage(err, "'%s' is ambiguous: %s", word, names);
+	else if (!found)
+		ctl_usage(err, "unknown command '%s'", word);
+	return found == &root ? NULL : found;
+}
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "help") || !strcmp(word, "-h") || !strcmp(word, "--help");
+}
+
+/* Walk down the table; path collects the full names of the commands on the way. */
+static int dispatch(const struct ctl_command *cmd, int argc, char **argv, char *path, size_t size,
+		    struct ctl_err *err)
+{
+	while (cmd->sub && argc && !is_help(argv[0])) {
+		const struct ctl_command *sub = match(cmd->sub, argv[0], err);
+		size_t n = strlen(path);
+
+		if (!sub)
+			break;
+		cmd = sub;
+		snprintf(path + n, size - n, "%s%s", n ? " " : "", cmd->name);
+		argc--;
+		argv++;
+	}
+	if (argc && is_help(argv[0]))
+		return help(cmd, path);
+	if (err->text[0]) {
+		ctl_hint(err, "nfvctl %s%shelp", path, path[0] ? " " : "");
+		return CTL_USAGE;
+	}
+	if (!cmd->run) {
+		ctl_hint(err, "nfvctl %s help", path);
+		return ctl_usage(err, "say which: %s", cmd->args);
+	}
+	int rc = cmd->run(argc, argv, err);
+
+	if (rc == CTL_USAGE && !err->hint[0])
+		ctl_hint(err, "nfvctl %s %s", path, cmd->args);
+	return rc;
+}
+
+/* Take the global options out of argv, wherever they stand: no argument of a command looks like them. */
+static int global_options(int *argc, char **argv, struct ctl_err *err)
+{
+	const char *dir = getenv("NFV_STATE_DIR");
+	int n = 0;
+
+	if (dir && dir[0])
+		ctl_state_dir = dir;
+	for (int i = 1; i < *argc; i++) {
+		if (!strcmp(argv[i], "-j") || !strcmp(argv[i], "--json")) {
+			ctl_json = true;
+		} else if (!strcmp(argv[i], "-jp")) {
+			ctl_json = ctl_pretty = true;
+		} else if (!strcmp(argv[i], "--state-dir")) {
+			if (++i == *argc)
+				return ctl_usage(err, "--state-dir needs a directory");
+			ctl_state_dir = argv[i];
+		} else if (!n && argv[i][0] == '-' && !is_help(argv[i])) {
+			return ctl_usage(err, "unknown option '%s'", argv[i]);
+		} else {
+			argv[n++] = argv[i];
+		}
+	}
+	*argc = n;
+	return CTL_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl_err err = { .code = NFV_RPC_E_FAILED };
+	char path[64] = "";
+	int rc = global_options(&argc, argv, &err);
+
+	if (!rc)
+		rc = dispatch(&root, argc, argv, path, sizeof(path), &err);
+	else
+		ctl_hint(&err, "nfvctl help");
+	if (rc && err.text[0])
+		out_error(&err, path);
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "nfvctl: cannot write the output: %s\n", strerror(errno));
+		return CTL_FAILED;
+	}
+	return rc;
+}
