@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# setup.sh [-n] [build|demo|check|bench]... - install with apt what is missing.
+#
+# Says nothing when nothing is missing; -n only says what is. Default: all.
+set -eu
+
+build="make gcc meson ninja-build pkg-config git
+	libdpdk-dev liburcu-dev libbpf-dev libelf-dev zlib1g-dev libjansson-dev
+	libsystemd-dev libmnl-dev libnuma-dev libcmocka-dev
+	clang-14 llvm-14 libclang-rt-14-dev bpftool"
+run="iproute2 iputils-ping ethtool iperf3 socat util-linux procps"
+guests="qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod"
+demo="$build $run $guests"
+check="$demo user-mode-linux dpdk-dev
+	cppcheck clang-tidy-14 clang-format-14"
+# shellcheck disable=SC2034 # all are used by name
+bench="$check openvswitch-switch-dpdk"
+
+die() { echo "setup.sh: $*" >&2; exit 1; }
+
+only_say=
+if [ "${1:-}" = -n ]; then
+	only_say=1
+	shift
+fi
+wanted=
+for kind in "${@:-bench}"; do
+	case $kind in
+	build | demo | check | bench) wanted+=" ${!kind}" ;;
+	*) echo "usage: setup.sh [-n] [build|demo|check|bench]..." >&2; exit 2 ;;
+	esac
+done
+
+# shellcheck disable=SC2086 # a list of words
+command -v dpkg-query >/dev/null || die "this is not Debian; wanted:" $wanted
+# shellcheck disable=SC2086
+present=" $(dpkg-query -W -f '${db:Status-Status}:${Package} ' $wanted 2>/dev/null || true)"
+missing=()
+for package in $wanted; do
+	case $present in
+	*" installed:$package "*) ;;
+	*) missing+=("$package") ;;
+	esac
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+
+if [ -n "$only_say" ]; then
+	echo "would install: ${missing[*]}"
+	exit 0
+fi
+[ "$(id -u)" = 0 ] || die "run as root: apt-get install ${missing[*]}"
+
+# No package may start a service (Open vSwitch would) while it is installed.
+log=$(mktemp)
+policy=/usr/sbin/policy-rc.d
+trap 'rm -f "$log" ${own_policy:+"$policy"}' EXIT
+own_policy=
+if [ ! -e $policy ]; then
+	own_policy=1
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod +x $policy
+fi
+
+echo "setup.sh: installing ${#missing[@]} packages: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+if ! { apt-get -q update && apt-get -q -y install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+	tail -n 25 "$log" >&2
+	die "apt-get failed"
+fi
+
+# Only its programs are wanted, not a switch running from the next boot on.
+case " ${missing[*]} " in
+*" openvswitch-switch-dpdk "*)
+	if [ -d /run/systemd/system ]; then
+		systemctl -q disable openvswitch-switch.service ovs-vswitchd.service 2>/dev/null || true
+	fi ;;
+esac
