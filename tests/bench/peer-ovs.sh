@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# peer-ovs.sh start DIR | start-veth DIR IFNAME | stop DIR
+#
+# Open vSwitch with DPDK (Debian's build) as it comes: one bridge, NORMAL action,
+# one PMD on core 1. start: two vhost-user ports, DIR/a.sock and DIR/b.sock, in a
+# network namespace of its own (the bridge makes interfaces). start-veth: DIR/a.sock
+# and the netdev IFNAME, in the caller's network namespace, which must not be the
+# machine's own. Every file is in DIR; stop ends what start began, and gives back
+# the huge pages that start reserved.
+set -eu
+cmd=${1-} dir=${2-} ifname=${3-}
+usage() { echo "usage: ${0##*/} start DIR | start-veth DIR IFNAME | stop DIR" >&2; exit 2; }
+[ -n "$dir" ] || usage
+
+vswitchd=/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
+schema=/usr/share/openvswitch/vswitch.ovsschema
+hugepages=/proc/sys/vm/nr_hugepages
+reserve=1024		# pages of 2 MiB; with half of it, its mbufs leave nothing for rings
+
+alive() { [ -f "$dir/$1.pid" ] && kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; }
+dead() { ! alive "$1"; }
+
+# wait_until SECONDS COMMAND...
+wait_until()
+{
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@" 2>/dev/null; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+end_process()
+{
+	if alive "$1"; then
+		kill -TERM "$(cat "$dir/$1.pid")"
+		wait_until 10 dead "$1" || { kill -KILL "$(cat "$dir/$1.pid")"; wait_until 5 dead "$1"; }
+	fi
+	rm -f "$dir/$1.pid"
+}
+
+stop()
+{
+	end_process ovs-vswitchd
+	end_process ovsdb-server
+	if [ -f "$dir/hugepages" ]; then
+		echo $(($(cat $hugepages) - $(cat "$dir/hugepages"))) >$hugepages
+		rm -f "$dir/hugepages"
+	fi
+	rm -f "$dir"/*.sock "$dir"/*.ctl "$dir"/*.mgmt "$dir"/*.snoop "$dir"/conf.db "$dir"/.conf.db.~lock~
+}
+
+fail()
+{
+	echo "${0##*/}: $1" >&2
+	tail -n 15 "$dir/ovs-vswitchd.log" >&2 || true
+	stop
+	exit 1
+}
+
+vsctl() { ovs-vsctl --db="unix:$dir/db.sock" "$@"; }
+db_answers() { vsctl --no-wait show >/dev/null; }
+dpdk_ready() { dead ovs-vswitchd || [ "$(vsctl get Open_vSwitch . dpdk_initialized)" = true ]; }
+port_up() { [ "$(vsctl get Interface "$1" ofport)" -gt 0 ]; }
+
+start_db()
+{
+	ovsdb-tool create "$dir/conf.db" $schema
+	setsid ovsdb-server "$dir/conf.db" --remote="punix:$dir/db.sock" --unixctl="$dir/db.ctl" \
+		--log-file="$dir/ovsdb-server.log" >/dev/null 2>&1 </dev/null &
+	echo $! >"$dir/ovsdb-server.pid"
+	wait_until 10 db_answers || fail "ovsdb-server does not start"
+	vsctl --no-wait init
+}
+
+# start_vswitchd EAL_OPTIONS
+start_vswitchd()
+{
+	local own=(unshare --net)
+
+	[ -z "$ifname" ] || own=()
+	vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true other_config:pmd-cpu-mask=0x2 \
+		other_config:dpdk-lcore-mask=0x1 other_config:dpdk-extra="$1"
+	setsid "${own[@]}" $vswitchd "unix:$dir/db.sock" --unixctl="$dir/ovs-vswitchd.ctl" \
+		--log-file="$dir/ovs-vswitchd.log" >/dev/null 2>&1 </dev/null &
+	echo $! >"$dir/ovs-vswitchd.pid"
+	wait_until 60 dpdk_ready && alive ovs-vswitchd
+}
+
+# Debian's build adds --in-memory by itself, which excludes --no-huge: it has to
+# have huge pages. Given back by stop, even if it did not get all.
+start_with_dpdk()
+{
+	local before
+
+	before=$(cat $hugepages)
+	echo $((before + reserve)) >$hugepages
+	echo $(($(cat $hugepages) - before)) >"$dir/hugepages"
+	start_vswitchd "--no-shconf --no-pci --no-telemetry"
+}
+
+# The kind of port that listens: the generator and User-mode Linux connect.
+listening_port()
+{
+	vsctl --timeout=20 add-port br0 "$1" -- set Interface "$1" type=dpdkvhostuser mtu_request=9000
+	wait_until 10 port_up "$1" || fail "no port $1"
+	wait_until 10 test -S "$dir/$1" || fail "no socket of port $1"
+	ln -sf "$1" "$dir/$1.sock"
+}
+
+start()
+{
+	mkdir -p "$dir"
+	dir=$(realpath "$dir")
+	stop
+	export OVS_RUNDIR=$dir OVS_DBDIR=$dir OVS_LOGDIR=$dir OVS_SYSCONFDIR=$dir
+	: >"$dir/ovs-vswitchd.log"
+	start_db
+	start_with_dpdk || fail "ovs-vswitchd does not start with DPDK"
+	vsctl --timeout=20 add-br br0 -- set Bridge br0 datapath_type=netdev fail-mode=standalone
+	listening_port a
+	if [ -n "$ifname" ]; then
+		vsctl --timeout=20 add-port br0 "$ifname"
+		wait_until 10 port_up "$ifname" || fail "no port $ifname"
+	else
+		listening_port b
+	fi
+}
+
+case $cmd in
+start) [ -z "$ifname" ] || usage; start ;;
+start-veth) [ -n "$ifname" ] || usage; start ;;
+stop) stop ;;
+*) usage ;;
+esac

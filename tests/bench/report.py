@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Medians, spread and ratios of raw benchmark samples, as JSON and as a table.
+
+RAW has one JSON object per line, in the order of measuring:
+  {"case", "who", "unit", "value"}   a sample. "nfvd" is ours, "nfvd_..." a variant of
+                                     ours, anybody else a peer
+  {"case", "ledger": {"pairs"}}      nfvd's ledger after that case; it runs on over
+                                     cases, so differences count
+A ratio is ours over theirs, for times ("us") theirs over ours: above 1 is better.
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+
+
+def summary(values):
+    return {"median": round(statistics.median(values), 3), "min": round(min(values), 3),
+            "max": round(max(values), 3), "samples": [round(v, 3) for v in values]}
+
+
+def copies_per_frame(lines):
+    """{case: copies per frame}; a ledger smaller than the last is a new daemon's."""
+    sums, last = {}, (0, 0)
+    for line in lines:
+        pairs = line["ledger"]["pairs"]
+        now = (sum(p["frames"] for p in pairs), sum(p["copies"] for p in pairs))
+        if now[0] < last[0]:
+            last = (0, 0)
+        grown = sums.setdefault(line["case"], [0, 0])
+        grown[0] += now[0] - last[0]
+        grown[1] += now[1] - last[1]
+        last = now
+    return {case: round(copies / frames, 4) if frames else None for case, (frames, copies) in sums.items()}
+
+
+def machine():
+    model = "unknown"
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        for line in f:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release()}
+
+
+def make_case(name, samples, copies, emulated):
+    who = {}
+    for s in samples:
+        who.setdefault(s["who"], []).append(s["value"])
+    unit = samples[0]["unit"]
+    ours = summary(who.pop("nfvd"))
+    case = {"name": name, "unit": unit, "nfvd": ours, "peers": {}, "ratio": {},
+            "copies_per_frame": copies.get(name), "emulated": name in emulated}
+    for other, values in who.items():
+        theirs = summary(values)
+        if other.startswith("nfvd_"):
+            case[other] = theirs
+            continue
+        case["peers"][other] = theirs
+        better, worse = (theirs, ours) if unit == "us" else (ours, theirs)
+        case["ratio"][other] = round(better["median"] / worse["median"], 2) if worse["median"] else None
+    return case
+
+
+def cell(s):
+    return f"{s['median']:.2f} ({s['min']:.2f}-{s['max']:.2f})"
+
+
+def rows_of(case):
+    copies = "-" if case["copies_per_frame"] is None else f"{case['copies_per_frame']:.2f}"
+    yield [case["name"] + (" (emulated)" if case["emulated"] else ""), case["unit"], "nfvd", cell(case["nfvd"]), "",
+           copies]
+    for key, s in case.items():
+        if key.startswith("nfvd_"):
+            yield ["", "", key.replace("nfvd_", "nfvd, ").replace("_", " "), cell(s), "", ""]
+    for peer, s in case["peers"].items():
+        ratio = case["ratio"][peer]
+        yield ["", "", peer, cell(s), "-" if ratio is None else f"{ratio:.2f}", ""]
+
+
+def table(cases):
+    rows = [["CASE", "UNIT", "WHO", "MEDIAN (MIN-MAX)", "RATIO", "COPIES/FRAME"]]
+    rows += [row for case in cases for row in rows_of(case)]
+    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+    for r in rows:
+        print("  ".join(v.ljust(w) for v, w in zip(r, widths)).rstrip())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--emulated", action="append", default=[], metavar="CASE")
+    parser.add_argument("--note")
+    parser.add_argument("--command", required=True)
+    parser.add_argument("raw")
+    parser.add_argument("out")
+    args = parser.parse_args()
+    with open(args.raw, encoding="utf-8") as f:
+        lines = [json.loads(line) for line in f if line.strip()]
+    copies = copies_per_frame([x for x in lines if "ledger" in x])
+    samples = [x for x in lines if "who" in x]
+    names = list(dict.fromkeys(s["case"] for s in samples))
+    cases = [make_case(n, [s for s in samples if s["case"] == n], copies, args.emulated) for n in names]
+    result = {"cases": cases, "machine": machine(), "command": args.command, "note": args.note,
+              "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
+    with open(args.out, "w", encoding="utf-8") as f:
+        json.dump(result, f, indent=1)
+        f.write("\n")
+    table(cases)
+    print(f"ratio: nfvd over peer, for times peer over nfvd; above 1 is better. In {args.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vugen - load generator between two vhost-user ports of a switch.
+ *
+ * Two frontends, one busy-polling thread. It must not be what is measured: frames
+ * are written once, and what the switch gives back is posted again as it is; no
+ * payload is touched but every CHECK_EVERYth header. Prints one JSON object.
+ */
+#include "vufront.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define HDR_BYTES	12u		/* virtio_net_hdr_mrg_rxbuf */
+#define ETH_BYTES	14u
+#define FRAME_MAX	9018u
+#define CHECK_EVERY	64
+#define MAGIC		0x6e667667u	/* in a frame that is measured */
+#define MAGIC_HELLO	0x6e667668u	/* in a broadcast that teaches the switch */
+#define ETHERTYPE	0x88b5		/* for local experiments, IEEE 802 */
+#define HELLO_TRIES	500
+#define HELLO_WAIT_NS	10000000ull
+#define QUIET_NS	100000000ull	/* this long without a frame: the hellos are through */
+
+struct stamp {
+	uint32_t magic, sequence;
+};
+
+struct options {
+	const char *path[2];
+	bool listen, oneway;
+	unsigned int size, ring, rxbuf;
+	double seconds, warmup;
+	int cpu;
+};
+
+struct counters {
+	uint64_t sent, received, bad;
+};
+
+struct side {
+	struct vuf f;
+	struct vuf_vring *rx, *tx;
+	uint8_t *rx_buf;
+	uint32_t rx_bytes, left;	/* left: of the frame being received, header included */
+	struct counters c;
+	uint32_t hello_id;
+	bool greeted, whole;	/* whole: a frame started at the current entry */
+};
+
+static const uint8_t mac[2][6] = { { 2, 0, 0, 0, 0, 10 }, { 2, 0, 0, 0, 0, 11 } };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void die(const char *what, int err)
+{
+	fprintf(stderr, "vugen: %s: %s\n", what, strerror(-err));
+	exit(1);
+}
+
+/* Stamped at both ends: also the last byte has to arrive. */
+static void write_frame(uint8_t *buf, uint32_t size, const uint8_t *dst, const uint8_t *src, uint32_t magic,
+			uint32_t sequence)
+{
+	struct stamp s = { magic, sequence };
+	uint8_t *eth = buf + HDR_BYTES;
+
+	memset(buf, 0, HDR_BYTES);
+	memcpy(eth, dst, 6);
+	memcpy(eth + 6, src, 6);
+	eth[12] = ETHERTYPE >> 8;
+	eth[13] = ETHERTYPE & 0xff;
+	memcpy(eth + ETH_BYTES, &s, sizeof(s));
+	memcpy(eth + size - sizeof(s), &s, sizeof(s));
+}
+
+/* Buffers, descriptors and frames, as they stay. The last Tx descriptor is for the hello. */
+static void prepare(struct side *s, unsigned int me, const struct options *o)
+{
+	static const uint8_t everyone[6] = { 255, 255, 255, 255, 255, 255 };
+	uint32_t bytes = HDR_BYTES + o->size;
+	uint32_t stride = (bytes + 63) & ~63u;
+	uint8_t *p = vuf_alloc(&s->f, (size_t)stride * s->tx->size, 4096);
+
+	s->rx_bytes = o->rxbuf;
+	s->rx_buf = vuf_alloc(&s->f, (size_t)s->rx_bytes * s->rx->size, 4096);
+	if (!p || !s->rx_buf)
+		die("guest memory", -ENOMEM);
+	s->hello_id = s->tx->size - 1;
+	for (unsigned int i = 0; i < s->tx->size; i++) {
+		bool hello = i == s->hello_id;
+
+		write_frame(p, o->size, hello ? everyone : mac[!me], mac[me], hello ? MAGIC_HELLO : MAGIC, i);
+		vuf_set_desc(&s->f, s->tx, i, p, bytes, 0);
+		p += stride;
+	}
+	for (unsigned int i = 0; i < s->rx->size; i++) {
+		vuf_set_desc(&s->f, s->rx, i, s->rx_buf + (size_t)i * s->rx_bytes, s->rx_bytes, VRING_DESC_F_WRITE);
+		vuf_post(s->rx, i);
+	}
+	s->rx->avail->flags = s->tx->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	s->rx->avail->idx = s->rx->published = s->rx->avail_idx;
+	s->left = bytes;
+	s->whole = true;
+}
+
+static bool check_frame(const struct side *s, uint32_t id, unsigned int me, uint32_t magic)
+{
+	const uint8_t *eth = s->rx_buf + (size_t)id * s->rx_bytes + HDR_BYTES;
+	struct stamp stamp;
+
+	memcpy(&stamp, eth + ETH_BYTES, sizeof(stamp));
+	return stamp.magic == magic && !memcmp(eth + 6, mac[!me], 6) &&
+	       (magic == MAGIC_HELLO || !memcmp(eth, mac[me], 6));
+}
+
+/* Does the frame end with a stamp? Taken away, so that an old one does not pass for the next. */
+static bool check_tail(const struct side *s, uint32_t id, uint32_t bytes)
+{
+	uint8_t *at = s->rx_buf + (size_t)id * s->rx_bytes + bytes - sizeof(struct stamp);
+	struct stamp stamp;
+
+	if (bytes < sizeof(stamp))
+		return true;
+	memcpy(&stamp, at, sizeof(stamp));
+	memset(at, 0, sizeof(stamp));
+	return stamp.magic == MAGIC;
+}
+
+/* Of a sampled frame: the first buffer and the last. */
+static bool check_buffer(const struct side *s, uint32_t id, unsigned int me, uint32_t bytes)
+{
+	if (s->c.received % CHECK_EVERY)
+		return true;
+	return (!s->whole || check_frame(s, id, me, MAGIC)) && (s->left != bytes || check_tail(s, id, bytes));
+}
+
+/*
+ * Take what came, post the buffers again. All frames have one length, so that the
+ * used lengths alone tell where a frame ends: every buffer but its last is full.
+ */
+static unsigned int poll_rx(struct side *s, unsigned int me, uint32_t frame_bytes)
+{
+	struct vuf_vring *r = s->rx;
+	unsigned int n = vuf_used_ready(r), mask = r->mask;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct vring_used_elem *e = &r->used->ring[r->last_used++ & mask];
+		uint32_t want = s->left < s->rx_bytes ? s->left : s->rx_bytes;
+
+		if (e->id > mask) {
+			s->c.bad++;
+			continue;
+		}
+		if (e->len != want || !check_buffer(s, e->id, me, want)) {
+			s->c.bad++;
+			s->left = frame_bytes;
+		} else {
+			s->left -= want;
+			if (!s->left) {
+				s->c.received++;
+				s->left = frame_bytes;
+			}
+		}
+		s->whole = s->left == frame_bytes;
+		vuf_post(r, e->id);
+	}
+	vuf_publish(r);
+	return n;
+}
+
+static unsigned int poll_tx(struct side *s)
+{
+	struct vuf_vring *r = s->tx;
+	unsigned int n = vuf_used_ready(r);
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct vring_used_elem *e = &r->used->ring[r->last_used++ & r->mask];
+
+		if (e->id <= r->mask)
+			vuf_post(r, e->id);
+		else
+			s->c.bad++;
+	}
+	s->c.sent += n;
+	vuf_publish(r);
+	return n;
+}
+
+/* Take hellos, and whatever else the switch says at first; how many buffers. */
+static unsigned int drain(struct side *s, unsigned int me)
+{
+	uint32_t id, bytes;
+	unsigned int n = 0;
+
+	for (; vuf_used(s->rx, &id, &bytes); n++) {
+		if (id > s->rx->mask)
+			die("used ring", -EPROTO);
+		s->greeted |= check_frame(s, id, me, MAGIC_HELLO);
+		vuf_post(s->rx, id);
+	}
+	vuf_publish(s->rx);
+	while (vuf_used(s->tx, &id, &bytes))
+		;
+	return n;
+}
+
+static void say_hello(struct side *s)
+{
+	if (s->tx->avail_idx != s->tx->last_used)
+		return;
+	vuf_post(s->tx, s->hello_id);
+	vuf_publish(s->tx);
+}
+
+/* Until both have heard each other, and all is quiet again. */
+static void greet(struct side *s)
+{
+	uint64_t last;
+
+	for (unsigned int i = 0; !(s[0].greeted && s[1].greeted); i++) {
+		uint64_t end = now_ns() + HELLO_WAIT_NS;
+
+		if (i == HELLO_TRIES)
+			die("no broadcast came through the switch", -ETIMEDOUT);
+		say_hello(&s[0]);
+		say_hello(&s[1]);
+		while (now_ns() < end && !(s[0].greeted && s[1].greeted)) {
+			drain(&s[0], 0);
+			drain(&s[1], 1);
+		}
+	}
+	for (last = now_ns(); now_ns() - last < QUIET_NS;)
+		if (drain(&s[0], 0) + drain(&s[1], 1))
+			last = now_ns();
+}
+
+/* Returns the share of rounds that found nothing to do: near 0, the generator is the bottleneck. */
+static double run(struct side *s, double seconds, uint32_t frame_bytes)
+{
+	uint64_t end = now_ns() + seconds * 1e9, rounds = 0, idle = 0;
+
+	do {
+		for (unsigned int i = 0; i < 64; i++) {
+			unsigned int n = poll_rx(&s[0], 0, frame_bytes) + poll_rx(&s[1], 1, frame_bytes);
+
+			n += poll_tx(&s[0]) + poll_tx(&s[1]);
+			idle += !n;
+		}
+		rounds += 64;
+	} while (now_ns() < end);
+	return (double)idle / rounds;
+}
+
+static void measure(struct side *s, const struct options *o)
+{
+	uint32_t frame_bytes = HDR_BYTES + o->size;
+	struct counters sum = { 0 };
+	uint64_t start;
+	double took, idle;
+
+	for (unsigned int i = 0; i < (o->oneway ? 1 : 2); i++)
+		for (unsigned int id = 0; id < s[i].hello_id; id++)
+			vuf_post(s[i].tx, id);
+	run(s, o->warmup, frame_bytes);
+	s[0].c = s[1].c = (struct counters){ 0 };
+	start = now_ns();
+	idle = run(s, o->seconds, frame_bytes);
+	took = (now_ns() - start) / 1e9;
+	for (unsigned int i = 0; i < 2; i++) {
+		sum.sent += s[i].c.sent;
+		sum.received += s[i].c.received;
+		sum.bad += s[i].c.bad;
+	}
+	printf("{\"size\":%u,\"seconds\":%.3f,\"frames\":%lu,\"mpps\":%.4f,\"gbps\":%.4f,\"bad\":%lu,\"sent\":%lu,"
+	       "\"received\":%lu,\"kicks\":%lu,\"idle\":%.3f}\n",
+	       o->size, took, sum.received, sum.received / took / 1e6, sum.received * 8.0 * o->size / took / 1e9,
+	       sum.bad, sum.sent, sum.received,
+	       s[0].rx->kicks + s[0].tx->kicks + s[1].rx->kicks + s[1].tx->kicks, idle);
+}
+
+/* Both listen before either is waited for: the switch connects in its own order. */
+static void connect_sides(struct side *s, const struct options *o)
+{
+	struct vuf_options vo = {
+		.wanted = VUF_NET_FEATURES,
+		.ring_size = o->ring,
+		.mem_bytes = (size_t)o->ring * (o->rxbuf + o->size + HDR_BYTES + 64 + 32) + (1 << 20),
+		/* OVS makes its buffers when the first device comes: seconds, many on a busy machine. */
+		.timeout_ms = 60000,
+	};
+	int err;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		err = vuf_init(&s[i].f, &vo);
+		if (!err && o->listen)
+			err = vuf_listen(&s[i].f, o->path[i]);
+		if (err)
+			die(o->path[i], err);
+		s[i].rx = &s[i].f.vq[VUF_RX(0)];
+		s[i].tx = &s[i].f.vq[VUF_TX(0)];
+		prepare(&s[i], i, o);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		err = o->listen ? vuf_accept(&s[i].f) : vuf_connect(&s[i].f, o->path[i]);
+		if (!err)
+			err = vuf_start(&s[i].f);
+		if (err)
+			die(o->path[i], err);
+		if (!(s[i].f.features & 1ull << VIRTIO_F_VERSION_1) ||
+		    (o->size + HDR_BYTES > o->rxbuf && !(s[i].f.features & 1ull << VIRTIO_NET_F_MRG_RXBUF)))
+			die("the switch does not offer VERSION_1 or mergeable Rx buffers", -ENOTSUP);
+	}
+}
+
+static int usage(void)
+{
+	fputs("usage: vugen --a SOCK --b SOCK [--listen] [--size BYTES] [--seconds S] [--warmup S]\n"
+	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--json]\n"
+	      "Frames per second that a switch carries between two vhost-user ports, both ways at once\n"
+	      "unless --oneway (a to b). Sizes are of Ethernet frames without FCS. One JSON object, always.\n",
+	      stderr);
+	return 2;
+}
+
+static bool parse(int argc, char **argv, struct options *o)
+{
+	static const struct option known[] = {
+		{ "a", 1, NULL, 'a' }, { "b", 1, NULL, 'b' }, { "listen", 0, NULL, 'l' }, { "size", 1, NULL, 's' },
+		{ "seconds", 1, NULL, 't' }, { "warmup", 1, NULL, 'w' }, { "cpu", 1, NULL, 'c' },
+		{ "oneway", 0, NULL, 'o' }, { "ring", 1, NULL, 'r' }, { "rxbuf", 1, NULL, 'x' },
+		{ "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		switch (c) {
+		case 'a': o->path[0] = optarg; break;
+		case 'b': o->path[1] = optarg; break;
+		case 'l': o->listen = true; break;
+		case 's': o->size = strtoul(optarg, NULL, 10); break;
+		case 't': o->seconds = strtod(optarg, NULL); break;
+		case 'w': o->warmup = strtod(optarg, NULL); break;
+		case 'c': o->cpu = strtol(optarg, NULL, 10); break;
+		case 'o': o->oneway = true; break;
+		case 'r': o->ring = strtoul(optarg, NULL, 10); break;
+		case 'x': o->rxbuf = strtoul(optarg, NULL, 10); break;
+		case 'j': break;
+		default: return false;
+		}
+	}
+	return optind == argc && o->path[0] && o->path[1] && o->size >= 60 && o->size <= FRAME_MAX &&
+	       o->ring >= 8 && o->ring <= 32768 && !(o->ring & (o->ring - 1)) && o->rxbuf >= 256 &&
+	       o->rxbuf <= 65536 && o->seconds > 0 && o->warmup >= 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .size = 64, .ring = 256, .rxbuf = 2048, .seconds = 2, .warmup = 0.5, .cpu = -1 };
+	static struct side sides[2];
+
+	if (!parse(argc, argv, &o))
+		return usage();
+	if (o.cpu >= 0) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET(o.cpu, &set);
+		if (sched_setaffinity(0, sizeof(set), &set) < 0)
+			die("--cpu", -errno);
+	}
+	connect_sides(sides, &o);
+	greet(sides);
+	measure(sides, &o);
+	for (unsigned int i = 0; i < 2; i++) {
+		int err = vuf_stop(&sides[i].f);
+
+		if (err)
+			die("stopping", err);
+		vuf_fini(&sides[i].f);
+	}
+	return 0;
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Fuzz target: one line of the control protocol. Whatever comes in, one line of
+ * valid JSON-RPC comes out, with either a result or an error.
+ */
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "../../dataplane/rpc_core.c"
+
+int nfvd_err(struct nfvd_err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	err->code = code;
+	return -1;
+}
+
+static json_t *echo(json_t *params, struct nfvd_err *err)
+{
+	return json_incref(params);
+}
+
+/* Quotes what it was given, cut wherever the buffer ends, as port types do. */
+static json_t *refuse(json_t *params, struct nfvd_err *err)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+
+	nfvd_err(err, NFV_RPC_E_PARAMS, "bad name '%s'", name ? name : "");
+	return NULL;
+}
+
+const struct nfvd_rpc_method nfvd_rpc_methods[] = {
+	{ "echo", echo }, { "refuse", refuse }, { NULL, NULL }
+};
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "fuzz_rpc: %s\n", what);
+	abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *line, *reply;
+	json_t *json, *error;
+	bool hangup;
+	size_t len;
+
+	if (size > NFV_RPC_LINE_MAX)
+		return 0;
+	line = malloc(size + !size);	/* exactly its size, so that reading past it is seen */
+	must(line, "no memory");
+	memcpy(line, data, size);
+	reply = nfvd_rpc_handle(line, size, &hangup);
+	must(reply, "no reply");
+	len = strlen(reply);
+	must(len && reply[len - 1] == '\n' && !memchr(reply, '\n', len - 1), "the reply is not one line");
+	json = json_loadb(reply, len, 0, NULL);
+	must(json, "the reply is not JSON");
+	error = json_object_get(json, "error");
+	must(!error == !!json_object_get(json, "result"), "neither or both of result and error");
+	must(!error || json_is_string(json_object_get(error, "message")), "an error without a message");
+	must(json_object_get(json, "id") && json_object_get(json, "jsonrpc"), "no id");
+	must(!hangup || error, "hung up without saying why");
+	json_decref(json);
+	free(reply);
+	free(line);
+	return 0;
+}

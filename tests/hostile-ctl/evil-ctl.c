@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * A hostile client of nfvd's control socket.
+ *
+ *	evil-ctl SOCKET			everything that root may try; nfvd must have no ports
+ *	evil-ctl SOCKET denied		only what another user gets
+ *	evil-ctl SOCKET hold N		open N connections, say "held", and keep them until killed
+ *
+ * Each case prints "ok - NAME" or "not ok - NAME: why". After each, nfvd must
+ * still answer, have counted exactly what was done to it, and have no port more.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include <jansson.h>
+#include <nfv/rpc.h>
+
+#define PATIENCE_MS	(NFV_RPC_TIMEOUT_MS + 5000)	/* beyond every time-out of nfvd's */
+#define PROMPT_MS	1000				/* what a well-behaved client waits at most */
+
+static const char *socket_path;
+static unsigned int failures;
+
+/* ---- cases ---- */
+
+static void verdict(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* fmt says what went wrong; empty: nothing. */
+static void verdict(const char *name, const char *fmt, ...)
+{
+	char why[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	why[strcspn(why, "\n")] = '\0';
+	if (why[0]) {
+		failures++;
+		printf("not ok - %s: %s\n", name, why);
+	} else {
+		printf("ok - %s\n", name);
+	}
+	fflush(stdout);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* ---- one connection ---- */
+
+static int dial(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", socket_path);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		perror(socket_path);
+		exit(1);
+	}
+	return fd;
+}
+
+/* nfvd may hang up while we send; then what it said is still to be read. */
+static void say(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len) {
+		ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;
+		p += n;
+		len -= (size_t)n;
+	}
+}
+
+/* Read one line into buf. Returns its length, 0 when the connection ends before, -1 when time is up. */
+static ssize_t hear(int fd, char *buf, size_t size, int timeout_ms)
+{
+	int64_t deadline = now_ms() + timeout_ms;
+	size_t len = 0;
+
+	while (len < size - 1) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int64_t left = deadline - now_ms();
+		ssize_t n;
+
+		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
+			return -1;
+		n = recv(fd, buf + len, 1, 0);
+		if (n <= 0)
+			return 0;
+		len++;
+		if (buf[len - 1] == '\n')
+			break;
+	}
+	buf[len] = '\0';
+	return (ssize_t)len;
+}
+
+static bool closed(int fd, int timeout_ms)
+{
+	char c[2];
+
+	return hear(fd, c, sizeof(c), timeout_ms) == 0;
+}
+
+/* ---- well-behaved requests, to look at nfvd ---- */
+
+static json_t *ask_on(int fd, const char *method, json_t *params)
+{
+	static __thread char line[1 << 20];
+	json_t *request = json_pack("{ss si ss so}", "jsonrpc", "2.0", "id", 1, "method", method,
+				    "params", params ? params : json_object()), *reply;
+	char *text = json_dumps(request, JSON_COMPACT);
+	ssize_t n;
+
+	say(fd, text, strlen(text));
+	say(fd, "\n", 1);
+	free(text);
+	json_decref(request);
+	n = hear(fd, line, sizeof(line), PATIENCE_MS);
+	reply = n > 0 ? json_loadb(line, (size_t)n, 0, NULL) : NULL;
+	return reply;
+}
+
+static json_t *ask(const char *method, json_t *params)
+{
+	int fd = dial();
+	json_t *reply = ask_on(fd, method, params), *result = json_incref(json_object_get(reply, "result"));
+
+	close(fd);
+	json_decref(reply);
+	if (!result) {
+		printf("not ok - nfvd does not answer %s\n", method);
+		exit(1);
+	}
+	return result;
+}
+
+static long counter(const char *name)
+{
+	json_t *info = ask("daemon.info", NULL);
+	long n = (long)json_integer_value(json_object_get(json_object_get(info, "control"), name));
+
+	json_decref(info);
+	return n;
+}
+
+static size_t ports(void)
+{
+	json_t *list = ask("port.list", NULL);
+	size_t n = json_array_size(json_object_get(list, "ports"));
+
+	json_decref(list);
+	return n;
+}
+
+/* ---- malformed requests ---- */
+
+struct bad {
+	const char *name;
+	const char *text;	/* NUL-terminated, without newline */
+	size_t len;		/* 0: strlen(text) */
+	int code;
+	const char *words;	/* in the message */
+	bool closes;
+};
+
+#define REQUEST(method, params)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":" params "}"
+#define ATTACH(params)		REQUEST("port.attach", params)
+#define LONG_NAME		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static const struct bad bads[] = {
+	/* P1 */
+	{ "truncated", "{\"jsonrpc\":\"2.0\",\"id\":1,\"meth", 0, NFV_RPC_E_PARSE, "at byte", false },
+	{ "empty line", "", 0, NFV_RPC_E_PARSE, "at byte 0", false },
+	{ "NUL", "{\"a\":\"\0\"}", 9, NFV_RPC_E_PARSE, "at byte 6", false },
+	{ "escaped NUL", "{\"a\":\"\\u0000\"}", 0, NFV_RPC_E_PARSE, "at byte", false },
+	{ "bad UTF-8", "{\"a\":\"\xff\xfe\"}", 0, NFV_RPC_E_PARSE, "at byte 6", false },
+	{ "overlong UTF-8", "{\"a\":\"\xc0\xaf\"}", 0, NFV_RPC_E_PARSE, "at byte 6", false },
+	{ "duplicate key", REQUEST("port.list", "{\"name\":\"a\",\"name\":\"b\"}"), 0, NFV_RPC_E_PARSE, "duplicate", false },
+	{ "1e999", REQUEST("events.get", "{\"since\":1e999}"), 0, NFV_RPC_E_PARSE, "overflow", false },
+	{ "integer beyond 64 bits", REQUEST("events.get", "{\"since\":99999999999999999999}"), 0, NFV_RPC_E_PARSE, "at byte", false },
+	{ "two requests in a line", "{}{}", 0, NFV_RPC_E_PARSE, "at byte", false },
+	{ "batch", "[{}]", 0, NFV_RPC_E_REQUEST, "batch", false },
+	{ "no id", "{\"jsonrpc\":\"2.0\",\"method\":\"daemon.info\"}", 0, NFV_RPC_E_REQUEST, "'id'", false },
+	{ "id null", "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"daemon.info\"}", 0, NFV_RPC_E_REQUEST, "'id'", false },
+	{ "old version", "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"daemon.info\"}", 0, NFV_RPC_E_REQUEST, "'jsonrpc'", false },
+	{ "params array", REQUEST("daemon.info", "[]"), 0, NFV_RPC_E_REQUEST, "'params'", false },
+	/* P3 */
+	{ "unknown member", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"daemon.info\",\"extra\":1}", 0, NFV_RPC_E_REQUEST, "'extra'", false },
+	{ "unknown method", REQUEST("port.destroy", "{}"), 0, NFV_RPC_E_METHOD, "'port.destroy'", false },
+	{ "method prefix", REQUEST("port.", "{}"), 0, NFV_RPC_E_METHOD, "'port.'", false },
+	{ "unknown parameter", REQUEST("port.list", "{\"nmae\":\"a\"}"), 0, NFV_RPC_E_PARAMS, "'nmae'", false },
+	{ "attach without anything", ATTACH("{}"), 0, NFV_RPC_E_PARAMS, "'name'", false },
+	{ "attach unknown type", ATTACH("{\"type\":\"atm\",\"name\":\"a\"}"), 0, NFV_RPC_E_PARAMS, "'atm'", false },
+	{ "attach type number", ATTACH("{\"type\":7,\"name\":\"a\"}"), 0, NFV_RPC_E_PARAMS, "'type'", false },
+	{ "attach unknown field", ATTACH("{\"type\":\"kvm\",\"name\":\"a\",\"colour\":1}"), 0, NFV_RPC_E_PARAMS, "'colour'", false },
+	{ "attach queues string", ATTACH("{\"type\":\"kvm\",\"name\":\"a\",\"queues\":\"2\"}"), 0, NFV_RPC_E_PARAMS, "'queues'", false },
+	{ "attach queues -1", ATTACH("{\"type\":\"kvm\",\"name\":\"a\",\"queues\":-1}"), 0, NFV_RPC_E_PARAMS, "'queues'", false },
+	{ "attach queues 2^32+1", ATTACH("{\"type\":\"kvm\",\"name\":\"a\",\"queues\":4294967297}"), 0, NFV_RPC_E_PARAMS, "'queues'", false },
+	{ "attach mode unknown", ATTACH("{\"type\":\"kvm\",\"name\":\"a\",\"mode\":\"peer\"}"), 0, NFV_RPC_E_PARAMS, "'mode'", false },
+	{ "attach macs 0", ATTACH("{\"type\":\"kvm\",\"name\":\"a\",\"macs\":0}"), 0, NFV_RPC_E_PARAMS, "'macs'", false },
+	{ "attach socket relative", ATTACH("{\"type\":\"kvm\",\"name\":\"a\",\"socket\":\"x.sock\"}"), 0, NFV_RPC_E_PARAMS, "'socket'", false },
+	{ "attach veth without dev", ATTACH("{\"type\":\"veth\",\"name\":\"a\"}"), 0, NFV_RPC_E_PARAMS, "'dev'", false },
+	{ "attach veth dev number", ATTACH("{\"type\":\"veth\",\"name\":\"a\",\"dev\":1}"), 0, NFV_RPC_E_PARAMS, "'dev'", false },
+	{ "detach name array", REQUEST("port.detach", "{\"name\":[]}"), 0, NFV_RPC_E_PARAMS, "'name'", false },
+	{ "shortcut on string", REQUEST("shortcut.set", "{\"on\":\"yes\"}"), 0, NFV_RPC_E_PARAMS, "'on'", false },
+	{ "drops all number", REQUEST("drops.get", "{\"all\":1}"), 0, NFV_RPC_E_PARAMS, "'all'", false },
+	{ "events since negative", REQUEST("events.get", "{\"since\":-1}"), 0, NFV_RPC_E_PARAMS, "'since'", false },
+	/* P8 */
+	{ "name ../x", ATTACH("{\"type\":\"kvm\",\"name\":\"../x\"}"), 0, NFV_RPC_E_PARAMS, "name", false },
+	{ "name ..", ATTACH("{\"type\":\"kvm\",\"name\":\"..\"}"), 0, NFV_RPC_E_PARAMS, "name", false },
+	{ "name empty", ATTACH("{\"type\":\"kvm\",\"name\":\"\"}"), 0, NFV_RPC_E_PARAMS, "name", false },
+	{ "name with newline", ATTACH("{\"type\":\"kvm\",\"name\":\"a\\nb\"}"), 0, NFV_RPC_E_PARAMS, "name", false },
+	{ "name of 256 characters", ATTACH("{\"type\":\"kvm\",\"name\":\"" LONG_NAME LONG_NAME LONG_NAME LONG_NAME "\"}"), 0, NFV_RPC_E_PARAMS, "name", false },
+	{ "name of 32 characters", ATTACH("{\"type\":\"kvm\",\"name\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"), 0, NFV_RPC_E_PARAMS, "name", false },
+	{ "name -rf", ATTACH("{\"type\":\"kvm\",\"name\":\"-rf\"}"), 0, NFV_RPC_E_PARAMS, "name", false },
+	{ "name %n", ATTACH("{\"type\":\"kvm\",\"name\":\"%n%s%x\"}"), 0, NFV_RPC_E_PARAMS, "name", false },
+	{ "name look-alike", ATTACH("{\"type\":\"kvm\",\"name\":\"v\xd0\xb0m\"}"), 0, NFV_RPC_E_PARAMS, "name", false },
+	{ "name with a slash", ATTACH("{\"type\":\"kvm\",\"name\":\"a/b\"}"), 0, NFV_RPC_E_PARAMS, "name", false },
+};
+
+/* What is wrong with this reply, or "". */
+static const char *wrong_reply(const char *line, int code, const char *words, char *buf, size_t size)
+{
+	json_t *reply = json_loads(line, 0, NULL), *error = json_object_get(reply, "error");
+	const char *message = json_string_value(json_object_get(error, "message"));
+	long got = (long)json_integer_value(json_object_get(error, "code"));
+
+	buf[0] = '\0';
+	if (!message)
+		snprintf(buf, size, "no error but %.200s", line);
+	else if (got != code)
+		snprintf(buf, size, "code %ld: %s", got, message);
+	else if (!strstr(message, words))
+		snprintf(buf, size, "'%s' does not say '%s'", message, words);
+	else if (strpbrk(message, "\n\r\033"))
+		snprintf(buf, size, "the message is not one plain line");
+	json_decref(reply);
+	return buf;
+}
+
+static void send_bad(const struct bad *b)
+{
+	long before = counter("ctl_bad_request"), after;
+	char line[4096], why[512];
+	int fd = dial();
+
+	say(fd, b->text, b->len ? b->len : strlen(b->text));
+	say(fd, "\n", 1);
+	if (hear(fd, line, sizeof(line), PROMPT_MS) <= 0)
+		snprintf(why, sizeof(why), "no reply");
+	else
+		wrong_reply(line, b->code, b->words, why, sizeof(why));
+	if (!why[0] && !b->closes) {	/* the connection must still be good */
+		json_t *reply = ask_on(fd, "daemon.info", NULL);
+
+		if (!json_object_get(reply, "result"))
+			snprintf(why, sizeof(why), "the next request on the connection fails");
+		json_decref(reply);
+	} else if (!why[0] && !closed(fd, PROMPT_MS)) {
+		snprintf(why, sizeof(why), "not disconnected");
+	}
+	close(fd);
+	after = counter("ctl_bad_request");
+	if (!why[0] && after != before + 1)
+		snprintf(why, sizeof(why), "ctl_bad_request moved by %ld", after - before);
+	if (!why[0] && ports())
+		snprintf(why, sizeof(why), "a port came into being");
+	verdict(b->name, "%s", why);
+}
+
+/* ---- size and depth ---- */
+
+/* Send len bytes of fill; expect one error of this code with these words, a closed connection and one count. */
+static void send_much(const char *name, char fill, size_t len, bool newline, int code, const char *words,
+		      const char *counted)
+{
+	long before = counter(counted), after;
+	char *data = malloc(len), line[4096], why[512];
+	int fd = dial();
+
+	memset(data, fill, len);
+	say(fd, data, len);
+	if (newline)
+		say(fd, "\n", 1);
+	if (hear(fd, line, sizeof(line), PROMPT_MS) <= 0)
+		snprintf(why, sizeof(why), "no reply");
+	else
+		wrong_reply(line, code, words, why, sizeof(why));
+	if (!why[0] && !closed(fd, PROMPT_MS))
+		snprintf(why, sizeof(why), "not disconnected");
+	close(fd);
+	free(data);
+	after = counter(counted);
+	if (!why[0] && after != before + 1)
+		snprintf(why, sizeof(why), "%s moved by %ld", counted, after - before);
+	verdict(name, "%s", why);
+}
+
+static void half_closed(void)
+{
+	char line[4096], why[512] = "no reply";
+	int fd = dial();
+
+	say(fd, "{\"jsonrpc\"", 10);
+	shutdown(fd, SHUT_WR);
+	if (hear(fd, line, sizeof(line), PROMPT_MS) > 0)
+		wrong_reply(line, NFV_RPC_E_PARSE, "newline", why, sizeof(why));
+	if (!why[0] && !closed(fd, PROMPT_MS))
+		snprintf(why, sizeof(why), "not disconnected");
+	close(fd);
+	verdict("half-open in the middle of a request", "%s", why);
+}
+
+/* ---- time ---- */
+
+/*
+ * Three clients at once: one stops in a request, one sends a byte each 500 ms, one asks
+ * for ever and reads nothing. Each must go within the time-out, and nobody else notice.
+ */
+static void slow_clients(void)
+{
+	static const char request[] = REQUEST("drops.get", "{\"all\":true}") "\n";
+	long before = counter("ctl_timeout"), after;
+	int64_t start = now_ms(), slowest = 0, next_byte = start, t;
+	int stopped = dial(), dripping = dial(), deaf = dial();
+	char line[4096], why[512] = "";
+
+	say(stopped, "{\"jso", 5);
+	say(dripping, "{", 1);
+	fcntl(deaf, F_SETFL, O_NONBLOCK);
+	for (after = before; after < before + 3 && now_ms() - start < PATIENCE_MS; after = counter("ctl_timeout")) {
+		struct timespec pause = { 0, 20000000 };
+
+		if (now_ms() >= next_byte) {
+			send(dripping, " ", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+			next_byte += 500;
+		}
+		while (send(deaf, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+			;
+		t = now_ms();
+		json_decref(ask("daemon.info", NULL));
+		t = now_ms() - t;
+		slowest = t > slowest ? t : slowest;
+		nanosleep(&pause, NULL);
+	}
+	t = now_ms() - start;
+	if (after != before + 3)
+		snprintf(why, sizeof(why), "ctl_timeout moved by %ld, not 3", after - before);
+	else if (t < NFV_RPC_TIMEOUT_MS - 500)
+		snprintf(why, sizeof(why), "cut after %lld ms already", (long long)t);
+	else if (hear(stopped, line, sizeof(line), PROMPT_MS) <= 0 || !closed(stopped, PROMPT_MS))
+		snprintf(why, sizeof(why), "the stopped client was not told and disconnected");
+	else
+		wrong_reply(line, NFV_RPC_E_LIMIT, "5 s", why, sizeof(why));
+	verdict("clients that stop, drip, or do not read are cut after 5 s", "%s", why);
+	verdict("a witness is answered meanwhile", "%s",
+		slowest < PROMPT_MS ? "" : "an answer took longer than a second");
+	close(stopped);
+	close(dripping);
+	close(deaf);
+}
+
+/* ---- clients and descriptors ---- */
+
+static void many_clients(void)
+{
+	enum { MANY = 100 };
+	long before = counter("ctl_limit"), after;
+	int fd[MANY], served = 0, refused = 0;
+	char line[4096], why[512];
+	int64_t deadline = now_ms() + PROMPT_MS;
+
+	for (int i = 0; i < MANY; i++)
+		fd[i] = dial();
+	for (int i = 0; i < MANY; i++) {
+		say(fd[i], REQUEST("fdb.list", "{}") "\n", sizeof(REQUEST("fdb.list", "{}")));
+		if (hear(fd[i], line, sizeof(line), PATIENCE_MS) > 0 && strstr(line, "\"result\""))
+			served++;
+		else if (!wrong_reply(line, NFV_RPC_E_LIMIT, "clients", why, sizeof(why))[0] && closed(fd[i], PROMPT_MS))
+			refused++;
+	}
+	for (int i = 0; i < MANY; i++)
+		close(fd[i]);
+	/* nfvd hears of the closing a little later than we close. */
+	do {
+		int probe = dial();
+		json_t *reply = ask_on(probe, "daemon.info", NULL);
+		json_t *control = json_object_get(json_object_get(reply, "result"), "control");
+
+		after = control ? (long)json_integer_value(json_object_get(control, "ctl_limit")) : -1;
+		json_decref(reply);
+		close(probe);
+	} while (after < 0 && now_ms() < deadline);
+	snprintf(why, sizeof(why), "%d served, %d refused, ctl_limit moved by %ld", served, refused, after - before);
+	verdict("of 100 clients 64 are served", "%s",
+		served == NFV_RPC_CLIENTS_MAX && refused == MANY - served && after >= before + refused ? "" : why);
+}
+
+static void send_descriptors(void)
+{
+	enum { FDS = 200 };
+	union {
+		char buf[CMSG_SPACE(FDS * sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	static char request[] = REQUEST("daemon.info", "{}") "\n";
+	struct iovec iov = { request, sizeof(request) - 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	long before = counter("ctl_bad_fds"), after;
+	char line[4096], why[512] = "no reply", byte;
+	int fd = dial(), pipe_fd[2];
+
+	if (pipe(pipe_fd))
+		exit(1);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(FDS * sizeof(int));
+	for (int i = 0; i < FDS; i++)
+		memcpy(CMSG_DATA(c) + (size_t)i * sizeof(int), &pipe_fd[1], sizeof(int));
+	if (sendmsg(fd, &msg, 0) < 0)
+		perror("sendmsg");
+	close(pipe_fd[1]);
+	if (hear(fd, line, sizeof(line), PROMPT_MS) > 0)
+		wrong_reply(line, NFV_RPC_E_REQUEST, "descriptors", why, sizeof(why));
+	/* The pipe ends only when nobody has its other end any more. */
+	fcntl(pipe_fd[0], F_SETFL, O_NONBLOCK);
+	if (!why[0] && read(pipe_fd[0], &byte, 1) != 0)
+		snprintf(why, sizeof(why), "nfvd has kept a descriptor");
+	after = counter("ctl_bad_fds");
+	if (!why[0] && after != before + 1)
+		snprintf(why, sizeof(why), "ctl_bad_fds moved by %ld", after - before);
+	close(fd);
+	close(pipe_fd[0]);
+	verdict("200 descriptors sent with a request are closed", "%s", why);
+}
+
+/* ---- 16 clients, one port ---- */
+
+static struct {
+	pthread_mutex_t lock;
+	int64_t end;
+	unsigned long attached, detached, other;
+	char unexpected[256];
+} storm = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void *storm_client(void *arg)
+{
+	unsigned long attached = 0, detached = 0, other = 0;
+	char unexpected[256] = "";
+	int fd = dial();
+
+	for (unsigned int i = (unsigned int)(uintptr_t)arg; now_ms() < storm.end; i++) {
+		bool attach = i % 2;
+		json_t *reply = attach ? ask_on(fd, "port.attach", json_pack("{ss ss}", "type", "kvm", "name", "storm"))
+				       : ask_on(fd, "port.detach", json_pack("{ss}", "name", "storm"));
+		json_t *error = json_object_get(reply, "error");
+		long code = (long)json_integer_value(json_object_get(error, "code"));
+
+		if (json_object_get(reply, "result")) {
+			attached += attach;
+			detached += !attach;
+		} else if (code != (attach ? NFV_RPC_E_EXIST : NFV_RPC_E_NOENT)) {
+			const char *text = json_string_value(json_object_get(error, "message"));
+
+			other++;
+			snprintf(unexpected, sizeof(unexpected), "%s: %s", attach ? "attach" : "detach",
+				 text ? text : "no reply");
+		}
+		json_decref(reply);
+	}
+	close(fd);
+	pthread_mutex_lock(&storm.lock);
+	storm.attached += attached;
+	storm.detached += detached;
+	storm.other += other;
+	if (unexpected[0])
+		memcpy(storm.unexpected, unexpected, sizeof(unexpected));
+	pthread_mutex_unlock(&storm.lock);
+	return NULL;
+}
+
+static void attach_storm(void)
+{
+	enum { CLIENTS = 16, STORM_MS = 3000 };
+	pthread_t threads[CLIENTS];
+	unsigned long left;
+
+	storm.end = now_ms() + STORM_MS;
+	for (uintptr_t i = 0; i < CLIENTS; i++)
+		pthread_create(&threads[i], NULL, storm_client, (void *)i);
+	for (int i = 0; i < CLIENTS; i++)
+		pthread_join(threads[i], NULL);
+	left = ports();
+	if (storm.other)
+		verdict("16 clients attach and detach one port", "%lu refused oddly: %s", storm.other, storm.unexpected);
+	else if (!storm.detached || storm.attached - storm.detached != left)
+		verdict("16 clients attach and detach one port", "%lu attached, %lu detached, %lu left", storm.attached,
+			storm.detached, left);
+	else
+		verdict("16 clients attach and detach one port", "%s", "");
+	if (left)
+		json_decref(ask("port.detach", json_pack("{ss}", "name", "storm")));
+}
+
+/* ---- another user ---- */
+
+static void denied(void)
+{
+	char line[4096], why[512] = "no reply";
+	int fd = dial();
+
+	if (hear(fd, line, sizeof(line), PROMPT_MS) > 0)
+		wrong_reply(line, NFV_RPC_E_DENIED, "permission denied", why, sizeof(why));
+	if (!why[0] && !closed(fd, PROMPT_MS))
+		snprintf(why, sizeof(why), "not disconnected");
+	close(fd);
+	verdict("another user is turned away", "%s", why);
+}
+
+static void hold(int n)
+{
+	for (int i = 0; i < n; i++)
+		dial();
+	puts("held");
+	fflush(stdout);
+	pause();
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		fprintf(stderr, "usage: evil-ctl SOCKET [denied | hold N]\n");
+		return 2;
+	}
+	socket_path = argv[1];
+	if (argc > 2 && !strcmp(argv[2], "denied")) {
+		denied();
+		return failures ? 1 : 0;
+	}
+	if (argc > 3 && !strcmp(argv[2], "hold")) {
+		hold(atoi(argv[3]));
+		return 0;
+	}
+	if (ports()) {
+		fprintf(stderr, "evil-ctl: nfvd has ports\n");
+		return 2;
+	}
+	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++)
+		send_bad(&bads[i]);
+	send_much("nested 60000 deep", '[', 60000, true, NFV_RPC_E_PARSE, "deeper than 32 at byte 32", "ctl_bad_request");
+	send_much("nested 100000 deep", '[', 100000, true, NFV_RPC_E_LIMIT, "65536", "ctl_too_big");
+	send_much("a line of 1 MiB", 'x', 1 << 20, true, NFV_RPC_E_LIMIT, "65536", "ctl_too_big");
+	send_much("a line without end", ' ', NFV_RPC_LINE_MAX + 1, false, NFV_RPC_E_LIMIT, "65536", "ctl_too_big");
+	half_closed();
+	send_descriptors();
+	many_clients();
+	slow_clients();
+	attach_storm();
+	return failures ? 1 : 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * evil-vu [PATTERN] - the tests whose names contain PATTERN (with * and ?).
+ *
+ * NFVD_STATE_DIR says which nfvd, one without ports. See evil.h.
+ */
+#include "evil.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const uint64_t evil_features =
+	VUF_NET_FEATURES | 1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_NET_F_CSUM |
+	1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_HOST_TSO6;
+
+static void attach(struct guest *g, const char *name, const char *state_dir, int macs)
+{
+	json_t *p = json_pack("{s:s, s:s}", "type", "kvm", "name", name);
+
+	if (macs)
+		json_object_set_new(p, "macs", json_integer(macs));
+	json_decref(rpc("port.attach", p));
+	if (g)
+		snprintf(g->path, sizeof(g->path), "%s/%s.sock", state_dir, name);
+}
+
+int attach_anew(void **state)
+{
+	guest_down(&evil);
+	json_decref(rpc("port.detach", json_pack("{s:s}", "name", "evil")));
+	attach(&evil, "evil", getenv("NFVD_STATE_DIR"), MACS);
+	guest_up(&evil, true);
+	traffic_flows();
+	return 0;
+}
+
+int before(void **state)
+{
+	mark();
+	return 0;
+}
+
+int after(void **state)
+{
+	/* A test that failed half-way may have left anything: start afresh. */
+	evil.f.wanted = evil_features;
+	assert_int_equal(ftruncate(evil.f.memfd, evil.f.mem_bytes), 0);
+	guest_again(&evil, true);
+	guest_again(&peer, true);
+	traffic_flows();
+	sums_add_up();
+	witness_check();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *state_dir = getenv("NFVD_STATE_DIR");
+	static const char *const names[] = { "evil", "peer", "w0", "w1" };
+	int failed = 0;
+
+	if (!state_dir) {
+		fprintf(stderr, "evil-vu: NFVD_STATE_DIR is not set\n");
+		return 2;
+	}
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	signal(SIGPIPE, SIG_IGN);
+	rpc_open(state_dir);
+	guest_init(&evil, "evil", 0xee, evil_features);
+	guest_init(&peer, "peer", 0xbb, VUF_NET_FEATURES);
+	attach(&evil, "evil", state_dir, MACS);
+	attach(&peer, "peer", state_dir, 0);
+	attach(NULL, "w0", state_dir, 0);
+	attach(NULL, "w1", state_dir, 0);
+	witness_start(state_dir);
+	guest_up(&evil, true);
+	guest_up(&peer, true);
+	traffic_flows();
+
+	failed += ring_tests();
+	failed += chain_tests();
+	failed += flip_tests();
+	failed += mem_tests();
+	failed += frame_tests();
+	failed += msg_tests();
+	failed += sock_tests();
+
+	witness_stop();
+	guest_fini(&evil);
+	guest_fini(&peer);
+	for (unsigned int i = 0; i < 4; i++)
+		json_decref(rpc("port.detach", json_pack("{s:s}", "name", names[i])));
+	rpc_close();
+	return failed ? 1 : 0;
+}

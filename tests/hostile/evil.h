@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * evil-vu: a hostile guest against a running nfvd.
+ *
+ * Four ports, all ours: "evil" misbehaves; "peer" exchanges frames with it, one
+ * at a time; "w0" and "w1", the witness, exchange frames on a thread of their own
+ * all along, and must not lose any. Each test does its harm and then says with
+ * moved() which counters it moved; whatever else moved, on whatever port, fails
+ * the test. After each test: nfvd lives, its sums add up, the witness has lost
+ * nothing, and frames pass between evil and peer again.
+ */
+#ifndef EVIL_H
+#define EVIL_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include "vufront.h"
+
+#define RX		VUF_RX(0)
+#define TX		VUF_TX(0)
+#define RING		256
+#define HDR		12u		/* bytes of virtio_net_hdr_mrg_rxbuf */
+#define SMALL		2048u		/* bytes of the buffers that are posted for Rx */
+#define BIG		(1u << 17)	/* bytes of a guest's scratch buffer */
+#define MIN		60u		/* bytes of the frame that load() makes */
+#define MACS		64		/* that evil may teach */
+#define ETHERTYPE	0x88b5		/* for local experiments, IEEE 802 */
+#define PATIENCE_MS	5000
+
+int64_t now_ms(void);
+int64_t now_ns(void);
+void nap(void);				/* between two looks at something: 50 us */
+
+/* Poll cond for up to ms milliseconds; true if it came true. */
+#define wait_until(cond, ms) ({							\
+	int64_t end_ = now_ms() + (ms);						\
+	bool ok_;								\
+	while (!(ok_ = (cond)) && now_ms() < end_)				\
+		nap();								\
+	ok_; })
+
+/* ---- rpc.c: what nfvd says. A failing request fails the test. ---- */
+
+void rpc_open(const char *state_dir);
+void rpc_close(void);
+json_t *rpc(const char *method, json_t *params);	/* params is stolen, may be NULL; result is new */
+/* The same, but the error object of a request that has to be refused. */
+json_t *rpc_refused(const char *method, json_t *params);
+json_t *port_of(const char *name);			/* element of port.list; new */
+bool port_is(const char *name, const char *state);
+/* Queue's state and reason; reason NULL: there must be none. */
+void queue_is(const char *name, unsigned int q, const char *state, const char *reason);
+/* Remember all counters. */
+void mark(void);
+/*
+ * Since mark(), exactly these moved: port, reason, by how much (int), ..., NULL.
+ * Waits for them. kick_spurious is left aside: it depends on who slept when.
+ */
+void moved(const char *port, ...) __attribute__((sentinel));
+/* How far one has moved by now; anything may have. */
+int64_t moved_by(const char *port, const char *reason);
+void sums_add_up(void);
+unsigned int nfvd_fds(void);
+unsigned int nfvd_rss_kb(void);
+unsigned int nfvd_cpu_ms(void);
+
+/* ---- guest.c ---- */
+
+struct guest {
+	struct vuf f;
+	char name[16], path[108];
+	uint8_t mac[6];
+	unsigned int hdr_len;
+	uint8_t *rx[RING];	/* buffers of SMALL bytes, descriptor i has rx[i] */
+	uint8_t *big;		/* BIG bytes for whatever is sent */
+	uint8_t *ind;		/* 64 KiB for indirect tables */
+};
+
+extern struct guest evil, peer;
+
+void guest_init(struct guest *g, const char *name, uint8_t last_byte, uint64_t features);
+void guest_fini(struct guest *g);
+/* Post all receive buffers. */
+void guest_fill(struct guest *g);
+/* Connect and start; fill: with receive buffers. Until nfvd says it is up. */
+void guest_up(struct guest *g, bool fill);
+void guest_down(struct guest *g);		/* disconnect, until nfvd has noticed */
+void guest_again(struct guest *g, bool fill);	/* down and up */
+/* As a driver resets its device: both rings stopped, cleared, started. */
+void guest_reset(struct guest *g, bool fill);
+
+/* Frame of len bytes from src to dst: ETHERTYPE, then bytes that depend on seed. */
+void frame_make(uint8_t *frame, uint32_t len, const uint8_t *dst, const uint8_t *src, unsigned int seed);
+/* Put one buffer in the Tx ring, header (NULL: zeros) and frame in g->big; until nfvd gives it back. */
+void guest_send(struct guest *g, const struct virtio_net_hdr *h, const void *frame, uint32_t len);
+/* The same with a chain that lies ready at descriptor head. */
+void guest_send_chain(struct guest *g, uint16_t head);
+/* Until nfvd has given back n Tx entries more. */
+void guest_sent(struct guest *g, unsigned int n);
+/* The next frame, its buffers posted again; its length, or -1 after ms milliseconds. */
+int guest_recv(struct guest *g, struct virtio_net_hdr_mrg_rxbuf *h, void *frame, uint32_t cap, int ms);
+/* Exactly this frame comes next. */
+void guest_gets(struct guest *g, const void *frame, uint32_t len);
+void guest_gets_nothing(struct guest *g);	/* more: what was sent before is through */
+/* Frames pass both ways between evil and peer. */
+void traffic_flows(void);
+/* A descriptor of evil's. */
+void desc(unsigned int q, uint16_t i, uint64_t gpa, uint32_t len, uint16_t flags, uint16_t next);
+uint64_t gpa_of(const void *p);			/* in evil's memory */
+/* A sound header and a frame of MIN bytes from evil to peer, in evil.big. */
+void load(void);
+
+/* ---- witness.c ---- */
+
+void witness_start(const char *state_dir);
+void witness_stop(void);
+void witness_check(void);			/* nothing lost up to now; no frame took longer than a second */
+uint64_t witness_count(void);			/* frames up to now */
+void witness_pause(bool on);			/* returns when nothing is under way */
+
+/* ---- fixtures (evil-vu.c) ---- */
+
+int attach_anew(void **state);			/* evil's port: nothing learnt, nothing counted */
+int before(void **state);			/* mark() */
+int after(void **state);
+
+#define evil_test(f) cmocka_unit_test_setup_teardown(f, before, after)
+
+int ring_tests(void);
+int chain_tests(void);
+int flip_tests(void);
+int msg_tests(void);
+int sock_tests(void);
+int mem_tests(void);
+int frame_tests(void);
+
+#endif

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A pair of User-mode Linux guests: real drivers and TCP at native speed, with
+# super-frames and one copy; killed and rebooted under traffic, while a pair of
+# containers on the same switch loses nothing.
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+frames() { pair vm1 vm2 frames; }
+flowing() { local n; n=$(frames); wait_for "[ \$(frames) -gt $((n + 300)) ]" 10; }
+
+# The containers' ping, all along; through user space as everything here.
+ping_start()
+{
+	mk_container c1 10.0.0.11/24
+	mk_container c2 10.0.0.12/24
+	nfvctl attach veth c1 dev veth-c1 && nfvctl attach veth c2 dev veth-c2 && nfvctl shortcut off || return 1
+	in_ns c1 ping -i 0.05 10.0.0.12 >"$WORK/ping" 2>&1 &
+	PING_PID=$!
+	wait_for "grep -q icmp_seq=5 $WORK/ping" 10
+}
+
+# Each request so far was answered, once and in order; the last may be on its way.
+ping_lossless()
+{
+	local n
+
+	n=$(grep -c 'bytes from' "$WORK/ping")
+	[ "$n" -gt "${1:-10}" ] && grep -o 'icmp_seq=[0-9]*' "$WORK/ping" | cut -d = -f 2 | cmp - <(seq "$n")
+}
+
+boot()
+{
+	guest_start uml vm1 10.0.0.1/24 && guest_start uml vm2 10.0.0.2/24
+}
+
+super_frames()
+{
+	local frames bytes
+
+	frames=$(pair vm1 vm2 frames) bytes=$(pair vm1 vm2 bytes)
+	check "uml: TCP" iperf vm1 10.0.0.2 -t 2
+	frames=$(($(pair vm1 vm2 frames) - frames)) bytes=$(($(pair vm1 vm2 bytes) - bytes))
+	check "uml: super-frames stay whole ($((bytes / (frames ? frames : 1))) bytes on average)" \
+		[ $bytes -gt $((10000 * frames)) ]
+	check "uml: TCP the other way" iperf vm1 10.0.0.2 -t 2 -R
+	check "uml: one copy per frame" [ "$(pair vm1 vm2 copies)" = "$(pair vm1 vm2 frames)" ]
+	check "uml: one copy per frame, the other way" [ "$(pair vm2 vm1 copies)" = "$(pair vm2 vm1 frames)" ]
+	check "uml: and of each byte" [ "$(pair vm1 vm2 copied_bytes)" = "$(pair vm1 vm2 bytes)" ]
+}
+
+traffic_start() { guest_exec vm1 "iperf3 -c 10.0.0.2 -t 100 $* >/dev/null 2>&1 &" && flowing; }
+traffic_stop() { guest_exec vm1 'busybox killall -KILL iperf3; iperf3 -s -D'; }
+
+conservation()
+{
+	local first i
+
+	first=$(frames)
+	for ((i = 0; i < 20; i++)); do
+		conserved || return 1
+	done
+	echo "frames: $first, $(frames)"
+	[ "$(frames)" -gt "$first" ]
+}
+
+waiting_within()
+{
+	local start
+
+	start=$(now_ms)
+	wait_for "state_is vm2 waiting" 10
+	start=$(($(now_ms) - start))
+	echo "$start ms"
+	[ $start -lt 1000 ]
+}
+
+# cycle N OPTION... - of the traffic's client.
+cycle()
+{
+	local n=$1
+
+	shift
+	check "cycle $n: traffic${1:+ $1}" traffic_start "$@"
+	guest_kill vm2
+	check "cycle $n: killed under traffic, the port waits within 1 s" waiting_within
+	check "cycle $n: and nothing is in flight" conserved
+	traffic_stop
+	check "cycle $n: the guest starts again" guest_start uml vm2 10.0.0.2/24
+	check "cycle $n: TCP again" iperf vm1 10.0.0.2 -t 1
+	check "cycle $n: traffic${1:+ $1}, again" traffic_start "$@"
+	check "cycle $n: rebooted under traffic" guest_exec vm2 reboot
+	check "cycle $n: the guest is back" guest_wait vm2
+	traffic_stop
+	check "cycle $n: with TCP" iperf vm1 10.0.0.2 -t 1
+	check "cycle $n: the containers have lost nothing" ping_lossless
+}
+
+start_nfvd
+check "uml: two containers ping each other" ping_start
+check "uml: two guests" boot
+check "uml: ping" guest_exec vm1 'ping -c 5 -i 0.2 10.0.0.2'
+check "uml: ping from a container" in_ns c1 ping -q -c 5 -i 0.2 10.0.0.1
+super_frames
+check "uml: traffic" traffic_start
+check "uml: conserved at 20 instants of it" conservation
+check "uml: traffic ends" traffic_stop
+cycle 1
+cycle 2 -R
+cycle 3 --bidir
+check "uml: the containers have lost nothing at all" ping_lossless 200
+{ kill -KILL "$PING_PID"; wait "$PING_PID"; } 2>/dev/null
+check "uml: each end of the guest was seen" [ "$(dropped vm2 vu_disconnect)" = 6 ]
+check "uml: conserved in the end" conserved
+check_fails "uml: nothing of it was malformed" grep -E 'refused|fenced' "$NFVD_LOG"
+finish

@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# nfvd as a switch, with and without the containers' shortcut: flooding,
+# learning and its limit, VLANs, what must not be forwarded, a port that is an
+# ordinary network device.
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+FRAME=$BUILD/tests/integration/frame
+ALL=ff:ff:ff:ff:ff:ff
+NOBODY=02:00:00:00:99:99
+TAG=0		# VLAN of what is sent
+
+mac() { cat_in "$1" "/sys/class/net/${2:-eth0}/address"; }
+cat_in() { ip netns exec "$1" cat "$2"; }
+ping1() { in_ns "$1" ping -q -c 1 -W 2 "$2"; }
+no_ping() { ! in_ns "$1" ping -q -c 1 -W 0.5 "$2"; }
+send() { in_ns "$1" "$FRAME" send eth0 "$2" "$3" $TAG 60 "${4:-1}"; }
+# learnt NAME VLAN: the address of its eth0.
+learnt() { nfvctl -j fdb | tr '{' '\n' | grep -q "\"mac\":\"$(mac "$1")\",\"vlan\":$2,\"port\":\"$1\""; }
+addresses_of() { nfvctl -j fdb | tr '{' '\n' | grep -c "\"port\":\"$1\""; }
+
+# arrives SENDER DST SRC EXPECTED RECEIVER...: 5 test frames; each receiver gets EXPECTED of them.
+arrives()
+{
+	local from=$1 dst=$2 src=$3 expected=$4 to pids=() count=5 patience=5000
+
+	shift 4
+	[ "$expected" != 0 ] || count=1 patience=500
+	for to; do
+		rm -f "$WORK/recv-$to"
+		ip netns exec "$to" "$FRAME" recv eth0 $count $patience >"$WORK/recv-$to" &
+		pids+=($!)
+	done
+	for to; do
+		wait_for "grep -q ready $WORK/recv-$to" 5 || return 1
+	done
+	send "$from" "$dst" "$src" 5
+	wait "${pids[@]}"
+	for to; do
+		echo "$to got: $(tail -n +2 "$WORK/recv-$to")"
+		[ "$(grep -c ' ok$' "$WORK/recv-$to")" = "$expected" ] || return 1
+	done
+}
+
+# counted PORT REASON N COMMAND...: the command makes exactly so many drops.
+counted()
+{
+	local port=$1 reason=$2 expected=$3 before
+
+	before=$(dropped "$port" "$reason")
+	shift 3
+	"$@" || return 1
+	wait_for "[ \$((\$(dropped $port $reason) - before)) = $expected ]" 2 ||
+		{ nfvctl drops; return 1; }
+}
+
+attach_all()
+{
+	local i
+
+	for i in 1 2 3; do
+		mk_container c$i 10.0.0.$i/24
+		nfvctl attach veth c$i dev veth-c$i || return 1
+	done
+	# Their own announcements would be counted among ours.
+	for i in 1 2 3; do
+		in_ns c$i sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1
+	done
+}
+
+flooding()
+{
+	check "$1: broadcast reaches all others" arrives c1 $ALL "$(mac c1)" 5 c2 c3
+	check "$1: multicast, too" arrives c1 01:00:5e:00:00:fb "$(mac c1)" 5 c2 c3
+	check "$1: and a destination that nobody has" arrives c1 $NOBODY "$(mac c1)" 5 c2 c3
+	ping1 c1 10.0.0.2 >/dev/null
+	check "$1: fdb lists who spoke" learnt c2 0
+	check "$1: a known destination alone gets its frames" arrives c1 "$(mac c2)" "$(mac c1)" 5 c2
+	check "$1: nobody else sees them" arrives c1 "$(mac c2)" "$(mac c1)" 0 c3
+	check "$1: a frame to where it came from is dropped" \
+		counted c1 same_port 3 send c1 "$(mac c1)" "$(mac c1)" 3
+}
+
+refused_frames()
+{
+	local dst
+
+	for dst in 00 01 02 0e; do	# STP, pause, LACP, LLDP
+		check "$1: 01:80:c2:00:00:$dst is not forwarded" \
+			counted c1 ctrl_proto 5 arrives c1 01:80:c2:00:00:$dst "$(mac c1)" 0 c2 c3
+	done
+	check "$1: 01:80:c2:00:00:10 is" arrives c1 01:80:c2:00:00:10 "$(mac c1)" 5 c2 c3
+	check "$1: a multicast source is not forwarded" \
+		counted c1 bad_src_mac 5 arrives c1 "$(mac c2)" 03:00:00:00:00:01 0 c2 c3
+	check "$1: nor is a source of zeros" \
+		counted c1 bad_src_mac 5 arrives c1 "$(mac c2)" 00:00:00:00:00:00 0 c2 c3
+	check "$1: an address in use at another port is not taken" \
+		counted c1 mac_flap 5 stolen
+	check "$1: its owner keeps it" learnt c2 0
+}
+
+# c2 has spoken, long enough for user space to hear of it, and c1 claims to be c2.
+stolen() { in_ns c2 ping -q -c 8 -i 0.1 10.0.0.3 && send c1 "$(mac c3)" "$(mac c2)" 5; }
+
+# An address is learnt per VLAN. (Containers' own VLAN devices would do, but not every kernel has them.)
+vlans()
+{
+	TAG=5
+	send c2 $ALL "$(mac c2)" 1
+	check "$1: fdb lists who spoke in VLAN 5" learnt c2 5
+	check "$1: apart from without" learnt c2 0
+	check "$1: in VLAN 5 it gets its frames" arrives c1 "$(mac c2)" "$(mac c1)" 5 c2
+	check "$1: with their tags" tags_are 5 c2
+	check "$1: nobody else sees them" arrives c1 "$(mac c2)" "$(mac c1)" 0 c3
+	TAG=6
+	check "$1: in VLAN 6 nobody knows where it is" arrives c1 "$(mac c2)" "$(mac c1)" 5 c2 c3
+	TAG=5
+	check "$1: broadcast keeps its tag" arrives c1 $ALL "$(mac c1)" 5 c2 c3
+	check "$1: everywhere" tags_are 5 c2 c3
+	TAG=0
+	check_fails "$1: VLAN 6 is not VLAN 5" learnt c2 6
+}
+
+tags_are()
+{
+	local tag=$1 to
+
+	shift
+	for to; do
+		[ "$(awk '$NF == "ok" { print $1 }' "$WORK/recv-$to" | sort -u)" = "$tag" ] || return 1
+	done
+}
+
+# 10 source addresses at a port that may teach 4.
+mac_limit()
+{
+	local i
+
+	nfvctl detach c3 >/dev/null && nfvctl attach veth c3 dev veth-c3 macs 4 >/dev/null || return 1
+	send c3 $ALL "$(mac c3)"
+	check "$1: 10 addresses where 4 are allowed: the others' frames are dropped" \
+		counted c3 mac_limit 7 many_addresses
+	check "$1: fdb has 4 of them" [ "$(addresses_of c3)" = 4 ]
+	check "$1: one that was learnt works" ping1 c3 10.0.0.1
+	nfvctl detach c3 >/dev/null
+	check "$1: they go with the port" [ "$(addresses_of c3)" = 0 ]
+	check "$1: and it can be attached again" nfvctl attach veth c3 dev veth-c3
+}
+
+many_addresses() { local i; for i in {0..9}; do send c3 $ALL 02:00:00:00:77:0$i || return 1; done; }
+
+mtu_mismatch()
+{
+	check "doctor: the same MTU everywhere" doctor_says 'all devices have MTU 1500'
+	ip link set veth-c2 mtu 4000
+	check "doctor: another MTU is found" wait_for "doctor_says 'large frames between them are lost'" 3
+	check "doctor: and where" doctor_says 'c2 4000'
+	ip link set veth-c2 mtu 1500
+	check "doctor: put back" wait_for "doctor_says 'all devices have MTU 1500'" 3
+}
+
+doctor_says() { nfvctl -j doctor | grep "$1"; }
+
+# Ordinary devices: the end of a veth, and a tap that a program has open.
+netdev()
+{
+	ip netns add n1
+	ip link add up0 type veth peer name eth0 netns n1
+	ip -n n1 addr add 10.0.0.21/24 dev eth0
+	ip -n n1 link set eth0 up
+	check "netdev: attach" nfvctl attach netdev up0 dev up0
+	check "netdev: from a container" ping1 c1 10.0.0.21
+	check "netdev: to a container" ping1 n1 10.0.0.2
+	check "netdev: no shortcut there" [ "$(pair up0 c2 shortcut_frames)" = 0 ]
+	in_ns n1 iperf3 -s -1 >"$WORK/iperf-server.log" 2>&1 &
+	wait_for "in_ns n1 ss -Hltn sport = 5201 | grep -q 5201" 5
+	check "netdev: TCP" timeout 20 ip netns exec c1 iperf3 -c 10.0.0.21 -t 1
+	wait $!
+
+	tap
+}
+
+# A tap that a program has open and nobody offloads for: n2's eth0, frame by frame.
+tap()
+{
+	local near far server
+	local tap=TUN,tun-type=tap,iff-no-pi,iff-up
+
+	ip netns add n2
+	socat $tap,tun-name=tap0 "UNIX-SENDTO:$WORK/far,bind=$WORK/near" 2>>"$WORK/socat.log" &
+	near=$!
+	ip netns exec n2 socat $tap,tun-name=eth0 "UNIX-SENDTO:$WORK/near,bind=$WORK/far" 2>>"$WORK/socat.log" &
+	far=$!
+	wait_for "ip link show tap0 && ip -n n2 link show eth0" 5
+	ip -n n2 addr add 10.0.0.22/24 dev eth0
+	check "tap: attach" nfvctl attach netdev tap0 dev tap0
+	check "tap: from a container" ping1 c1 10.0.0.22
+	check "tap: to a container" ping1 n2 10.0.0.2
+	in_ns n2 iperf3 -s -1 >"$WORK/iperf-server.log" 2>&1 &
+	server=$!
+	wait_for "in_ns n2 ss -Hltn sport = 5201 | grep -q 5201" 5
+	check "tap: TCP" timeout 20 ip netns exec c1 iperf3 -c 10.0.0.22 -t 1
+	check "tap: no bad checksum" [ "$(bad_checksums n2)" = 0 ]
+	{ kill -KILL $near $far $server; wait $near $far $server; } 2>/dev/null
+	check "tap: the port goes with the device" wait_for "! nfvctl show tap0" 2
+}
+
+bad_checksums() { cat_in "$1" /proc/net/snmp | awk '/^Tcp: [0-9]/ { print $NF }'; }
+
+# All that must not depend on the shortcut.
+switch()
+{
+	nfvctl shortcut "$1" >/dev/null
+	flooding "shortcut $1"
+	refused_frames "shortcut $1"
+	vlans "shortcut $1"
+	mac_limit "shortcut $1"
+	check "shortcut $1: frames in = delivered + dropped" conserved
+}
+
+start_nfvd
+check "switch: three containers" attach_all
+switch off
+switch on
+mtu_mismatch
+netdev
+finish

@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The control socket under hostile clients, and nfvctl's manners.
+
+build=${NFV_BUILD:-$(dirname "$0")/../../build}
+# With sanitizers, if that build is up to date.
+if [ "$build/asan/dataplane/nfvd" -nt "$build/dataplane/nfvd" ]; then
+	NFVD=$(realpath "$build/asan/dataplane/nfvd")
+fi
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+EVIL=$BUILD/tests/hostile-ctl/evil-ctl
+SOCKET=$STATE/ctl.sock
+
+running() { nfvctl -j version | grep -q '"nfvd":"'; }
+fds() { find "/proc/$NFVD_PID/fd" -mindepth 1 | wc -l; }
+counted() { nfvctl drops | awk -v reason="$1" '$2 == reason { n = $3 } END { print n + 0 }'; }
+no_ports() { [ "$(nfvctl -j show)" = '{"ports":[]}' ]; }
+left_behind() { find "$STATE" -mindepth 1 ! -name ctl.sock ! -name lock; }
+nothing_left() { [ -z "$(left_behind)" ] || { left_behind; return 1; }; }
+cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$NFVD_PID/stat"; }
+
+# --- protocol -----------------------------------------------------------------
+
+hostile_client()
+{
+	local before line status
+
+	# librte_vhost makes some descriptors of its own with the first port, and keeps them.
+	nfvctl attach kvm first >/dev/null && nfvctl detach first >/dev/null
+	before=$(fds)
+	while IFS= read -r line; do
+		case $line in
+		"ok - "*) pass "control: ${line#ok - }" ;;
+		"not ok - "*) fail "control: ${line#not ok - }" ;;
+		*) fail "control: evil-ctl: $line" ;;
+		esac
+	done < <(timeout 120 "$EVIL" "$SOCKET" 2>&1; status=$?; [ $status -le 1 ] || echo "exit status $status")
+	check "control: no descriptor is left" wait_for "[ \$(fds) = $before ]" 2
+	check "control: no port is left" no_ports
+	check "control: no file is left" nothing_left
+}
+
+# The socket lets nobody else in; should its mode be widened, nfvd itself refuses.
+another_user()
+{
+	local before after
+
+	check "control: the socket is root's, mode 660" [ "$(stat -c %u:%a "$SOCKET")" = 0:660 ]
+	before=$(counted ctl_denied)
+	chmod 711 "$STATE"
+	chmod 666 "$SOCKET"
+	cp "$EVIL" "$WORK/evil-ctl"	# the build may lie where others cannot look
+	for _ in 1 2 3; do
+		check "control: another user is turned away" \
+			setpriv --reuid 65534 --regid 65534 --clear-groups "$WORK/evil-ctl" "$SOCKET" denied
+	done
+	chmod 660 "$SOCKET"
+	after=$(counted ctl_denied)
+	check "control: counted as ctl_denied" [ $((after - before)) = 3 ]
+	check "control: logged with uid and pid" grep -q 'denied uid=65534 pid=[1-9]' "$NFVD_LOG"
+	check "control: one line per second at most" [ "$(grep -c 'denied uid=65534' "$NFVD_LOG")" -lt 3 ]
+}
+
+# Without descriptors nfvd cannot accept; it must wait rather than spin, and recover.
+out_of_descriptors()
+{
+	local limits ticks holder
+
+	limits=$(prlimit --pid "$NFVD_PID" --nofile -o SOFT,HARD --noheadings | awk '{ print $1 ":" $2 }')
+	prlimit --pid "$NFVD_PID" --nofile="$(($(fds) + 4)):${limits#*:}"
+	"$EVIL" "$SOCKET" hold 20 >"$WORK/held" &
+	holder=$!
+	assert 'wait_for "grep -q held $WORK/held" 5' "control: 20 clients connect"
+	ticks=$(cpu_ticks)
+	sleep 1		# the time over which CPU use is measured
+	ticks=$(($(cpu_ticks) - ticks))
+	check "control: out of descriptors, nfvd does not spin" [ "$ticks" -lt 10 ]
+	kill -KILL "$holder"
+	wait "$holder" 2>/dev/null
+	check "control: it serves again when there are some" wait_for running 5
+	prlimit --pid "$NFVD_PID" --nofile="$limits"
+}
+
+# --- nfvctl -------------------------------------------------------------------
+
+# manners NAME STATUS WORDS ARGUMENT...: exit status, words in one line on stderr, and with -j in an error object.
+manners()
+{
+	local name="nfvctl: $1" status=$2 words=$3 got=0
+
+	shift 3
+	nfvctl "$@" >"$WORK/out" 2>"$WORK/err" || got=$?
+	if [ "$got" != "$status" ]; then
+		fail "$name" "exit status $got, not $status"
+	elif ! head -n 1 "$WORK/err" | grep -q "^nfvctl: .*$words"; then
+		fail "$name" "stderr is: $(cat "$WORK/err")"
+	elif [ -s "$WORK/out" ] || [ "$(wc -l <"$WORK/err")" -gt 2 ]; then
+		fail "$name" "more than an error and a hint"
+	elif nfvctl -j "$@" >"$WORK/out" 2>"$WORK/err" || [ -s "$WORK/err" ] ||
+		! grep -q '^{"error":{"code":-32[0-9]*,"message":"' "$WORK/out"; then
+		fail "$name" "with -j: $(cat "$WORK/out" "$WORK/err")"
+	else
+		pass "$name"
+	fi
+}
+
+command_line()
+{
+	local name
+
+	manners "unknown command" 2 "unknown command 'atach'" atach kvm vm0
+	manners "ambiguous prefix" 2 "'s' is ambiguous: show, stats, shortcut" s
+	manners "unknown argument" 2 "attach kvm vm0: unknown argument 'colour'" attach kvm vm0 colour red
+	manners "argument twice" 2 "'queues' is given twice" attach kvm vm0 queues 1 queues 2
+	manners "number out of range" 2 "'queues' must be a number from 1 to 8" attach kvm vm0 queues 9
+	manners "missing argument" 2 "'dev' is missing" attach veth c1
+	manners "no such port" 1 "detach nosuch: no port 'nosuch'" detach nosuch
+	manners "no such device" 1 "attach veth c1: .*nosuch0" attach veth c1 dev nosuch0
+	manners "no such namespace" 1 "attach veth c1: .*nosuch" attach veth c1 dev eth0 netns nosuch
+	for name in ../x -rf %n%s%x $'a\nb' "$(printf 'a%.0s' {1..256})" $'v\xd0\xb0m' ''; do
+		manners "name $(printf %.20q "$name")" 1 "bad name" attach kvm "$name"
+	done
+	check "nfvctl: prefixes" nfvctl led
+	check "nfvctl: help" nfvctl help
+	check "nfvctl: attach help" nfvctl attach help
+	check "nfvctl: attach kvm help" nfvctl attach kvm help
+	check "nfvctl: nothing of this has attached anything" no_ports
+	check "nfvctl: or made a file" nothing_left
+}
+
+in_the_way()
+{
+	echo precious >"$STATE/vm0.sock"
+	manners "a file where the vhost-user socket should be" 1 "$STATE/vm0.sock" attach kvm vm0
+	check "control: it is left alone" grep -q precious "$STATE/vm0.sock"
+	rm "$STATE/vm0.sock"
+	check "control: without it the same command works" nfvctl attach kvm vm0
+	manners "the same name again" 1 "already" attach kvm vm0
+	check "control: detach" nfvctl detach vm0
+	check "control: it removes the socket" [ ! -e "$STATE/vm0.sock" ]
+}
+
+# A client that dies does not leave half a port.
+killed_client()
+{
+	local pid
+
+	for _ in {1..20}; do
+		"$NFVCTL" attach kvm k0 >/dev/null 2>&1 &
+		pid=$!
+		kill -KILL "$pid"
+		wait "$pid" 2>/dev/null
+		# Its request came before this one, or never comes.
+		nfvctl ledw k0 >/dev/null 2>&1 && nfvctl detach k0 >/dev/null
+	done
+	check "control: nfvctl killed in the middle leaves a whole port or none" no_ports
+	check "control: and no file" nothing_left
+}
+
+second_daemon()
+{
+	check_fails "control: a second nfvd on one state directory refuses" timeout 20 "$NFVD" --state-dir "$STATE"
+	check "control: the first goes on" running
+}
+
+# nfvd's end is a result too: finish checks only that it ends.
+shutdown()
+{
+	local status=0
+
+	stop_nfvd || status=$?	# not within check: only the shell that started it can wait for it
+	check "control: nfvd ends on SIGTERM with status 0" [ $status = 0 ]
+	check "control: its socket is gone" [ ! -e "$SOCKET" ]
+	check_fails "control: no sanitizer has complained" grep -E 'ERROR: |runtime error: ' "$NFVD_LOG"
+	manners "without nfvd" 1 "nfvd is not running" show
+}
+
+start_nfvd
+another_user		# first: a storm of events would crowd its log lines out
+hostile_client
+out_of_descriptors
+command_line
+in_the_way
+killed_client
+second_daemon
+shutdown
+finish

@@ -1,0 +1,462 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# limit: 240
+#
+# Containers: attaching by either end, super-frames, VLANs, the shortcut on and
+# off, what happens to a device that is set down, renamed, moved or deleted.
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+FRAME=$BUILD/tests/integration/frame
+
+# member NAME KEY: of the port, as JSON has it, without quotes.
+member() { nfvctl -j show "$1" | grep -o "\"$2\":[^,}]*" | head -n 1 | cut -d: -f2- | tr -d '"'; }
+# pair A B KEY: a counter of the ledger; 0 if nothing went from A to B.
+pair()
+{
+	nfvctl -j ledger | tr '{' '\n' | grep "\"src\":\"$1\",\"dst\":\"$2\"" |
+		grep -o "\"$3\":[0-9.]*" | cut -d: -f2 | grep . || echo 0
+}
+# FRAMES BYTES COPIES from A to B, of one instant.
+moved()
+{
+	nfvctl -j ledger | tr '{' '\n' | grep "\"src\":\"$1\",\"dst\":\"$2\"" | tr ',' '\n' |
+		awk -F: '{ v[$1] = $2 } END { printf "%d %d %d\n", v["\"frames\""], v["\"bytes\""], v["\"copies\""] }'
+}
+dropped() { nfvctl drops | awk -v p="$1" -v r="$2" '$1 == p && $2 == r { n = $3 } END { print n + 0 }'; }
+events() { nfvctl events; }
+mac() { ip -n "$1" -o link show dev "${2:-eth0}" | sed -n 's,.*link/ether \([0-9a-f:]*\).*,\1,p'; }
+address() { echo "10.0.0.${1#c}"; }
+reach() { in_ns "$1" ping -q -c 1 -W 2 "$(address "$2")"; }
+state_is() { [ "$(member "$1" state)" = "$2" ]; }
+is_gone() { ! nfvctl show "$1" >/dev/null 2>&1; }
+ifindex_of() { ip -o link show dev "$1" | cut -d: -f1; }
+is_up() { ip -o link show dev "$1" up | grep -q .; }
+# All that attaching may touch. The kernel gives a device its first qdisc when it is set up, and leaves it.
+settings()
+{
+	ip -d -o link show dev "$1" | sed 's/qdisc [a-z]*//'
+	cat "/proc/sys/net/ipv6/conf/$1/disable_ipv6"
+	tc qdisc show dev "$1" | grep -v noqueue
+}
+
+# refused NAME WORDS ARGUMENT...: nfvctl attach fails, says so in these words, and leaves no port.
+refused()
+{
+	local name=$1 words=$2 before output status=0
+
+	shift 2
+	before=$(nfvctl -j show)
+	output=$(nfvctl attach "$@" 2>&1) || status=$?
+	if [ $status != 1 ]; then
+		fail "$name" "status $status: $output"
+	elif ! grep -qi -- "$words" <<<"$output"; then
+		fail "$name" "it says: $output"
+	elif [ "$(nfvctl -j show | tr '{' '\n' | grep -o '"name":"[^"]*"')" != "$(tr '{' '\n' <<<"$before" | grep -o '"name":"[^"]*"')" ]; then
+		fail "$name" "the ports are others than before"
+	else
+		pass "$name"
+	fi
+}
+
+# conserved: frames in = delivered + dropped, at every port.
+conserved()
+{
+	nfvctl -j stats | tr '{' '\n' | grep '"name"' | while IFS= read -r line; do
+		get() { grep -o "\"$1\":-\?[0-9]*" <<<"$line" | cut -d: -f2; }
+		[ $(($(get rx_frames) + $(get replicated))) = $(($(get delivered) + $(get dropped))) ] || { echo "$line"; exit 1; }
+	done
+}
+
+# --- attaching ------------------------------------------------------------------
+
+attach_each_way()
+{
+	local sleeper
+
+	check "container: attach by the host end" nfvctl attach veth c1 dev veth-c1
+	check "container: attach by the container's end and a name" nfvctl attach veth c2 dev eth0 netns c2
+	ip netns exec c3 sleep 1000 &
+	sleeper=$!
+	wait_for "[ \$(readlink /proc/$sleeper/ns/net) != \$(readlink /proc/self/ns/net) ]" 5
+	check "container: attach by the container's end and a pid" nfvctl attach veth c3 dev eth0 pid $sleeper
+	kill $sleeper
+	wait $sleeper 2>/dev/null
+	check "container: the host end was found" [ "$(member c2 dev)" = veth-c2 ]
+	check "container: ifindex, peer and namespace are told" [ "$(member c2 ifindex):$(member c2 container_dev):$(member c2 container_netns)" = \
+		"$(ifindex_of veth-c2):eth0:/run/netns/c2" ]
+	check "container: they reach each other" reach c1 c2
+	check "container: all of them" reach c2 c3
+}
+
+# J3: each refusal in its own words, and nothing done.
+refusals()
+{
+	refused "attach: no such device" "no device 'veth9' in nfvd's network namespace" veth x dev veth9
+	refused "attach: no such namespace" "nowhere" veth x dev eth0 netns nowhere
+	refused "attach: no such pid" "4194303" veth x dev eth0 pid 4194303
+	refused "attach: no such device in the namespace" "no device 'eth7'" veth x dev eth7 netns c1
+	refused "attach: attached already, by its name" "port 'c1' already" veth x dev veth-c1
+	refused "attach: attached already, by the other end" "port 'c1' already" veth x dev eth0 netns c1
+	refused "attach: attached already, as another type" "port 'c1' already" netdev x dev veth-c1
+	refused "attach: loopback" "'lo' is no Ethernet" netdev x dev lo
+	refused "attach: loopback as veth" "'lo' is no veth" veth x dev lo
+	ip tuntap add tap0 mode tap
+	ip tuntap add tun0 mode tun
+	refused "attach: tun has no Ethernet" "no Ethernet device" netdev x dev tun0
+	refused "attach: tap as veth" "no veth" veth x dev tap0
+	ip link add br0 type bridge
+	ip link add v8 type veth peer name v9
+	ip link set v8 master br0
+	refused "attach: member of a bridge" "bridge" veth x dev v8
+	ip link del v8
+	ip link del br0
+	# The other end of this pair is in c2, out of reach.
+	ip -n c1 link add far0 type veth peer name far1 netns c2
+	refused "attach: other end in another namespace" "other end" veth x dev far0 netns c1
+	ip -n c1 link del far0
+}
+
+# J7: what failed halfway has left nothing, and the same works next.
+undone()
+{
+	local before after
+
+	ip link add v6 type veth peer name v7
+	ip link set v7 up
+	before=$(settings v6)
+	check "attach: a pair with both ends here" nfvctl attach veth x dev v6
+	check "attach: has set the device up" is_up v6
+	check "attach: the host has no IPv6 on it" [ -z "$(ip -6 -o addr show dev v6)" ]
+	check "attach: detach" nfvctl detach x
+	after=$(settings v6)
+	check "attach: the device is as it was before" [ "$before" = "$after" ]
+	# The device dies between being found and being taken at most once in this loop; either way nothing is left.
+	for _ in {1..10}; do
+		ip link add v4 type veth peer name v5
+		"$NFVCTL" attach veth y dev v4 >/dev/null 2>&1 &
+		ip link del v4
+		wait $!
+	done
+	check "attach: a device that goes meanwhile leaves no port" wait_for "is_gone y" 2
+	ip link add v4 type veth peer name v5
+	check "attach: and the next one works" nfvctl attach veth y dev v4
+	nfvctl detach y >/dev/null
+	ip link del v4
+	ip link del v6
+}
+
+# --- traffic --------------------------------------------------------------------
+
+listen() { ip netns exec "$1" iperf3 -s -1 >"$WORK/server.log" 2>&1 & }
+listening() { wait_for "in_ns $1 ss -Hltn sport = 5201 | grep -q 5201" 5; }
+
+# tcp FROM TO SERVER NAME COPIES: super-frames are kept, and the ledger says that many copies per frame.
+tcp()
+{
+	local from=$1 to=$2 server=$3 name="$5: TCP $1 to $2" copies=$4 pid client reverse= was now frames bytes copied
+
+	client=$to
+	[ "$server" = "$to" ] && client=$from || reverse=-R
+	listen "$server"
+	pid=$!
+	listening "$server"
+	read -ra was <<<"$(moved "$from" "$to")"
+	# shellcheck disable=SC2086 # nothing or an option
+	check "$name" timeout 20 ip netns exec "$client" iperf3 -c "$(address "$server")" -t 1 $reverse || return
+	read -ra now <<<"$(moved "$from" "$to")"
+	wait $pid
+	frames=$((now[0] - was[0])) bytes=$((now[1] - was[1])) copied=$((now[2] - was[2]))
+	echo "  $frames frames of $((bytes / (frames + 1))) bytes, $copied copies"
+	if [ "$copies" = 0 ]; then
+		# How long they are is up to TCP here; longer than two frames of 1500 bytes, they were not cut.
+		check "$name: super-frames are kept" [ $((bytes / (frames + 1))) -gt 3028 ]
+		# The first ones taught user space the address.
+		check "$name: no copies" [ $((copied * 20)) -lt "$frames" ]
+	else
+		check "$name: super-frames are kept" [ $((bytes / (frames + 1))) -gt 10000 ]
+		check "$name: $copies copies per frame" [ "$copied" = $((copies * frames)) ]
+	fi
+}
+
+udp()
+{
+	local server
+
+	listen c2
+	server=$!
+	listening c2
+	check "$1: UDP" timeout 20 ip netns exec c1 iperf3 -c 10.0.0.2 -u -b 50M -l 1400 -t 1
+	wait $server
+	# IP fragments are frames like others.
+	check "$1: a datagram in fragments" in_ns c1 ping -q -c 3 -i 0.2 -s 20000 -W 2 10.0.0.2
+}
+
+# tagged NAME TAGS: ten frames with these tags arrive as they were sent, once each.
+tagged()
+{
+	local name=$1 tags=$2 size=$3 receiver other
+
+	# Each end shows itself, so that the address is known in this VLAN.
+	in_ns c2 "$FRAME" send eth0 ff:ff:ff:ff:ff:ff "$(mac c2)" "$tags" 60 1
+	in_ns c1 "$FRAME" send eth0 ff:ff:ff:ff:ff:ff "$(mac c1)" "$tags" 60 1
+	wait_for "nfvctl fdb | grep $(mac c1) | grep -q ' ${tags%%.*} '" 5
+	wait_for "nfvctl fdb | grep $(mac c2) | grep -q ' ${tags%%.*} '" 5
+	rm -f "$WORK/tagged" "$WORK/other"	# not ready yet
+	ip netns exec c2 "$FRAME" recv eth0 -1 500 >"$WORK/tagged" &
+	receiver=$!
+	ip netns exec c3 "$FRAME" recv eth0 -1 500 >"$WORK/other" &
+	other=$!
+	wait_for "grep -q ready $WORK/tagged && grep -q ready $WORK/other" 5
+	in_ns c1 "$FRAME" send eth0 "$(mac c2)" "$(mac c1)" "$tags" "$size" 10
+	wait $receiver
+	kill $other
+	wait $other 2>/dev/null
+	check "$name: tags $tags arrive unchanged, once" diff \
+		<(echo ready; for n in {0..9}; do echo "$tags $size $n ok"; done) "$WORK/tagged"
+	check "$name: and nowhere else" [ "$(cat "$WORK/other")" = ready ]
+}
+
+vlans()
+{
+	tagged "$1" 0 60
+	tagged "$1" 5 60
+	tagged "$1" 5 1514
+	tagged "$1" 100.5 1000
+}
+
+# Who answers a ping to all: the containers, and nobody else.
+host_is_silent()
+{
+	local name=$1 answers expected
+
+	ip addr add 10.0.0.99/24 dev veth-c1
+	check_fails "$name: the host does not answer IPv4" in_ns c1 ping -q -c 2 -i 0.2 -W 1 10.0.0.99
+	ip addr del 10.0.0.99/24 dev veth-c1
+	check "$name: nor ARP" [ -z "$(in_ns c1 ip neigh show 10.0.0.99 | grep lladdr)" ]
+	wait_for "! ip -n c1 -6 addr show dev eth0 | grep -q tentative" 5
+	answers=$(in_ns c1 ping -6 -c 2 -i 0.3 -W 1 ff02::1%eth0 | sed -n 's,.*from \(fe80[^%]*\)%.*,\1,p' | sort -u)
+	expected=$(for i in c1 c2 c3; do ip -n $i -6 -o addr show dev eth0 scope link | sed 's,.*inet6 \([^/]*\)/.*,\1,'; done | sort)
+	check "$name: only containers answer IPv6" [ "$answers" = "$expected" ]
+}
+
+# All that must be the same with the shortcut and without.
+traffic()
+{
+	local name=$1 copies=$2 output
+
+	tcp c1 c2 c2 "$copies" "$name"
+	tcp c2 c1 c2 "$copies" "$name"
+	udp "$name"
+	vlans "$name"
+	host_is_silent "$name"
+	output=$(in_ns c1 ping -q -f -c 2000 -w 10 10.0.0.2)
+	check "$name: no echo lost or doubled" grep -q '^2000 packets transmitted, 2000 received, 0% packet loss' <<<"$output"
+	check "$name: frames in = delivered + dropped" conserved
+}
+
+# While the shortcut goes on and off, no frame is doubled, and hardly one lost.
+switching()
+{
+	local pid i
+
+	ip netns exec c1 ping -f -c 30000 -w 4 10.0.0.2 >"$WORK/switching" 2>&1 &
+	pid=$!
+	for ((i = 0; i < 100; i++)); do
+		nfvctl shortcut off >/dev/null
+		nfvctl shortcut on >/dev/null
+	done
+	wait $pid
+	check "switching: no frame is doubled" grep -q ' received, ' <(grep -v duplicates "$WORK/switching")
+	check "switching: hardly one is lost" awk '/packets transmitted/ { exit !($1 - $4 <= 20) }' "$WORK/switching"
+	check "switching: frames in = delivered + dropped" conserved
+	tail -n 3 "$WORK/switching" | sed 's/^/  /'
+}
+
+per_port()
+{
+	local before
+
+	nfvctl shortcut off c2 >/dev/null
+	before=$(pair c1 c2 shortcut_frames)
+	check "shortcut off for a port: it is reached" in_ns c1 ping -q -c 50 -i 0.002 10.0.0.2
+	check "shortcut off for a port: through user space" [ "$(pair c1 c2 shortcut_frames)" = "$before" ]
+	before=$(pair c1 c3 shortcut_frames)
+	reach c1 c3 >/dev/null
+	sleep_for_sync
+	in_ns c1 ping -q -c 50 -i 0.002 10.0.0.3 >/dev/null
+	check "shortcut off for a port: the others keep theirs" [ "$(pair c1 c3 shortcut_frames)" -gt "$before" ]
+	nfvctl shortcut on c2 >/dev/null
+}
+
+# Until what the switch has learnt is in the shortcut's map too: frames begin to take it.
+sleep_for_sync() { wait_for "in_ns c1 ping -q -c 1 -W 1 10.0.0.3; [ \$(pair c1 c3 shortcut_frames) -gt 0 ]" 5; }
+
+# A frame that is too long for the receiving device is refused for that reason, shortcut or not.
+mtu()
+{
+	local before
+
+	ip -n c1 link set eth0 mtu 4000
+	ip link set veth-c1 mtu 4000
+	wait_for "[ \$(member c1 mtu) = 4000 ]" 3
+	before=$(dropped c2 mtu)
+	check_fails "mtu: too long for the receiver" in_ns c1 ping -q -c 2 -i 0.2 -W 1 -M do -s 3000 10.0.0.2
+	check "mtu: counted there" [ $(($(dropped c2 mtu) - before)) = 2 ]
+	check "mtu: shorter ones pass" reach c1 c2
+	ip -n c1 link set eth0 mtu 1500
+	ip link set veth-c1 mtu 1500
+	wait_for "[ \$(member c1 mtu) = 1500 ]" 3
+}
+
+# --- what happens to devices ----------------------------------------------------
+
+# J5
+down_and_up()
+{
+	ip link set veth-c1 down
+	check "down: the port says so" wait_for "state_is c1 down" 1
+	check "down: the others go on" reach c2 c3
+	ip link set veth-c1 up
+	check "up: the port says so" wait_for "state_is c1 up" 1
+	check "up: it is reached" wait_for "reach c2 c1" 3
+	ip -n c1 link set eth0 down
+	# The kernel may tell a second late.
+	check "container's end down: the port says so" wait_for "state_is c1 down" 3
+	ip -n c1 link set eth0 up
+	check "container's end up again: so is the port" wait_for "state_is c1 up" 1
+	check "container's end up again: it is reached" wait_for "reach c2 c1" 3
+}
+
+# J2
+renamed_and_moved()
+{
+	local ifindex
+
+	ip link set veth-c1 name other1 2>/dev/null ||
+		{ ip link set veth-c1 down; ip link set veth-c1 name other1; ip link set other1 up; }
+	check "renamed: the port follows" wait_for "[ \$(member c1 dev) = other1 ]" 1
+	check "renamed: an event says so" grep -q other1 <(events)
+	check "renamed: it is reached" wait_for "reach c2 c1" 3
+	ifindex=$(ifindex_of other1)
+	ip netns add elsewhere
+	ip link set other1 netns elsewhere
+	check "moved: the port is detached within a second" wait_for "is_gone c1" 1
+	check "moved: an event says so" grep -q moved <(events)
+	# A new device takes the number of the old one: it is nobody's port.
+	ip link add again index "$ifindex" type veth peer name again-peer
+	check_fails "moved: another device with its index is no port" nfvctl show c1
+	check "moved: and is free to attach" nfvctl attach veth again dev again
+	# It goes and another with its number comes at once: never taken for the same.
+	ip link del again
+	ip link add again index "$ifindex" type veth peer name again-peer
+	check "index reused: the port of the first is detached" wait_for "is_gone again" 2
+	ip link del again
+	ip -n elsewhere link set other1 name veth-c1
+	ip -n elsewhere link set veth-c1 netns $$
+	ip link set veth-c1 up
+	ip netns del elsewhere
+	check "moved back: attach again" nfvctl attach veth c1 dev veth-c1
+	check "moved back: it is reached" wait_for "reach c2 c1" 3
+}
+
+# J1: a device is deleted while its container sends at full speed.
+deleted()
+{
+	local server client witness
+
+	listen c2
+	server=$!
+	listening c2
+	ip netns exec c1 iperf3 -c 10.0.0.2 -t 10 >"$WORK/client.log" 2>&1 &
+	client=$!
+	ip netns exec c3 ping -q -i 0.005 -c 300 -W 2 10.0.0.2 >"$WORK/witness" &
+	witness=$!
+	wait_for "[ \$(pair c1 c2 frames) -gt 100 ]" 5
+	$1
+	check "$2: the port is detached within a second" wait_for "is_gone c1" 1
+	wait $witness
+	check "$2: the others lose nothing" grep -q ' 0% packet loss' "$WORK/witness"
+	kill -KILL $client $server 2>/dev/null
+	wait $client $server 2>/dev/null
+	check "$2: frames in = delivered + dropped" conserved
+}
+
+delete_link() { ip link del veth-c1; }
+delete_netns()
+{
+	# The last process takes the namespace with it.
+	ip netns pids c1 | xargs -r kill -KILL
+	ip netns del c1
+}
+
+recreate()
+{
+	ip netns del c1 2>/dev/null
+	mk_container c1 10.0.0.1/24
+	check "recreated: attach under the same name" nfvctl attach veth c1 dev veth-c1
+	check "recreated: counts from zero" [ "$(pair c1 c2 shortcut_frames)" = 0 ]
+	check "recreated: it is reached" wait_for "reach c1 c2" 5
+}
+
+# The limit and the hold of addresses are the same with the shortcut.
+addresses()
+{
+	local before owner shortcut victim target tries=0
+
+	before=$(dropped c1 mac_flap)
+	# Ten frames a second, by the shortcut; user space hears of them now and then.
+	ip netns exec c2 ping -q -i 0.1 -c 40 10.0.0.3 >"$WORK/owner" &
+	owner=$!
+	shortcut=$(pair c2 c3 shortcut_frames)
+	wait_for "[ \$(pair c2 c3 shortcut_frames) -gt $((shortcut + 3)) ]" 3
+	# As often as can be, all the while.
+	victim=$(mac c2) target=$(mac c3)
+	while kill -0 $owner 2>/dev/null; do
+		in_ns c1 "$FRAME" send eth0 "$target" "$victim" 0 60 1
+		tries=$((tries + 1))
+	done
+	wait $owner
+	echo "  $tries attempts"
+	check "addresses: one in use cannot be taken over" [ $(($(dropped c1 mac_flap) - before)) = "$tries" ]
+	check "addresses: its owner loses nothing" grep -q ' 0% packet loss' "$WORK/owner"
+}
+
+detach_all()
+{
+	local before=$1
+
+	for i in c1 c2 c3; do
+		check "detach $i" nfvctl detach $i
+	done
+	check "detach: no qdisc is left" [ -z "$(tc qdisc show | grep clsact)" ]
+	check "detach: no promiscuous device is left" [ -z "$(ip -d -o link show | grep 'promiscuity [1-9]')" ]
+	check "detach: nfvd holds as many descriptors as before" wait_for "[ \$(find /proc/$NFVD_PID/fd -mindepth 1 | wc -l) = $before ]" 3
+}
+
+for i in 1 2 3; do
+	mk_container c$i 10.0.0.$i/24
+done
+start_nfvd
+descriptors=$(find "/proc/$NFVD_PID/fd" -mindepth 1 | wc -l)
+attach_each_way
+refusals
+undone
+nfvctl shortcut off >/dev/null
+traffic "shortcut off" 2
+nfvctl shortcut on >/dev/null
+sleep_for_sync
+traffic "shortcut on" 0
+switching
+per_port
+mtu
+addresses
+down_and_up
+renamed_and_moved
+deleted delete_link "link deleted"
+recreate
+deleted delete_netns "namespace deleted"
+recreate
+detach_all "$descriptors"
+finish

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# For the scripts in tests/integration:
+#
+#	. "$(dirname "$0")/../lib.sh"
+#	ns_enter "$@"
+#	start_nfvd
+#	mk_container c1 10.0.0.1/24
+#	guest_start uml vm1 10.0.0.2/24
+#	check "the guest reaches the container" guest_exec vm1 'ping -c 1 10.0.0.1'
+#	finish
+#
+# A script runs in network, mount and process namespaces of its own, with a
+# /run of its own: whatever it leaves ends with it. It prints one line per
+# result: `ok - NAME`, `not ok - NAME` or `skip - NAME: what is missing`.
+# It tests the programs of $NFV_BUILD (default build/), or $NFVD and $NFVCTL.
+set -u
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$(realpath -m "${NFV_BUILD:-$TOP/build}")
+NFVD=${NFVD:-$BUILD/dataplane/nfvd}
+NFVCTL=${NFVCTL:-$BUILD/ctl/nfvctl}
+GUEST=$TOP/tools/guests/guest
+STATE=/run/nfvd
+WORK=/run/test			# logs; gone with the namespace
+NFVD_LOG=$WORK/nfvd.log
+NFVD_PID=
+declare -A GUEST_PID=()
+FAILED=0
+
+# Re-run the script inside; TERM reaches nothing there, KILL ends all of it.
+ns_enter()
+{
+	if [ -z "${NFV_TEST_NS:-}" ]; then
+		[ "$(id -u)" = 0 ] || { skip "$(basename "$0")" "root, to make namespaces"; exit 0; }
+		NFV_TEST_NS=1 exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@"
+	fi
+	unset NFV_TEST_NS
+	mount -t tmpfs tmpfs /run
+	mkdir -p $WORK /run/netns
+	ip link set lo up
+	MARK=$(now_ms)
+	trap on_exit EXIT
+	trap 'exit 130' INT TERM
+}
+
+on_exit()
+{
+	local status=$? file
+
+	[ $status = 0 ] && [ $FAILED = 0 ] && return
+	[ $FAILED != 0 ] || echo "not ok - $(basename "$0"): ended early, status $status"
+	for file in "$WORK"/*.log; do
+		[ -s "$file" ] && { echo "--- ${file##*/}"; tail -n 25 "$file"; }
+	done
+	exit 1
+}
+
+finish()
+{
+	stop_nfvd || fail "nfvd ends when told" "status $?"
+	exit $((FAILED != 0))
+}
+
+# --- results -------------------------------------------------------------------
+
+MARK=0
+now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo $((t / 1000)); }
+
+# Time since the last result.
+took()
+{
+	local now
+	now=$(now_ms)
+	printf '%d.%d s' $(((now - MARK) / 1000)) $(((now - MARK) % 1000 / 100))
+}
+
+pass() { echo "ok - $1 ($(took))"; MARK=$(now_ms); }
+skip() { echo "skip - $1: $2"; MARK=$(now_ms); }
+
+fail()
+{
+	echo "not ok - $1 ($(took))"
+	shift
+	printf '%s\n' "$@" | sed '/^$/d; s/^/  /'
+	FAILED=$((FAILED + 1))
+	MARK=$(now_ms)
+}
+
+# check NAME COMMAND... - passes if the command does; its output is shown if not.
+# A function runs in this shell: what it starts can be waited for.
+check()
+{
+	local name=$1 status=0
+
+	shift
+	"$@" >"$WORK/output" 2>&1 || status=$?
+	if [ $status = 0 ]; then
+		pass "$name"
+	else
+		fail "$name" "$* -> status $status" "$(cat "$WORK/output")"
+		return 1
+	fi
+}
+
+# check_fails NAME COMMAND... - passes if the command is refused, by itself: not by a signal.
+check_fails()
+{
+	local name=$1 output status=0
+
+	shift
+	output=$("$@" 2>&1) || status=$?
+	if [ $status -gt 0 ] && [ $status -lt 124 ]; then
+		pass "$name"
+	else
+		fail "$name" "$* -> status $status" "$output"
+		return 1
+	fi
+}
+
+# assert 'EXPRESSION' [NAME] - silent if true; ends the script if not.
+assert()
+{
+	if ! eval "$1"; then
+		fail "${2:-assertion}" "$1 (line ${BASH_LINENO[0]})"
+		exit 1
+	fi
+}
+
+# wait_for 'COMMAND' SECONDS - until it succeeds.
+wait_for()
+{
+	local limit=$((SECONDS + ${2:-10}))
+
+	until eval "$1" >/dev/null 2>&1; do
+		[ $SECONDS -lt $limit ] || return 1
+		sleep 0.05
+	done
+}
+
+# --- the daemon ------------------------------------------------------------------
+
+nfvctl() { "$NFVCTL" "$@"; }
+
+start_nfvd()
+{
+	"$NFVD" --state-dir $STATE "$@" >>$NFVD_LOG 2>&1 &
+	NFVD_PID=$!
+	if ! wait_for "nfvctl show || ! kill -0 $NFVD_PID" 30 || ! kill -0 $NFVD_PID 2>/dev/null; then
+		fail "nfvd starts" "$(tail -n 20 $NFVD_LOG)"
+		exit 1
+	fi
+}
+
+# TERM, and its exit status; 124 if it does not end.
+stop_nfvd()
+{
+	local pid=$NFVD_PID
+
+	[ -n "$pid" ] || return 0
+	NFVD_PID=
+	kill -TERM "$pid" 2>/dev/null
+	if ! wait_for "! kill -0 $pid" 10; then
+		kill -KILL "$pid"
+		wait "$pid" 2>/dev/null
+		return 124
+	fi
+	wait "$pid"
+}
+
+# --- endpoints -------------------------------------------------------------------
+
+# mk_container NAME A.B.C.D/N - a namespace NAME with eth0; its host end is veth-NAME. Not attached.
+mk_container()
+{
+	ip netns add "$1"
+	ip link add "veth-$1" type veth peer name eth0 netns "$1"
+	ip -n "$1" link set lo up
+	ip -n "$1" addr add "$2" dev eth0
+	ip -n "$1" link set eth0 up
+	ip link set "veth-$1" up
+}
+
+in_ns() { ip netns exec "$@"; }
+
+# guest_start qemu|uml NAME [A.B.C.D/N] [option of `guest run`]... - attaches port NAME
+# first, unless it is there, and waits until the guest answers.
+guest_start()
+{
+	local kind=$1 name=$2 ip=${3:-}
+
+	shift $(($# < 3 ? $# : 3))
+	nfvctl show "$name" >/dev/null 2>&1 || nfvctl attach kvm "$name" >/dev/null || return 1
+	"$GUEST" run "$kind" "$name" --socket "$STATE/$name.sock" ${ip:+--ip "$ip"} --nfvctl "$NFVCTL" \
+		"$@" >>"$WORK/$name.log" 2>&1 &
+	GUEST_PID[$name]=$!
+	guest_wait "$name"
+}
+
+# Also after a reboot.
+guest_wait() { "$GUEST" wait "$STATE/$1.agent" "${2:-60}"; }
+guest_exec() { "$GUEST" exec "$STATE/$1.agent" "$2" "${3:-}"; }
+
+# guest_kill NAME [SIGNAL] - and all its processes.
+guest_kill()
+{
+	local pid=${GUEST_PID[$1]}
+
+	kill -"${2:-KILL}" "$pid"
+	wait "$pid" 2>/dev/null
+	unset "GUEST_PID[$1]"
+}
+
+# --- what nfvd says ------------------------------------------------------------
+
+# member PORT KEY: of the port, as JSON has it, without quotes.
+member() { nfvctl -j show "$1" | grep -o "\"$2\":[^,}]*" | head -n 1 | cut -d : -f 2- | tr -d '"'; }
+state_is() { [ "$(member "$1" state)" = "$2" ]; }
+# pair SRC DST KEY: a counter of the ledger; 0 if nothing went from SRC to DST.
+pair()
+{
+	nfvctl -j ledger | tr '{' '\n' | grep "\"src\":\"$1\",\"dst\":\"$2\"" |
+		grep -o "\"$3\":[0-9.]*" | cut -d : -f 2 | grep . || echo 0
+}
+stat_of() { nfvctl -j stats | tr '{' '\n' | grep "\"name\":\"$1\"" | grep -o "\"$2\":-\?[0-9]*" | cut -d : -f 2; }
+# dropped PORT REASON
+dropped() { nfvctl drops | awk -v p="$1" -v r="$2" '$1 == p && $2 == r { n = $3 } END { print n + 0 }'; }
+
+# Frames in = delivered + dropped, at every port and in total, at this instant.
+conserved()
+{
+	local in_flight
+
+	in_flight=$(nfvctl -j stats | grep -o '"in_flight":-\?[0-9]*' | sort -u)
+	[ "$in_flight" = '"in_flight":0' ] || { echo "$in_flight"; nfvctl -j stats; return 1; }
+}
+
+# --- traffic ---------------------------------------------------------------------
+
+# iperf GUEST ADDRESS [OPTION]... - TCP from a guest's client; prints what the server got, in Mb/s.
+# A server that still has its last client is asked again.
+iperf()
+{
+	local guest=$1 to=$2 output mbps limit=$((SECONDS + 15))
+
+	shift 2
+	while :; do
+		output=$(guest_exec "$guest" "iperf3 -f m -c $to $*") && break
+		grep -q 'busy\|refused' <<<"$output" && [ $SECONDS -lt $limit ] || { echo "$output" >&2; return 1; }
+		sleep 0.1
+	done
+	mbps=$(awk '$NF == "receiver" { for (i = 2; i <= NF; i++) if ($i == "Mbits/sec") print $(i - 1) }' <<<"$output")
+	echo "$mbps"
+	awk -v n="${mbps:-0}" 'BEGIN { exit !(n > 0) }'
+}

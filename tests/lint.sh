@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# lint.sh [BUILD] - static analysis; one line per check:
+#	ok - NAME | not ok - NAME | skip - NAME: what is missing
+# Format is only reported: style is for people to agree on.
+set -u
+cd "$(dirname "$0")/.." || exit
+build=${1:-build}
+failed=0
+out=$(mktemp)
+trap 'rm -f "$out" "$out.tidy" "$out.found"' EXIT
+
+# Files of the project, also new ones; without what is only data.
+files() { git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ ! -f "$f" ] || echo "$f"; done; }
+
+check()
+{
+	local name=$1 start=$SECONDS
+
+	shift
+	if "$@" >"$out" 2>&1; then
+		echo "ok - lint: $name ($((SECONDS - start)) s)"
+	else
+		echo "not ok - lint: $name ($((SECONDS - start)) s)"
+		sed 's/^/  /' "$out" | head -n 100
+		failed=1
+	fi
+}
+
+need()
+{
+	local name=$1 tool=$2
+
+	command -v "$tool" >/dev/null && return
+	echo "skip - lint: $name: $tool is missing"
+	return 1
+}
+
+spdx()
+{
+	local file bad=0
+
+	while IFS= read -r file; do
+		case $file in
+		LICENSES/* | *.md | *README | *.json | tests/fuzz/corpus/* | tests/*/corpus/*) continue ;;
+		esac
+		head -n 5 "$file" | grep -q 'SPDX-License-Identifier: ' || { echo "no SPDX line: $file"; bad=1; }
+	done < <(files)
+	return $bad
+}
+
+shell_syntax()
+{
+	local file bad=0
+
+	while IFS= read -r file; do
+		case $(head -n 1 "$file" | tr -d '\0') in
+		'#!'*bash) bash -n "$file" || bad=1 ;;
+		'#!'*'busybox sh' | '#!/bin/sh') sh -n "$file" || bad=1 ;;
+		esac
+	done < <(files)
+	return $bad
+}
+
+run_cppcheck()
+{
+	mapfile -t sources < <(files 'dataplane/*.c' 'ctl/*.c')
+	cppcheck -q -j 2 --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem --suppress=unknownMacro --error-exitcode=1 \
+		-D_GNU_SOURCE -D__x86_64__ -I include -I dataplane "${sources[@]}"
+}
+
+# Only what the build compiles: it knows the flags.
+run_clang_tidy()
+{
+	mapfile -t sources < <(files 'dataplane/*.c' 'ctl/*.c' | grep -v '/bpf/' |
+		while read -r f; do grep -q "$f\"" "$build/compile_commands.json" && echo "$f"; done)
+	[ ${#sources[@]} -gt 0 ] || { echo "$build/compile_commands.json names no source"; return 1; }
+	# One at a time: with several, clang-tidy 14 takes every va_list for uninitialised.
+	# How it got there it tells when run by hand: clang-tidy-14 -p BUILD FILE.
+	printf '%s\n' "${sources[@]}" |
+		xargs -P 2 -n 1 clang-tidy-14 -p "$build" --quiet --extra-arg=-Wno-unknown-warning-option \
+			>"$out.tidy" 2>&1 && return
+	# The skeleton is bpftool's.
+	grep -E 'error: |clang-tidy' "$out.tidy" | grep -v 'skel\.h:' | sort -u | tee "$out.found"
+	[ ! -s "$out.found" ]
+}
+
+format()
+{
+	local file n=0 total=0
+
+	while IFS= read -r file; do
+		total=$((total + 1))
+		clang-format-14 --dry-run --Werror "$file" >/dev/null 2>&1 || n=$((n + 1))
+	done < <(files 'dataplane/*.[ch]' 'ctl/*.[ch]' 'include/*.h' 'tests/*.[ch]')
+	echo "$n of $total files"
+}
+
+check "SPDX line in every file" spdx
+check "shell syntax" shell_syntax
+check "include rules" tests/lint-includes.sh
+need cppcheck cppcheck && check "cppcheck" run_cppcheck
+if need clang-tidy clang-tidy-14; then
+	if [ -f "$build/compile_commands.json" ]; then
+		check "clang-tidy" run_clang_tidy
+	else
+		echo "skip - lint: clang-tidy: no $build/compile_commands.json; run make"
+	fi
+fi
+need format clang-format-14 && echo "note - lint: clang-format would change $(format)"
+exit $failed

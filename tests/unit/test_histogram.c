@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The histogram of nfvctl's round-trip times, against sorted values.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "../../ctl/histogram.h"
+
+#define N	20000
+
+static struct histogram h;
+
+static void test_buckets_meet(void **state)
+{
+	for (unsigned int i = 0; i + 1 < HISTOGRAM_MAX; i++) {
+		uint64_t bound = histogram_bound(i);
+
+		assert_int_equal(histogram_bucket(bound), i);
+		assert_int_equal(histogram_bucket(bound + 1), i + 1);
+	}
+	assert_int_equal(histogram_bucket(UINT64_MAX), HISTOGRAM_MAX - 1);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void test_quantiles(void **state)
+{
+	static const double q[] = { 0.0001, 0.5, 0.9, 0.99, 0.999, 1 };
+	static uint64_t values[N];
+
+	memset(&h, 0, sizeof(h));
+	srandom(1);
+	for (int i = 0; i < N; i++) {
+		values[i] = (uint64_t)random() >> (random() % 31);
+		histogram_add(&h, values[i]);
+	}
+	qsort(values, N, sizeof(values[0]), compare);
+	assert_int_equal(h.count, N);
+	assert_int_equal(h.min, values[0]);
+	assert_int_equal(h.max, values[N - 1]);
+	for (size_t i = 0; i < sizeof(q) / sizeof(q[0]); i++) {
+		double exact = (double)values[(size_t)(q[i] * N + 0.5) - 1], got = histogram_quantile(&h, q[i]);
+
+		assert_true(got >= exact);
+		assert_true(got <= exact * (1 + 1.0 / HISTOGRAM_SUB));
+	}
+}
+
+static void test_one_value(void **state)
+{
+	memset(&h, 0, sizeof(h));
+	histogram_add(&h, 1000003);
+	assert_true(histogram_quantile(&h, 0.5) == 1000003);
+	assert_true(histogram_quantile(&h, 0.999) == 1000003);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_buckets_meet),
+		cmocka_unit_test(test_quantiles),
+		cmocka_unit_test(test_one_value),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

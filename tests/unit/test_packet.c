@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The receive ring of packet sockets: slots to frames, VLAN tags, order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include "packet_ring.c"
+
+#define MAC_AT	80	/* where the kernel puts the frame in a slot */
+
+static struct nfvd_packet_ring ring;
+
+static int setup(void **state)
+{
+	ring = (struct nfvd_packet_ring){ .mem = calloc(1, RING_BYTES) };
+	return !ring.mem;
+}
+
+static int teardown(void **state)
+{
+	free(ring.mem);
+	return 0;
+}
+
+/* What the kernel does with a frame of len bytes; the tag, if any, is not among them. */
+static uint8_t *fill(unsigned int i, uint32_t len, uint32_t status, uint16_t tpid, uint16_t tci)
+{
+	uint8_t *slot = slot_of(&ring, i);
+	struct tpacket2_hdr *h = (struct tpacket2_hdr *)slot;
+
+	h->tp_len = h->tp_snaplen = len;
+	h->tp_mac = MAC_AT;
+	h->tp_vlan_tpid = tpid;
+	h->tp_vlan_tci = tci;
+	memset(slot + MAC_AT - VNET_LEN, 0, VNET_LEN);
+	for (uint32_t n = 0; n < len; n++)
+		slot[MAC_AT + n] = n * 7 + i;
+	h->tp_status = TP_STATUS_USER | status;
+	return slot;
+}
+
+static struct virtio_net_hdr *vnet_of(uint8_t *slot)
+{
+	return (struct virtio_net_hdr *)(slot + MAC_AT - VNET_LEN);
+}
+
+/* Byte n of the frame, wherever it is. */
+static uint8_t byte(const struct nfvd_frame *f, uint32_t n)
+{
+	return n < f->hdr_len ? f->hdr[n] : ((uint8_t *)f->iov[0].iov_base)[n - f->hdr_len];
+}
+
+static void assert_whole(const struct nfvd_frame *f)
+{
+	assert_int_equal(f->iov_n, f->len > f->hdr_len);
+	assert_int_equal(f->hdr_len + (f->iov_n ? f->iov[0].iov_len : 0), f->len);
+	assert_int_equal(f->origin_copies, 1);
+}
+
+static void untagged(void **state)
+{
+	static const uint32_t sizes[] = { 14, 60, 127, 128, 129, 1514, 65549 };
+
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+		uint8_t *slot = fill(0, sizes[s], 0, 0, 0);
+		struct nfvd_frame f;
+		struct iovec rest;
+
+		assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_N_REASONS);
+		assert_int_equal(f.len, sizes[s]);
+		assert_whole(&f);
+		for (uint32_t n = 0; n < f.len; n++)
+			assert_int_equal(byte(&f, n), (uint8_t)(n * 7));
+	}
+}
+
+static void tag_is_put_back(void **state)
+{
+	static const uint32_t sizes[] = { 14, 60, 123, 124, 125, 128, 1514, 65549 };
+
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+		uint8_t *slot = fill(0, sizes[s], TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID, ETH_P_8021AD, 0xa123);
+		static const uint8_t tag[4] = { 0x88, 0xa8, 0xa1, 0x23 };
+		struct nfvd_frame f;
+		struct iovec rest;
+
+		assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_N_REASONS);
+		assert_int_equal(f.len, sizes[s] + 4);
+		assert_whole(&f);
+		for (uint32_t n = 0; n < 12; n++)
+			assert_int_equal(byte(&f, n), (uint8_t)(n * 7));
+		for (uint32_t n = 0; n < 4; n++)
+			assert_int_equal(byte(&f, 12 + n), tag[n]);
+		for (uint32_t n = 12; n < sizes[s]; n++)
+			assert_int_equal(byte(&f, n + 4), (uint8_t)(n * 7));
+	}
+}
+
+/* Kernels that do not say which kind of tag it was mean 802.1Q. A tag of 0 is a tag. */
+static void tag_without_tpid(void **state)
+{
+	uint8_t *slot = fill(0, 60, TP_STATUS_VLAN_VALID, 0, 0);
+	static const uint8_t tag[4] = { 0x81, 0, 0, 0 };
+	struct nfvd_frame f;
+	struct iovec rest;
+
+	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_N_REASONS);
+	assert_memory_equal(f.hdr + 12, tag, 4);
+}
+
+/* The checksum's place is told from the frame's start: a tag shifts it. */
+static void tag_shifts_checksum(void **state)
+{
+	uint8_t *slot = fill(0, 1514, 0, 0, 5);
+	struct virtio_net_hdr *vnet = vnet_of(slot);
+	struct tpacket2_hdr *h = (struct tpacket2_hdr *)slot;
+	struct nfvd_frame f;
+	struct iovec rest;
+
+	vnet->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	vnet->csum_start = 34;
+	vnet->csum_offset = 16;
+	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_N_REASONS);
+	assert_int_equal(f.vnet.hdr.csum_start, 34);
+	h->tp_status |= TP_STATUS_VLAN_VALID;
+	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_N_REASONS);
+	assert_int_equal(f.vnet.hdr.csum_start, 38);
+	assert_int_equal(f.vnet.hdr.csum_offset, 16);
+	/* Without a request there is no place to shift. */
+	vnet->flags = VIRTIO_NET_HDR_F_DATA_VALID;
+	vnet->csum_start = 0;
+	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_N_REASONS);
+	assert_int_equal(f.vnet.hdr.csum_start, 0);
+}
+
+static void refused(void **state)
+{
+	uint8_t *slot = fill(0, 13, 0, 0, 0);
+	struct tpacket2_hdr *h = (struct tpacket2_hdr *)slot;
+	struct nfvd_frame f;
+	struct iovec rest;
+
+	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_DROP_RUNT);
+	slot = fill(0, 60000, 0, 0, 0);
+	h->tp_len = 100000;
+	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_DROP_TRUNCATED);
+}
+
+/* Several times around: each frame once, in order, slots given back as taken, a bad one among them too. */
+static void around(void **state)
+{
+	unsigned int filled = 0, seen = 0;
+
+	for (unsigned int round = 0; round < 40; round++) {
+		enum nfvd_drop why;
+		struct nfvd_frame f;
+		unsigned int n = round * 13 % 70;
+
+		for (unsigned int i = 0; i < n; i++, filled++)
+			fill(filled % NFVD_RING_SLOTS, filled % 10 == 3 ? 5 : 64 + filled % 100, 0, 0, 0);
+		while (nfvd_ring_take(&ring, &f, &why)) {
+			assert_int_equal(why, seen % 10 == 3 ? NFVD_DROP_RUNT : NFVD_N_REASONS);
+			if (why == NFVD_N_REASONS)
+				assert_int_equal(f.len, 64 + seen % 100);
+			seen++;
+		}
+		assert_in_range(ring.taken, 0, NFVD_BURST);
+		nfvd_ring_done(&ring);
+		while (nfvd_ring_take(&ring, &f, &why))
+			seen++;
+		nfvd_ring_done(&ring);
+		assert_int_equal(seen, filled);
+		for (unsigned int i = 0; i < NFVD_RING_SLOTS; i++)
+			assert_int_equal(((struct tpacket2_hdr *)slot_of(&ring, i))->tp_status, TP_STATUS_KERNEL);
+	}
+}
+
+/* Slots neither overlap nor leave their block. */
+static void layout(void **state)
+{
+	for (unsigned int i = 0; i < NFVD_RING_SLOTS; i++) {
+		size_t at = slot_of(&ring, i) - ring.mem;
+
+		assert_true(at / NFVD_RING_BLOCK == (at + NFVD_RING_SLOT - 1) / NFVD_RING_BLOCK);
+		assert_true(!i || slot_of(&ring, i) - slot_of(&ring, i - 1) >= NFVD_RING_SLOT);
+		assert_true(at + NFVD_RING_SLOT <= RING_BYTES);
+	}
+	assert_true(MAC_AT + NFVD_FRAME_MAX <= NFVD_RING_SLOT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(untagged, setup, teardown),
+		cmocka_unit_test_setup_teardown(tag_is_put_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(tag_without_tpid, setup, teardown),
+		cmocka_unit_test_setup_teardown(tag_shifts_checksum, setup, teardown),
+		cmocka_unit_test_setup_teardown(refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(around, setup, teardown),
+		cmocka_unit_test_setup_teardown(layout, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The virtqueue engine against well-formed and malformed rings. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "guest.h"
+#include "vring_split.c"
+#include "gmem.c"
+
+#define W VRING_DESC_F_WRITE
+#define N VRING_DESC_F_NEXT
+#define I VRING_DESC_F_INDIRECT
+
+static struct nfvd_frame frames[NFVD_BURST];
+static struct iovec pool[4096];
+static struct nfvd_take_drops drops;
+
+static unsigned int take(struct guest *g)
+{
+	return nfvd_vring_take(&g->vr, frames, NFVD_BURST, pool, 4096, &drops);
+}
+
+/* The frame's byte at offset off, wherever it lies. */
+static uint8_t byte_of(const struct nfvd_frame *f, uint32_t off)
+{
+	if (off < f->hdr_len)
+		return f->hdr[off];
+	off -= f->hdr_len;
+	for (unsigned int i = 0; i < f->iov_n; off -= f->iov[i++].iov_len)
+		if (off < f->iov[i].iov_len)
+			return ((uint8_t *)f->iov[i].iov_base)[off];
+	fail_msg("frame is shorter than its length");
+	return 0;
+}
+
+static void assert_frame(const struct nfvd_frame *f, uint32_t len, uint8_t seed)
+{
+	assert_int_equal(f->len, len);
+	for (uint32_t i = 0; i < len; i++)
+		assert_int_equal(byte_of(f, i), (uint8_t)(seed + i));
+}
+
+static void take_one_descriptor(void **state)
+{
+	struct guest g;
+
+	guest_init(&g, 16, false, true);
+	for (unsigned int i = 0; i < 3; i++) {
+		guest_fill(&g, GUEST_DATA + i * 4096, 60 + 1000 * i, i);
+		guest_desc(&g, i, GUEST_DATA + i * 4096, 12 + 60 + 1000 * i, 0, 0);
+		guest_post(&g, i);
+	}
+	assert_int_equal(take(&g), 3);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_frame(&frames[i], 60 + 1000 * i, i);
+	assert_int_equal(g.vr.used->idx, 0);
+	nfvd_vring_take_done(&g.vr);
+	assert_int_equal(g.vr.used->idx, 3);
+	assert_int_equal(g.vr.used->ring[2].id, 2);
+	assert_int_equal(take(&g), 0);
+	guest_free(&g);
+}
+
+/* The header over twelve one-byte descriptors, then the frame over two, one of them across regions. */
+static void take_split_header(void **state)
+{
+	uint64_t edge = GUEST_GPA + GUEST_SIZE - 100;
+	struct guest g;
+
+	guest_init(&g, 32, false, true);
+	guest_fill(&g, GUEST_DATA, 300, 7);
+	for (unsigned int i = 0; i < 300; i++)
+		*guest_at(&g, edge + i) = 7 + 30 + i;
+	for (unsigned int i = 0; i < 12; i++)
+		guest_desc(&g, i, GUEST_DATA + i, 1, N, i + 1);
+	guest_desc(&g, 12, GUEST_DATA + 12, 30, N, 13);
+	guest_desc(&g, 13, edge, 270, 0, 0);
+	guest_post(&g, 0);
+	assert_int_equal(take(&g), 1);
+	assert_frame(&frames[0], 300, 7);
+	guest_free(&g);
+}
+
+static void take_indirect_across_regions(void **state)
+{
+	uint64_t table = GUEST_GPA + GUEST_SIZE - 24;	/* the second entry is cut in the middle */
+	struct vring_desc d[3] = { { GUEST_DATA, 12, N, 1 }, { GUEST_DATA + 12, 50, N, 2 }, { GUEST_DATA + 62, 50, 0, 0 } };
+	struct guest g;
+
+	guest_init(&g, 16, true, true);
+	guest_fill(&g, GUEST_DATA, 100, 3);
+	for (unsigned int i = 0; i < sizeof(d); i++)
+		*guest_at(&g, table + i) = ((uint8_t *)d)[i];
+	guest_desc(&g, 0, table, sizeof(d), I, 0);
+	guest_post(&g, 0);
+	assert_int_equal(take(&g), 1);
+	assert_frame(&frames[0], 100, 3);
+	guest_free(&g);
+}
+
+static void short_chains_are_dropped(void **state)
+{
+	struct guest g;
+
+	guest_init(&g, 32, false, true);
+	for (unsigned int len = 0; len <= 26; len++) {
+		guest_desc(&g, len, GUEST_DATA, len, 0, 0);
+		guest_post(&g, len);
+	}
+	assert_int_equal(take(&g), 1);
+	assert_int_equal(drops.n, 26);
+	for (unsigned int i = 0; i < 26; i++)
+		assert_int_equal(drops.why[i], i < 12 ? NFVD_DROP_RUNT_CHAIN : NFVD_DROP_RUNT);
+	nfvd_vring_take_done(&g.vr);
+	assert_int_equal(g.vr.used->idx, 27);
+	assert_int_equal(g.vr.fault, NFVD_NO_FAULT);
+	guest_free(&g);
+}
+
+struct bad {
+	const char *name;
+	struct vring_desc d[3];
+	enum nfvd_drop why;
+};
+
+/* Each is posted behind one good frame: that one still comes, then the ring is fenced for good. */
+static void bad_chains_fence(void **state)
+{
+	static const struct bad bad[] = {
+		{ "next outside", { { GUEST_DATA, 12, N, 16 } }, NFVD_DROP_BAD_DESC_NEXT },
+		{ "self loop", { { GUEST_DATA, 12, N, 1 } }, NFVD_DROP_DESC_LOOP },
+		{ "two-cycle", { { GUEST_DATA, 12, N, 2 }, { GUEST_DATA, 12, N, 1 } }, NFVD_DROP_DESC_LOOP },
+		{ "writable", { { GUEST_DATA, 99, W, 0 } }, NFVD_DROP_DESC_PERM },
+		{ "null", { { 0, 99, 0, 0 } }, NFVD_DROP_BAD_GPA },
+		{ "null, empty", { { 0, 0, 0, 0 } }, NFVD_DROP_BAD_GPA },
+		{ "beyond the end", { { GUEST_GPA + 2 * GUEST_SIZE - 10, 20, 0, 0 } }, NFVD_DROP_BAD_GPA },
+		{ "wraps", { { ~0ull - 10, 99, 0, 0 } }, NFVD_DROP_BAD_GPA },
+		{ "huge", { { GUEST_DATA, ~0u, 0, 0 } }, NFVD_DROP_BAD_GPA },
+		{ "indirect empty", { { GUEST_DATA, 0, I, 0 } }, NFVD_DROP_BAD_INDIRECT },
+		{ "indirect 15", { { GUEST_DATA, 15, I, 0 } }, NFVD_DROP_BAD_INDIRECT },
+		{ "indirect 17", { { GUEST_DATA, 17, I, 0 } }, NFVD_DROP_BAD_INDIRECT },
+		{ "indirect large", { { GUEST_DATA, 16 * 17, I, 0 } }, NFVD_DROP_BAD_INDIRECT },
+		{ "indirect unmapped", { { 8, 32, I, 0 } }, NFVD_DROP_BAD_INDIRECT },
+		{ "indirect and next", { { GUEST_DATA, 32, I | N, 2 } }, NFVD_DROP_BAD_INDIRECT },
+		{ "indirect second", { { GUEST_DATA, 12, N, 2 }, { GUEST_DATA, 32, I, 0 } }, NFVD_DROP_BAD_INDIRECT },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct guest g;
+
+		guest_init(&g, 16, false, true);
+		guest_fill(&g, GUEST_DATA + 8192, 60, 1);
+		guest_desc(&g, 0, GUEST_DATA + 8192, 72, 0, 0);
+		memcpy(&g.desc[1], bad[i].d, sizeof(bad[i].d));
+		guest_post(&g, 0);
+		guest_post(&g, 1);
+		assert_int_equal(take(&g), 1);
+		if (g.vr.fault != bad[i].why)
+			fail_msg("%s: got %d, not %d", bad[i].name, (int)g.vr.fault, bad[i].why);
+		nfvd_vring_take_done(&g.vr);
+		assert_int_equal(g.vr.used->idx, 1);
+		guest_post(&g, 0);
+		assert_int_equal(take(&g), 0);
+		assert_false(nfvd_vring_arm(&g.vr, true));
+		guest_free(&g);
+	}
+}
+
+static void nested_indirect_fences(void **state)
+{
+	struct vring_desc inner = { GUEST_DATA, 32, I, 0 };
+	struct guest g;
+
+	guest_init(&g, 16, false, true);
+	memcpy(guest_at(&g, GUEST_DATA), &inner, sizeof(inner));
+	guest_desc(&g, 0, GUEST_DATA, 32, I, 0);
+	guest_post(&g, 0);
+	assert_int_equal(take(&g), 0);
+	assert_int_equal(g.vr.fault, NFVD_DROP_BAD_INDIRECT);
+	guest_free(&g);
+}
+
+static void bad_indices_fence(void **state)
+{
+	static const uint16_t ahead[] = { 17, 32768, 65535 };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		struct guest g;
+
+		guest_init(&g, 16, false, true);
+		g.vr.avail->idx = ahead[i];
+		assert_int_equal(take(&g), 0);
+		assert_int_equal(g.vr.fault, NFVD_DROP_BAD_AVAIL_IDX);
+		guest_free(&g);
+	}
+	struct guest g;
+
+	guest_init(&g, 16, false, true);
+	guest_post(&g, 16);
+	assert_int_equal(take(&g), 0);
+	assert_int_equal(g.vr.fault, NFVD_DROP_BAD_DESC_HEAD);
+	guest_free(&g);
+}
+
+/* A frame of len bytes in this process's memory. */
+static struct nfvd_frame *make(uint32_t len, uint8_t seed)
+{
+	static struct nfvd_frame f;
+	static struct iovec iov;
+	static uint8_t rest[NFVD_FRAME_MAX];
+
+	memset(&f, 0, sizeof(f));
+	f.len = len;
+	f.hdr_len = len < NFVD_HDR_MAX ? len : NFVD_HDR_MAX;
+	for (uint32_t i = 0; i < len; i++)
+		*(i < f.hdr_len ? f.hdr + i : rest + i - f.hdr_len) = seed + i;
+	iov = (struct iovec){ rest, len - f.hdr_len };
+	f.iov = &iov;
+	f.iov_n = len > f.hdr_len;
+	return &f;
+}
+
+static enum nfvd_drop deliver(struct guest *g, struct nfvd_frame *f, struct nfvd_ledger *l)
+{
+	enum nfvd_drop result = NFVD_N_REASONS + 1;
+
+	nfvd_vring_deliver(&g->vr, &f, 1, &result, l);
+	return result;
+}
+
+static void rx_buffers(struct guest *g, unsigned int n, uint32_t len)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		guest_desc(g, i, GUEST_DATA + i * 4096, len, W, 0);
+		memset(guest_at(g, GUEST_DATA + i * 4096), 0xee, 4096);
+		guest_post(g, i);
+	}
+}
+
+static void deliver_mergeable(void **state)
+{
+	struct nfvd_ledger l = { 0 };
+	struct guest g;
+	uint32_t at = 0;
+
+	guest_init(&g, 16, false, true);
+	rx_buffers(&g, 8, 500);
+	assert_int_equal(deliver(&g, make(1200, 9), &l), NFVD_NO_FAULT);
+	assert_int_equal(g.vr.used->idx, 3);
+	assert_int_equal(*(uint16_t *)(guest_at(&g, GUEST_DATA) + 10), 3);
+	for (unsigned int b = 0; b < 3; b++) {
+		uint32_t len = g.vr.used->ring[b].len;
+		uint8_t *p = guest_at(&g, GUEST_DATA + b * 4096);
+
+		assert_int_equal(len, b < 2 ? 500 : 212);
+		for (uint32_t i = b ? 0 : 12; i < len; i++)
+			assert_int_equal(p[i], (uint8_t)(9 + at++));
+		/* Not a byte more than the buffer took. */
+		for (uint32_t i = len; i < 4096; i++)
+			assert_int_equal(p[i], 0xee);
+	}
+	assert_int_equal(at, 1200);
+	assert_int_equal(l.frames, 1);
+	assert_int_equal(l.copies, 1);
+	assert_int_equal(l.copied_bytes, 1200);
+	guest_free(&g);
+}
+
+static void deliver_needs_room(void **state)
+{
+	static const uint32_t sizes[] = { 1, 11, 12, 13, 100 };
+
+	for (unsigned int i = 0; i < 5; i++)
+		for (int mergeable = 0; mergeable < 2; mergeable++) {
+			struct nfvd_ledger l = { 0 };
+			struct guest g;
+			enum nfvd_drop why;
+
+			guest_init(&g, 16, false, mergeable);
+			rx_buffers(&g, 2, sizes[i]);
+			why = deliver(&g, make(1000, 1), &l);
+			assert_int_equal(why, mergeable ? NFVD_DROP_DST_FULL : NFVD_DROP_RX_BUF_SHORT);
+			assert_int_equal(g.vr.used->idx, 0);
+			for (unsigned int b = 0; b < 2; b++)
+				for (unsigned int k = 0; k < 4096; k++)
+					assert_int_equal(*guest_at(&g, GUEST_DATA + b * 4096 + k), 0xee);
+			assert_int_equal(l.frames, 0);
+			guest_free(&g);
+		}
+}
+
+static void deliver_not_mergeable(void **state)
+{
+	struct nfvd_ledger l = { 0 };
+	struct guest g;
+
+	guest_init(&g, 16, true, false);
+	guest_desc(&g, 0, GUEST_DATA, 12, W | N, 1);
+	guest_desc(&g, 1, GUEST_DATA + 4096, 1514, W, 0);
+	guest_post(&g, 0);
+	assert_int_equal(deliver(&g, make(1514, 5), &l), NFVD_NO_FAULT);
+	assert_int_equal(g.vr.used->ring[0].len, 1526);
+	assert_int_equal(*guest_at(&g, GUEST_DATA + 4096 + 1513), (uint8_t)(5 + 1513));
+	assert_int_equal(deliver(&g, make(60, 5), &l), NFVD_DROP_DST_FULL);
+	guest_free(&g);
+}
+
+static void deliver_never_writes_read_only(void **state)
+{
+	struct nfvd_ledger l = { 0 };
+	struct guest g;
+
+	guest_init(&g, 16, false, true);
+	guest_desc(&g, 0, GUEST_DATA, 2048, 0, 0);
+	guest_post(&g, 0);
+	assert_int_equal(deliver(&g, make(60, 5), &l), NFVD_DROP_DST_FENCED);
+	assert_int_equal(g.vr.fault, NFVD_DROP_DESC_PERM);
+	assert_int_equal(*guest_at(&g, GUEST_DATA + 12), 0);
+	guest_free(&g);
+}
+
+/* Whoever is one byte short must not be cut: a ring that ends in its region, and one that does not. */
+static void rings_are_checked(void **state)
+{
+	struct guest g;
+
+	guest_init(&g, 256, true, true);
+	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_NO_FAULT);
+	g.vr.used = (struct vring_used *)(g.mem[0] + GUEST_SIZE - (4 + 8 * 256 + 4));
+	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_NO_FAULT);
+	g.vr.used = (struct vring_used *)(g.mem[0] + GUEST_SIZE - (4 + 8 * 256));
+	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_DROP_VU_BAD_ADDR);
+	g.vr.used = (struct vring_used *)((uint8_t *)g.vr.avail + 8);
+	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_DROP_VU_BAD_ADDR);
+	g.vr.used = (struct vring_used *)(g.mem[0] + 0x30002);
+	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_DROP_VU_BAD_ADDR);
+	g.vr.size = 255;
+	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_DROP_VU_BAD_NUM);
+	guest_free(&g);
+}
+
+static void broken_memory_fences(void **state)
+{
+	struct guest g;
+
+	guest_init(&g, 16, false, true);
+	guest_desc(&g, 0, GUEST_DATA, 99, 0, 0);
+	guest_post(&g, 0);
+	atomic_store(&g.gmem.broken, true);
+	assert_int_equal(take(&g), 0);
+	assert_int_equal(g.vr.fault, NFVD_DROP_MEM_SIGBUS);
+	guest_free(&g);
+}
+
+static void event_index(void **state)
+{
+	struct guest g;
+	int pipe_fds[2];
+	char buf[64];
+
+	guest_init(&g, 16, true, true);
+	assert_int_equal(pipe(pipe_fds), 0);
+	g.vr.callfd = pipe_fds[1];
+	for (unsigned int i = 0; i < 3; i++) {
+		guest_fill(&g, GUEST_DATA, 60, 1);
+		guest_desc(&g, 0, GUEST_DATA, 72, 0, 0);
+		guest_post(&g, 0);
+		/* Asks for an interrupt at the second frame only. */
+		g.vr.avail->ring[16] = 1;
+		assert_int_equal(take(&g), 1);
+		assert_int_equal(nfvd_vring_take_done(&g.vr), i == 0 || i == 1);
+		if (i < 2)
+			assert_int_equal(read(pipe_fds[0], buf, sizeof(buf)), 8);
+	}
+	assert_false(nfvd_vring_arm(&g.vr, true));
+	assert_int_equal(*(uint16_t *)&g.vr.used->ring[16], 3);
+	guest_post(&g, 0);
+	assert_true(nfvd_vring_arm(&g.vr, true));
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	guest_free(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(take_one_descriptor),
+		cmocka_unit_test(take_split_header),
+		cmocka_unit_test(take_indirect_across_regions),
+		cmocka_unit_test(short_chains_are_dropped),
+		cmocka_unit_test(bad_chains_fence),
+		cmocka_unit_test(nested_indirect_fences),
+		cmocka_unit_test(bad_indices_fence),
+		cmocka_unit_test(deliver_mergeable),
+		cmocka_unit_test(deliver_needs_room),
+		cmocka_unit_test(deliver_not_mergeable),
+		cmocka_unit_test(deliver_never_writes_read_only),
+		cmocka_unit_test(rings_are_checked),
+		cmocka_unit_test(broken_memory_fences),
+		cmocka_unit_test(event_index),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
