@@ -20,6 +20,7 @@ static const struct ctl_arg veth_args[] = {
 	{ "dev", ARG_STRING, true, 0, 0, NULL },
 	{ "netns", ARG_NETNS, false, 0, 0, NULL },
 	{ "pid", ARG_NUMBER, false, 1, 4194304, NULL },
+	{ "mode", ARG_CHOICE, false, 0, 0, "module|packet" },
 	MACS,
 	{ NULL, 0, false, 0, 0, NULL }
 };

@@ -132,7 +132,7 @@ int cmd_show(int argc, char **argv, struct ctl_err *err)
 {
 	static const struct ctl_arg args[] = { { "time", ARG_SECONDS, false, 0, 3600, NULL }, { .key = NULL } };
 	static const struct out_column plain[] = {
-		{ "name", "NAME" }, { "type", "TYPE" }, { "state", "STATE" }, { "dev|socket", "AT" },
+		{ "name", "NAME" }, { "type", "TYPE" }, { "state", "STATE" }, { "via", "VIA" }, { "dev|socket", "AT" },
 		{ "queues", "QUEUES" }, { "accepts", "ACCEPTS" }, { "rx_frames", "RX FRAMES" },
 		{ "tx_frames", "TX FRAMES" }, { "dropped", "DROPPED" }, { "copies_per_frame", "COPIES/FRAME" },
 		{ NULL, NULL }

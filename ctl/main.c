@@ -15,7 +15,7 @@ bool ctl_json, ctl_pretty;
 static const struct ctl_command attach_commands[] = {
 	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [macs N]",
 	  "a KVM guest, through a vhost-user socket", cmd_attach_kvm, NULL },
-	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [macs N]",
+	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [macs N]",
 	  "a container, by either end of its veth pair", cmd_attach_veth, NULL },
 	{ "netdev", "NAME dev IFNAME [macs N]",
 	  "any other Linux network device (tap, vxlan, bond, physical)", cmd_attach_netdev, NULL },

@@ -29,6 +29,7 @@
 	X(DST_FENCED, "dst_fenced", "the receiver's queue was fenced while delivering") \
 	X(MTU, "mtu", "longer than the receiving device's MTU")			\
 	X(DST_ERROR, "dst_error", "the kernel refused the frame at the receiving device") \
+	X(EXPIRED, "expired", "the kernel module held the frame for too long, and let it go") \
 	X(TRUNCATED, "truncated", "the device's frame was longer than it said")
 
 #define NFVD_FAULTS(X)								\

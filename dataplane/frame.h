@@ -11,10 +11,14 @@
  * checked are never read again at the origin. The rest moves once, from iov[]
  * to the destination. iov[] may point into memory that its owner changes at
  * any time, so nothing may be decided on it.
+ *
+ * A frame that the kernel module holds has a handle in the place of iov[]: what is
+ * behind hdr[] has not been anywhere near this process yet, and need not come.
  */
 #ifndef NFVD_FRAME_H
 #define NFVD_FRAME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/uio.h>
@@ -29,13 +33,22 @@
 struct nfvd_frame {
 	uint32_t len;			/* bytes of the frame, Ethernet header on, no virtio_net_hdr */
 	uint16_t hdr_len;		/* bytes in hdr[]: min(len, NFVD_HDR_MAX) */
-	uint16_t iov_n;			/* iov[] holds exactly the bytes hdr_len..len */
+	uint16_t iov_n;			/* iov[] holds exactly the bytes hdr_len..len; 0 while nfvd_in_kernel() */
+	bool held;			/* the module holds the frame: handle is valid */
+	bool flooded;			/* it has more than one destination */
 	uint8_t origin_copies;		/* copies that brought the payload to iov[]: 0 for guest memory */
 	const struct iovec *iov;
+	uint64_t handle;		/* <linux/nfv.h>; until the source's rx_done */
 	/* The two below are adjacent on purpose: one memcpy delivers both. */
 	struct virtio_net_hdr_mrg_rxbuf vnet;	/* little-endian; num_buffers is the receiver's */
 	uint8_t hdr[NFVD_HDR_MAX];
 };
+
+/* Is the payload still where only the kernel can reach it? */
+static inline bool nfvd_in_kernel(const struct nfvd_frame *f)
+{
+	return f->held && !f->iov_n && f->len > f->hdr_len;
+}
 
 _Static_assert(offsetof(struct nfvd_frame, hdr) - offsetof(struct nfvd_frame, vnet) == 12,
 	       "vnet and hdr must be adjacent");

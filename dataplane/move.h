@@ -7,20 +7,27 @@
  *	memory		memory		nfvd_move_to_memory()		1
  *	memory		kernel port	nfvd_move_to_msg(): sendmmsg	1 by the kernel
  *				        copies straight from the origin
- *	kernel frame	memory		one read into the port's buffer, 2
+ *	kernel frame	memory		NFV_OP_COPY: the module copies	1
+ *				        straight to the destination; the
+ *				        header went there from here
+ *		without the module	one read into the port's buffer, 2
  *				        then nfvd_move_to_memory()
  *	kernel frame	kernel port	the shortcut: bpf_redirect_peer	0
- *				        moves the skb (bpf/shortcut.bpf.c)
+ *				        moves the skb (bpf/shortcut.bpf.c);
+ *				        or NFV_OP_FORWARD: the module does
  *
  * By the time one of these runs, the switch has decided, on the private header.
  * What is delivered is that private header, then the rest from the origin.
- * A kernel frame without help from a kernel module has to be read before
- * anything can be decided on it; f->origin_copies says so to the ledger.
+ * A kernel frame without help from the module has to be read before anything
+ * can be decided on it; f->origin_copies says so to the ledger. The module's
+ * operations are collected, and made in one system call for a burst.
  */
 #ifndef NFVD_MOVE_H
 #define NFVD_MOVE_H
 
+#include <uapi/linux/nfv.h>
 #include <string.h>
+#include "drop.h"
 #include "frame.h"
 #include "ledger.h"
 
@@ -68,6 +75,47 @@ static inline void nfvd_move_to_memory(const struct nfvd_frame *f, size_t vnet_l
 }
 
 /*
+ * The header part of a frame in the kernel, written to dst as above; the rest
+ * is to be copied to where *rest then stands.
+ */
+static inline void nfvd_move_header(const struct nfvd_frame *f, size_t vnet_len, const struct iovec *dst,
+				    struct nfvd_cursor *rest)
+{
+	*rest = (struct nfvd_cursor){ dst, 0 };
+	nfvd_cursor_put(rest, (const uint8_t *)&f->vnet, vnet_len);
+	nfvd_cursor_put(rest, f->hdr, f->hdr_len);
+}
+
+#define NFVD_COPIES_IOV	8192
+
+/* Copies out of kernel frames, collected for one system call. */
+struct nfvd_copies {
+	unsigned int n, iov_n;
+	struct nfv_op op[NFVD_BURST];
+	struct iovec iov[NFVD_COPIES_IOV];
+};
+
+/* Add the payload of f, to be copied to where at stands. False: no room, run first. */
+bool nfvd_copies_add(struct nfvd_copies *c, const struct nfvd_frame *f, const struct nfvd_cursor *at);
+
+/* Make them; c->op[i].result tells. The caller empties c. */
+void nfvd_copies_run(struct nfvd_copies *c, struct nfvd_ledger *l);
+
+/* Why a frame with this negative result was not delivered. */
+enum nfvd_drop nfvd_kernel_reason(int result);
+
+/*
+ * Bring the payload of n frames (all of one burst of w, w->frames) from the kernel into
+ * this process, for receivers that need it here. A frame for which that fails
+ * stays nfvd_in_kernel().
+ */
+struct nfvd_worker;
+void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l);
+
+/* port_kmod.c: n operations in one system call; each has its result afterwards. Any worker. */
+void nfvd_kernel_batch(struct nfv_op *ops, unsigned int n);
+
+/*
  * The vectors of one message of a PACKET_VNET_HDR socket: header, private header
  * bytes, the rest where it lies. iov has room for f->iov_n + 2. Returns how many.
  */
@@ -77,6 +125,13 @@ static inline unsigned int nfvd_move_to_msg(struct nfvd_frame *f, struct iovec *
 	iov[1] = (struct iovec){ f->hdr, f->hdr_len };
 	memcpy(iov + 2, f->iov, f->iov_n * sizeof(*iov));
 	return f->iov_n + 2;
+}
+
+/* The kernel handed the frame itself on. */
+static inline void nfvd_forwarded(struct nfvd_ledger *l, const struct nfvd_frame *f)
+{
+	l->frames++;
+	l->bytes += f->len;
 }
 
 static inline void nfvd_moved(struct nfvd_ledger *l, const struct nfvd_frame *f)

@@ -163,7 +163,7 @@ static int heard(const struct nlmsghdr *nlh, void *arg)
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 
 	if (nlh->nlmsg_type == RTM_NEWLINK || nlh->nlmsg_type == RTM_DELLINK)
-		nfvd_packet_link_changed(ifi->ifi_index);
+		nfvd_netdev_link_changed(ifi->ifi_index);
 	return MNL_CB_OK;
 }
 

@@ -31,10 +31,10 @@ int nfvd_link_set_up(int ifindex, bool up);
 /* Open a network namespace: a name under /run/netns, an absolute path, or (name NULL) a pid. fd or -errno. */
 int nfvd_netns_open(const char *name, int pid);
 
-/* Hear of devices in nfvd's own namespace; calls nfvd_packet_link_changed() (port_packet.c). */
+/* Hear of devices in nfvd's own namespace; calls nfvd_netdev_link_changed() (netdev.c). */
 int nfvd_netlink_start(sd_event *event);
 void nfvd_netlink_stop(void);
 
-void nfvd_packet_link_changed(int ifindex);
+void nfvd_netdev_link_changed(int ifindex);
 
 #endif

@@ -62,6 +62,7 @@ enum nfvd_drop nfvd_ring_frame(uint8_t *slot, struct nfvd_frame *f, struct iovec
 	memcpy(&f->vnet.hdr, data - VNET_LEN, VNET_LEN);
 	f->vnet.num_buffers = 0;
 	f->origin_copies = 1;
+	f->held = f->flooded = false;
 	if (!tagged) {
 		copied = n < NFVD_HDR_MAX ? n : NFVD_HDR_MAX;
 		memcpy(f->hdr, data, copied);

@@ -23,7 +23,7 @@ const struct nfvd_reason nfvd_reasons[NFVD_N_REASONS] = {
 };
 
 static const struct nfvd_port_ops *const types[] = {
-	&nfvd_port_vhost, &nfvd_port_veth, &nfvd_port_netdev,
+	&nfvd_port_vhost, &nfvd_port_veth_module, &nfvd_port_veth, &nfvd_port_netdev,
 };
 
 int nfvd_err(struct nfvd_err *err, int code, const char *fmt, ...)
@@ -102,11 +102,22 @@ void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n)
 	atomic_fetch_add_explicit(&port->faults[what], n, memory_order_relaxed);
 }
 
-static const struct nfvd_port_ops *find_type(const char *type)
+/* mode: NULL if none was asked for. NULL with *err. */
+static const struct nfvd_port_ops *find_type(const char *type, const char *mode, struct nfvd_err *err)
 {
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (!strcmp(types[i]->type, type))
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(types[i]->type, type))
+			continue;
+		known = true;
+		if (types[i]->mode && mode ? !strcmp(types[i]->mode, mode) : !types[i]->available || types[i]->available())
 			return types[i];
+	}
+	if (known)
+		nfvd_err(err, NFV_RPC_E_PARAMS, "a %.32s port has no mode '%.32s'", type, mode);
+	else
+		nfvd_err(err, NFV_RPC_E_PARAMS, "no port type '%.32s' (kvm, veth, netdev)", type);
 	return NULL;
 }
 
@@ -114,7 +125,7 @@ static const struct nfvd_port_ops *find_type(const char *type)
 static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 {
 	json_t *type = json_object_get(params, "type"), *name = json_object_get(params, "name");
-	json_t *macs = json_object_get(params, "macs");
+	json_t *macs = json_object_get(params, "macs"), *mode = json_object_get(params, "mode");
 	const struct nfvd_port_ops *ops;
 	struct nfvd_port *port;
 
@@ -122,11 +133,9 @@ static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_PARAMS, "needs strings 'type' and 'name'");
 		return NULL;
 	}
-	ops = find_type(json_string_value(type));
-	if (!ops) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "no port type '%.32s' (kvm, veth, netdev)", json_string_value(type));
+	ops = find_type(json_string_value(type), json_string_value(mode), err);
+	if (!ops)
 		return NULL;
-	}
 	if (!nfvd_name_ok(json_string_value(name))) {
 		nfvd_err(err, NFV_RPC_E_PARAMS, "bad name: letters, digits, '_', '.', '-', at most %d", NFV_NAME_MAX);
 		return NULL;
@@ -152,6 +161,8 @@ static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 	json_object_del(params, "type");
 	json_object_del(params, "name");
 	json_object_del(params, "macs");
+	if (ops->mode && json_is_string(mode))
+		json_object_del(params, "mode");
 	return port;
 }
 

@@ -36,7 +36,8 @@ enum nfvd_state {
 #define NFVD_ACCEPT_TSO6	(1u << 2)
 #define NFVD_ACCEPT_ECN		(1u << 3)	/* TSO with ECN */
 #define NFVD_ACCEPT_USO		(1u << 4)	/* UDP segmentation: kernel devices only */
-#define NFVD_ACCEPT_ALL		0x1fu
+#define NFVD_ACCEPT_KERNEL	(1u << 5)	/* frames whose payload the kernel module holds */
+#define NFVD_ACCEPT_ALL		0x3fu
 
 /* Why a control operation failed: one line, and the command that helps (may be empty). */
 struct nfvd_err {
@@ -65,6 +66,9 @@ struct nfvd_rxq {
  */
 struct nfvd_port_ops {
 	const char *type;
+	/* Of several ways to serve a type, 'mode' at attach picks one; else the first that is available. */
+	const char *mode;		/* NULL: there is one way only, and 'mode' is the type's own */
+	bool (*available)(void);	/* C. NULL: always */
 	/*
 	 * C. Parse params (unknown keys are an error), set up, set port->nr_rxq and rxq[]. All or nothing.
 	 * May record steps with nfvd_attach_step(). Returns 0 or -1 with *err filled in.
@@ -138,6 +142,6 @@ void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned in
 /* Any thread: count an event that is no frame. */
 void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n);
 
-extern const struct nfvd_port_ops nfvd_port_vhost, nfvd_port_veth, nfvd_port_netdev;
+extern const struct nfvd_port_ops nfvd_port_vhost, nfvd_port_veth_module, nfvd_port_veth, nfvd_port_netdev;
 
 #endif

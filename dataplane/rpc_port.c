@@ -54,6 +54,9 @@ static json_t *show(struct nfvd_port *port)
 		"macs", (int)atomic_load(&port->macs), "macs_max", (int)port->macs_max,
 		"attach_us", (json_int_t)port->attach_us, "attach_steps", port->attach_steps);
 
+	/* What carries its frames: a kvm port has one way only. */
+	if (obj)
+		json_object_set_new(obj, "via", json_string(port->ops->mode ? port->ops->mode : "vhost-user"));
 	if (obj && port->ops->show)
 		port->ops->show(port, obj);
 	return obj;
@@ -68,6 +71,9 @@ static json_t *findings(void)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "level", "warn", "text",
 			"the container shortcut could not be loaded: containers reach each other through user space",
 			"hint", "nfvd runs as root on a kernel with BTF: ls /sys/kernel/btf/vmlinux"));
+	if (nfvd_kmod_refusal())
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "level", "warn", "text", nfvd_kmod_refusal(),
+			"hint", "rmmod nfv && insmod kmod/nfv.ko"));
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
 		json_t *port = nfvd_ports[id] ? show(nfvd_ports[id]) : NULL;
 

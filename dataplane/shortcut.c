@@ -97,7 +97,7 @@ static void hook_of(const struct device *d, struct bpf_tc_hook *hook)
 	hook->attach_point = BPF_TC_INGRESS;
 }
 
-static int attach_tc(struct device *d)
+static int attach_tc(struct device *d, bool socket)
 {
 	struct bpf_tc_hook hook;
 	int err;
@@ -113,7 +113,7 @@ static int attach_tc(struct device *d)
 	d->tc.handle = TC_HANDLE;
 	d->tc.priority = TC_PRIORITY;
 	d->tc.flags = BPF_TC_F_REPLACE;
-	d->tc.prog_fd = bpf_program__fd(bpf->progs.shortcut_ingress);
+	d->tc.prog_fd = bpf_program__fd(socket ? bpf->progs.shortcut_ingress : bpf->progs.shortcut_direct);
 	return bpf_tc_attach(&hook, &d->tc);
 }
 
@@ -159,7 +159,8 @@ int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32
 	forget_counters(port->id);
 	publish_port(d);
 	fd = bpf_program__fd(bpf->progs.shortcut_filter);
-	err = setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)) ? -errno : attach_tc(d);
+	err = sock >= 0 && setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)) ? -errno :
+	      attach_tc(d, sock >= 0);
 	if (err) {
 		if (d->made_hook)
 			detach_tc(d);

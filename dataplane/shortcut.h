@@ -28,8 +28,9 @@ bool nfvd_shortcut_available(void);
 /*
  * Install on a device: what the port's packet socket has taken is dropped at tc
  * ingress, so that the host's own stack does not answer for the container.
- * redirect: the device is the host end of a veth, known unicast may skip user
- * space. 0 or -errno.
+ * sock -1: no packet socket takes frames there, the kernel module does; then what
+ * is not redirected goes its way. redirect: the device is the host end of a veth,
+ * known unicast may skip user space. 0 or -errno.
  */
 int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect);
 void nfvd_shortcut_port_del(struct nfvd_port *port);

@@ -11,6 +11,7 @@
 #include <rte_branch_prediction.h>
 #include <urcu-qsbr.h>
 #include "fdb.h"
+#include "move.h"
 #include "offload.h"
 #include "worker.h"
 
@@ -106,6 +107,7 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_port *src, struct
 	}
 	if (!n)
 		return NFVD_DROP_NO_DST;
+	f->flooded = n > 1;
 	w->port[src->id].replicated += n - 1;
 	return NFVD_N_REASONS;
 }
@@ -134,14 +136,32 @@ static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_port *src
 	return NFVD_N_REASONS;
 }
 
+/* Bring here what the kernel still holds of n frames. What cannot be is dropped; returns how many are left. */
+static unsigned int bring(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n,
+			  struct nfvd_ledger *l)
+{
+	unsigned int left = 0;
+
+	nfvd_move_to_private(w, f, n, l);
+	for (unsigned int i = 0; i < n; i++)
+		if (likely(!nfvd_in_kernel(f[i])))
+			f[left++] = f[i];
+	if (left < n)
+		nfvd_tx_drop(w, dst, NFVD_DROP_EXPIRED, n - left);
+	return left;
+}
+
 /* Deliver one frame that asks for more than the receiver negotiated. */
 static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst,
-			     const struct nfvd_frame *f, struct nfvd_ledger *l)
+			     struct nfvd_frame *f, struct nfvd_ledger *l)
 {
 	static __thread struct nfvd_frame segs[NFVD_SEGS_MAX];
 	static __thread struct iovec pool[NFVD_IOV_POOL];
 	unsigned int n = 1;
 
+	/* Summing and cutting read the payload. */
+	if (nfvd_in_kernel(f) && !bring(w, dst, &f, 1, l))
+		return;
 	if (f->vnet.hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		segs[0] = *f;
 		nfvd_offload_checksum(&segs[0]);
@@ -157,8 +177,10 @@ static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *src, struc
 		unsigned int part = n - done < NFVD_BURST ? n - done : NFVD_BURST;
 		struct nfvd_frame *list[NFVD_BURST];
 
-		for (unsigned int i = 0; i < part; i++)
+		for (unsigned int i = 0; i < part; i++) {
 			list[i] = &segs[done + i];
+			list[i]->held = false;	/* not what the kernel holds any more */
+		}
 		dst->ops->tx(w, dst, list, part, l);
 	}
 }
@@ -174,6 +196,8 @@ static void deliver(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_po
 		nfvd_tx_drop(w, dst, NFVD_DROP_DST_DOWN, out->n);
 		return;
 	}
+	if (!(accepts & NFVD_ACCEPT_KERNEL))
+		out->n = bring(w, dst, out->f, out->n, l);
 	if (accepts != NFVD_ACCEPT_ALL)
 		for (unsigned int i = 0; i < out->n; i++) {
 			if (likely(!(nfvd_offload_needs(out->f[i]) & ~accepts)))

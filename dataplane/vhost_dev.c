@@ -219,7 +219,7 @@ static uint32_t accepts_of(uint64_t features)
 		{ VIRTIO_NET_F_GUEST_TSO6, NFVD_ACCEPT_TSO6 },
 		{ VIRTIO_NET_F_GUEST_ECN, NFVD_ACCEPT_ECN },
 	};
-	uint32_t accepts = 0;
+	uint32_t accepts = NFVD_ACCEPT_KERNEL;
 
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
 		if (features >> map[i].bit & 1)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vring_split.h"
 
+#include <errno.h>
 #include <linux/virtio_config.h>
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
@@ -222,6 +223,7 @@ static inline enum nfvd_drop make_frame(const struct nfvd_vring *vr, struct chai
 	f->len = c->bytes - vr->hdr_len;
 	f->hdr_len = f->len < NFVD_HDR_MAX ? f->len : NFVD_HDR_MAX;
 	f->origin_copies = 0;
+	f->held = f->flooded = false;
 	if (likely(vr->hdr_len == sizeof(f->vnet) && c->seg->iov_len >= sizeof(f->vnet) + f->hdr_len)) {
 		gather(c, &f->vnet, sizeof(f->vnet) + f->hdr_len);
 	} else {
@@ -345,6 +347,11 @@ static inline void put_used(struct nfvd_vring *vr, uint16_t pos, uint16_t head, 
 	memcpy(e, &v, sizeof(v));
 }
 
+static inline void put_used_len(struct nfvd_vring *vr, uint16_t pos, uint32_t len)
+{
+	memcpy(&vr->used->ring[(uint16_t)(vr->used_idx + pos) & vr->mask].len, &len, sizeof(len));
+}
+
 unsigned int nfvd_vring_take_done(struct nfvd_vring *vr)
 {
 	uint16_t n = vr->n_heads;
@@ -433,6 +440,56 @@ static inline void move_one(struct nfvd_vring *vr, struct nfvd_frame *f, const s
 		put_used(vr, res->pos + i, res->head[i], res->len[i]);
 }
 
+/* Frames of one delivery whose payload the kernel is still to copy into reserved buffers. */
+static __thread struct {
+	struct nfvd_copies copies;
+	struct { uint16_t frame, pos, chains; } at[NFVD_BURST];
+} pending;
+
+/* The kernel copies; where it could not, the guest gets its buffers back empty (a length of 0, which drivers skip). */
+static void finish_pending(struct nfvd_vring *vr, struct nfvd_frame **frames, enum nfvd_drop *results,
+			   struct nfvd_ledger *l)
+{
+	nfvd_copies_run(&pending.copies, l);
+	for (unsigned int i = 0; i < pending.copies.n; i++) {
+		unsigned int frame = pending.at[i].frame;
+		int result = pending.copies.op[i].result;
+
+		if (likely(result >= 0)) {
+			nfvd_moved(l, frames[frame]);
+			continue;
+		}
+		results[frame] = nfvd_kernel_reason(result);
+		/* Its memory is not there any more: what SIGBUS would have told us. */
+		if (result == -EFAULT) {
+			fence(vr, NFVD_DROP_MEM_SIGBUS);
+			results[frame] = NFVD_DROP_DST_FENCED;
+		}
+		for (unsigned int k = 0; k < pending.at[i].chains; k++)
+			put_used_len(vr, pending.at[i].pos + k, 0);
+	}
+	pending.copies.n = pending.copies.iov_n = 0;
+}
+
+static void move_later(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int frame,
+		       const struct reserved *res, enum nfvd_drop *results, struct nfvd_ledger *l)
+{
+	struct nfvd_frame *f = frames[frame];
+	struct nfvd_cursor rest;
+
+	f->vnet.num_buffers = res->chains;
+	nfvd_move_header(f, vr->hdr_len, res->seg, &rest);
+	for (unsigned int i = 0; i < res->chains; i++)
+		put_used(vr, res->pos + i, res->head[i], res->len[i]);
+	if (!nfvd_copies_add(&pending.copies, f, &rest)) {
+		finish_pending(vr, frames, results, l);
+		nfvd_copies_add(&pending.copies, f, &rest);
+	}
+	pending.at[pending.copies.n - 1].frame = frame;
+	pending.at[pending.copies.n - 1].pos = res->pos;
+	pending.at[pending.copies.n - 1].chains = res->chains;
+}
+
 void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int n,
 			enum nfvd_drop *results, struct nfvd_ledger *l)
 {
@@ -459,11 +516,15 @@ void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsig
 				prefetch_move(frames[i], vr, res);
 			}
 		}
-		if (i && likely(results[i - 1] == NFVD_NO_FAULT)) {
+		if (i && unlikely(nfvd_in_kernel(frames[i - 1]))) {
+			if (results[i - 1] == NFVD_NO_FAULT)
+				move_later(vr, frames, i - 1, &two[(i - 1) & 1], results, l);
+		} else if (i && likely(results[i - 1] == NFVD_NO_FAULT)) {
 			move_one(vr, frames[i - 1], &two[(i - 1) & 1]);
 			nfvd_moved(l, frames[i - 1]);
 		}
 	}
+	finish_pending(vr, frames, results, l);
 	vr->last_avail += filled;
 	vr->n_heads = 0;
 	l->syscalls += publish(vr, filled);

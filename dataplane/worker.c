@@ -219,6 +219,7 @@ void nfvd_workers_stop(void)
 		pthread_join(t->tid, NULL);
 		for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
 			free(t->w.row[id]);
+		free(t->w.bounce);
 		close(t->epoll);
 		close(t->wake);
 		free(t->queues);

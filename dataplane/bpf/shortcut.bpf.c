@@ -15,6 +15,9 @@
  * seen twice. Should another frame come in between (a kernel with preemptible
  * softirqs), the note is not about ours any more, and one frame is lost.
  *
+ * Where the kernel module takes the frames (its rx_handler comes after tc), one
+ * program decides and redirects, and what it does not know goes on to the module.
+ *
  * Only an address in use at the very port that nfvd learnt it at may take the
  * shortcut; new and moved ones are user space's to judge.
  */
@@ -97,13 +100,20 @@ static __always_inline struct shortcut_count *count_of(const struct shortcut_pai
 	return bpf_map_lookup_elem(&counters, pair);
 }
 
+static __always_inline void seen(struct shortcut_where *src)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (src->seen_ns != now)
+		src->seen_ns = now;
+}
+
 SEC("socket")
 int shortcut_filter(struct __sk_buff *skb)
 {
 	struct shortcut_where *src, *dst = find(skb, &src);
 	__u32 zero = 0;
 	struct verdict *v = bpf_map_lookup_elem(&verdicts, &zero);
-	__u64 now;
 
 	if (!v)
 		return -1;
@@ -117,10 +127,35 @@ int shortcut_filter(struct __sk_buff *skb)
 	if (!count_of(&v->pair))
 		return -1;
 	v->skb = (__u64)skb;
-	now = bpf_ktime_get_coarse_ns();
-	if (src->seen_ns != now)
-		src->seen_ns = now;
+	seen(src);
 	return 0;
+}
+
+static __always_inline int redirect(struct __sk_buff *skb, struct shortcut_count *count, __u32 ifindex)
+{
+	count->frames++;
+	count->bytes += skb->len + (skb->vlan_present ? 4 : 0);
+	/* It was addressed to another host than ours; where it goes now, it has arrived. */
+	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
+	return bpf_redirect_peer(ifindex, 0);
+}
+
+SEC("tc")
+int shortcut_direct(struct __sk_buff *skb)
+{
+	struct shortcut_where *src, *dst = find(skb, &src);
+	struct shortcut_count *count;
+	struct shortcut_pair pair;
+
+	if (!dst)
+		return TC_ACT_UNSPEC;
+	pair.src = src->port;
+	pair.dst = dst->port;
+	count = count_of(&pair);
+	if (!count)
+		return TC_ACT_UNSPEC;
+	seen(src);
+	return redirect(skb, count, dst->ifindex);
 }
 
 SEC("tc")
@@ -136,9 +171,5 @@ int shortcut_ingress(struct __sk_buff *skb)
 	count = bpf_map_lookup_elem(&counters, &v->pair);
 	if (!count)
 		return TC_ACT_SHOT;
-	count->frames++;
-	count->bytes += skb->len + (skb->vlan_present ? 4 : 0);
-	/* It was addressed to another host than ours; where it goes now, it has arrived. */
-	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
-	return bpf_redirect_peer(v->ifindex, 0);
+	return redirect(skb, count, v->ifindex);
 }

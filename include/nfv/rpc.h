@@ -24,17 +24,19 @@
  *
  * port.attach by type:
  *	kvm	[socket: path] [mode: "server"|"client"] [queues: 1..8]
- *	veth	dev: name, [netns: name or path | pid: number]
+ *	veth	dev: name, [netns: name or path | pid: number], [mode: "module"|"packet"]:
+ *		through nfv.ko (the default where it is loaded), or through a packet socket
  *	netdev	dev: name
  * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach.
  *
  * Elements (64-bit counters are JSON integers; times as named):
- *	port	{name, id, type, state, accepts: [...], queues, attach_us, attach_steps: {step: us}, ...}
+ *	port	{name, id, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us, attach_steps: {step: us}, ...}
  *		state is one of the NFV_STATES below. Type kvm adds {socket, mode,
  *		connected, features, reason, queue: [{index, state, reason, size}]};
  *		veth and netdev add {dev, ifindex, mtu, missed}, veth also {peer_ifindex,
  *		shortcut, container_netns, container_dev} as far as they are known. missed:
- *		frames that came faster than they were taken.
+ *		frames that came faster than they were taken. Via the module also
+ *		{missed_by: {reason: n}, held, held_kib}: <linux/nfv.h> has the reasons.
  *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls}
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
  *	drop	{port, reason, count, help}

@@ -3,12 +3,13 @@
  * Fuzz target: a guest's split ring, as Tx and as Rx queue. The input is the
  * guest's memory: options (1 byte), then descriptors, avail ring, data. Whatever
  * it is, frames that come out are whole and readable, and nothing is written
- * outside writable descriptors (ASan watches).
+ * outside writable descriptors (ASan watches), neither by nfvd nor by the module.
  */
 #include "../unit/guest.h"
 #include "offload.h"
 #include "vring_split.c"
 #include "gmem.c"
+#include "../unit/module.h"
 
 #define SIZE		16
 #define DESC_BYTES	(SIZE * sizeof(struct vring_desc))
@@ -66,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static uint8_t rest[900];
 	struct iovec iov = { rest, 900 - NFVD_HDR_MAX };
 	enum nfvd_drop results[3];
+	struct nfvd_frame held;
 	struct guest g;
 	unsigned int n;
 
@@ -77,6 +79,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	load(&g, data + 1, size - 1);
 	if (data[0] & 16) {
 		f.iov = &iov;
+		/* The second of three is the kernel's. */
+		if (data[0] & 32) {
+			held = module_frame(7, 900);
+			list[1] = &held;
+		}
 		nfvd_vring_deliver(&g.vr, list, 3, results, &l);
 		for (unsigned int i = 0; i < 3; i++)
 			if (results[i] > NFVD_N_REASONS)

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "netdev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "control.h"
+#include "log.h"
+#include "shortcut.h"
+
+/* The device's own IPv6, by its switch in /proc; -1: there is none. */
+static int ipv6_switch(const char *name, int value)
+{
+	char path[128], c = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+	fd = open(path, (value < 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (value >= 0)
+		c = '0' + value;
+	if ((value < 0 ? read(fd, &c, 1) : write(fd, &c, 1)) != 1)
+		c = 0;
+	close(fd);
+	return c ? c - '0' : -1;
+}
+
+static struct nfvd_netdev *attached[NFVD_PORTS_MAX];	/* by port id */
+
+static bool is_veth(const struct nfvd_port *port)
+{
+	return !strcmp(port->ops->type, "veth");
+}
+
+/* Parameters of attach. */
+struct args {
+	const char *dev, *netns;
+	int pid;
+};
+
+static int parse(struct nfvd_port *port, json_t *params, struct args *a, struct nfvd_err *err)
+{
+	bool veth = is_veth(port);
+	const char *key;
+	json_t *val;
+
+	json_object_foreach(params, key, val) {
+		if (!strcmp(key, "dev") && json_is_string(val))
+			a->dev = json_string_value(val);
+		else if (veth && !strcmp(key, "netns") && json_is_string(val) && json_string_length(val) < 200)
+			a->netns = json_string_value(val);
+		else if (veth && !strcmp(key, "pid") && json_is_integer(val) && json_integer_value(val) > 0 &&
+			 json_integer_value(val) < 1 << 30)
+			a->pid = json_integer_value(val);
+		else
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "a %s port has no such '%.32s'", port->ops->type, key);
+	}
+	if (!a->dev || !a->dev[0] || strlen(a->dev) >= IFNAMSIZ)
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "needs 'dev', a device name of at most %d bytes", IFNAMSIZ - 1);
+	if (a->netns && a->pid)
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "either 'netns' or 'pid'");
+	return 0;
+}
+
+/* dev names the end inside the container: find our end, and see that each is the other's peer. */
+static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_err *err)
+{
+	struct nfvd_link inner;
+	int netns, ret;
+
+	if (a->pid)
+		snprintf(nd->netns, sizeof(nd->netns), "/proc/%d/ns/net", a->pid);
+	else
+		snprintf(nd->netns, sizeof(nd->netns), "%s%s", a->netns[0] == '/' ? "" : "/run/netns/", a->netns);
+	netns = nfvd_netns_open(a->netns, a->pid);
+	if (netns < 0) {
+		nfvd_err(err, NFV_RPC_E_NOENT, "no network namespace '%s': %s", nd->netns, strerror(-netns));
+		nfvd_hint(err, "ip netns list");
+		return -1;
+	}
+	ret = nfvd_link_get(netns, a->dev, 0, &inner);
+	close(netns);
+	if (ret) {
+		nfvd_err(err, NFV_RPC_E_NOENT, "no device '%s' in '%s'", a->dev, nd->netns);
+		nfvd_hint(err, "nsenter --net=%s ip link", nd->netns);
+		return -1;
+	}
+	if (strcmp(inner.kind, "veth"))
+		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' in '%s' is no veth", a->dev, nd->netns);
+	if (nfvd_link_get(-1, NULL, inner.peer, &nd->link) || strcmp(nd->link.kind, "veth") ||
+	    nd->link.peer != inner.ifindex)
+		return nfvd_err(err, NFV_RPC_E_FAILED, "the other end of '%s' is not in nfvd's network namespace", a->dev);
+	snprintf(nd->container_dev, sizeof(nd->container_dev), "%s", inner.name);
+	return 0;
+}
+
+static struct nfvd_netdev *by_ifindex(int ifindex)
+{
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (attached[id] && attached[id]->link.ifindex == ifindex)
+			return attached[id];
+	return NULL;
+}
+
+static int find_device(struct nfvd_netdev *nd, const struct args *a, struct nfvd_err *err)
+{
+	if (a->netns || a->pid) {
+		if (host_end(nd, a, err))
+			return -1;
+	} else if (nfvd_link_get(-1, a->dev, 0, &nd->link)) {
+		nfvd_err(err, NFV_RPC_E_NOENT, "no device '%s' in nfvd's network namespace", a->dev);
+		nfvd_hint(err, "nsenter -t %d -n ip link", getpid());
+		return -1;
+	}
+	if (is_veth(nd->port) && strcmp(nd->link.kind, "veth")) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is no veth", nd->link.name);
+		nfvd_hint(err, "nfvctl attach netdev %s dev %s", nd->port->name, nd->link.name);
+		return -1;
+	}
+	if (nd->link.type != ARPHRD_ETHER)
+		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is no Ethernet device", nd->link.name);
+	if (nd->link.master) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' belongs to a bridge or bond already", nd->link.name);
+		nfvd_hint(err, "ip link set %s nomaster", nd->link.name);
+		return -1;
+	}
+	if (by_ifindex(nd->link.ifindex)) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' is port '%s' already", nd->link.name,
+			 by_ifindex(nd->link.ifindex)->port->name);
+		nfvd_hint(err, "nfvctl detach %s", by_ifindex(nd->link.ifindex)->port->name);
+		return -1;
+	}
+	return 0;
+}
+
+/* Undo whatever of an attach was done; the device may be gone. */
+void nfvd_netdev_detach(struct nfvd_netdev *nd)
+{
+	attached[nd->port->id] = NULL;
+	nfvd_shortcut_port_del(nd->port);
+	/* Neither the name nor the index of a device that is gone belongs to it any more. */
+	if (nd->link.ifindex && nd->was_ipv6)
+		ipv6_switch(nd->link.name, 0);
+	if (nd->link.ifindex && !nd->was_up)
+		nfvd_link_set_up(nd->link.ifindex, false);
+	nd->carrier->close(nd);
+}
+
+static int take_device(struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	uint64_t start;
+	int ret;
+
+	nd->was_up = nd->link.flags & IFF_UP;
+	nd->was_ipv6 = ipv6_switch(nd->link.name, -1) == 0;
+	if (nd->was_ipv6)
+		ipv6_switch(nd->link.name, 1);
+	if (nd->carrier->open(nd, err))
+		return -1;
+	start = nfvd_now_us();
+	ret = nfvd_shortcut_port_add(nd->port, nd->link.ifindex, nd->sock, nd->link.mtu, is_veth(nd->port));
+	/* Without eBPF the port works; doctor tells what is missing. */
+	if (ret && ret != -ENOSYS)
+		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot put the ingress program on '%s': %s", nd->link.name,
+				strerror(-ret));
+	nfvd_attach_step(nd->port, "ingress", nfvd_now_us() - start);
+	start = nfvd_now_us();
+	ret = nfvd_link_set_up(nd->link.ifindex, true);
+	if (ret)
+		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot set '%s' up: %s", nd->link.name, strerror(-ret));
+	nfvd_attach_step(nd->port, "up", nfvd_now_us() - start);
+	return 0;
+}
+
+static void gone(struct nfvd_netdev *nd)
+{
+	nfvd_shortcut_port_gone(nd->port);
+	nd->link.ifindex = 0;
+	nfvd_port_set_state(nd->port, NFVD_STATE_GONE, "its device was deleted or moved to another namespace");
+	nfvd_port_detach_later(nd->port);
+}
+
+static void follow_state(struct nfvd_netdev *nd, bool up, bool carrier)
+{
+	int stale;
+	socklen_t len = sizeof(stale);
+
+	nd->lost_carrier = up && !carrier;
+	if (!up) {
+		nfvd_port_set_state(nd->port, NFVD_STATE_DOWN, "its device was set down");
+	} else if (!carrier) {
+		nfvd_port_set_state(nd->port, NFVD_STATE_DOWN, "its device has no carrier: the other end is down");
+	} else if (atomic_load(&nd->port->state) != NFVD_STATE_UP) {
+		/* A socket remembers that the device was down, and would refuse one frame for it. */
+		if (nd->sock >= 0)
+			getsockopt(nd->sock, SOL_SOCKET, SO_ERROR, &stale, &len);
+		nfvd_port_set_state(nd->port, NFVD_STATE_UP, nd->link.name);
+	}
+}
+
+/* Look at the device as it is now: by the time a message is read, it may be out of date. */
+static void follow(struct nfvd_netdev *nd)
+{
+	struct nfvd_link now;
+	bool up;
+	int err;
+
+	if (atomic_load(&nd->port->state) == NFVD_STATE_GONE)
+		return;
+	err = nfvd_link_get(-1, NULL, nd->link.ifindex, &now);
+	if (err == -ENODEV || !nd->carrier->bound(nd))
+		gone(nd);
+	if (err || !nd->link.ifindex)
+		return;
+	if (strcmp(nd->link.name, now.name))
+		nfvd_event(nd->port->name, "device %s is now called %s", nd->link.name, now.name);
+	nd->link = now;
+	up = now.flags & IFF_UP;
+	/* The kernel redirects to a peer in another namespace only. */
+	nfvd_shortcut_port_update(nd->port, up && now.carrier && now.peer_elsewhere, now.mtu);
+	follow_state(nd, up, now.carrier);
+}
+
+int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *params, struct nfvd_err *err)
+{
+	struct args a = { 0 };
+
+	port->priv = nd;
+	nd->port = port;
+	nd->sock = -1;
+	nd->was_up = true;
+	if (parse(port, params, &a, err) || find_device(nd, &a, err))
+		return -1;
+	if (take_device(nd, err)) {
+		nfvd_netdev_detach(nd);
+		return -1;
+	}
+	attached[port->id] = nd;
+	follow(nd);
+	return 0;
+}
+
+void nfvd_netdev_link_changed(int ifindex)
+{
+	struct nfvd_netdev *nd = by_ifindex(ifindex);
+
+	if (nd)
+		follow(nd);
+}
+
+/*
+ * The monitor may lose messages when there are many at once: look every second.
+ * News of the carrier may come a second late: look every time while it is lost.
+ */
+void nfvd_netdev_tick(struct nfvd_port *port)
+{
+	struct nfvd_netdev *nd = port->priv;
+
+	if (nd->ticks++ % 10 == 0 || nd->lost_carrier)
+		follow(nd);
+}
+
+
+void nfvd_netdev_show(struct nfvd_port *port, json_t *obj)
+{
+	struct nfvd_netdev *nd = port->priv;
+
+	json_object_set_new(obj, "dev", json_string(nd->link.name));
+	json_object_set_new(obj, "ifindex", json_integer(nd->link.ifindex));
+	json_object_set_new(obj, "mtu", json_integer(nd->link.mtu));
+	if (!is_veth(port))
+		return;
+	json_object_set_new(obj, "peer_ifindex", json_integer(nd->link.peer));
+	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
+	if (nd->netns[0])
+		json_object_set_new(obj, "container_netns", json_string(nd->netns));
+	if (nd->container_dev[0])
+		json_object_set_new(obj, "container_dev", json_string(nd->container_dev));
+}

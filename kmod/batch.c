@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * NFV_IOC_BATCH, in two passes over the operations:
+ *
+ *	prepare		may sleep and fault: copies to and from the daemon's memory (in truth
+ *			a guest's, who is writing it), new frames built, held ones taken
+ *	transmit	bottom halves off, so that receivers run once for all of it
+ *
+ * Of the daemon's memory everything is read once: operations into a private array,
+ * I/O vectors by import_iovec(), payload straight into the frame.
+ */
+#include <linux/if_vlan.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <linux/virtio_net.h>
+#include "check.h"
+#include "nfvk.h"
+#include "trace.h"
+
+#define HEADROOM	(NET_SKB_PAD + VLAN_HLEN)
+#define LINEAR_MAX	2048	/* bytes; what is longer has its payload in pages */
+#define FAST_IOV	8
+
+static void count_copy(struct nfvk_port *port, u32 bytes)
+{
+	struct nfvk_counters *c = get_cpu_ptr(port->counters);
+
+	u64_stats_update_begin(&c->syncp);
+	u64_stats_inc(&c->copies);
+	u64_stats_add(&c->copied_bytes, bytes);
+	u64_stats_update_end(&c->syncp);
+	put_cpu_ptr(port->counters);
+}
+
+static void count_copy_of(struct nfvk_session *s, u32 id, u32 bytes)
+{
+	struct nfvk_port *port;
+
+	rcu_read_lock();
+	port = nfvk_port_get(s, id);
+	if (port)
+		count_copy(port, bytes);
+	rcu_read_unlock();
+}
+
+/* ---- frames that are held ---- */
+
+static int get_frame(struct nfvk_session *s, u64 handle, bool last, struct nfvk_held *held)
+{
+	struct nfvk_port *port;
+	u32 id, queue, pos;
+	int err = -ENOENT;
+
+	if (!nfvk_handle_split(handle, &id, &queue, &pos))
+		return -EINVAL;
+	rcu_read_lock();
+	port = nfvk_port_get(s, id);
+	if (port)
+		err = queue < port->nr_queues ? nfvk_queue_get(&port->queue[queue], pos, last, held) : -EINVAL;
+	rcu_read_unlock();
+	return err;
+}
+
+static bool is_last(const struct nfv_op *op)
+{
+	return op->flags & NFV_OP_LAST;
+}
+
+static int import(const struct nfv_op *op, int rw, struct iovec *fast, struct iovec **iov, struct iov_iter *iter)
+{
+	*iov = fast;
+	return import_iovec(rw, u64_to_user_ptr(op->iov), op->iov_n, FAST_IOV, iov, iter);
+}
+
+/* Frame offset to skb offset: a tag beside the frame is not in the skb's bytes. */
+static u32 skb_offset(const struct sk_buff *skb, u32 offset)
+{
+	return skb_vlan_tag_present(skb) ? offset - VLAN_HLEN : offset;
+}
+
+static int copy_frame(const struct nfvk_held *held, const struct nfv_op *op)
+{
+	struct iovec fast[FAST_IOV], *iov;
+	struct iov_iter iter;
+	int err;
+
+	if (op->offset < held->hdr_len || op->offset > held->len)
+		return -EINVAL;
+	err = import(op, READ, fast, &iov, &iter);
+	if (err < 0)
+		return err;
+	if (iov_iter_count(&iter) < held->len - op->offset)
+		err = -EMSGSIZE;
+	else
+		err = skb_copy_datagram_iter(held->skb, skb_offset(held->skb, op->offset), &iter,
+					     held->len - op->offset);
+	kfree(iov);
+	return err ?: held->len - op->offset;
+}
+
+static int do_copy(struct nfvk_session *s, const struct nfv_op *op)
+{
+	struct nfvk_held held;
+	int ret = get_frame(s, op->handle, is_last(op), &held);
+
+	if (ret)
+		return ret;
+	ret = copy_frame(&held, op);
+	consume_skb(held.skb);
+	if (ret > 0)
+		count_copy_of(s, op->handle >> 40, ret);
+	return ret;
+}
+
+static int do_drop(struct nfvk_session *s, const struct nfv_op *op)
+{
+	struct nfvk_held held;
+	int err = get_frame(s, op->handle, true, &held);
+
+	if (!err)
+		consume_skb(held.skb);
+	return err;
+}
+
+/*
+ * Is what was decided on out of the sender's reach? Headers that the kernel's own
+ * stack wrote are in the linear part, up to the checksum that it left open. A packet
+ * socket's transmit ring, for one, leaves them in pages that its owner can write.
+ */
+static bool headers_private(const struct sk_buff *skb, u32 shown)
+{
+	if (skb_headlen(skb) >= shown)
+		return true;
+	return skb->ip_summed == CHECKSUM_PARTIAL &&
+	       skb_checksum_start_offset(skb) + skb->csum_offset + sizeof(__sum16) <= skb_headlen(skb);
+}
+
+/* Put back into the frame what was shown to the daemon. */
+static int restore_headers(struct sk_buff *skb, const struct nfvk_held *held)
+{
+	u32 tag = skb_vlan_tag_present(skb) ? VLAN_HLEN : 0, shown = held->hdr_len - tag;
+
+	if (headers_private(skb, shown))
+		return 0;
+	if (skb_ensure_writable(skb, shown))
+		return -ENOMEM;
+	memcpy(skb->data, held->hdr, 2 * ETH_ALEN);
+	memcpy(skb->data + 2 * ETH_ALEN, held->hdr + 2 * ETH_ALEN + tag, shown - 2 * ETH_ALEN);
+	return 0;
+}
+
+static int do_forward(struct nfvk_session *s, const struct nfv_op *op, struct sk_buff **out)
+{
+	struct nfvk_held held;
+	struct sk_buff *skb;
+	int err = get_frame(s, op->handle, is_last(op), &held);
+
+	if (err)
+		return err;
+	/* A clone while it stays held, or while another operation is copying from it. */
+	skb = skb_share_check(held.skb, GFP_KERNEL);
+	if (!skb)
+		return -ENOMEM;
+	err = restore_headers(skb, &held);
+	if (err) {
+		kfree_skb(skb);
+		return err;
+	}
+	/* Its offload fields are the kernel's own: not ours to distrust (SKB_GSO_DODGY). */
+	*out = skb;
+	return 0;
+}
+
+/* ---- frames from the daemon's memory ---- */
+
+static struct sk_buff *alloc_frame(u32 len)
+{
+	u32 linear = len <= LINEAR_MAX ? len : NFV_HDR_MAX;
+	struct sk_buff *skb;
+	int err;
+
+	skb = alloc_skb_with_frags(linear + HEADROOM, len - linear, PAGE_ALLOC_COSTLY_ORDER, &err, GFP_KERNEL);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, HEADROOM);
+	skb_put(skb, linear);
+	skb->data_len = len - linear;
+	skb->len += len - linear;
+	return skb;
+}
+
+/* Protocol, network header, offloads. The frame's first NFV_HDR_MAX bytes are linear, and ours alone. */
+static int dress(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet)
+{
+	__be16 proto = eth_hdr(skb)->h_proto;
+	int depth = ETH_HLEN;
+
+	skb->protocol = eth_proto_is_802_3(proto) ? proto : htons(ETH_P_802_2);
+	if (eth_type_vlan(proto) && !__vlan_get_protocol(skb, proto, &depth))
+		return -EINVAL;
+	skb_set_network_header(skb, depth);
+	/* Checks the request against the headers, and marks a super-frame SKB_GSO_DODGY. */
+	return virtio_net_hdr_to_skb(skb, (const struct virtio_net_hdr *)vnet, true);
+}
+
+static int build_frame(const struct nfv_op *op, struct iov_iter *iter, struct sk_buff **out)
+{
+	size_t len = iov_iter_count(iter);
+	struct sk_buff *skb;
+	int err;
+
+	if (len < ETH_HLEN)
+		return -EINVAL;
+	if (len > NFV_FRAME_MAX)
+		return -EMSGSIZE;
+	skb = alloc_frame(len);
+	if (!skb)
+		return -ENOMEM;
+	err = skb_copy_datagram_from_iter(skb, 0, iter, len);
+	if (!err) {
+		skb_reset_mac_header(skb);
+		err = dress(skb, &op->vnet);
+	}
+	if (err)
+		kfree_skb(skb);
+	else
+		*out = skb;
+	return err;
+}
+
+static int do_send(const struct nfv_op *op, struct sk_buff **out)
+{
+	struct iovec fast[FAST_IOV], *iov;
+	struct iov_iter iter;
+	int err = import(op, WRITE, fast, &iov, &iter);
+
+	if (err < 0)
+		return err;
+	err = build_frame(op, &iter, out);
+	kfree(iov);
+	return err;
+}
+
+/* ---- the batch ---- */
+
+static int prepare(struct nfvk_session *s, const struct nfv_op *op, struct sk_buff **out)
+{
+	if (!nfvk_op_ok(op))
+		return -EINVAL;
+	switch (op->code) {
+	case NFV_OP_COPY:
+		return do_copy(s, op);
+	case NFV_OP_SEND:
+		return do_send(op, out);
+	case NFV_OP_FORWARD:
+		return do_forward(s, op, out);
+	default:
+		return do_drop(s, op);
+	}
+}
+
+static int transmit(struct nfvk_session *s, const struct nfv_op *op, struct sk_buff *skb)
+{
+	struct nfvk_port *port = nfvk_port_get(s, op->port);
+	int ret;
+
+	if (!port) {
+		kfree_skb(skb);
+		return -ENOENT;
+	}
+	ret = nfvk_veth_xmit(port, skb);
+	trace_tx(op->port, ret > 0 ? ret : 0, ret);
+	if (ret > 0 && op->code == NFV_OP_SEND)
+		count_copy(port, ret);
+	return ret;
+}
+
+static void transmit_all(struct nfvk_session *s, struct nfv_op *ops, struct sk_buff **out, u32 n)
+{
+	local_bh_disable();
+	rcu_read_lock();
+	for (u32 i = 0; i < n; i++)
+		if (out[i])
+			ops[i].result = transmit(s, &ops[i], out[i]);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+int nfvk_batch(struct nfvk_session *s, const struct nfv_batch *batch)
+{
+	struct nfv_op __user *user = u64_to_user_ptr(batch->ops);
+	struct sk_buff **out;
+	struct nfv_op *ops;
+	u32 frames = 0;
+	int err = 0;
+
+	ops = memdup_user(user, batch->n * sizeof(*ops));
+	if (IS_ERR(ops))
+		return PTR_ERR(ops);
+	out = kcalloc(batch->n, sizeof(*out), GFP_KERNEL);
+	if (!out) {
+		err = -ENOMEM;
+		goto free_ops;
+	}
+	for (u32 i = 0; i < batch->n; i++) {
+		ops[i].result = prepare(s, &ops[i], &out[i]);
+		frames += !!out[i];
+		cond_resched();
+	}
+	if (frames)
+		transmit_all(s, ops, out, batch->n);
+	for (u32 i = 0; i < batch->n && !err; i++)
+		err = put_user(ops[i].result, &user[i].result);
+	kfree(out);
+free_ops:
+	kfree(ops);
+	return err;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
+/*
+ * What a caller's bytes are checked for before anything is done with them. All on
+ * private copies, and without the kernel: the unit tests compile this too.
+ */
+#ifndef NFVK_CHECK_H
+#define NFVK_CHECK_H
+
+#include <uapi/linux/nfv.h>
+
+static inline bool nfvk_ring_entries_ok(__u32 n, __u32 max)
+{
+	return n >= NFV_RING_MIN && n <= max && !(n & (n - 1));
+}
+
+static inline bool nfvk_attach_ok(const struct nfv_attach *a, __u32 entries_max)
+{
+	return a->type == NFV_PORT_NETDEV && a->ifindex > 0 && a->netns_fd >= -1 && a->queues &&
+	       a->queues <= NFV_QUEUES_MAX && nfvk_ring_entries_ok(a->entries, entries_max) && !a->flags &&
+	       !a->port && !a->map_bytes && !a->reserved[0] && !a->reserved[1];
+}
+
+static inline bool nfvk_batch_ok(const struct nfv_batch *b)
+{
+	return b->n && b->n <= NFV_BATCH_MAX && !b->flags;
+}
+
+static inline bool nfvk_vnet_zero(const struct nfv_vnet_hdr *v)
+{
+	return !(v->flags | v->gso_type | v->hdr_len | v->gso_size | v->csum_start | v->csum_offset | v->num_buffers);
+}
+
+/* Does an operation leave alone what it has no use for? */
+static inline bool nfvk_op_ok(const struct nfv_op *op)
+{
+	bool frame = op->code != NFV_OP_SEND, iov = op->code == NFV_OP_COPY || op->code == NFV_OP_SEND;
+	bool port = op->code == NFV_OP_SEND || op->code == NFV_OP_FORWARD;
+
+	if (op->code < NFV_OP_COPY || op->code > NFV_OP_DROP || op->pad)
+		return false;
+	if (op->flags && (op->flags != NFV_OP_LAST || (op->code != NFV_OP_COPY && op->code != NFV_OP_FORWARD)))
+		return false;
+	if (!frame && op->handle)
+		return false;
+	if (iov ? !op->iov_n || op->iov_n > NFV_IOV_MAX : op->iov_n || op->iov)
+		return false;
+	if (!port && op->port)
+		return false;
+	if (op->code != NFV_OP_COPY && op->offset)
+		return false;
+	return op->code == NFV_OP_SEND || nfvk_vnet_zero(&op->vnet);
+}
+
+/* A handle's parts; false if it has bits that no handle has. */
+static inline bool nfvk_handle_split(__u64 handle, __u32 *port, __u32 *queue, __u32 *pos)
+{
+	*pos = (__u32)handle;
+	*queue = handle >> 32 & 0xff;
+	*port = handle >> 40 & 0xffffff;
+	return *queue < NFV_QUEUES_MAX && *port < NFV_PORTS_MAX;
+}
+
+/* An mmap() offset's parts. */
+static inline bool nfvk_mmap_split(__u64 offset, __u32 *port, __u32 *queue, __u32 *what)
+{
+	*what = offset >> 24 & 0xff;
+	*queue = offset >> 32 & 0xff;
+	*port = offset >> 40 & 0xffffff;
+	return !(offset & 0xffffff) && *what <= NFV_MMAP_CONSUMER && *queue < NFV_QUEUES_MAX && *port < NFV_PORTS_MAX;
+}
+
+#endif

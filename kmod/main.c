@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+/* nfv.ko: one fast network path for NFV guests, the kernel's part. <linux/nfv.h> is its contract. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+#include <linux/log2.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include "nfvk.h"
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+unsigned int nfvk_ring_entries = 1024;
+unsigned int nfvk_held_kib = 16384;
+unsigned int nfvk_held_ms = 500;
+
+/* Held at most, all in all: NFV_PORTS_MAX * NFV_QUEUES_MAX * held_kib, for each session. */
+static int set_uint(const char *val, const struct kernel_param *kp, unsigned int min, unsigned int max, bool pow2)
+{
+	unsigned int v;
+	int err = kstrtouint(val, 0, &v);
+
+	if (err || v < min || v > max || (pow2 && !is_power_of_2(v))) {
+		pr_err("%s is %s from %u to %u\n", kp->name, pow2 ? "a power of two" : "a number", min, max);
+		return -EINVAL;
+	}
+	*(unsigned int *)kp->arg = v;
+	return 0;
+}
+
+static int set_ring_entries(const char *val, const struct kernel_param *kp)
+{
+	return set_uint(val, kp, NFV_RING_MIN, NFV_RING_MAX, true);
+}
+
+static int set_held_kib(const char *val, const struct kernel_param *kp)
+{
+	return set_uint(val, kp, 256, 1 << 20, false);
+}
+
+static int set_held_ms(const char *val, const struct kernel_param *kp)
+{
+	return set_uint(val, kp, 10, 10000, false);
+}
+
+#define PARAMETER(name, text)						\
+	static const struct kernel_param_ops name##_ops = {		\
+		.set = set_##name, .get = param_get_uint,		\
+	};								\
+	module_param_cb(name, &name##_ops, &nfvk_##name, 0444);		\
+	MODULE_PARM_DESC(name, text)
+
+PARAMETER(ring_entries, "largest rx ring, in frames: a power of two, 64 to 4096 (1024)");
+PARAMETER(held_kib, "memory of frames held per queue, in KiB: 256 to 1048576 (16384)");
+PARAMETER(held_ms, "longest time that a frame is held, in ms: 10 to 10000 (500)");
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "nfv",
+	.fops = &nfvk_fops,
+	.mode = 0600,
+};
+
+static int __init nfv_init(void)
+{
+	int err = nfvk_veth_init();
+
+	if (err)
+		return err;
+	err = misc_register(&device);
+	if (err)
+		nfvk_veth_fini();
+	return err;
+}
+
+static void __exit nfv_exit(void)
+{
+	misc_deregister(&device);
+	nfvk_veth_fini();
+}
+
+module_init(nfv_init);
+module_exit(nfv_exit);
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("nfv-fastpath");
+MODULE_DESCRIPTION("Fast path for NFV guests: holds frames of kernel endpoints, moves them once");
+MODULE_VERSION("0.1.0");

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of nfv.ko share.
+ *
+ *	main.c		parameters, the device node, loading and unloading
+ *	session.c	an open /dev/nfv: calls, mappings, poll
+ *	batch.c		NFV_IOC_BATCH
+ *	port.c		a session's ports: attach, detach, statistics
+ *	port_veth.c	port type netdev: rx_handler, transmit, the device's coming and going
+ *	queue.c		rx ring and held frames
+ *	check.h		what a caller's bytes are checked for; compiled in user space too
+ *	compat.h	differences between kernel versions
+ *
+ * Locking, outermost first:
+ *
+ *	session->lock (mutex)	ports[] of the session is changed
+ *	RTNL			port->dev is changed; the list of all netdev ports
+ *	session->map_lock	ports[] is changed, or looked at by mmap(). A lock of its own, for
+ *				mmap() comes with mmap_lock held, which others take under RTNL
+ *	queue->lock (spinlock, from softirq too)	ring indices, held frames
+ *
+ * Readers of session->ports[] and port->dev, in batches and in softirq, use RCU. Nothing
+ * sleeps for user space under RTNL or a spinlock: memory of the daemon is only touched
+ * with none of them held. A port is freed after a grace period once it is unpublished.
+ */
+#ifndef NFVK_H
+#define NFVK_H
+
+#include <linux/eventfd.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <linux/u64_stats_sync.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <uapi/linux/nfv.h>
+
+struct nfvk_session {
+	struct mutex lock;
+	struct mutex map_lock;
+	bool greeted;
+	struct nfvk_port __rcu *ports[NFV_PORTS_MAX];
+	wait_queue_head_t wait;			/* poll() */
+	struct delayed_work expire;		/* while there are ports */
+};
+
+struct nfvk_queue {
+	struct nfvk_port *port;
+	unsigned int index;
+	spinlock_t lock;
+	u32 entries, mask;
+	u32 prod, passed;			/* own copies: positions below are filled, freed */
+	u64 held_bytes;				/* of skbs, with overhead */
+	bool broken;
+	struct sk_buff **skb;			/* by position & mask; NULL: not held */
+	unsigned long *since;			/* jiffies */
+	void *map;				/* struct nfv_producer and entries */
+	struct nfv_consumer *user;
+	struct eventfd_ctx *wake;
+};
+
+struct nfvk_counters {
+	u64_stats_t rx_frames, rx_bytes, tx_frames, tx_bytes, copies, copied_bytes;
+	u64_stats_t missed[NFV_N_MISSES];
+	struct u64_stats_sync syncp;
+};
+
+struct nfvk_port {
+	struct nfvk_session *session;
+	u32 id;
+	struct net_device __rcu *dev;		/* NULL: gone */
+	netdevice_tracker tracker;
+	struct list_head all;			/* of port_veth.c, under RTNL */
+	struct nfvk_counters __percpu *counters;
+	struct mm_struct *mm;			/* charged for the rings */
+	unsigned long locked_pages;
+	unsigned int nr_queues;
+	struct nfvk_queue queue[];
+};
+
+/* Parameters. */
+extern unsigned int nfvk_ring_entries, nfvk_held_kib, nfvk_held_ms;
+
+/* session.c */
+extern const struct file_operations nfvk_fops;
+
+/* batch.c: process context, no lock held. */
+int nfvk_batch(struct nfvk_session *s, const struct nfv_batch *batch);
+
+/* port.c: no lock held. */
+int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args);
+int nfvk_port_detach(struct nfvk_session *s, u32 id);
+void nfvk_port_detach_all(struct nfvk_session *s);
+int nfvk_port_stats(struct nfvk_session *s, struct nfv_stats *stats);
+
+/* Under RCU, or one of the session's locks. NULL: there is none. */
+static inline struct nfvk_port *nfvk_port_get(struct nfvk_session *s, u32 id)
+{
+	if (id >= NFV_PORTS_MAX)
+		return NULL;
+	return rcu_dereference_check(s->ports[id], lockdep_is_held(&s->lock) || lockdep_is_held(&s->map_lock));
+}
+
+/* port_veth.c */
+int nfvk_veth_attach(struct nfvk_port *port, const struct nfv_attach *args);	/* publishes port->dev */
+void nfvk_veth_detach(struct nfvk_port *port);	/* when it returns, no softirq uses the port */
+/* BH disabled, under RCU. Consumes skb, whose data starts at the Ethernet header. Bytes sent or -errno. */
+int nfvk_veth_xmit(struct nfvk_port *port, struct sk_buff *skb);
+int nfvk_veth_init(void);
+void nfvk_veth_fini(void);
+
+/* queue.c */
+int nfvk_queue_init(struct nfvk_queue *q, struct nfvk_port *port, unsigned int index, u32 entries);
+void nfvk_queue_free(struct nfvk_queue *q);	/* also one that init did not finish, or never saw */
+size_t nfvk_queue_map_bytes(u32 entries);	/* of NFV_MMAP_ENTRIES, whole pages */
+/* Softirq. Hold skb (data at the Ethernet header, owned by nobody else) and tell the daemon. Consumes it. */
+void nfvk_queue_put(struct nfvk_queue *q, struct sk_buff *skb);
+void nfvk_queue_expire(struct nfvk_queue *q);
+
+/* A held frame, for one operation. */
+struct nfvk_held {
+	struct sk_buff *skb;		/* a reference of the caller's; exclusive if it was the last */
+	u32 len;
+	u16 hdr_len;
+	u8 hdr[NFV_HDR_MAX];		/* as it was shown to the daemon */
+};
+
+/* Under RCU. last: take it out of the ring. 0 or -ESTALE. */
+int nfvk_queue_get(struct nfvk_queue *q, u32 pos, bool last, struct nfvk_held *held);
+
+static inline void nfvk_miss(struct nfvk_port *port, enum nfv_miss why)
+{
+	struct nfvk_counters *c = get_cpu_ptr(port->counters);
+
+	u64_stats_update_begin(&c->syncp);
+	u64_stats_inc(&c->missed[why]);
+	u64_stats_update_end(&c->syncp);
+	put_cpu_ptr(port->counters);
+}
+
+#endif

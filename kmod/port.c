@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A session's ports: attach, detach, what they have counted. */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include "nfvk.h"
+
+static void publish(struct nfvk_session *s, u32 id, struct nfvk_port *port)
+{
+	mutex_lock(&s->map_lock);
+	rcu_assign_pointer(s->ports[id], port);
+	mutex_unlock(&s->map_lock);
+}
+
+/* Nobody finds the port any more, and a grace period has passed. */
+static void free_port(struct nfvk_port *port)
+{
+	for (unsigned int i = 0; i < port->nr_queues; i++)
+		nfvk_queue_free(&port->queue[i]);
+	if (port->mm) {
+		account_locked_vm(port->mm, port->locked_pages, false);
+		mmdrop(port->mm);
+	}
+	free_percpu(port->counters);
+	kvfree(port);
+}
+
+static int charge(struct nfvk_port *port, u32 entries)
+{
+	/* Entries, the page of the consumer, and the table of held frames. */
+	unsigned long pages = port->nr_queues * ((nfvk_queue_map_bytes(entries) >> PAGE_SHIFT) + 1 +
+			      DIV_ROUND_UP(entries * (sizeof(void *) + sizeof(long)), PAGE_SIZE));
+
+	if (account_locked_vm(current->mm, pages, true))
+		return -ENOBUFS;
+	port->mm = current->mm;
+	mmgrab(port->mm);
+	port->locked_pages = pages;
+	return 0;
+}
+
+static int init_queue(struct nfvk_port *port, unsigned int i, const struct nfv_attach *args)
+{
+	struct nfvk_queue *q = &port->queue[i];
+	int err = nfvk_queue_init(q, port, i, args->entries);
+
+	if (err || args->eventfd[i] == -1)
+		return err;
+	q->wake = eventfd_ctx_fdget(args->eventfd[i]);
+	if (IS_ERR(q->wake)) {
+		q->wake = NULL;
+		return -EBADF;
+	}
+	return 0;
+}
+
+static struct nfvk_port *make_port(struct nfvk_session *s, const struct nfv_attach *args)
+{
+	struct nfvk_port *port = kvzalloc(struct_size(port, queue, args->queues), GFP_KERNEL);
+	int err;
+
+	if (!port)
+		return ERR_PTR(-ENOMEM);
+	port->session = s;
+	port->nr_queues = args->queues;
+	INIT_LIST_HEAD(&port->all);
+	port->counters = netdev_alloc_pcpu_stats(struct nfvk_counters);
+	err = port->counters ? charge(port, args->entries) : -ENOMEM;
+	for (unsigned int i = 0; i < args->queues && !err; i++)
+		err = init_queue(port, i, args);
+	if (err) {
+		free_port(port);
+		return ERR_PTR(err);
+	}
+	return port;
+}
+
+/* Under session->lock. */
+static int add(struct nfvk_session *s, struct nfvk_port *port, const struct nfv_attach *args)
+{
+	int err;
+
+	while (port->id < NFV_PORTS_MAX && nfvk_port_get(s, port->id))
+		port->id++;
+	if (port->id == NFV_PORTS_MAX)
+		return -ENOSPC;
+	err = nfvk_veth_attach(port, args);
+	if (err)
+		return err;
+	publish(s, port->id, port);
+	schedule_delayed_work(&s->expire, msecs_to_jiffies(nfvk_held_ms));
+	return 0;
+}
+
+int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args)
+{
+	struct nfvk_port *port = make_port(s, args);
+	int err;
+
+	if (IS_ERR(port))
+		return PTR_ERR(port);
+	mutex_lock(&s->lock);
+	err = add(s, port, args);
+	mutex_unlock(&s->lock);
+	if (err) {
+		free_port(port);
+		return err;
+	}
+	args->port = port->id;
+	args->map_bytes = nfvk_queue_map_bytes(args->entries);
+	return 0;
+}
+
+/* Take a port off, but do not free it yet. NULL: there is none. */
+static struct nfvk_port *take(struct nfvk_session *s, u32 id)
+{
+	struct nfvk_port *port;
+
+	mutex_lock(&s->lock);
+	port = nfvk_port_get(s, id);
+	if (port) {
+		publish(s, id, NULL);
+		nfvk_veth_detach(port);
+	}
+	mutex_unlock(&s->lock);
+	return port;
+}
+
+int nfvk_port_detach(struct nfvk_session *s, u32 id)
+{
+	struct nfvk_port *port = take(s, id);
+
+	if (!port)
+		return -ENOENT;
+	synchronize_rcu();
+	free_port(port);
+	/* A broken ring or a lost device was this one's, perhaps. */
+	wake_up_interruptible(&s->wait);
+	return 0;
+}
+
+void nfvk_port_detach_all(struct nfvk_session *s)
+{
+	LIST_HEAD(taken);
+	struct nfvk_port *port, *next;
+
+	for (u32 id = 0; id < NFV_PORTS_MAX; id++) {
+		port = take(s, id);
+		if (port)
+			list_add(&port->all, &taken);
+	}
+	if (list_empty(&taken))
+		return;
+	synchronize_rcu();
+	list_for_each_entry_safe(port, next, &taken, all)
+		free_port(port);
+}
+
+static void sum(struct nfvk_port *port, struct nfv_stats *stats)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct nfvk_counters *c = per_cpu_ptr(port->counters, cpu);
+		struct nfvk_counters now;
+		unsigned int start;
+
+		do {
+			start = u64_stats_fetch_begin(&c->syncp);
+			now = *c;
+		} while (u64_stats_fetch_retry(&c->syncp, start));
+		stats->rx_frames += u64_stats_read(&now.rx_frames);
+		stats->rx_bytes += u64_stats_read(&now.rx_bytes);
+		stats->tx_frames += u64_stats_read(&now.tx_frames);
+		stats->tx_bytes += u64_stats_read(&now.tx_bytes);
+		stats->copies += u64_stats_read(&now.copies);
+		stats->copied_bytes += u64_stats_read(&now.copied_bytes);
+		for (unsigned int i = 0; i < NFV_N_MISSES; i++)
+			stats->missed[i] += u64_stats_read(&now.missed[i]);
+	}
+}
+
+static void add_queue(struct nfvk_queue *q, struct nfv_stats *stats, u64 *bytes)
+{
+	spin_lock_bh(&q->lock);
+	for (u32 i = 0; i < q->entries; i++)
+		stats->held += !!q->skb[i];
+	*bytes += q->held_bytes;
+	if (q->broken)
+		stats->state |= NFV_STATE_BROKEN;
+	spin_unlock_bh(&q->lock);
+}
+
+int nfvk_port_stats(struct nfvk_session *s, struct nfv_stats *stats)
+{
+	struct nfvk_port *port;
+	u64 bytes = 0;
+
+	rcu_read_lock();
+	port = nfvk_port_get(s, stats->port);
+	if (!port) {
+		rcu_read_unlock();
+		return -ENOENT;
+	}
+	sum(port, stats);
+	for (unsigned int i = 0; i < port->nr_queues; i++)
+		add_queue(&port->queue[i], stats, &bytes);
+	stats->held_kib = bytes >> 10;
+	if (!rcu_access_pointer(port->dev))
+		stats->state |= NFV_STATE_GONE;
+	rcu_read_unlock();
+	return 0;
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Port type netdev: an Ethernet device of the host, in the first place the host end
+ * of a container's veth.
+ *
+ *	attach	rx_handler on the device, promiscuous, no LRO
+ *	gone	the device is unregistered, which moving it to another namespace is
+ *		too, and that namespace's end: the port stays, without a device
+ *	detach	what attach did is undone
+ */
+#include <linux/capability.h>
+#include <linux/etherdevice.h>
+#include <linux/if_arp.h>
+#include <linux/if_vlan.h>
+#include <linux/netdevice.h>
+#include <linux/nsproxy.h>
+#include <linux/rtnetlink.h>
+#include <linux/virtio_net.h>
+#include <net/net_namespace.h>
+#include "compat.h"
+#include "nfvk.h"
+#include "trace.h"
+
+static LIST_HEAD(ports);	/* under RTNL */
+
+/* ---- receiving: softirq ---- */
+
+/* Which queue: that of the sender's, or else of this CPU, so that a flow stays in order. */
+static struct nfvk_queue *queue_of(struct nfvk_port *port, const struct sk_buff *skb)
+{
+	u32 n = skb_rx_queue_recorded(skb) ? skb_get_rx_queue(skb) : smp_processor_id();
+
+	return &port->queue[n % port->nr_queues];
+}
+
+/* Offloads that virtio_net_hdr has no word for are carried out here. */
+static bool expressible(const struct sk_buff *skb)
+{
+	struct virtio_net_hdr vnet;
+
+	return !skb_is_gso(skb) || !virtio_net_hdr_from_skb(skb, &vnet, true, true, 0);
+}
+
+static void put_segments(struct nfvk_port *port, struct nfvk_queue *q, struct sk_buff *skb)
+{
+	struct sk_buff *segs = skb_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM), *next;
+
+	if (IS_ERR_OR_NULL(segs)) {
+		nfvk_miss(port, NFV_MISS_BAD_FRAME);
+		kfree_skb(skb);
+		return;
+	}
+	consume_skb(skb);
+	skb_list_walk_safe(segs, skb, next) {
+		skb_mark_not_on_list(skb);
+		skb->dev = NULL;
+		nfvk_queue_put(q, skb);
+	}
+}
+
+static void receive(struct nfvk_port *port, struct sk_buff *skb)
+{
+	struct nfvk_queue *q = queue_of(port, skb);
+
+	if (skb_orphan_frags_rx(skb, GFP_ATOMIC)) {
+		nfvk_miss(port, NFV_MISS_NO_MEMORY);
+		kfree_skb(skb);
+		return;
+	}
+	/* Held for a while, and perhaps passed on: it must pin nothing of its sender's, and tell nothing. */
+	skb_scrub_packet(skb, true);
+	skb_orphan(skb);
+	skb_push(skb, skb->data - skb_mac_header(skb));
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->ip_summed = CHECKSUM_NONE;
+	if (unlikely(!expressible(skb))) {
+		put_segments(port, q, skb);
+		return;
+	}
+	skb->dev = NULL;
+	nfvk_queue_put(q, skb);
+}
+
+static rx_handler_result_t handle_frame(struct sk_buff **pskb)
+{
+	struct sk_buff *skb = *pskb;
+	struct nfvk_port *port = rcu_dereference(skb->dev->rx_handler_data);
+
+	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
+		return RX_HANDLER_PASS;
+	skb = skb_share_check(skb, GFP_ATOMIC);
+	if (likely(skb))
+		receive(port, skb);
+	else
+		nfvk_miss(port, NFV_MISS_NO_MEMORY);
+	return RX_HANDLER_CONSUMED;
+}
+
+/* ---- transmitting: BH disabled, under RCU ---- */
+
+static void count_tx(struct nfvk_port *port, u32 frames, u32 len)
+{
+	struct nfvk_counters *c = this_cpu_ptr(port->counters);
+
+	u64_stats_update_begin(&c->syncp);
+	u64_stats_add(&c->tx_frames, frames);
+	u64_stats_add(&c->tx_bytes, len);
+	u64_stats_update_end(&c->syncp);
+}
+
+static int xmit_one(struct net_device *dev, struct sk_buff *skb)
+{
+	u16 queue = dev->real_num_tx_queues > 1 ? netdev_pick_tx(dev, skb, NULL) : 0;
+
+	return dev_direct_xmit(skb, queue) == NETDEV_TX_OK ? 0 : -ENOBUFS;
+}
+
+/* dev_direct_xmit() drops what the device needs cut: cut it here. */
+static int xmit_segments(struct net_device *dev, struct sk_buff *skb, netdev_features_t features, u32 *n)
+{
+	struct sk_buff *segs = skb_gso_segment(skb, features & ~NETIF_F_GSO_MASK), *next;
+	int err = 0;
+
+	if (IS_ERR_OR_NULL(segs)) {
+		kfree_skb(skb);
+		return -EINVAL;
+	}
+	consume_skb(skb);
+	*n = 0;
+	skb_list_walk_safe(segs, skb, next) {
+		skb_mark_not_on_list(skb);
+		err = xmit_one(dev, skb) ?: err;
+		++*n;
+	}
+	return err;
+}
+
+static bool tagged(const struct sk_buff *skb)
+{
+	return skb_vlan_tag_present(skb) || eth_type_vlan(skb->protocol);
+}
+
+int nfvk_veth_xmit(struct nfvk_port *port, struct sk_buff *skb)
+{
+	struct net_device *dev = rcu_dereference(port->dev);
+	u32 len = skb->len + (skb_vlan_tag_present(skb) ? VLAN_HLEN : 0), n = 1;
+	netdev_features_t features;
+	int err = 0;
+
+	if (!dev)
+		err = -ENODEV;
+	else if (!netif_running(dev) || !netif_carrier_ok(dev))
+		err = -ENETDOWN;
+	else if (!skb_is_gso(skb) && len > READ_ONCE(dev->mtu) + ETH_HLEN + (tagged(skb) ? VLAN_HLEN : 0))
+		err = -EMSGSIZE;
+	if (err) {
+		kfree_skb(skb);
+		return err;
+	}
+	skb->dev = dev;
+	features = netif_skb_features(skb);
+	if (skb_is_gso(skb) && !skb_gso_ok(skb, features | NETIF_F_GSO_ROBUST))
+		err = xmit_segments(dev, skb, features, &n);
+	else
+		err = xmit_one(dev, skb);
+	if (err)
+		return err;
+	count_tx(port, n, len);
+	return len;
+}
+
+/* ---- attaching ---- */
+
+static int check_device(struct net_device *dev)
+{
+	if (dev->type != ARPHRD_ETHER || dev->flags & IFF_LOOPBACK || netif_is_bridge_master(dev) ||
+	    dev->priv_flags & IFF_DONT_BRIDGE)
+		return -EOPNOTSUPP;
+	if (netdev_is_rx_handler_busy(dev) || netdev_master_upper_dev_get(dev))
+		return -EBUSY;
+	return 0;
+}
+
+/* Under RTNL. */
+static int take_device(struct nfvk_port *port, struct net_device *dev)
+{
+	int err = check_device(dev);
+
+	if (err)
+		return err;
+	err = dev_set_promiscuity(dev, 1);
+	if (err)
+		return err;
+	dev_disable_lro(dev);
+	rcu_assign_pointer(port->dev, dev);
+	err = netdev_rx_handler_register(dev, handle_frame, port);
+	if (err) {
+		RCU_INIT_POINTER(port->dev, NULL);
+		dev_set_promiscuity(dev, -1);
+		return err;
+	}
+	netdev_hold(dev, &port->tracker, GFP_KERNEL);
+	list_add(&port->all, &ports);
+	return 0;
+}
+
+/* Under RTNL. When it returns, no softirq and no batch uses the device on the port's behalf. */
+static void leave_device(struct nfvk_port *port)
+{
+	struct net_device *dev = rtnl_dereference(port->dev);
+
+	if (!dev)
+		return;
+	RCU_INIT_POINTER(port->dev, NULL);
+	netdev_rx_handler_unregister(dev);	/* waits for a grace period */
+	dev_set_promiscuity(dev, -1);
+	list_del_init(&port->all);
+	netdev_put(dev, &port->tracker);
+}
+
+static struct net *net_of(const struct nfv_attach *args)
+{
+	struct net *net;
+
+	if (args->netns_fd < 0)
+		return get_net(current->nsproxy->net_ns);
+	net = get_net_ns_by_fd(args->netns_fd);
+	return IS_ERR(net) ? ERR_PTR(-EBADF) : net;
+}
+
+int nfvk_veth_attach(struct nfvk_port *port, const struct nfv_attach *args)
+{
+	struct net *net = net_of(args);
+	struct net_device *dev;
+	int err = -ENODEV;
+
+	if (IS_ERR(net))
+		return PTR_ERR(net);
+	if (!ns_capable(net->user_ns, CAP_NET_ADMIN)) {
+		put_net(net);
+		return -EPERM;
+	}
+	rtnl_lock();
+	dev = __dev_get_by_index(net, args->ifindex);
+	if (dev)
+		err = take_device(port, dev);
+	rtnl_unlock();
+	put_net(net);
+	return err;
+}
+
+void nfvk_veth_detach(struct nfvk_port *port)
+{
+	rtnl_lock();
+	leave_device(port);
+	rtnl_unlock();
+}
+
+static int on_event(struct notifier_block *nb, unsigned long event, void *info)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(info);
+	struct nfvk_port *port;
+
+	if (event != NETDEV_UNREGISTER)
+		return NOTIFY_DONE;
+	list_for_each_entry(port, &ports, all)
+		if (rtnl_dereference(port->dev) == dev) {
+			leave_device(port);
+			wake_up_interruptible(&port->session->wait);
+			break;
+		}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block notifier = { .notifier_call = on_event };
+
+int nfvk_veth_init(void)
+{
+	return register_netdevice_notifier(&notifier);
+}
+
+void nfvk_veth_fini(void)
+{
+	unregister_netdevice_notifier(&notifier);
+}

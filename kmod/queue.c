@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A queue: the ring that the daemon reads, and the frames that it stands for.
+ *
+ * Entry and held frame share one position, so the ring is the frame table: there
+ * is no free list, and a position is the generation of its handle.
+ *
+ *	 passed            cons (daemon's)            prod
+ *	───┼────────────────────┼─────────────────────┼───
+ *	   │ freed at the next  │  held, to be dealt  │ free
+ *	   │ look at cons       │  with               │
+ */
+#include <linux/jiffies.h>
+#include <linux/vmalloc.h>
+#include <linux/virtio_net.h>
+#include <nfv/ring.h>
+#include "compat.h"
+#include "nfvk.h"
+#include "trace.h"
+
+#define OK NFV_N_MISSES
+
+size_t nfvk_queue_map_bytes(u32 entries)
+{
+	return PAGE_ALIGN(NFV_ENTRIES_OFFSET + entries * sizeof(struct nfv_entry));
+}
+
+int nfvk_queue_init(struct nfvk_queue *q, struct nfvk_port *port, unsigned int index, u32 entries)
+{
+	struct nfv_producer *p;
+
+	q->port = port;
+	q->index = index;
+	q->entries = entries;
+	q->mask = entries - 1;
+	spin_lock_init(&q->lock);
+	q->skb = kvcalloc(entries, sizeof(*q->skb), GFP_KERNEL);
+	q->since = kvcalloc(entries, sizeof(*q->since), GFP_KERNEL);
+	q->map = vmalloc_user(nfvk_queue_map_bytes(entries));
+	q->user = vmalloc_user(PAGE_SIZE);
+	if (!q->skb || !q->since || !q->map || !q->user)
+		return -ENOMEM;
+	p = q->map;
+	p->entries = entries;
+	return 0;
+}
+
+static struct nfv_entry *entry_at(struct nfvk_queue *q, u32 pos)
+{
+	return (struct nfv_entry *)(q->map + NFV_ENTRIES_OFFSET) + (pos & q->mask);
+}
+
+/* Take the frame at pos out of the ring; NULL if it is not there any more. */
+static struct sk_buff *take(struct nfvk_queue *q, u32 pos)
+{
+	struct sk_buff *skb = q->skb[pos & q->mask];
+
+	if (skb) {
+		q->skb[pos & q->mask] = NULL;
+		q->held_bytes -= skb->truesize;
+	}
+	return skb;
+}
+
+static void take_to(struct nfvk_queue *q, u32 pos, struct sk_buff_head *list)
+{
+	struct sk_buff *skb = take(q, pos);
+
+	if (skb)
+		__skb_queue_tail(list, skb);
+}
+
+static void free_list(struct sk_buff_head *list)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(list)))
+		consume_skb(skb);
+}
+
+/* Under the lock: see how far the daemon is, and collect what it has passed. */
+static void look(struct nfvk_queue *q, struct sk_buff_head *done)
+{
+	u32 cons;
+
+	if (q->broken)
+		return;
+	if (!nfv_ring_passed(&q->user->cons, q->passed, q->prod, &cons)) {
+		q->broken = true;
+		cons = q->prod;
+		wake_up_interruptible(&q->port->session->wait);
+	}
+	for (; q->passed != cons; q->passed++)
+		take_to(q, q->passed, done);
+}
+
+void nfvk_queue_free(struct nfvk_queue *q)
+{
+	if (q->skb)
+		for (u32 i = 0; i < q->entries; i++)
+			consume_skb(q->skb[i]);
+	kvfree(q->skb);
+	kvfree(q->since);
+	vfree(q->map);
+	vfree(q->user);
+	if (q->wake)
+		eventfd_ctx_put(q->wake);
+}
+
+static void fill(struct nfvk_queue *q, struct sk_buff *skb, const struct nfv_vnet_hdr *vnet)
+{
+	struct nfv_entry *e = entry_at(q, q->prod);
+	u32 tag = skb_vlan_tag_present(skb) ? VLAN_HLEN : 0;
+	u32 shown = min_t(u32, skb->len, NFV_HDR_MAX - tag);
+
+	e->pos = q->prod;
+	e->len = skb->len + tag;
+	e->hdr_len = shown + tag;
+	e->vnet = *vnet;
+	/* The length is below skb->len, so this cannot fail. */
+	if (!tag) {
+		skb_copy_bits(skb, 0, e->hdr, shown);
+	} else {
+		/* IEEE 802.1Q clause 9: the tag follows the addresses. */
+		__be16 word[2] = { skb->vlan_proto, htons(skb_vlan_tag_get(skb)) };
+
+		skb_copy_bits(skb, 0, e->hdr, 2 * ETH_ALEN);
+		memcpy(e->hdr + 2 * ETH_ALEN, word, sizeof(word));
+		skb_copy_bits(skb, 2 * ETH_ALEN, e->hdr + 2 * ETH_ALEN + sizeof(word), shown - 2 * ETH_ALEN);
+	}
+}
+
+static enum nfv_miss put(struct nfvk_queue *q, struct sk_buff *skb, const struct nfv_vnet_hdr *vnet,
+			 struct sk_buff_head *done)
+{
+	struct nfv_producer *p = q->map;
+
+	look(q, done);
+	if (q->broken)
+		return NFV_MISS_RING_BROKEN;
+	if (q->prod - q->passed == q->entries)
+		return NFV_MISS_RING_FULL;
+	if (q->held_bytes + skb->truesize > (u64)nfvk_held_kib << 10)
+		return NFV_MISS_HELD_BYTES;
+	fill(q, skb, vnet);
+	q->skb[q->prod & q->mask] = skb;
+	q->since[q->prod & q->mask] = jiffies;
+	q->held_bytes += skb->truesize;
+	trace_rx(q->port->id, q->index, q->prod, skb->len);
+	nfv_ring_publish(&p->prod, ++q->prod);
+	return OK;
+}
+
+static void count_rx(struct nfvk_port *port, u32 len)
+{
+	struct nfvk_counters *c = this_cpu_ptr(port->counters);
+
+	u64_stats_update_begin(&c->syncp);
+	u64_stats_inc(&c->rx_frames);
+	u64_stats_add(&c->rx_bytes, len);
+	u64_stats_update_end(&c->syncp);
+}
+
+void nfvk_queue_put(struct nfvk_queue *q, struct sk_buff *skb)
+{
+	u32 tag = skb_vlan_tag_present(skb) ? VLAN_HLEN : 0, len = skb->len + tag;
+	struct nfv_vnet_hdr vnet = { 0 };
+	struct sk_buff_head done;
+	enum nfv_miss why = NFV_MISS_BAD_FRAME;
+	bool wake = false;
+
+	__skb_queue_head_init(&done);
+	if (skb->len >= ETH_HLEN && len <= NFV_FRAME_MAX &&
+	    !virtio_net_hdr_from_skb(skb, (struct virtio_net_hdr *)&vnet, true, true, tag)) {
+		spin_lock(&q->lock);
+		why = put(q, skb, &vnet, &done);
+		spin_unlock(&q->lock);
+	}
+	if (why == OK) {
+		count_rx(q->port, len);
+		wake = q->wake && nfv_ring_sleeper(&q->user->need_wakeup);
+	} else {
+		nfvk_miss(q->port, why);
+		kfree_skb(skb);
+	}
+	if (wake)
+		nfvk_eventfd_signal(q->wake);
+	free_list(&done);
+}
+
+int nfvk_queue_get(struct nfvk_queue *q, u32 pos, bool last, struct nfvk_held *held)
+{
+	struct nfv_entry *e = entry_at(q, pos);
+	int err = -ESTALE;
+
+	spin_lock_bh(&q->lock);
+	if (pos - q->passed < q->prod - q->passed) {
+		held->skb = last ? take(q, pos) : q->skb[pos & q->mask];
+		if (held->skb) {
+			if (!last)
+				skb_get(held->skb);
+			held->len = e->len;
+			held->hdr_len = e->hdr_len;
+			memcpy(held->hdr, e->hdr, e->hdr_len);
+			err = 0;
+		}
+	}
+	spin_unlock_bh(&q->lock);
+	return err;
+}
+
+void nfvk_queue_expire(struct nfvk_queue *q)
+{
+	unsigned long limit = msecs_to_jiffies(nfvk_held_ms);
+	struct sk_buff_head done, old;
+
+	__skb_queue_head_init(&done);
+	__skb_queue_head_init(&old);
+	spin_lock_bh(&q->lock);
+	look(q, &done);
+	/* Positions are in the order of their age. */
+	for (u32 pos = q->passed; pos != q->prod && time_after_eq(jiffies, q->since[pos & q->mask] + limit); pos++)
+		take_to(q, pos, &old);
+	spin_unlock_bh(&q->lock);
+	for (u32 n = skb_queue_len(&old); n; n--)
+		nfvk_miss(q->port, NFV_MISS_EXPIRED);
+	free_list(&done);
+	free_list(&old);
+}

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# debug-kernel.sh - Debian's 6.1 with debug.config: KASAN, lockdep, kmemleak, KUnit.
+#
+# Built once per configuration and source, in about ten minutes; into a folder of
+# the cache, laid out as fetch-kernel.sh does. Prints its release and that folder.
+set -eu -o pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
+package=linux-source-6.1
+source=/usr/src/$package.tar.xz
+config=$here/debug.config
+
+die() { echo "debug-kernel.sh: $*" >&2; exit 1; }
+say() { echo "debug-kernel.sh: $*" >&2; }
+
+[ $# = 0 ] || { echo "usage: debug-kernel.sh" >&2; exit 2; }
+[ -e $source ] || die "no $source; tools/setup.sh debug installs it"
+
+version=$(dpkg-query -W -f '${Version}' $package)
+hash=$(cat "$config" - <<<"$version" | sha256sum | cut -c 1-16)
+kernel=$cache/debug-$hash
+
+present()
+{
+	[ -e "$kernel/version" ] || return 1
+	touch "$kernel"
+	echo "$(cat "$kernel/version") $kernel"
+}
+
+if present; then
+	exit 0
+fi
+mkdir -p "$cache"
+exec {lock}>"$cache/debug.lock"
+flock -n "$lock" || { say "somebody else is building it"; flock "$lock"; }
+if present; then
+	exit 0
+fi
+
+work=$(mktemp -d "$cache/build.XXXXXX")
+log=$work/log
+tree=$work/tree
+# shellcheck disable=SC2154 # set when it runs
+trap 'status=$?; [ $status = 0 ] || tail -n 25 "$log" >&2; rm -rf "$work"; exit $status' EXIT
+trap 'exit 1' INT TERM
+: >"$log"
+# Who asks for a kernel in a make has variables that are none of its business.
+unset MAKEFLAGS MFLAGS MAKELEVEL ARCH CROSS_COMPILE KBUILD_OUTPUT
+export KBUILD_BUILD_USER=nfv KBUILD_BUILD_HOST=debug
+
+say "unpacking $package ($version)"
+mkdir "$tree"
+tar -xJf $source -C "$tree" --strip-components=1 --no-same-owner \
+	--exclude='*/Documentation/[a-jl-z]*' --exclude='*/drivers/gpu/*.[ch]' >>"$log" 2>&1 || die "cannot unpack"
+
+cd "$tree"
+make -s KCONFIG_ALLCONFIG="$config" allnoconfig >>"$log" 2>&1 || die "cannot configure"
+missing=$(grep -E '^(CONFIG_|# CONFIG_.* is not set)' "$config" | grep -vxFf .config) || true
+[ -z "$missing" ] || die "not to be had:" $missing
+
+say "building it, about ten minutes with two processors"
+make -j "$(nproc)" bzImage modules 2>&1 | tee -a "$log" |
+	awk '$1 == "CC" && ++n % 250 == 0 { print n; fflush() }' |
+	while read -r n; do say "$n files compiled, $SECONDS s"; done || die "cannot build"
+
+release=$(make -s kernelrelease)
+mkdir -p "$work/kernel/lib/modules/$release"
+cp arch/x86/boot/bzImage "$work/kernel/vmlinuz"
+cp modules.builtin modules.builtin.modinfo "$work/kernel/lib/modules/$release/"
+sort -u modules.order >"$work/kernel/lib/modules/$release/modules.order"
+depmod -b "$work/kernel" "$release" >>"$log" 2>&1 || die "depmod failed"
+
+# What building a module needs, and vmlinux for scripts/faddr2line.
+find . -mindepth 1 -maxdepth 1 ! -name include ! -name scripts ! -name tools ! -name arch ! -name Makefile \
+	! -name .config ! -name Module.symvers ! -name System.map ! -name vmlinux -exec rm -rf {} +
+find tools -mindepth 1 -maxdepth 1 ! -name objtool -exec rm -rf {} +
+find arch -mindepth 1 -maxdepth 1 ! -name x86 -exec rm -rf {} +
+find arch/x86 tools -type f \( -name '*.[cSo]' -o -name '*.a' -o -name '*.cmd' -o -name 'bzImage' -o -name 'vmlinux*' \) -delete
+mv "$tree" "$work/kernel/build"
+cd "$work/kernel"
+echo "$release" >version
+
+mv -T "$work/kernel" "$kernel" || die "cannot create $kernel"
+say "took $SECONDS s"
+find "$cache" -maxdepth 1 -name 'debug-*' -mtime +30 -exec rm -rf {} + || true
+present

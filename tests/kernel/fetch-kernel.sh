@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# fetch-kernel.sh [-u] 6.1|6.12 - a Debian kernel and its headers, not installed.
+#
+# Unpacks them into a folder of the cache and prints its release and that folder:
+#	vmlinuz  lib/modules/RELEASE/	to boot (machine)
+#	build				make -C FOLDER/build M=DIR
+# Asks the archive only if none is there, or with -u for a newer one.
+set -eu
+
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
+apt=$cache/apt
+
+die() { echo "fetch-kernel.sh: $*" >&2; exit 1; }
+usage() { echo "usage: fetch-kernel.sh [-u] 6.1|6.12" >&2; exit 2; }
+
+update=
+if [ "${1:-}" = -u ]; then
+	update=1
+	shift
+fi
+case ${1:-} in
+6.1) backports= ;;
+6.12) backports=1 ;;
+*) usage ;;
+esac
+[ $# = 1 ] || usage
+series=$1
+
+present()
+{
+	local newest
+
+	newest=$(find "$cache" -mindepth 2 -maxdepth 2 -path "$cache/kernel-$series[.+-]*/version" -printf '%h\n' 2>/dev/null |
+		sort -V | tail -n 1)
+	[ -n "$newest" ] || return 1
+	touch "$newest"
+	echo "${newest#"$cache/kernel-"} $newest"
+}
+
+if [ -z "$update" ] && present; then
+	exit 0
+fi
+
+mkdir -p "$apt"/{lists,cache/archives}/partial
+exec {lock}>"$apt/lock"
+flock "$lock"
+# Somebody else may have been faster.
+if [ -z "$update" ] && present; then
+	exit 0
+fi
+
+work=$(mktemp -d "$cache/build.XXXXXX")
+log=$work/log
+# shellcheck disable=SC2154 # set when it runs
+trap 'status=$?; [ $status = 0 ] || tail -n 25 "$log" >&2; rm -rf "$work"; exit $status' EXIT
+trap 'exit 1' INT TERM
+: >"$log"
+
+# Nothing of the system's apt changes: lists and cache are ours, and a source
+# more stands in a sources.list of our own, after what is in the system's.
+options=(-q -o "Dir::Etc::SourceList=$apt/sources.list" -o "Dir::State::Lists=$apt/lists"
+	-o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)
+targets() { apt-get "${options[@]}" indextargets --format "$1" "Created-By: Packages" "Origin: $2" "Codename: $3"; }
+
+{ cat /etc/apt/sources.list 2>/dev/null || true; } >"$apt/sources.list"
+apt-get "${options[@]}" update >>"$log" 2>&1 || die "apt-get update failed"
+if [ -n "$backports" ]; then
+	suite=bookworm-backports
+	if [ -z "$(targets . "Debian Backports" $suite)" ]; then
+		uri=$(targets "\$(REPO_URI)" Debian bookworm | sort -u | head -n 1)
+		[ -n "$uri" ] || die "no source of bookworm in /etc/apt"
+		keys=/usr/share/keyrings/debian-archive-keyring.gpg
+		[ -e $keys ] || keys=
+		echo "deb ${keys:+[signed-by=$keys] }$uri $suite main" >>"$apt/sources.list"
+		apt-get "${options[@]}" update >>"$log" 2>&1 || die "apt-get update failed"
+	fi
+fi
+
+# depends PACKAGE REGEX - version and name of what the newest of the series depends on.
+depends()
+{
+	apt-cache "${options[@]}" show --all-versions "$1" 2>>"$log" |
+		awk -v series="$series." -v name="$2" '
+			/^Version: / { version = $2 }
+			/^Depends: / && index(version, series) == 1 && !done++ {
+				gsub(/[,|]|\([^)]*\)/, " ")
+				for (i = 2; i <= NF; i++)
+					if ($i ~ name) print version, $i
+			}'
+}
+
+read -r version image < <(depends linux-image-amd64 '^linux-image-') || die "no linux-image-amd64 $series"
+release=${image#linux-image-}
+kernel=$cache/kernel-$release
+if [ "$(cat "$kernel/version" 2>/dev/null)" = "$version" ]; then
+	present
+	exit 0
+fi
+
+# Unpacked, not installed: the headers of newer kernels depend on the kernel.
+packages=("$image=$version" "linux-headers-$release=$version")
+while read -r _ package; do
+	packages+=("$package=$version")
+done < <(depends "linux-headers-$release" '^linux-(headers-.*-common|kbuild-.*)$')
+[ ${#packages[@]} = 4 ] || die "linux-headers-$release $version does not name its parts: ${packages[*]}"
+echo "fetch-kernel.sh: getting Debian's $release ($version)" >&2
+mkdir "$work/debs" "$work/kernel"
+(cd "$work/debs" && apt-get "${options[@]}" download "${packages[@]}") >>"$log" 2>&1 || die "apt-get download failed"
+for deb in "$work"/debs/*.deb; do
+	dpkg -x "$deb" "$work/kernel" >>"$log" 2>&1 || die "cannot unpack ${deb##*/}"
+done
+
+cd "$work/kernel"
+mv "boot/vmlinuz-$release" vmlinuz
+rm -rf boot usr/share
+# Where a package has merged /usr already.
+if [ ! -d lib/modules ] && [ -d usr/lib/modules ]; then
+	mkdir -p lib
+	mv usr/lib/modules lib/
+fi
+depmod -b . "$release" >>"$log" 2>&1 || die "depmod failed"
+# The only absolute path in the headers.
+sed -i "s,^include /usr/src,include $kernel/usr/src," "usr/src/linux-headers-$release/Makefile"
+ln -s "usr/src/linux-headers-$release" build
+ln -sfn "$kernel/build" "lib/modules/$release/build"
+ln -sfn "$kernel/usr/src/$(basename usr/src/linux-headers-*-common)" "lib/modules/$release/source"
+echo "$version" >version
+
+# The same release in an older version, and releases nobody has used for a month.
+if [ -e "$kernel" ]; then
+	mv -T "$kernel" "$work/old"
+fi
+mv -T "$work/kernel" "$kernel" || die "cannot create $kernel"
+find "$cache" -maxdepth 1 -name 'kernel-*' -mtime +30 -exec rm -rf {} + || true
+present
