@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# setup.sh [-n] [build|demo|check|bench]... - install with apt what is missing.
+# setup.sh [-n] [build|demo|check|bench|kernel|debug]... - install with apt what is missing.
 #
 # Says nothing when nothing is missing; -n only says what is. Default: all.
 set -eu
@@ -15,8 +15,12 @@ guests="qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod"
 demo="$build $run $guests"
 check="$demo user-mode-linux dpdk-dev
 	cppcheck clang-tidy-14 clang-format-14"
+# For the kernel module and machines that run it; its kernels are fetched, not installed.
+kernel="$demo bc sparse pahole xz-utils"
 # shellcheck disable=SC2034 # all are used by name
 bench="$check openvswitch-switch-dpdk"
+# shellcheck disable=SC2034
+debug="$kernel linux-source-6.1 flex bison libssl-dev"
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 
@@ -26,10 +30,11 @@ if [ "${1:-}" = -n ]; then
 	shift
 fi
 wanted=
-for kind in "${@:-bench}"; do
+[ $# -gt 0 ] || set -- bench debug
+for kind; do
 	case $kind in
-	build | demo | check | bench) wanted+=" ${!kind}" ;;
-	*) echo "usage: setup.sh [-n] [build|demo|check|bench]..." >&2; exit 2 ;;
+	build | demo | check | bench | kernel | debug) wanted+=" ${!kind}" ;;
+	*) echo "usage: setup.sh [-n] [build|demo|check|bench|kernel|debug]..." >&2; exit 2 ;;
 	esac
 done
 

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# limit: 600
+# The contract, call by call, and random calls. Groups E and F of the hostile cases.
+. "$(dirname "$0")/lib.sh"
+
+# cmocka's results as ours
+program()
+{
+	local name=$1 line status=0
+
+	shift
+	CMOCKA_MESSAGE_OUTPUT=TAP "$@" >"$WORK/output" 2>&1 || status=$?
+	while read -r line; do
+		case $line in
+		*"# SKIP "*) [ "$NFV_KERNEL" != debug ] || fail "$name: ${line##*# SKIP }" "skipped" ;;
+		"ok "[0-9]*) pass "$name: ${line#ok [0-9]* - }" ;;
+		"not ok "[0-9]*) fail "$name: ${line#not ok [0-9]* - }" "$(grep -B 6 -A 3 -F -- "$line" "$WORK/output")" ;;
+		esac
+	done < <(awk '/^(not )?ok [0-9]/ && !seen[$0]++' "$WORK/output")
+	[ $status = 0 ] || grep -q '^not ok' "$WORK/output" || fail "$name: status $status" "$(tail -n 20 "$WORK/output")"
+}
+
+load held_ms=300
+[ -z "$SLOW" ] || export NFV_KERNEL_SLOW=1
+program ring "$BUILD/tests/kernel/ktest_ring"
+program call "$BUILD/tests/kernel/ktest_call"
+calls=20000
+[ -z "$SLOW" ] || calls=5000
+for seed in 1 2 3; do
+	check "random calls, seed $seed" "$BUILD/tests/kernel/kfuzz-ioctl" $seed $calls
+done
+check "nothing of all that is left" unload
+finish

@@ -1,0 +1,210 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# limit: 600
+# nfvd with the module: what frames cost, what becomes of devices, of nfvd, of another
+# version. Group J of the hostile cases, K1, K2 and K4.
+. "$(dirname "$0")/lib.sh"
+
+seconds=2
+ip link add br-probe type bridge
+
+# --- without it, then with it, in one nfvd's life ----------------------------------
+
+start_nfvd
+for i in 1 2 3; do mk_container c$i 10.0.0.$i/24; done
+check "without the module: a packet socket" attach c1
+check "without the module: show says so" port_via c1 packet
+check_fails "without the module: it cannot be asked for" attach c2 mode module
+nfvctl detach c1 >/dev/null
+load held_ms=300
+check "with it: attached" attach c1
+check "with it: show says so" port_via c1 module
+check "with it: by the container's end" nfvctl attach veth c2 dev eth0 netns c2
+check "with it: a packet socket can be asked for" attach c3 mode packet
+check "with it: and is" port_via c3 packet
+check_fails "with it: a mode that is none" attach c3 mode wireless
+check "ping" in_ns c1 ping -q -c 3 -W 5 10.0.0.2
+check "ping to the packet socket's container" in_ns c1 ping -q -c 3 -W 5 10.0.0.3
+check_fails "the host's stack does not see its frames: no bridge can have the device" ip link set veth-c1 master br-probe
+
+# --- cost --------------------------------------------------------------------------
+
+serve c2
+serve c3
+cost()
+{
+	local from=$1 to=$2 address=$3 want=$4 got
+
+	copies_of "$from" "$to" >/dev/null
+	iperf_pair "$from" "$address" $seconds || return 1
+	got=$(copies_of "$from" "$to")
+	echo "$from to $to: $got copies per frame"
+	[ "$got" = "$want" ]
+}
+check "the shortcut: no copy" cost c1 c2 10.0.0.2 0.00
+check "the shortcut took them" [ "$(pair c1 c2 shortcut_frames)" -gt 100 ]
+nfvctl shortcut off >/dev/null
+took=$(pair c1 c2 shortcut_frames)
+check "forwarded by the module: no copy" cost c1 c2 10.0.0.2 0.00
+check "the shortcut had nothing to do with it" [ "$(pair c1 c2 shortcut_frames)" = "$took" ]
+check "to a packet socket: here, then there" cost c1 c3 10.0.0.3 2.00
+copies_of c3 c1 >/dev/null
+iperf_pair c1 10.0.0.3 1 >/dev/null
+check "from a packet socket: here, then there" [ "$(copies_of c3 c1)" = 2.00 ]
+check "conserved" conserved
+check "UDP super-frames arrive" in_ns c1 iperf3 -u -c 10.0.0.2 -b 50M -l 1400 -t 1
+nfvctl shortcut on >/dev/null
+
+# --- a driver in user space --------------------------------------------------------
+
+if command -v dpdk-testpmd >/dev/null; then
+	nfvctl attach kvm vu >/dev/null
+	dpdk-testpmd --no-huge --no-shconf --no-pci --no-telemetry --single-file-segments -m 256 -l 0,1 \
+		--vdev "net_virtio_user0,path=$STATE/vu.sock,mac=02:00:00:00:00:77,queue_size=256" -- \
+		--forward-mode=icmpecho --auto-start --nb-cores=1 --total-num-mbufs=4096 --stats-period=1000 \
+		</dev/null >>"$WORK/testpmd.log" 2>&1 &
+	testpmd=$!
+	wait_for "state_is vu up" 60
+	in_ns c1 ip neigh replace 10.0.0.77 lladdr 02:00:00:00:00:77 dev eth0
+	check "container and virtio-user: ping" in_ns c1 ping -q -c 20 -i 0.05 -s 1400 -W 5 10.0.0.77
+	check "container to virtio-user: one copy" [ "$(copies_of c1 vu)" = 1.00 ]
+	check "virtio-user to container: one copy" [ "$(copies_of vu c1)" = 1.00 ]
+	kill -KILL $testpmd
+	wait $testpmd 2>/dev/null
+	check "virtio-user killed: conserved" conserved
+	nfvctl detach vu >/dev/null
+else
+	skip "container and virtio-user" dpdk-testpmd
+fi
+
+# --- devices -----------------------------------------------------------------------
+
+in_ns c1 iperf3 -c 10.0.0.2 -t 300 >"$WORK/client.log" 2>&1 &
+client=$!
+for i in 4 5; do mk_container c$i 10.0.0.$i/24; attach c$i >/dev/null; done
+gone() { wait_for "! nfvctl show $1" 5; }
+check "J1: a device deleted" ip link del veth-c4
+check "J1: its port is gone" gone c4
+check "J1: a namespace deleted" ip netns del c5
+check "J1: its port is gone, too" gone c5
+mk_container c6 10.0.0.6/24
+attach c6 >/dev/null
+ip netns add far
+check "J2: a device moved to another namespace" ip link set veth-c6 netns far
+check "J2: its port is gone" gone c6
+check "J2: there it is like any other" ip -n far link set veth-c6 up
+ip link add br1 type bridge
+ip link add dum0 type dummy 2>/dev/null
+ip link add v0 type veth peer name v1
+ip link set v0 master br1
+check_fails "J3: loopback" nfvctl attach veth x dev lo
+check_fails "J3: a bridge" nfvctl attach veth x dev br1
+check_fails "J3: a bridge's member" nfvctl attach veth x dev v0
+ip link set v0 nomaster
+ip link add mv0 link v0 type macvlan 2>/dev/null &&
+	check_fails "J3: a macvlan's lower device" nfvctl attach veth x dev v0 mode module
+ip link del mv0 2>/dev/null
+check "J3: free again, it can" nfvctl attach veth x dev v0
+check "J3: and be given back" nfvctl detach x
+ip link del v0
+check "J5: down" ip link set veth-c3 down
+ip link set veth-c2 mtu 9000
+ip link set veth-c2 mtu 1500
+ip link set veth-c2 address 02:00:00:00:00:99
+ip link set veth-c3 up
+check "the traffic has noticed nothing of all that" kill -0 $client
+
+come_and_go()
+{
+	local i n=$1
+
+	for ((i = 0; i < times; i++)); do
+		ip link add "x$n" type veth peer name "y$n" && nfvctl attach veth "x$n" dev "x$n" >/dev/null || return 1
+		case $((i % 3)) in
+		0) ip link del "x$n" ;;
+		1) nfvctl detach "x$n" >/dev/null && ip link del "x$n" ;;
+		2) ip link del "y$n" ;;
+		esac
+		wait_for "! nfvctl show x$n" 10 || return 1
+	done
+}
+parallel()
+{
+	local n pids=() status=0
+
+	for n in 1 2 3 4; do
+		come_and_go $n &
+		pids+=($!)
+	done
+	for n in "${pids[@]}"; do wait "$n" || status=1; done
+	return $status
+}
+times=10
+[ -z "$SLOW" ] || times=4
+check "J8: four at a time made, attached, deleted" parallel
+check "the traffic goes on" kill -0 $client
+kill $client; wait $client 2>/dev/null
+check "conserved after all" conserved
+
+# --- nfvd stopped ------------------------------------------------------------------
+
+kill -STOP "$NFVD_PID"
+in_ns c1 ping -q -f -c 2000 -s 1400 -W 1 10.0.0.77 >/dev/null 2>&1 &	# an address that is nowhere
+mk_container c7 10.0.0.7/24
+start=$(now_ms)
+check "K2: nfvd stopped: ip link answers" ip link set veth-c1 promisc on
+check "J9: a namespace whose frames are held ends" ip netns del c2
+wait_for "! ip link show veth-c2" 10
+check "J9: and its device" [ ! -e /sys/class/net/veth-c2 ]
+check "K2: all that within 5 s (emulated)" [ $(($(now_ms) - start)) -lt 5000 ]
+wait_for 'false' 1
+kill -CONT "$NFVD_PID"
+check "K2: it goes on" gone c2
+check "K2: what waited for too long was let go" in_ns c1 ping -q -c 2 -W 5 10.0.0.3
+check "K2: conserved" conserved
+
+# --- nfvd killed -------------------------------------------------------------------
+
+killed()
+{
+	local start
+
+	attach c7 >/dev/null 2>&1
+	in_ns c1 ping -q -f -c 100000 -s 1000 10.0.0.7 >/dev/null 2>&1 &
+	local ping=$!
+	wait_for "[ \$(stat_of c1 rx_frames) -gt 100 ]" 20
+	kill -KILL "$NFVD_PID"
+	wait "$NFVD_PID" 2>/dev/null
+	start=$(now_ms)
+	wait_for "free_again veth-c1" 5 || { echo "veth-c1 is not back"; return 1; }
+	start=$(($(now_ms) - start))
+	kill $ping 2>/dev/null
+	wait $ping 2>/dev/null
+	[ "$(refcount)" = 0 ] || { echo "refcount $(refcount)"; return 1; }
+	start_nfvd
+	attach c1 >/dev/null && attach c7 >/dev/null && in_ns c1 ping -q -c 1 -W 5 10.0.0.7 || return 1
+	[ $start -lt 2000 ] || { echo "$start ms"; return 1; }
+}
+kills="1 2 3 4 5"
+[ -z "$SLOW" ] || kills="1 2"
+for i in $kills; do
+	check "K1: killed at full rate, $i: devices are back, nfvd comes back" killed
+done
+check "K1: the module can go" stop_nfvd
+check "K1: and does" unload
+
+# --- another version ----------------------------------------------------------------
+
+if [ -n "${NFV_KO_OTHER:-}" ]; then
+	insmod "$NFV_KO_OTHER"
+	start_nfvd
+	check "K4: another version: not used" attach c1
+	check "K4: another version: a packet socket is" port_via c1 packet
+	nfvctl detach c1 >/dev/null
+	output=$(attach c1 mode module 2>&1)
+	check "K4: another version: refused, both named" grep -q 'version 99 .* version 1' <<<"$output"
+	check "K4: another version: doctor says so" grep -q 'version 99' <<<"$(nfvctl doctor 2>&1)"
+	stop_nfvd
+	unload
+fi
+finish

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# For the scripts in this folder, which run inside a machine (../machine): what
+# tests/lib.sh has, and the module. NFV_KO is nfv.ko, NFV_KERNEL 6.1, 6.12 or debug.
+. "$(dirname "${BASH_SOURCE[0]}")/../../lib.sh"
+ns_enter "$@"
+
+SLOW=
+[ "$NFV_KERNEL" != debug ] || SLOW=1
+modprobe -qa veth sch_ingress cls_bpf bridge macvlan || true
+
+load() { insmod "$NFV_KO" "$@"; }
+loaded() { [ -d /sys/module/nfv ]; }
+unload() { rmmod nfv; }
+port_via() { [ "$(member "$1" via)" = "$2" ]; }
+refcount() { cat /sys/module/nfv/refcnt; }
+
+# attach NAME [OPTION]... - the veth of container NAME
+attach() { local name=$1; shift; nfvctl attach veth "$name" dev "veth-$name" "$@"; }
+
+# A switch port again like any other: somebody else may have its frames.
+free_again() { ip link set "$1" master br-probe && ip link set "$1" nomaster; }
+
+# iperf_pair FROM ADDRESS SECONDS - TCP from one container to another's server
+iperf_pair() { in_ns "$1" timeout $(($3 + 30)) iperf3 -c "$2" -t "$3" --connect-timeout 10000; }
+serve() { in_ns "$1" iperf3 -s -D >/dev/null; wait_for "ss -Hltn -N $1 | grep -q :5201" 20; }
+
+# copies_of SRC DST: copies per frame since the last call with these two
+declare -A SEEN=()
+copies_of()
+{
+	local key=$1-$2 frames copies
+
+	frames=$(pair "$1" "$2" frames) copies=$(pair "$1" "$2" copies)
+	set -- "$key" $((frames - ${SEEN[$key.f]:-0})) $((copies - ${SEEN[$key.c]:-0}))
+	SEEN[$key.f]=$frames SEEN[$key.c]=$copies
+	[ "$2" -gt 0 ] && awk -v f="$2" -v c="$3" 'BEGIN { printf "%.2f\n", c / f }'
+}
