@@ -31,8 +31,8 @@ ip link set veth-a master br0
 ip link set veth-b master br0
 ip link set br0 up
 serve b
-in_ns a iperf3 -c 10.0.1.2 -t 300 >"$WORK/client.log" 2>&1 &
-client=$!
+start "$WORK/client.log" a iperf3 -c 10.0.1.2 -t 300
+client=$STARTED
 load_and_unload()
 {
 	local i
@@ -45,7 +45,7 @@ times=100
 [ -z "$SLOW" ] || times=30
 check "loaded and unloaded $times times with traffic around" load_and_unload
 check "the traffic has noticed nothing" kill -0 $client
-kill $client
+stop $client
 
 load
 exec 9<>/dev/nfv

@@ -37,3 +37,15 @@ copies_of()
 	SEEN[$key.f]=$frames SEEN[$key.c]=$copies
 	[ "$2" -gt 0 ] && awk -v f="$2" -v c="$3" 'BEGIN { printf "%.2f\n", c / f }'
 }
+
+# start LOG NS COMMAND... - in the background; its pid is in $STARTED. (in_ns & would be a shell's.)
+start()
+{
+	local log=$1
+
+	shift
+	ip netns exec "$@" >"$log" 2>&1 &
+	STARTED=$!
+}
+# stop PID
+stop() { kill "$1" 2>/dev/null; wait "$1" 2>/dev/null; true; }
