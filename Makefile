@@ -11,7 +11,7 @@ SHELL	:= /bin/bash -o pipefail
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build demo check bench lint install clean help
+.PHONY: all build module demo check check-kernel check-kernel-debug bench bench-kernel lint install install-dkms clean help
 
 all: build
 
@@ -22,9 +22,16 @@ $(BUILD)/build.ninja: | setup-build
 	@$(MESON) setup $(BUILD) --prefix=$(prefix) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
 	@mv $(BUILD).log $(BUILD)/meson-setup.log
 
-.PHONY: setup-build setup-demo setup-check setup-bench
-setup-build setup-demo setup-check setup-bench: setup-%:
+SETUPS := $(addprefix setup-,build module demo kernel debug check bench)
+.PHONY: $(SETUPS)
+$(SETUPS): setup-%:
 	@tools/setup.sh $*
+
+# For the kernel that runs, or KDIR=, in kmod/, where insmod is to find it.
+KDIR	?= /lib/modules/$(shell uname -r)/build
+module: setup-module
+	@[ -e $(KDIR)/Makefile ] || { echo 'no headers in $(KDIR); for another kernel: make module KDIR=DIR' >&2; exit 1; }
+	@$(MAKE) -s -C $(KDIR) M=$(CURDIR) W=1 modules
 
 demo: setup-demo build
 	@tools/demo.sh $(BUILD)
@@ -32,6 +39,16 @@ demo: setup-demo build
 # ARGS selects: make check ARGS="unit ring"
 check: setup-check build
 	@tests/run $(ARGS)
+
+# ARGS="6.1|6.12" or part of a script's name
+check-kernel: setup-kernel build
+	@tests/run kernel $(ARGS)
+
+check-kernel-debug: setup-debug build
+	@tests/kernel/run debug $(ARGS)
+
+bench-kernel: setup-kernel build
+	@tests/bench/kernel.sh $(ARGS)
 
 bench: setup-bench build
 	@tests/bench/run $(ARGS)
@@ -43,14 +60,26 @@ install: build
 	@$(MESON) configure $(BUILD) --prefix=$(prefix)
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
+# The source to where dkms looks for it; then for the kernel that runs, and each that will be installed.
+DKMS	:= /usr/src/nfv-$(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' kmod/dkms.conf)
+install-dkms:
+	@command -v dkms >/dev/null || { echo 'no dkms; try: apt-get install dkms' >&2; exit 1; }
+	@rm -rf $(DKMS) && mkdir -p $(DKMS) && cp -r Kbuild kmod include LICENSES $(DKMS) && mv $(DKMS)/kmod/dkms.conf $(DKMS)
+	@dkms install --force $(DKMS)
+
 clean:
-	@rm -rf $(BUILD) $(BUILD).log
+	@rm -rf $(BUILD) $(BUILD).log Module.symvers modules.order .Module.symvers.cmd .modules.order.cmd
+	@cd kmod && rm -rf *.o *.ko *.mod *.mod.c .*.cmd modules.order
 
 help:
 	@echo 'make            build nfvd and nfvctl in $(BUILD)/'
 	@echo 'make demo       two guests and two containers on one switch: attached, measured, removed'
-	@echo 'make check      all tests; ARGS="[lint|unit|hostile|fuzz|integration]... [PATTERN]" selects'
+	@echo 'make check      all tests; ARGS="[lint|unit|hostile|fuzz|integration|kernel]... [PATTERN]" selects'
+	@echo 'make module     nfv.ko for the kernel that runs; KDIR=DIR for another; install-dkms: for all to come'
+	@echo 'make check-kernel        the tests of nfv.ko alone, in machines with Debian kernels'
+	@echo 'make check-kernel-debug  the same on a kernel with KASAN, lockdep and kmemleak, built first'
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
+	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
 	@echo 'make lint       static analysis, format, include rules'
 	@echo 'make install    into $(prefix); prefix=DIR, DESTDIR=DIR'
 	@echo 'make clean      remove $(BUILD)/'

@@ -99,6 +99,15 @@ static void check_btf(void)
 		     "no /sys/kernel/btf/vmlinux: no shortcut between containers (a kernel with CONFIG_DEBUG_INFO_BTF has it)");
 }
 
+static void check_module(void)
+{
+	if (!access("/dev/nfv", F_OK))
+		find(OK, "module", NULL, "nfv.ko is loaded: containers reach guests with one copy");
+	else
+		find(WARN, "module", "make module && insmod kmod/nfv.ko",
+		     "nfv.ko is not loaded: containers are reached through packet sockets, with a copy more");
+}
+
 /* What should be a socket and is something else. */
 static bool in_the_way(const char *path)
 {
@@ -245,6 +254,7 @@ int cmd_doctor(int argc, char **argv, struct ctl_err *err)
 	check_tools();
 	check_kvm();
 	check_btf();
+	check_module();
 	json_array_foreach(findings, i, f)
 		if (!strcmp(string(f, "level"), BAD))
 			rc = CTL_FAILED;

@@ -262,6 +262,7 @@ static int prepare(struct nfvk_session *s, const struct nfv_op *op, struct sk_bu
 static int transmit(struct nfvk_session *s, const struct nfv_op *op, struct sk_buff *skb)
 {
 	struct nfvk_port *port = nfvk_port_get(s, op->port);
+	u32 len = skb->len;
 	int ret;
 
 	if (!port) {
@@ -269,7 +270,7 @@ static int transmit(struct nfvk_session *s, const struct nfv_op *op, struct sk_b
 		return -ENOENT;
 	}
 	ret = nfvk_veth_xmit(port, skb);
-	trace_tx(op->port, ret > 0 ? ret : 0, ret);
+	trace_tx(op->port, len, ret);
 	if (ret > 0 && op->code == NFV_OP_SEND)
 		count_copy(port, ret);
 	return ret;

@@ -27,7 +27,8 @@ static inline bool nfvk_batch_ok(const struct nfv_batch *b)
 
 static inline bool nfvk_vnet_zero(const struct nfv_vnet_hdr *v)
 {
-	return !(v->flags | v->gso_type | v->hdr_len | v->gso_size | v->csum_start | v->csum_offset | v->num_buffers);
+	return !v->flags && !v->gso_type && !v->hdr_len && !v->gso_size && !v->csum_start && !v->csum_offset &&
+	       !v->num_buffers;
 }
 
 /* Does an operation leave alone what it has no use for? */

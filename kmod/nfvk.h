@@ -37,8 +37,8 @@
 #include <uapi/linux/nfv.h>
 
 struct nfvk_session {
-	struct mutex lock;
-	struct mutex map_lock;
+	struct mutex lock;			/* see above, as the others */
+	struct mutex map_lock;			/* ports[], for mmap() */
 	bool greeted;
 	struct nfvk_port __rcu *ports[NFV_PORTS_MAX];
 	wait_queue_head_t wait;			/* poll() */
@@ -48,7 +48,7 @@ struct nfvk_session {
 struct nfvk_queue {
 	struct nfvk_port *port;
 	unsigned int index;
-	spinlock_t lock;
+	spinlock_t lock;			/* all below but map and user, whose pages do not move */
 	u32 entries, mask;
 	u32 prod, passed;			/* own copies: positions below are filled, freed */
 	u64 held_bytes;				/* of skbs, with overhead */
@@ -93,6 +93,7 @@ int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args);
 int nfvk_port_detach(struct nfvk_session *s, u32 id);
 void nfvk_port_detach_all(struct nfvk_session *s);
 int nfvk_port_stats(struct nfvk_session *s, struct nfv_stats *stats);
+void nfvk_miss(struct nfvk_port *port, enum nfv_miss why);	/* any context */
 
 /* Under RCU, or one of the session's locks. NULL: there is none. */
 static inline struct nfvk_port *nfvk_port_get(struct nfvk_session *s, u32 id)
@@ -128,15 +129,5 @@ struct nfvk_held {
 
 /* Under RCU. last: take it out of the ring. 0 or -ESTALE. */
 int nfvk_queue_get(struct nfvk_queue *q, u32 pos, bool last, struct nfvk_held *held);
-
-static inline void nfvk_miss(struct nfvk_port *port, enum nfv_miss why)
-{
-	struct nfvk_counters *c = get_cpu_ptr(port->counters);
-
-	u64_stats_update_begin(&c->syncp);
-	u64_stats_inc(&c->missed[why]);
-	u64_stats_update_end(&c->syncp);
-	put_cpu_ptr(port->counters);
-}
 
 #endif

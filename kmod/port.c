@@ -4,6 +4,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "nfvk.h"
+#include "trace.h"
 
 static void publish(struct nfvk_session *s, u32 id, struct nfvk_port *port)
 {
@@ -154,6 +155,17 @@ void nfvk_port_detach_all(struct nfvk_session *s)
 	synchronize_rcu();
 	list_for_each_entry_safe(port, next, &taken, all)
 		free_port(port);
+}
+
+void nfvk_miss(struct nfvk_port *port, enum nfv_miss why)
+{
+	struct nfvk_counters *c = get_cpu_ptr(port->counters);
+
+	u64_stats_update_begin(&c->syncp);
+	u64_stats_inc(&c->missed[why]);
+	u64_stats_update_end(&c->syncp);
+	put_cpu_ptr(port->counters);
+	trace_drop(port->id, why);
 }
 
 static void sum(struct nfvk_port *port, struct nfv_stats *stats)

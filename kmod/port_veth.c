@@ -19,7 +19,7 @@
 #include <net/net_namespace.h>
 #include "compat.h"
 #include "nfvk.h"
-#include "trace.h"
+
 
 static LIST_HEAD(ports);	/* under RTNL */
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# setup.sh [-n] [build|demo|check|bench|kernel|debug]... - install with apt what is missing.
+# setup.sh [-n] [build|module|demo|kernel|debug|check|bench]... - install with apt what is missing.
 #
 # Says nothing when nothing is missing; -n only says what is. Default: all.
 set -eu
@@ -13,10 +13,15 @@ build="make gcc meson ninja-build pkg-config git
 run="iproute2 iputils-ping ethtool iperf3 socat util-linux procps"
 guests="qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod"
 demo="$build $run $guests"
-check="$demo user-mode-linux dpdk-dev
+# The module for the kernel that runs, if that is one of Debian's.
+module="make gcc"
+case $(uname -r) in
+*-amd64) module+=" linux-headers-$(uname -r)" ;;
+esac
+# The module in machines; their kernels are fetched, not installed.
+kernel="$demo bc sparse pahole xz-utils dpdk-dev python3"
+check="$kernel user-mode-linux
 	cppcheck clang-tidy-14 clang-format-14"
-# For the kernel module and machines that run it; its kernels are fetched, not installed.
-kernel="$demo bc sparse pahole xz-utils"
 # shellcheck disable=SC2034 # all are used by name
 bench="$check openvswitch-switch-dpdk"
 # shellcheck disable=SC2034
@@ -33,8 +38,8 @@ wanted=
 [ $# -gt 0 ] || set -- bench debug
 for kind; do
 	case $kind in
-	build | demo | check | bench | kernel | debug) wanted+=" ${!kind}" ;;
-	*) echo "usage: setup.sh [-n] [build|demo|check|bench|kernel|debug]..." >&2; exit 2 ;;
+	build | module | demo | kernel | debug | check | bench) wanted+=" ${!kind}" ;;
+	*) echo "usage: setup.sh [-n] [build|module|demo|kernel|debug|check|bench]..." >&2; exit 2 ;;
 	esac
 done
 

@@ -21,6 +21,9 @@ done
 check "parameters: the smallest" load ring_entries=64 held_kib=256 held_ms=10
 check "parameters: they can be read" [ "$(cat /sys/module/nfv/parameters/{ring_entries,held_kib,held_ms} | tr '\n' ' ')" = "64 256 10 " ]
 check "device node: root's alone" [ "$(stat -c %a:%u /dev/nfv)" = 600:0 ]
+for event in rx tx drop; do
+	check "tracepoint nfv:$event" [ -d /sys/kernel/tracing/events/nfv/$event ]
+done
 unload
 
 # Traffic that has nothing to do with it goes on meanwhile.

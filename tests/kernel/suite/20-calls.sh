@@ -22,6 +22,7 @@ program()
 }
 
 load held_ms=300
+for event in rx tx drop; do echo 1 >/sys/kernel/tracing/events/nfv/$event/enable; done
 [ -z "$SLOW" ] || export NFV_KERNEL_SLOW=1
 program ring "$BUILD/tests/kernel/ktest_ring"
 program call "$BUILD/tests/kernel/ktest_call"
@@ -30,5 +31,7 @@ calls=20000
 for seed in 1 2 3; do
 	check "random calls, seed $seed" "$BUILD/tests/kernel/kfuzz-ioctl" $seed $calls
 done
+for event in rx tx drop; do echo 0 >/sys/kernel/tracing/events/nfv/$event/enable; done
+check "tracepoints were seen, at least the last ones" grep -q ': \(rx\|tx\|drop\): port=' /sys/kernel/tracing/trace
 check "nothing of all that is left" unload
 finish

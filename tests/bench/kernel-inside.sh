@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The part of kernel.sh that runs inside the machine. Containers x and y, guest vm; each has
+# eth0 on nfvd and eth1 on a bridge (the guest's by vhost-net). nfvd's container ports
+# change between module and packet from sample to sample.
+. "$(dirname "$0")/../kernel/suite/lib.sh"
+
+raw=$BUILD/bench/raw-kernel.jsonl
+say() { printf '[%4d s] %s\n' $SECONDS "$*"; }
+die() { say "failed: $*"; tail -n 30 "$WORK"/*.log; exit 1; }
+sample() { printf '{"case":"%s","who":"%s","unit":"%s","value":%s}\n' "$@" >>"$raw"; }
+field() { python3 -c "import json, sys; print(eval(sys.argv[1], {'r': json.load(sys.stdin)}))" "$1"; }
+
+# Frames and system calls of nfvd from $1 to $2
+cost() { echo "$(pair "$1" "$2" frames) $(pair "$1" "$2" syscalls)"; }
+# syscalls CASE WHO FROM TO "FRAMES SYSCALLS" (as they were before)
+syscalls()
+{
+	set -- "$1" "$2" $(cost "$3" "$4") $5
+	[ "$3" -le "$5" ] || sample "$1" "$2" syscalls/frame "$(awk -v f=$(($3 - $5)) -v s=$(($4 - $6)) 'BEGIN { printf "%.4f", s / f }')"
+}
+
+# from x to ADDRESS
+tcp_out() { in_ns x iperf3 -J -c "$1" -t "$NFV_SECONDS" ${2:-} | field 'r["end"]["sum_received"]["bits_per_second"] / 1e9'; }
+rtt() { in_ns x nfvctl -j probe rtt "$1" time 2 | field 'r["rtt_us"]["p50"]'; }
+
+modprobe -qa kvm_amd kvm_intel vhost_net tun pktgen
+[ -w /dev/kvm ] || die "no nested KVM"
+export NFV_ACCEL=kvm
+: >"$raw"
+load || die "insmod"
+start_nfvd
+nfvctl shortcut off >/dev/null
+ip link add br0 type bridge
+ip link set br0 up
+n=1
+for name in x y; do
+	mk_container $name 10.0.0.$n/24
+	ip link add br-$name type veth peer name eth1 netns $name
+	ip -n $name addr add 10.0.1.$n/24 dev eth1
+	ip -n $name link set eth1 up
+	ip link set br-$name master br0 up
+	n=$((n + 1))
+done
+ip tuntap add tap0 mode tap vnet_hdr
+ip link set tap0 master br0 up
+nfvctl attach kvm vm >/dev/null
+"$GUEST" run qemu vm --socket $STATE/vm.sock --ip 10.0.0.9/24 \
+	--extra -netdev --extra tap,id=t,ifname=tap0,script=no,downscript=no,vhost=on \
+	--extra -device --extra virtio-net-pci,netdev=t,mac=52:54:00:00:00:99,romfile= >>"$WORK/vm.log" 2>&1 &
+guest_wait vm 240 || die "the guest does not boot"
+guest_exec vm 'ip addr add 10.0.1.9/24 dev eth1; ip link set eth1 up' || die "eth1 of the guest"
+serve y
+wait_for "in_ns x ping -q -c 1 -W 2 10.0.1.9" 30 || die "the guest over the bridge"
+
+# use MODE: of both containers' ports
+use()
+{
+	local name
+
+	for name in x y; do
+		nfvctl detach $name >/dev/null 2>&1
+		attach $name mode "$1" >/dev/null || die "attach $name mode $1"
+	done
+	wait_for "in_ns x ping -q -c 1 -W 2 10.0.0.9 && in_ns x ping -q -c 1 -W 2 10.0.0.2" 30 || die "ping, $1"
+}
+
+ledger() { printf '{"case":"%s","ledger":%s}\n' "$1" "$(nfvctl -j ledger | tr -d '\n')" >>"$raw"; }
+
+# measure WHO SUBNET
+measure()
+{
+	local who=$1 net=$2 out in before
+
+	[ "$who" = bridge-vhost-net ] || before=$(cost x vm)
+	out=$(tcp_out 10.0.$net.9) || die "TCP, $who"
+	[ "$who" = bridge-vhost-net ] || syscalls syscalls-container-to-vm "$who" x vm "$before"
+	[ "$who" = bridge-vhost-net ] || before=$(cost vm x)
+	in=$(tcp_out 10.0.$net.9 -R) || die "TCP -R, $who"
+	[ "$who" = bridge-vhost-net ] || syscalls syscalls-vm-to-container "$who" vm x "$before"
+	sample tcp-container-to-vm "$who" Gb/s "$out"
+	sample tcp-vm-to-container "$who" Gb/s "$in"
+	sample tcp-vm-container-module "$who" Gb/s "$(awk -v a="$out" -v b="$in" 'BEGIN { print (a + b) / 2 }')"
+	[ "$who" != nfvd ] || ledger tcp-vm-container-module
+	sample rtt-vm-container-module "$who" us "$(rtt 10.0.$net.9)"
+	[ "$who" != nfvd ] || ledger rtt-vm-container-module
+	sample tcp-container-container-module "$who" Gb/s "$(tcp_out 10.0.$net.2)"
+	[ "$who" != nfvd ] || ledger tcp-container-container-module
+}
+
+# small WHO - 60-byte frames in bulk from x to the guest; nobody there wants them
+small()
+{
+	local before mac pg=/proc/net/pktgen
+
+	mac=$(guest_exec vm 'cat /sys/class/net/eth0/address')
+	before=$(cost x vm)
+	in_ns x bash -c "echo rem_device_all >$pg/kpktgend_0; echo add_device eth0 >$pg/kpktgend_0
+		for set in 'count 20000' 'pkt_size 60' 'delay 0' 'dst_mac $mac' 'dst 10.0.0.9' 'clone_skb 0'; do
+			echo \"\$set\" >$pg/eth0; done; echo start >$pg/pgctrl" || die "pktgen"
+	syscalls syscalls-small-frames "$1" x vm "$before"
+}
+
+for ((round = 1; round <= NFV_ROUNDS; round++)); do
+	say "round $round of $NFV_ROUNDS"
+	use module
+	measure nfvd 0
+	small nfvd
+	use packet
+	measure packet 0
+	small packet
+	measure bridge-vhost-net 1
+done
+nfvctl ledger
+nfvctl drops
+guest_kill vm 2>/dev/null
+exit 0

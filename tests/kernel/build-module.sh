@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# build-module.sh 6.1|6.12|debug [ABI-VERSION] - nfv.ko for that kernel, outside the tree, all
+# warnings errors, sparse's too; with another version of its interface if asked for. Prints its path.
+set -eu
+cd "$(dirname "$0")/../.."
+case $1 in
+debug) read -r release folder < <(tests/kernel/debug-kernel.sh) ;;
+*) read -r release folder < <(tests/kernel/fetch-kernel.sh "$1") ;;
+esac
+dir=$(realpath -m "${NFV_BUILD:-build}")/kernel/$release${2:+-abi$2}
+rm -rf "$dir"
+mkdir -p "$dir"
+cp -r Kbuild kmod include "$dir/"
+[ -z "${2:-}" ] || sed -i "s/^\(#define NFV_ABI_VERSION\t*\).*/\1$2/" "$dir/include/uapi/linux/nfv.h"
+check=
+! command -v sparse >/dev/null || check=C=2
+make -s -C "$folder/build" M="$dir" W=1 $check KCFLAGS=-Werror >"$dir/log" 2>&1 </dev/null || { cat "$dir/log" >&2; exit 1; }
+if grep -i warning "$dir/log" >&2; then
+	exit 1
+fi
+echo "$dir/kmod/nfv.ko"
