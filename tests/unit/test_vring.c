@@ -84,6 +84,24 @@ static void take_split_header(void **state)
 	guest_free(&g);
 }
 
+/* The guest's own business: the header's bytes are read from one place, twelve times. */
+static void take_aliased_header(void **state)
+{
+	struct guest g;
+
+	guest_init(&g, 32, false, true);
+	guest_fill(&g, GUEST_DATA, 300, 7);
+	for (unsigned int i = 0; i < 12; i++)
+		guest_desc(&g, i, GUEST_DATA, 1, N, i + 1);
+	guest_desc(&g, 12, GUEST_DATA + 8, 30, N, 13);
+	guest_desc(&g, 13, GUEST_DATA + 8, 100, 0, 0);
+	guest_post(&g, 0);
+	assert_int_equal(take(&g), 1);
+	assert_int_equal(frames[0].len, 130);
+	assert_int_equal(g.vr.fault, NFVD_NO_FAULT);
+	guest_free(&g);
+}
+
 static void take_indirect_across_regions(void **state)
 {
 	uint64_t table = GUEST_GPA + GUEST_SIZE - 24;	/* the second entry is cut in the middle */
@@ -498,6 +516,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(take_one_descriptor),
 		cmocka_unit_test(take_split_header),
+		cmocka_unit_test(take_aliased_header),
 		cmocka_unit_test(take_indirect_across_regions),
 		cmocka_unit_test(short_chains_are_dropped),
 		cmocka_unit_test(bad_chains_fence),
