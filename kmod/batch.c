@@ -189,7 +189,10 @@ static struct sk_buff *alloc_frame(u32 len)
 	return skb;
 }
 
-/* Protocol, network header, offloads. The frame's first NFV_HDR_MAX bytes are linear, and ours alone. */
+/*
+ * Protocol, network header, offloads. The frame's first NFV_HDR_MAX bytes are linear, and
+ * ours alone. skb->dev is set: what looks at headers asks for the namespace.
+ */
 static int dress(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet)
 {
 	__be16 proto = eth_hdr(skb)->h_proto;
@@ -203,7 +206,7 @@ static int dress(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet)
 	return virtio_net_hdr_to_skb(skb, (const struct virtio_net_hdr *)vnet, true);
 }
 
-static int build_frame(const struct nfv_op *op, struct iov_iter *iter, struct sk_buff **out)
+static int build_frame(struct iov_iter *iter, struct sk_buff **out)
 {
 	size_t len = iov_iter_count(iter);
 	struct sk_buff *skb;
@@ -217,15 +220,13 @@ static int build_frame(const struct nfv_op *op, struct iov_iter *iter, struct sk
 	if (!skb)
 		return -ENOMEM;
 	err = skb_copy_datagram_from_iter(skb, 0, iter, len);
-	if (!err) {
-		skb_reset_mac_header(skb);
-		err = dress(skb, &op->vnet);
-	}
-	if (err)
+	if (err) {
 		kfree_skb(skb);
-	else
-		*out = skb;
-	return err;
+		return err;
+	}
+	skb_reset_mac_header(skb);
+	*out = skb;
+	return 0;
 }
 
 static int do_send(const struct nfv_op *op, struct sk_buff **out)
@@ -236,7 +237,7 @@ static int do_send(const struct nfv_op *op, struct sk_buff **out)
 
 	if (err < 0)
 		return err;
-	err = build_frame(op, &iter, out);
+	err = build_frame(&iter, out);
 	kfree(iov);
 	return err;
 }
@@ -259,15 +260,27 @@ static int prepare(struct nfvk_session *s, const struct nfv_op *op, struct sk_bu
 	}
 }
 
+static bool set_device(struct sk_buff *skb, struct nfvk_port *port)
+{
+	skb->dev = rcu_dereference(port->dev);
+	return skb->dev;
+}
+
 static int transmit(struct nfvk_session *s, const struct nfv_op *op, struct sk_buff *skb)
 {
 	struct nfvk_port *port = nfvk_port_get(s, op->port);
 	u32 len = skb->len;
-	int ret;
+	int ret = 0;
 
-	if (!port) {
+	if (!port)
+		ret = -ENOENT;
+	else if (!set_device(skb, port))
+		ret = -ENODEV;
+	else if (op->code == NFV_OP_SEND)
+		ret = dress(skb, &op->vnet);
+	if (ret) {
 		kfree_skb(skb);
-		return -ENOENT;
+		return ret;
 	}
 	ret = nfvk_veth_xmit(port, skb);
 	trace_tx(op->port, len, ret);

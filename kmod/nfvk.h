@@ -106,7 +106,7 @@ static inline struct nfvk_port *nfvk_port_get(struct nfvk_session *s, u32 id)
 /* port_veth.c */
 int nfvk_veth_attach(struct nfvk_port *port, const struct nfv_attach *args);	/* publishes port->dev */
 void nfvk_veth_detach(struct nfvk_port *port);	/* when it returns, no softirq uses the port */
-/* BH disabled, under RCU. Consumes skb, whose data starts at the Ethernet header. Bytes sent or -errno. */
+/* BH disabled, under RCU. Consumes skb: data at the Ethernet header, dev is port's. Bytes sent or -errno. */
 int nfvk_veth_xmit(struct nfvk_port *port, struct sk_buff *skb);
 int nfvk_veth_init(void);
 void nfvk_veth_fini(void);

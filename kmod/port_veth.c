@@ -142,14 +142,12 @@ static bool tagged(const struct sk_buff *skb)
 
 int nfvk_veth_xmit(struct nfvk_port *port, struct sk_buff *skb)
 {
-	struct net_device *dev = rcu_dereference(port->dev);
+	struct net_device *dev = skb->dev;
 	u32 len = skb->len + (skb_vlan_tag_present(skb) ? VLAN_HLEN : 0), n = 1;
 	netdev_features_t features;
 	int err = 0;
 
-	if (!dev)
-		err = -ENODEV;
-	else if (!netif_running(dev) || !netif_carrier_ok(dev))
+	if (!netif_running(dev) || !netif_carrier_ok(dev))
 		err = -ENETDOWN;
 	else if (!skb_is_gso(skb) && len > READ_ONCE(dev->mtu) + ETH_HLEN + (tagged(skb) ? VLAN_HLEN : 0))
 		err = -EMSGSIZE;
@@ -157,7 +155,6 @@ int nfvk_veth_xmit(struct nfvk_port *port, struct sk_buff *skb)
 		kfree_skb(skb);
 		return err;
 	}
-	skb->dev = dev;
 	features = netif_skb_features(skb);
 	if (skb_is_gso(skb) && !skb_gso_ok(skb, features | NETIF_F_GSO_ROBUST))
 		err = xmit_segments(dev, skb, features, &n);

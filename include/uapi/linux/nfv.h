@@ -46,7 +46,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 
-#define NFV_ABI_VERSION		1	/* equal on both sides, or HELLO is refused */
+#define NFV_ABI_VERSION		1u	/* equal on both sides, or HELLO is refused */
 #define NFV_PORTS_MAX		256	/* of one session */
 #define NFV_QUEUES_MAX		8	/* of one port */
 #define NFV_HDR_MAX		128	/* bytes of a frame that its ring entry holds */
