@@ -128,10 +128,10 @@ assert()
 	fi
 }
 
-# wait_for 'COMMAND' SECONDS - until it succeeds.
+# wait_for 'COMMAND' SECONDS - until it succeeds; NFV_PATIENCE times as long on a slow machine.
 wait_for()
 {
-	local limit=$((SECONDS + ${2:-10}))
+	local limit=$((SECONDS + ${2:-10} * ${NFV_PATIENCE:-1}))
 
 	until eval "$1" >/dev/null 2>&1; do
 		[ $SECONDS -lt $limit ] || return 1

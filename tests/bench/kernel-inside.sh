@@ -23,7 +23,7 @@ syscalls()
 
 # from x to ADDRESS
 tcp_out() { in_ns x iperf3 -J -c "$1" -t "$NFV_SECONDS" ${2:-} | field 'r["end"]["sum_received"]["bits_per_second"] / 1e9'; }
-rtt() { in_ns x nfvctl -j probe rtt "$1" time 2 | field 'r["rtt_us"]["p50"]'; }
+rtt() { in_ns x "$NFVCTL" -j probe rtt "$1" time 2 | field 'r["rtt_us"]["p50"]'; }
 
 modprobe -qa kvm_amd kvm_intel vhost_net tun pktgen
 [ -w /dev/kvm ] || die "no nested KVM"
@@ -49,6 +49,7 @@ nfvctl attach kvm vm >/dev/null
 "$GUEST" run qemu vm --socket $STATE/vm.sock --ip 10.0.0.9/24 \
 	--extra -netdev --extra tap,id=t,ifname=tap0,script=no,downscript=no,vhost=on \
 	--extra -device --extra virtio-net-pci,netdev=t,mac=52:54:00:00:00:99,romfile= >>"$WORK/vm.log" 2>&1 &
+GUEST_PID[vm]=$!
 guest_wait vm 240 || die "the guest does not boot"
 guest_exec vm 'ip addr add 10.0.1.9/24 dev eth1; ip link set eth1 up' || die "eth1 of the guest"
 serve y
@@ -114,5 +115,5 @@ for ((round = 1; round <= NFV_ROUNDS; round++)); do
 done
 nfvctl ledger
 nfvctl drops
-guest_kill vm 2>/dev/null
-exit 0
+guest_kill vm
+finish

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -377,6 +378,12 @@ static void *send_numbered(void *arg)
 {
 	uint8_t mine[200];
 	int sock = raw_open("c0");
+	cpu_set_t one;
+
+	/* What is sent from two CPUs has no order. */
+	CPU_ZERO(&one);
+	CPU_SET(1, &one);
+	sched_setaffinity(0, sizeof(one), &one);
 
 	for (uint32_t i = 0; i < NUMBERED; i++) {
 		make_frame(mine, sizeof(mine), i);

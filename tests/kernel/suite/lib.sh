@@ -7,7 +7,7 @@
 ns_enter "$@"
 
 SLOW=
-[ "$NFV_KERNEL" != debug ] || SLOW=1
+[ "$NFV_KERNEL" != debug ] || SLOW=1 NFV_PATIENCE=8
 modprobe -qa veth sch_ingress cls_bpf bridge macvlan || true
 
 load() { insmod "$NFV_KO" "$@"; }
