@@ -10,6 +10,13 @@ SLOW=
 [ "$NFV_KERNEL" != debug ] || SLOW=1 NFV_PATIENCE=8
 modprobe -qa veth sch_ingress cls_bpf bridge macvlan || true
 
+# Whoever asks for failing allocations gets them for all kinds: those that may wait, and small ones, too.
+if [ -d /sys/kernel/debug/failslab ]; then
+	echo N >/sys/kernel/debug/failslab/ignore-gfp-wait
+	echo N >/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait
+	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+fi
+
 load() { insmod "$NFV_KO" "$@"; }
 loaded() { [ -d /sys/module/nfv ]; }
 unload() { rmmod nfv; }
