@@ -61,11 +61,14 @@ install: build
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
 # The source to where dkms looks for it; then for the kernel that runs, and each that will be installed.
-DKMS	:= /usr/src/nfv-$(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' kmod/dkms.conf)
+DKMS_VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' kmod/dkms.conf)
+DKMS_SOURCE := /usr/src/nfv-$(DKMS_VERSION)
 install-dkms:
 	@command -v dkms >/dev/null || { echo 'no dkms; try: apt-get install dkms' >&2; exit 1; }
-	@rm -rf $(DKMS) && mkdir -p $(DKMS) && cp -r Kbuild kmod include LICENSES $(DKMS) && mv $(DKMS)/kmod/dkms.conf $(DKMS)
-	@dkms install --force $(DKMS)
+	@dkms remove nfv/$(DKMS_VERSION) --all >/dev/null 2>&1 || true
+	@rm -rf $(DKMS_SOURCE) && mkdir -p $(DKMS_SOURCE) && cp -r Kbuild kmod include LICENSES $(DKMS_SOURCE)
+	@mv $(DKMS_SOURCE)/kmod/dkms.conf $(DKMS_SOURCE)
+	@dkms install nfv/$(DKMS_VERSION)
 
 clean:
 	@rm -rf $(BUILD) $(BUILD).log Module.symvers modules.order .Module.symvers.cmd .modules.order.cmd

@@ -40,12 +40,15 @@ if present; then
 	exit 0
 fi
 
-work=$(mktemp -d "$cache/build.XXXXXX")
+# What killed builds have left; there is no other now.
+rm -rf "$cache"/debug-build.*
+work=$(mktemp -d "$cache/debug-build.XXXXXX")
 log=$work/log
 tree=$work/tree
+make=
 # shellcheck disable=SC2154 # set when it runs
-trap 'status=$?; [ $status = 0 ] || tail -n 25 "$log" >&2; rm -rf "$work"; exit $status' EXIT
-trap 'exit 1' INT TERM
+trap 'status=$?; [ -z "$make" ] || kill "$make" || true; [ $status = 0 ] || tail -n 25 "$log" >&2; rm -rf "$work"; exit $status' EXIT
+trap 'exit 1' HUP INT TERM
 : >"$log"
 # Who asks for a kernel in a make has variables that are none of its business.
 unset MAKEFLAGS MFLAGS MAKELEVEL ARCH CROSS_COMPILE KBUILD_OUTPUT
@@ -58,13 +61,19 @@ tar -xJf $source -C "$tree" --strip-components=1 --no-same-owner \
 
 cd "$tree"
 make -s KCONFIG_ALLCONFIG="$config" allnoconfig >>"$log" 2>&1 || die "cannot configure"
+# What is unknown, or lacks what it depends on, is dropped without a word.
 missing=$(grep -E '^(CONFIG_|# CONFIG_.* is not set)' "$config" | grep -vxFf .config) || true
-[ -z "$missing" ] || die "not to be had:" $missing
+[ -z "$missing" ] || die "not to be had: $missing"
 
 say "building it, about ten minutes with two processors"
-make -j "$(nproc)" bzImage modules 2>&1 | tee -a "$log" |
-	awk '$1 == "CC" && ++n % 250 == 0 { print n; fflush() }' |
-	while read -r n; do say "$n files compiled, $SECONDS s"; done || die "cannot build"
+setpriv --pdeathsig TERM make -j "$(nproc)" bzImage modules >>"$log" 2>&1 {lock}>&- &
+make=$!
+while kill -0 $make 2>/dev/null; do
+	sleep 1
+	[ $((SECONDS % 30)) != 0 ] || say "$(grep -c '^  CC' "$log") of about 1400 files, $SECONDS s"
+done
+wait $make || { make=; grep -m 20 -A 5 -E 'error:|Error [0-9]' "$log" >&2 || true; die "cannot build"; }
+make=
 
 release=$(make -s kernelrelease)
 mkdir -p "$work/kernel/lib/modules/$release"
