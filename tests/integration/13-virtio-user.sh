@@ -55,6 +55,7 @@ conservation()
 	for ((i = 0; i < 20; i++)); do
 		conserved || return 1
 	done
+	wait_for "[ \$(pair p0 p1 frames) -gt $first ]" 5 || echo "$first frames, and no more"
 	[ "$(pair p0 p1 frames)" -gt "$first" ]
 }
 

@@ -105,7 +105,9 @@ if command -v dpdk-testpmd >/dev/null; then
 	copies_of c1 vu >/dev/null
 	copies_of vu c1 >/dev/null
 	check "container and virtio-user: ping" in_ns c1 ping -q -c 20 -i 0.05 -s 1400 -W 5 10.0.0.77
-	check "container to virtio-user: one copy" [ "$(copies_of c1 vu)" = 1.00 ]
+	# A multicast frame of c1's that c3's packet socket needs here counts two.
+	once() { echo "$1 copies per frame"; awk -v c="$1" 'BEGIN { exit !(c >= 1 && c <= 1.1) }'; }
+	check "container to virtio-user: one copy" once "$(copies_of c1 vu)"
 	check "virtio-user to container: one copy" [ "$(copies_of vu c1)" = 1.00 ]
 	kill -KILL $testpmd
 	wait $testpmd 2>/dev/null
@@ -219,7 +221,9 @@ killed()
 	stop $STARTED
 	[ "$(refcount)" = 0 ] || { echo "refcount $(refcount)"; return 1; }
 	start_nfvd
-	attach c1 >/dev/null && attach c7 >/dev/null && in_ns c1 ping -q -c 1 -W 10 10.0.0.7 || return 1
+	attach c1 >/dev/null && attach c7 >/dev/null || return 1
+	# c1 may just have given up asking for the address.
+	wait_for "in_ns c1 ping -q -c 1 -W 1 10.0.0.7" 20 || { echo "no answer"; return 1; }
 	[ $start -lt $((2000 * ${NFV_PATIENCE:-1})) ] || { echo "$start ms"; return 1; }
 }
 kills="1 2 3 4 5"
