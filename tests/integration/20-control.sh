@@ -74,9 +74,13 @@ out_of_descriptors()
 	"$EVIL" "$SOCKET" hold 20 >"$WORK/held" &
 	holder=$!
 	assert 'wait_for "grep -q held $WORK/held" 5' "control: 20 clients connect"
-	ticks=$(cpu_ticks)
-	sleep 1		# the time over which CPU use is measured
-	ticks=$(($(cpu_ticks) - ticks))
+	# Whoever spins does so in each of these seconds; clients of before may take one to be dealt with.
+	for _ in 1 2 3; do
+		ticks=$(cpu_ticks)
+		sleep 1
+		ticks=$(($(cpu_ticks) - ticks))
+		[ $ticks -ge 10 ] || break
+	done
 	check "control: out of descriptors, nfvd does not spin" [ "$ticks" -lt 10 ]
 	kill -KILL "$holder"
 	wait "$holder" 2>/dev/null

@@ -51,7 +51,8 @@ check "the shortcut had nothing to do with it" [ "$(pair c1 c2 shortcut_frames)"
 check "to a packet socket: here, then there" cost c1 c3 10.0.0.3 2.00
 copies_of c3 c1 >/dev/null
 iperf_pair c1 10.0.0.3 1 >/dev/null
-check "from a packet socket: here, then there" [ "$(copies_of c3 c1)" = 2.00 ]
+twice() { echo "$1 copies per frame"; awk -v c="$1" 'BEGIN { exit !(c >= 1.9 && c <= 2) }'; }
+check "from a packet socket: here, then there" twice "$(copies_of c3 c1)"
 check "conserved" conserved
 check "UDP super-frames arrive" in_ns c1 iperf3 -u -c 10.0.0.2 -b 50M -l 1400 -t 1
 # What virtio has no word for on older kernels is cut before it gets into the ring.
