@@ -91,6 +91,7 @@ static bool set_offloads(struct sk_buff *skb, const struct nfvk_xen_frame *f)
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	skb->csum_start = skb_headroom(skb) + start;
 	skb->csum_offset = offset;
+	skb_set_transport_header(skb, start);
 	if (!f->gso_size)
 		return true;
 	if (offset != offsetof(struct tcphdr, check) || f->gso_size < GSO_SIZE_MIN)
@@ -100,7 +101,16 @@ static bool set_offloads(struct sk_buff *skb, const struct nfvk_xen_frame *f)
 		return true;
 	skb_shinfo(skb)->gso_size = f->gso_size;
 	skb_shinfo(skb)->gso_type = f->gso_type == XEN_NETIF_GSO_TYPE_TCPV4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+	skb_shinfo(skb)->gso_type |= SKB_GSO_DODGY;
 	return true;
+}
+
+static void set_protocol(struct sk_buff *skb)
+{
+	__be16 proto = eth_hdr(skb)->h_proto;
+
+	skb->protocol = eth_proto_is_802_3(proto) ? proto : htons(ETH_P_802_2);
+	skb_set_network_header(skb, eth_type_vlan(proto) ? VLAN_ETH_HLEN : ETH_HLEN);
 }
 
 static void hold(struct nfvk_xen_queue *q, struct sk_buff *skb, const struct nfvk_xen_frame *f)
@@ -129,6 +139,7 @@ static void receive(struct nfvk_xen_queue *q, struct nfvk_port *port, const stru
 	}
 	skb_put_data(skb, header, min_t(u32, f->len, NFV_HDR_MAX));
 	skb_reset_mac_header(skb);
+	set_protocol(skb);
 	if (f->len > NFV_HDR_MAX)
 		hold(q, skb, f);
 	else
@@ -459,9 +470,14 @@ static bool tx_work(const struct nfvk_xen_queue *q)
 	return READ_ONCE(q->tx.sring->req_prod) != READ_ONCE(q->tx.req_cons);
 }
 
-static bool rx_work(const struct nfvk_xen_queue *q)
+/* New slots are work, too, if only to take note of: else their event would pass for a spurious one. */
+static bool rx_work(struct nfvk_xen_queue *q)
 {
-	return !skb_queue_empty_lockless(&q->waiting) || READ_ONCE(q->stalled);
+	u32 prod = READ_ONCE(q->rx.sring->req_prod);
+	bool news = prod != q->rx_seen;
+
+	q->rx_seen = prod;
+	return news || !skb_queue_empty_lockless(&q->waiting);
 }
 
 static irqreturn_t interrupted(struct nfvk_xen_queue *q, int irq, int eoi, bool work)

@@ -94,6 +94,7 @@ struct nfvk_xen_queue {
 	/* The guest's Rx. */
 	spinlock_t rx_lock;
 	struct xen_netif_rx_back_ring rx;
+	u32 rx_seen;				/* its producer index at the last interrupt */
 	struct sk_buff_head waiting;		/* for slots */
 	u32 waiting_bytes;
 	bool stalled;				/* frames have waited in vain: no more until slots come */
