@@ -6,7 +6,7 @@
 # change between module and packet from sample to sample.
 . "$(dirname "$0")/../kernel/suite/lib.sh"
 
-raw=$BUILD/bench/raw-kernel.jsonl
+raw=$WORK/round.jsonl	# of the round that runs
 say() { printf '[%4d s] %s\n' $SECONDS "$*"; }
 die() { say "failed: $*"; tail -n 30 "$WORK"/*.log; exit 1; }
 sample() { printf '{"case":"%s","who":"%s","unit":"%s","value":%s}\n' "$@" >>"$raw"; }
@@ -25,10 +25,9 @@ syscalls()
 tcp_out() { in_ns x iperf3 -J -c "$1" -t "$NFV_SECONDS" ${2:-} | field 'r["end"]["sum_received"]["bits_per_second"] / 1e9'; }
 rtt() { in_ns x "$NFVCTL" -j probe rtt "$1" time 2 | field 'r["rtt_us"]["p50"]'; }
 
-modprobe -qa kvm_amd kvm_intel vhost_net tun pktgen
+modprobe -qa vhost_net tun pktgen kvm_amd kvm_intel
 [ -w /dev/kvm ] || die "no nested KVM"
 export NFV_ACCEL=kvm
-: >"$raw"
 load || die "insmod"
 start_nfvd
 nfvctl shortcut off >/dev/null
@@ -105,6 +104,7 @@ small()
 
 for ((round = 1; round <= NFV_ROUNDS; round++)); do
 	say "round $round of $NFV_ROUNDS"
+	: >"$raw"
 	use module
 	measure nfvd 0
 	small nfvd
@@ -112,6 +112,7 @@ for ((round = 1; round <= NFV_ROUNDS; round++)); do
 	measure packet 0
 	small packet
 	measure bridge-vhost-net 1
+	cat "$raw" >>"$BUILD/bench/raw-kernel.jsonl"
 done
 nfvctl ledger
 nfvctl drops

@@ -4,12 +4,7 @@
 # A nested KVM guest over vhost-user, and a container through the module: one copy each way.
 . "$(dirname "$0")/lib.sh"
 
-# An emulated processor's emulated virtualization does not get along with a second
-# one (QEMU 7.2): the guest's death may hang, the kernel's page tables be lost.
-echo 0 >/sys/devices/system/cpu/cpu1/online
-modprobe -qa kvm_amd kvm_intel
-[ -w /dev/kvm ] || { skip "a nested guest" "/dev/kvm"; exit 0; }
-export NFV_ACCEL=kvm
+nested_kvm || { skip "a nested guest" "/dev/kvm"; exit 0; }
 load
 start_nfvd
 mk_container c1 10.0.0.1/24

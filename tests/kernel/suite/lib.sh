@@ -17,6 +17,16 @@ if [ -d /sys/kernel/debug/failslab ]; then
 	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
 fi
 
+# For a guest in the machine. An emulated processor's emulated virtualization does not get along
+# with a second one (QEMU 7.2): the guest hangs or dies, the kernel's page tables may be lost.
+nested_kvm()
+{
+	echo 0 >/sys/devices/system/cpu/cpu1/online
+	modprobe -qa kvm_amd kvm_intel
+	export NFV_ACCEL=kvm
+	[ -w /dev/kvm ]
+}
+
 load() { insmod "$NFV_KO" "$@"; }
 loaded() { [ -d /sys/module/nfv ]; }
 unload() { rmmod nfv; }
