@@ -335,6 +335,7 @@ static void xen_show(struct nfvd_port *port, json_t *obj)
 
 const struct nfvd_port_ops nfvd_port_xen = {
 	.type = "xen",
+	.mode = "module",
 	.attach = xen_attach,
 	.detach = xen_detach,
 	.rx = nfvd_kmod_rx,

@@ -167,7 +167,7 @@ static int restore_headers(struct sk_buff *skb, const struct nfvk_held *held)
 	return 0;
 }
 
-static bool to_xen(struct nfvk_session *s, u32 id)
+static bool is_xen(struct nfvk_session *s, u32 id)
 {
 	struct nfvk_port *port;
 	bool xen;
@@ -191,7 +191,7 @@ static int forward_from_guest(struct nfvk_held *held, struct nfv_op *op, bool xe
 	err = fetch(held, &op->vnet);
 	if (err)
 		return err;
-	op->copies++;
+	op->copies = 1 + xen;
 	op->code = NFV_OP_SEND;
 	*out = held->skb;
 	return 0;
@@ -199,14 +199,15 @@ static int forward_from_guest(struct nfvk_held *held, struct nfv_op *op, bool xe
 
 static int do_forward(struct nfvk_session *s, struct nfv_op *op, struct sk_buff **out)
 {
-	bool xen = to_xen(s, op->port);
+	bool xen = is_xen(s, op->port);
 	struct nfvk_held held;
 	struct sk_buff *skb;
 	int err = get_frame(s, op->handle, is_last(op), &held);
 
 	if (err)
 		return err;
-	op->copies = xen;
+	/* A guest's frame that is here was copied here. */
+	op->copies = xen || is_xen(s, op->handle >> 40);
 	if (nfvk_in_guest(held.skb))
 		return forward_from_guest(&held, op, xen, out);
 	/* A clone while it stays held, or while another operation is copying from it. */
@@ -291,7 +292,7 @@ static int do_send(struct nfvk_session *s, struct nfv_op *op, struct sk_buff **o
 		return err;
 	err = build_frame(&iter, out);
 	kfree(iov);
-	op->copies = 1 + to_xen(s, op->port);
+	op->copies = 1 + is_xen(s, op->port);
 	return err;
 }
 
