@@ -19,7 +19,7 @@ case $(uname -r) in
 *-amd64) module+=" linux-headers-$(uname -r)" ;;
 esac
 # The module in machines; their kernels are fetched, not installed.
-kernel="$demo bc sparse pahole xz-utils dpdk-dev python3"
+kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
 check="$kernel user-mode-linux
 	cppcheck clang-tidy-14 clang-format-14"
 # shellcheck disable=SC2034 # all are used by name
