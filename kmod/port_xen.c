@@ -520,13 +520,20 @@ int nfvk_xen_queue_init(struct nfvk_xen_queue *q)
 	if (!q->header)
 		return -ENOMEM;
 	netif_napi_add(q->vif->dev, &q->napi, poll);
-	napi_enable(&q->napi);
 	return 0;
 }
 
-/* Look at both rings: whoever had them before may have left requests in them. */
+/*
+ * Whoever had the rings before may have left requests in them, and may have answered the
+ * last ones when it could not notify any more: look, and have the guest look.
+ */
 void nfvk_xen_queue_start(struct nfvk_xen_queue *q)
 {
+	notify_remote_via_irq(q->tx_irq);
+	if (q->rx_irq != q->tx_irq)
+		notify_remote_via_irq(q->rx_irq);
+	/* Not before: an event may come as soon as it is bound, before tx_irq and rx_irq are known. */
+	napi_enable(&q->napi);
 	local_bh_disable();
 	napi_schedule(&q->napi);
 	local_bh_enable();

@@ -130,10 +130,10 @@ extern struct mutex nfvk_vifs_lock;
 struct nfvk_vif *nfvk_vif_find(u32 domid, u32 devid);	/* under vifs_lock */
 void nfvk_vif_each_queue(void (*fn)(struct nfvk_xen_queue *q, void *arg), void *arg);	/* under vifs_lock */
 
-/* port_xen.c; process context. open: q->tx and q->rx are attached to mapped rings. */
+/* port_xen.c; process context. init, bind events, start; q->tx and q->rx are attached to mapped rings. */
 int nfvk_xen_queue_init(struct nfvk_xen_queue *q);
 void nfvk_xen_queue_start(struct nfvk_xen_queue *q);
-/* When it returns nothing refers to the rings any more. Under vifs_lock, vif->connected false, a grace period after that. */
+/* Of a started one. When it returns nothing refers to the rings any more. Under vifs_lock, vif->connected false, a grace period after that. */
 void nfvk_xen_queue_stop(struct nfvk_xen_queue *q);
 void nfvk_xen_queue_free(struct nfvk_xen_queue *q);
 irqreturn_t nfvk_xen_tx_interrupt(int irq, void *q);

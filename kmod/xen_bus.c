@@ -226,8 +226,6 @@ static struct nfvk_xen_queue *make_queue(struct nfvk_vif *vif, unsigned int i)
 		err = connect_queue(q, dir);
 	kfree(dir);
 	if (err) {
-		if (q->header)
-			napi_disable(&q->napi);
 		free_queue(q);
 		return ERR_PTR(err);
 	}
@@ -272,9 +270,6 @@ static int make_queues(struct nfvk_vif *vif)
 			int err = PTR_ERR(vif->queue[i]);
 
 			xenbus_dev_fatal(vif->xb, err, "queue %d: its rings or event channels cannot be used", i);
-			/* Those before it run already, but nobody has seen them. */
-			for (int k = 0; k < i; k++)
-				nfvk_xen_queue_stop(vif->queue[k]);
 			free_queues(vif, i);
 			return err;
 		}

@@ -91,11 +91,12 @@ check "vm3 starts on xen-netback" domu_start vm3 10.0.0.3/24 mac=00:16:3e:00:00:
 check "vm4, too" domu_start vm4 10.0.0.4/24 mac=00:16:3e:00:00:14,bridge=br0,script=vif-test
 check "their driver is xen-netback" [ "$(driver_of vm3)" = vif ]
 check "ping over the bridge" domu_exec vm3 'ping -c 3 10.0.0.4'
-domu_exec vm3 'iperf3 -c 10.0.0.4 -t 20 >/tmp/long 2>&1; echo $? >/tmp/long.status' >/dev/null 2>&1 &
+domu_exec vm3 'iperf3 -c 10.0.0.4 -t 45 >/tmp/long 2>&1; echo $? >/tmp/long.status' 90 >/dev/null 2>&1 &
 sleep 3
 check "vm3 taken over under traffic" nfvctl attach xen vm3 domid "$(domid vm3)"
 check "vm4, too" nfvctl attach xen vm4 domid "$(domid vm4)"
-moved() { wait_for "[ \$(pair vm3 vm4 bytes) -gt 1000000 ]" 10; }
+# TCP waits twice as long each time that it tries again.
+moved() { wait_for "[ \$(pair vm3 vm4 bytes) -gt 1000000 ]" 30; }
 check "the traffic is here now" moved
 check "vm3 given back under traffic" nfvctl detach vm3
 check "vm4, too" nfvctl detach vm4
