@@ -18,7 +18,7 @@ if [ ! -e "$folder/vmlinux" ]; then
 	' 28 b5 2f fd') payload | zstd -dcq >"$file" 2>/dev/null || true ;;
 	*) echo "vmlinux.sh: $folder/vmlinuz: packed in another way" >&2; exit 1 ;;
 	esac
-	[ "$(head -c 4 "$file")" = $'\x7fELF' ] || { echo "vmlinux.sh: $folder/vmlinuz: cannot unpack" >&2; exit 1; }
+	[ "$(stat -c %s "$file")" = "$(payload | tail -c 4 | od -An -tu4 | tr -d ' ')" ] || { echo "vmlinux.sh: $folder/vmlinuz: cannot unpack" >&2; exit 1; }
 	chmod 644 "$file"
 	mv "$file" "$folder/vmlinux"
 fi
