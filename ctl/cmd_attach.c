@@ -31,6 +31,13 @@ static const struct ctl_arg netdev_args[] = {
 	{ NULL, 0, false, 0, 0, NULL }
 };
 
+static const struct ctl_arg xen_args[] = {
+	{ "domid", ARG_NUMBER, true, 1, 0x7fef, NULL },
+	{ "devid", ARG_NUMBER, false, 0, 65535, NULL },
+	MACS,
+	{ NULL, 0, false, 0, 0, NULL }
+};
+
 /* "open 0.1, bind 0.3" from {"open": 100, "bind": 300}. */
 static void steps_text(json_t *steps, char *buf, size_t size)
 {
@@ -94,6 +101,11 @@ int cmd_attach_veth(int argc, char **argv, struct ctl_err *err)
 int cmd_attach_netdev(int argc, char **argv, struct ctl_err *err)
 {
 	return attach("netdev", netdev_args, argc, argv, err);
+}
+
+int cmd_attach_xen(int argc, char **argv, struct ctl_err *err)
+{
+	return attach("xen", xen_args, argc, argv, err);
 }
 
 int cmd_detach(int argc, char **argv, struct ctl_err *err)

@@ -108,6 +108,42 @@ static void check_module(void)
 		     "nfv.ko is not loaded: containers are reached through packet sockets, with a copy more");
 }
 
+/* The first word of a file; empty: it cannot be read. */
+static const char *word_of(const char *path, char word[64])
+{
+	FILE *f = fopen(path, "r");
+
+	word[0] = 0;
+	if (f) {
+		if (fscanf(f, "%63s", word) != 1)
+			word[0] = 0;
+		fclose(f);
+	}
+	return word;
+}
+
+static void check_xen(void)
+{
+	char word[64], major[64], minor[64];
+
+	if (strcmp(word_of("/sys/hypervisor/type", word), "xen"))
+		return;
+	word_of("/sys/hypervisor/version/major", major);
+	word_of("/sys/hypervisor/version/minor", minor);
+	if (!access("/sys/bus/xen-backend", F_OK))
+		find(OK, "xen", NULL, "Xen %s.%s, %s can have backends", major, minor,
+		     strstr(word_of("/proc/xen/capabilities", word), "control_d") ? "dom0" : "this domain");
+	else
+		find(WARN, "xen", "modprobe -a xen-evtchn xen-gntdev", "Xen %s.%s, but no backends in this kernel", major, minor);
+	if (!access("/sys/bus/xen-backend/drivers/nfv-vif", F_OK))
+		find(OK, "xen", NULL, "nfv.ko serves guests' network interfaces%s",
+		     access("/sys/bus/xen-backend/drivers/vif", F_OK) ? "" : ", beside xen-netback");
+	else
+		find(WARN, "xen", "make module && insmod kmod/nfv.ko", "nfv.ko is not loaded: no xen ports");
+	if (access("/etc/xen/scripts/vif-nfv", X_OK))
+		find(WARN, "xen", "make install", "no /etc/xen/scripts/vif-nfv: guests are not attached when they start");
+}
+
 /* What should be a socket and is something else. */
 static bool in_the_way(const char *path)
 {
@@ -255,6 +291,7 @@ int cmd_doctor(int argc, char **argv, struct ctl_err *err)
 	check_kvm();
 	check_btf();
 	check_module();
+	check_xen();
 	json_array_foreach(findings, i, f)
 		if (!strcmp(string(f, "level"), BAD))
 			rc = CTL_FAILED;

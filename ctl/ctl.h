@@ -94,6 +94,7 @@ bool kvm_runs(char *why, size_t size);
 int cmd_attach_kvm(int argc, char **argv, struct ctl_err *err);
 int cmd_attach_veth(int argc, char **argv, struct ctl_err *err);
 int cmd_attach_netdev(int argc, char **argv, struct ctl_err *err);
+int cmd_attach_xen(int argc, char **argv, struct ctl_err *err);
 int cmd_detach(int argc, char **argv, struct ctl_err *err);
 int cmd_show(int argc, char **argv, struct ctl_err *err);
 int cmd_stats(int argc, char **argv, struct ctl_err *err);

@@ -19,6 +19,8 @@ static const struct ctl_command attach_commands[] = {
 	  "a container, by either end of its veth pair", cmd_attach_veth, NULL },
 	{ "netdev", "NAME dev IFNAME [macs N]",
 	  "any other Linux network device (tap, vxlan, bond, physical)", cmd_attach_netdev, NULL },
+	{ "xen", "NAME domid N [devid N] [macs N]",
+	  "a Xen guest's network interface, from xen-netback if that has it", cmd_attach_xen, NULL },
 	{ NULL, NULL, NULL, NULL, NULL }
 };
 
@@ -38,7 +40,7 @@ static const struct ctl_command probe_commands[] = {
 };
 
 static const struct ctl_command commands[] = {
-	{ "attach", "kvm|veth|netdev NAME ...", "make an endpoint a port of the switch", NULL, attach_commands },
+	{ "attach", "kvm|veth|netdev|xen NAME ...", "make an endpoint a port of the switch", NULL, attach_commands },
 	{ "detach", "NAME", "take a port off the switch", cmd_detach, NULL },
 	{ "show", "[NAME] [time S]", "ports; with 'time', their rates over S seconds", cmd_show, NULL },
 	{ "stats", "[NAME]", "counters of each port", cmd_stats, NULL },

@@ -21,7 +21,7 @@ extern uint64_t nfvd_started_us;
 /* config.c: 0, or an exit status plus 1 with a message on stderr. */
 int nfvd_config_parse(int argc, char **argv);
 
-/* port_kmod.c: why the kernel module is there and not used, or NULL. */
+/* kmod.c: why the kernel module is there and not used, or NULL. */
 const char *nfvd_kmod_refusal(void);
 
 /* state.c: own the state directory, or say who does. 0 or -errno. */

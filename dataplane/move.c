@@ -98,6 +98,6 @@ void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, uns
 			continue;
 		pending[i]->iov = &w->pool[slot];
 		pending[i]->iov_n = 1;
-		pending[i]->origin_copies = 1;
+		pending[i]->origin_copies = c.op[i].copies;
 	}
 }

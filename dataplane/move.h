@@ -112,7 +112,7 @@ enum nfvd_drop nfvd_kernel_reason(int result);
 struct nfvd_worker;
 void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l);
 
-/* port_kmod.c: n operations in one system call; each has its result afterwards. Any worker. */
+/* kmod.c: n operations in one system call; each has its result afterwards. Any worker. */
 void nfvd_kernel_batch(struct nfv_op *ops, unsigned int n);
 
 /*
@@ -127,19 +127,19 @@ static inline unsigned int nfvd_move_to_msg(struct nfvd_frame *f, struct iovec *
 	return f->iov_n + 2;
 }
 
-/* The kernel handed the frame itself on. */
-static inline void nfvd_forwarded(struct nfvd_ledger *l, const struct nfvd_frame *f)
+/* The module says how many copies it made: none if it handed the frame itself on. */
+static inline void nfvd_moved_by_kernel(struct nfvd_ledger *l, const struct nfvd_frame *f, unsigned int copies)
 {
+	copies += f->origin_copies;
 	l->frames++;
 	l->bytes += f->len;
+	l->copies += copies;
+	l->copied_bytes += (uint64_t)copies * f->len;
 }
 
 static inline void nfvd_moved(struct nfvd_ledger *l, const struct nfvd_frame *f)
 {
-	l->frames++;
-	l->bytes += f->len;
-	l->copies += 1 + f->origin_copies;
-	l->copied_bytes += (uint64_t)(1 + f->origin_copies) * f->len;
+	nfvd_moved_by_kernel(l, f, 1);
 }
 
 #endif

@@ -129,9 +129,9 @@ int nfvd_link_get(int netns, const char *name, int ifindex, struct nfvd_link *li
 	return talk(netns, nlh, parse_link, link);
 }
 
-int nfvd_link_set_up(int ifindex, bool up)
+/* A request to change a device, in buf. */
+static struct nlmsghdr *change(char *buf, int ifindex, unsigned int mask, unsigned int flags)
 {
-	char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct ifinfomsg *ifi;
 
@@ -140,8 +140,24 @@ int nfvd_link_set_up(int ifindex, bool up)
 	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	ifi->ifi_family = AF_UNSPEC;
 	ifi->ifi_index = ifindex;
-	ifi->ifi_change = IFF_UP;
-	ifi->ifi_flags = up ? IFF_UP : 0;
+	ifi->ifi_change = mask;
+	ifi->ifi_flags = flags;
+	return nlh;
+}
+
+int nfvd_link_set_up(int ifindex, bool up)
+{
+	char buf[256];
+
+	return talk(-1, change(buf, ifindex, IFF_UP, up ? IFF_UP : 0), NULL, NULL);
+}
+
+int nfvd_link_set_master(int ifindex, int master)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = change(buf, ifindex, 0, 0);
+
+	mnl_attr_put_u32(nlh, IFLA_MASTER, master);
 	return talk(-1, nlh, NULL, NULL);
 }
 

@@ -28,6 +28,9 @@ int nfvd_link_get(int netns, const char *name, int ifindex, struct nfvd_link *li
 /* Set a device of nfvd's own namespace up or down. 0 or -errno. */
 int nfvd_link_set_up(int ifindex, bool up);
 
+/* Put a device of nfvd's own namespace into a bridge. 0 or -errno. */
+int nfvd_link_set_master(int ifindex, int master);
+
 /* Open a network namespace: a name under /run/netns, an absolute path, or (name NULL) a pid. fd or -errno. */
 int nfvd_netns_open(const char *name, int pid);
 

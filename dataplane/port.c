@@ -23,7 +23,7 @@ const struct nfvd_reason nfvd_reasons[NFVD_N_REASONS] = {
 };
 
 static const struct nfvd_port_ops *const types[] = {
-	&nfvd_port_vhost, &nfvd_port_veth_module, &nfvd_port_veth, &nfvd_port_netdev,
+	&nfvd_port_vhost, &nfvd_port_veth_module, &nfvd_port_veth, &nfvd_port_netdev, &nfvd_port_xen,
 };
 
 int nfvd_err(struct nfvd_err *err, int code, const char *fmt, ...)
@@ -117,7 +117,7 @@ static const struct nfvd_port_ops *find_type(const char *type, const char *mode,
 	if (known)
 		nfvd_err(err, NFV_RPC_E_PARAMS, "a %.32s port has no mode '%.32s'", type, mode);
 	else
-		nfvd_err(err, NFV_RPC_E_PARAMS, "no port type '%.32s' (kvm, veth, netdev)", type);
+		nfvd_err(err, NFV_RPC_E_PARAMS, "no port type '%.32s' (kvm, veth, netdev, xen)", type);
 	return NULL;
 }
 

@@ -142,6 +142,7 @@ void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned in
 /* Any thread: count an event that is no frame. */
 void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n);
 
-extern const struct nfvd_port_ops nfvd_port_vhost, nfvd_port_veth_module, nfvd_port_veth, nfvd_port_netdev;
+extern const struct nfvd_port_ops nfvd_port_vhost, nfvd_port_veth_module, nfvd_port_veth, nfvd_port_netdev,
+				  nfvd_port_xen;
 
 #endif

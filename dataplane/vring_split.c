@@ -458,7 +458,7 @@ static void finish_pending(struct nfvd_vring *vr, struct nfvd_frame **frames, en
 		int result = pending.copies.op[i].result;
 
 		if (likely(result >= 0)) {
-			nfvd_moved(l, frames[frame]);
+			nfvd_moved_by_kernel(l, frames[frame], pending.copies.op[i].copies);
 			continue;
 		}
 		results[frame] = nfvd_kernel_reason(result);

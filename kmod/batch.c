@@ -98,13 +98,31 @@ static int copy_frame(const struct nfvk_held *held, const struct nfv_op *op)
 	return err ?: held->len - op->offset;
 }
 
-static int do_copy(struct nfvk_session *s, const struct nfv_op *op)
+/* Of a frame in a guest's memory: bring it here, and be done with the guest before anything sleeps. */
+static int fetch(struct nfvk_held *held, struct nfv_vnet_hdr *vnet)
 {
+	int err = nfvk_xen_fetch(&held->skb, vnet);
+
+	if (err)
+		kfree_skb(held->skb);
+	return err;
+}
+
+static int do_copy(struct nfvk_session *s, struct nfv_op *op)
+{
+	struct nfv_vnet_hdr unused;
 	struct nfvk_held held;
 	int ret = get_frame(s, op->handle, is_last(op), &held);
 
 	if (ret)
 		return ret;
+	op->copies = 1;
+	if (nfvk_in_guest(held.skb)) {
+		ret = fetch(&held, &unused);
+		if (ret)
+			return ret;
+		op->copies++;
+	}
 	ret = copy_frame(&held, op);
 	consume_skb(held.skb);
 	if (ret > 0)
@@ -149,14 +167,49 @@ static int restore_headers(struct sk_buff *skb, const struct nfvk_held *held)
 	return 0;
 }
 
-static int do_forward(struct nfvk_session *s, const struct nfv_op *op, struct sk_buff **out)
+static bool is_xen(struct nfvk_session *s, u32 id)
 {
+	struct nfvk_port *port;
+	bool xen;
+
+	rcu_read_lock();
+	port = nfvk_port_get(s, id);
+	xen = port && port->ops->xen;
+	rcu_read_unlock();
+	return xen;
+}
+
+/* From guest to guest as it is, if nobody else has it; else as a frame of our own, to be looked at like one from the daemon. */
+static int forward_from_guest(struct nfvk_held *held, struct nfv_op *op, bool xen, struct sk_buff **out)
+{
+	int err;
+
+	if (xen && !skb_shared(held->skb)) {
+		*out = held->skb;
+		return 0;
+	}
+	err = fetch(held, &op->vnet);
+	if (err)
+		return err;
+	op->copies = 1 + xen;
+	op->code = NFV_OP_SEND;
+	*out = held->skb;
+	return 0;
+}
+
+static int do_forward(struct nfvk_session *s, struct nfv_op *op, struct sk_buff **out)
+{
+	bool xen = is_xen(s, op->port);
 	struct nfvk_held held;
 	struct sk_buff *skb;
 	int err = get_frame(s, op->handle, is_last(op), &held);
 
 	if (err)
 		return err;
+	/* A guest's frame that is here was copied here. */
+	op->copies = xen || is_xen(s, op->handle >> 40);
+	if (nfvk_in_guest(held.skb))
+		return forward_from_guest(&held, op, xen, out);
 	/* A clone while it stays held, or while another operation is copying from it. */
 	skb = skb_share_check(held.skb, GFP_KERNEL);
 	if (!skb)
@@ -173,7 +226,7 @@ static int do_forward(struct nfvk_session *s, const struct nfv_op *op, struct sk
 
 /* ---- frames from the daemon's memory ---- */
 
-static struct sk_buff *alloc_frame(u32 len)
+struct sk_buff *nfvk_alloc_frame(u32 len)
 {
 	u32 linear = len <= LINEAR_MAX ? len : NFV_HDR_MAX;
 	struct sk_buff *skb;
@@ -216,7 +269,7 @@ static int build_frame(struct iov_iter *iter, struct sk_buff **out)
 		return -EINVAL;
 	if (len > NFV_FRAME_MAX)
 		return -EMSGSIZE;
-	skb = alloc_frame(len);
+	skb = nfvk_alloc_frame(len);
 	if (!skb)
 		return -ENOMEM;
 	err = skb_copy_datagram_from_iter(skb, 0, iter, len);
@@ -229,7 +282,7 @@ static int build_frame(struct iov_iter *iter, struct sk_buff **out)
 	return 0;
 }
 
-static int do_send(const struct nfv_op *op, struct sk_buff **out)
+static int do_send(struct nfvk_session *s, struct nfv_op *op, struct sk_buff **out)
 {
 	struct iovec fast[FAST_IOV], *iov;
 	struct iov_iter iter;
@@ -239,12 +292,13 @@ static int do_send(const struct nfv_op *op, struct sk_buff **out)
 		return err;
 	err = build_frame(&iter, out);
 	kfree(iov);
+	op->copies = 1 + is_xen(s, op->port);
 	return err;
 }
 
 /* ---- the batch ---- */
 
-static int prepare(struct nfvk_session *s, const struct nfv_op *op, struct sk_buff **out)
+static int prepare(struct nfvk_session *s, struct nfv_op *op, struct sk_buff **out)
 {
 	if (!nfvk_op_ok(op))
 		return -EINVAL;
@@ -252,7 +306,7 @@ static int prepare(struct nfvk_session *s, const struct nfv_op *op, struct sk_bu
 	case NFV_OP_COPY:
 		return do_copy(s, op);
 	case NFV_OP_SEND:
-		return do_send(op, out);
+		return do_send(s, op, out);
 	case NFV_OP_FORWARD:
 		return do_forward(s, op, out);
 	default:
@@ -282,20 +336,38 @@ static int transmit(struct nfvk_session *s, const struct nfv_op *op, struct sk_b
 		kfree_skb(skb);
 		return ret;
 	}
-	ret = nfvk_veth_xmit(port, skb);
+	ret = port->ops->xmit(port, skb);
 	trace_tx(op->port, len, ret);
 	if (ret > 0 && op->code == NFV_OP_SEND)
 		count_copy(port, ret);
 	return ret;
 }
 
+static void flush(struct nfvk_session *s, u32 id)
+{
+	struct nfvk_port *port = nfvk_port_get(s, id);
+
+	if (port && rcu_access_pointer(port->dev) && port->ops->flush)
+		port->ops->flush(port);
+}
+
 static void transmit_all(struct nfvk_session *s, struct nfv_op *ops, struct sk_buff **out, u32 n)
 {
+	u32 last = NFV_PORTS_MAX;
+
 	local_bh_disable();
 	rcu_read_lock();
-	for (u32 i = 0; i < n; i++)
-		if (out[i])
-			ops[i].result = transmit(s, &ops[i], out[i]);
+	for (u32 i = 0; i < n; i++) {
+		if (!out[i])
+			continue;
+		/* Frames of one port come in a row. */
+		if (ops[i].port != last && last != NFV_PORTS_MAX)
+			flush(s, last);
+		last = ops[i].port;
+		ops[i].result = transmit(s, &ops[i], out[i]);
+	}
+	if (last != NFV_PORTS_MAX)
+		flush(s, last);
 	rcu_read_unlock();
 	local_bh_enable();
 }
@@ -324,7 +396,7 @@ int nfvk_batch(struct nfvk_session *s, const struct nfv_batch *batch)
 	if (frames)
 		transmit_all(s, ops, out, batch->n);
 	for (u32 i = 0; i < batch->n && !err; i++)
-		err = put_user(ops[i].result, &user[i].result);
+		err = put_user(ops[i].result, &user[i].result) ?: put_user(ops[i].copies, &user[i].copies);
 	kfree(out);
 free_ops:
 	kfree(ops);

@@ -15,9 +15,14 @@ static inline bool nfvk_ring_entries_ok(__u32 n, __u32 max)
 
 static inline bool nfvk_attach_ok(const struct nfv_attach *a, __u32 entries_max)
 {
-	return a->type == NFV_PORT_NETDEV && a->ifindex > 0 && a->netns_fd >= -1 && a->queues &&
-	       a->queues <= NFV_QUEUES_MAX && nfvk_ring_entries_ok(a->entries, entries_max) && !a->flags &&
-	       !a->port && !a->map_bytes && !a->reserved[0] && !a->reserved[1];
+	if (a->type == NFV_PORT_NETDEV) {
+		if (a->ifindex <= 0 || a->netns_fd < -1 || a->domid || a->devid)
+			return false;
+	} else if (a->type != NFV_PORT_XEN || a->ifindex || a->netns_fd != -1) {
+		return false;
+	}
+	return a->queues && a->queues <= NFV_QUEUES_MAX && nfvk_ring_entries_ok(a->entries, entries_max) &&
+	       !a->flags && !a->port && !a->map_bytes;
 }
 
 static inline bool nfvk_batch_ok(const struct nfv_batch *b)
@@ -37,7 +42,7 @@ static inline bool nfvk_op_ok(const struct nfv_op *op)
 	bool frame = op->code != NFV_OP_SEND, iov = op->code == NFV_OP_COPY || op->code == NFV_OP_SEND;
 	bool port = op->code == NFV_OP_SEND || op->code == NFV_OP_FORWARD;
 
-	if (op->code < NFV_OP_COPY || op->code > NFV_OP_DROP || op->pad)
+	if (op->code < NFV_OP_COPY || op->code > NFV_OP_DROP || op->copies)
 		return false;
 	if (op->flags && (op->flags != NFV_OP_LAST || (op->code != NFV_OP_COPY && op->code != NFV_OP_FORWARD)))
 		return false;

@@ -65,15 +65,24 @@ static int __init nfv_init(void)
 
 	if (err)
 		return err;
+	err = nfvk_xen_init();
+	if (err)
+		goto veth;
 	err = misc_register(&device);
 	if (err)
-		nfvk_veth_fini();
+		goto xen;
+	return 0;
+xen:
+	nfvk_xen_fini();
+veth:
+	nfvk_veth_fini();
 	return err;
 }
 
 static void __exit nfv_exit(void)
 {
 	misc_deregister(&device);
+	nfvk_xen_fini();
 	nfvk_veth_fini();
 }
 

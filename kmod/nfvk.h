@@ -7,6 +7,7 @@
  *	batch.c		NFV_IOC_BATCH
  *	port.c		a session's ports: attach, detach, statistics
  *	port_veth.c	port type netdev: rx_handler, transmit, the device's coming and going
+ *	port_xen.c	port type xen, with xen_*.c: see xen.h
  *	queue.c		rx ring and held frames
  *	check.h		what a caller's bytes are checked for; compiled in user space too
  *	compat.h	differences between kernel versions
@@ -66,8 +67,27 @@ struct nfvk_counters {
 	struct u64_stats_sync syncp;
 };
 
+struct nfvk_port;
+
+/* A port type. */
+struct nfvk_port_ops {
+	int (*attach)(struct nfvk_port *port, const struct nfv_attach *args);	/* publishes port->dev */
+	void (*detach)(struct nfvk_port *port);	/* when it returns, no softirq uses the port */
+	/*
+	 * BH disabled, under RCU. Consumes skb: data at the Ethernet header, dev is port's. Bytes
+	 * sent or -errno. The skb may be nfvk_in_guest() if xen is set.
+	 */
+	int (*xmit)(struct nfvk_port *port, struct sk_buff *skb);
+	void (*flush)(struct nfvk_port *port);	/* after some xmit, in the same section. May be NULL */
+	void (*expire)(struct nfvk_port *port);	/* every held_ms, under RCU. May be NULL */
+	void (*stats)(struct nfvk_port *port, struct nfv_stats *stats);	/* under RCU. May be NULL */
+	bool xen;
+};
+
 struct nfvk_port {
 	struct nfvk_session *session;
+	const struct nfvk_port_ops *ops;
+	void *priv;				/* the type's */
 	u32 id;
 	struct net_device __rcu *dev;		/* NULL: gone */
 	netdevice_tracker tracker;
@@ -87,6 +107,8 @@ extern const struct file_operations nfvk_fops;
 
 /* batch.c: process context, no lock held. */
 int nfvk_batch(struct nfvk_session *s, const struct nfv_batch *batch);
+/* An skb of len bytes with room for headers before them; its first NFV_HDR_MAX bytes are linear. May sleep. */
+struct sk_buff *nfvk_alloc_frame(u32 len);
 
 /* port.c: no lock held. */
 int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args);
@@ -104,12 +126,28 @@ static inline struct nfvk_port *nfvk_port_get(struct nfvk_session *s, u32 id)
 }
 
 /* port_veth.c */
-int nfvk_veth_attach(struct nfvk_port *port, const struct nfv_attach *args);	/* publishes port->dev */
-void nfvk_veth_detach(struct nfvk_port *port);	/* when it returns, no softirq uses the port */
-/* BH disabled, under RCU. Consumes skb: data at the Ethernet header, dev is port's. Bytes sent or -errno. */
-int nfvk_veth_xmit(struct nfvk_port *port, struct sk_buff *skb);
+extern const struct nfvk_port_ops nfvk_port_veth;
 int nfvk_veth_init(void);
 void nfvk_veth_fini(void);
+
+/* port_xen.c, xen_bus.c */
+#if IS_ENABLED(CONFIG_XEN_BACKEND)
+extern const struct nfvk_port_ops nfvk_port_xen;
+int nfvk_xen_init(void);
+void nfvk_xen_fini(void);
+/* Is this a held frame whose payload is still in its guest's memory? */
+bool nfvk_in_guest(const struct sk_buff *skb);
+/*
+ * Replace such a frame by one that has its payload, and tell its offloads. May sleep.
+ * The caller's reference is consumed, but for an error: 0, -ENOMEM, -EINVAL, -EIO.
+ */
+int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet);
+#else
+static inline int nfvk_xen_init(void) { return 0; }
+static inline void nfvk_xen_fini(void) { }
+static inline bool nfvk_in_guest(const struct sk_buff *skb) { return false; }
+static inline int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet) { return -EINVAL; }
+#endif
 
 /* queue.c */
 int nfvk_queue_init(struct nfvk_queue *q, struct nfvk_port *port, unsigned int index, u32 entries);
@@ -118,6 +156,7 @@ size_t nfvk_queue_map_bytes(u32 entries);	/* of NFV_MMAP_ENTRIES, whole pages */
 /* Softirq. Hold skb (data at the Ethernet header, owned by nobody else) and tell the daemon. Consumes it. */
 void nfvk_queue_put(struct nfvk_queue *q, struct sk_buff *skb);
 void nfvk_queue_expire(struct nfvk_queue *q);
+void nfvk_queue_flush(struct nfvk_queue *q);	/* let go of all that is held */
 
 /* A held frame, for one operation. */
 struct nfvk_held {

@@ -3,6 +3,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <xen/xen.h>
 #include "nfvk.h"
 #include "trace.h"
 
@@ -55,7 +56,8 @@ static int init_queue(struct nfvk_port *port, unsigned int i, const struct nfv_a
 	return 0;
 }
 
-static struct nfvk_port *make_port(struct nfvk_session *s, const struct nfv_attach *args)
+static struct nfvk_port *make_port(struct nfvk_session *s, const struct nfvk_port_ops *ops,
+				   const struct nfv_attach *args)
 {
 	struct nfvk_port *port = kvzalloc(struct_size(port, queue, args->queues), GFP_KERNEL);
 	int err;
@@ -63,6 +65,7 @@ static struct nfvk_port *make_port(struct nfvk_session *s, const struct nfv_atta
 	if (!port)
 		return ERR_PTR(-ENOMEM);
 	port->session = s;
+	port->ops = ops;
 	port->nr_queues = args->queues;
 	INIT_LIST_HEAD(&port->all);
 	port->counters = netdev_alloc_pcpu_stats(struct nfvk_counters);
@@ -85,7 +88,7 @@ static int add(struct nfvk_session *s, struct nfvk_port *port, const struct nfv_
 		port->id++;
 	if (port->id == NFV_PORTS_MAX)
 		return -ENOSPC;
-	err = nfvk_veth_attach(port, args);
+	err = port->ops->attach(port, args);
 	if (err)
 		return err;
 	publish(s, port->id, port);
@@ -93,11 +96,26 @@ static int add(struct nfvk_session *s, struct nfvk_port *port, const struct nfv_
 	return 0;
 }
 
+static const struct nfvk_port_ops *ops_of(u32 type)
+{
+	if (type == NFV_PORT_NETDEV)
+		return &nfvk_port_veth;
+#if IS_ENABLED(CONFIG_XEN_BACKEND)
+	if (type == NFV_PORT_XEN && xen_domain())
+		return &nfvk_port_xen;
+#endif
+	return NULL;
+}
+
 int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args)
 {
-	struct nfvk_port *port = make_port(s, args);
+	const struct nfvk_port_ops *ops = ops_of(args->type);
+	struct nfvk_port *port;
 	int err;
 
+	if (!ops)
+		return -EOPNOTSUPP;
+	port = make_port(s, ops, args);
 	if (IS_ERR(port))
 		return PTR_ERR(port);
 	mutex_lock(&s->lock);
@@ -121,7 +139,7 @@ static struct nfvk_port *take(struct nfvk_session *s, u32 id)
 	port = nfvk_port_get(s, id);
 	if (port) {
 		publish(s, id, NULL);
-		nfvk_veth_detach(port);
+		port->ops->detach(port);
 	}
 	mutex_unlock(&s->lock);
 	return port;
@@ -220,6 +238,8 @@ int nfvk_port_stats(struct nfvk_session *s, struct nfv_stats *stats)
 	stats->held_kib = bytes >> 10;
 	if (!rcu_access_pointer(port->dev))
 		stats->state |= NFV_STATE_GONE;
+	else if (port->ops->stats)
+		port->ops->stats(port, stats);
 	rcu_read_unlock();
 	return 0;
 }

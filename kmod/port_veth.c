@@ -140,7 +140,7 @@ static bool tagged(const struct sk_buff *skb)
 	return skb_vlan_tag_present(skb) || eth_type_vlan(skb->protocol);
 }
 
-int nfvk_veth_xmit(struct nfvk_port *port, struct sk_buff *skb)
+static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 {
 	struct net_device *dev = skb->dev;
 	u32 len = skb->len + (skb_vlan_tag_present(skb) ? VLAN_HLEN : 0), n = 1;
@@ -225,7 +225,7 @@ static struct net *net_of(const struct nfv_attach *args)
 	return IS_ERR(net) ? ERR_PTR(-EBADF) : net;
 }
 
-int nfvk_veth_attach(struct nfvk_port *port, const struct nfv_attach *args)
+static int attach(struct nfvk_port *port, const struct nfv_attach *args)
 {
 	struct net *net = net_of(args);
 	struct net_device *dev;
@@ -246,12 +246,18 @@ int nfvk_veth_attach(struct nfvk_port *port, const struct nfv_attach *args)
 	return err;
 }
 
-void nfvk_veth_detach(struct nfvk_port *port)
+static void detach(struct nfvk_port *port)
 {
 	rtnl_lock();
 	leave_device(port);
 	rtnl_unlock();
 }
+
+const struct nfvk_port_ops nfvk_port_veth = {
+	.attach = attach,
+	.detach = detach,
+	.xmit = xmit,
+};
 
 static int on_event(struct notifier_block *nb, unsigned long event, void *info)
 {

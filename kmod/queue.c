@@ -209,6 +209,18 @@ int nfvk_queue_get(struct nfvk_queue *q, u32 pos, bool last, struct nfvk_held *h
 	return err;
 }
 
+void nfvk_queue_flush(struct nfvk_queue *q)
+{
+	struct sk_buff_head all;
+
+	__skb_queue_head_init(&all);
+	spin_lock_bh(&q->lock);
+	for (u32 pos = q->passed; pos != q->prod; pos++)
+		take_to(q, pos, &all);
+	spin_unlock_bh(&q->lock);
+	free_list(&all);
+}
+
 void nfvk_queue_expire(struct nfvk_queue *q)
 {
 	unsigned long limit = msecs_to_jiffies(nfvk_held_ms);

@@ -25,6 +25,8 @@ static void expire(struct work_struct *work)
 		port = nfvk_port_get(s, id);
 		for (unsigned int i = 0; port && i < port->nr_queues; i++)
 			nfvk_queue_expire(&port->queue[i]);
+		if (port && port->ops->expire)
+			port->ops->expire(port);
 		rcu_read_unlock();
 		any |= !!port;
 	}

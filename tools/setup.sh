@@ -8,7 +8,7 @@ set -eu
 
 build="make gcc meson ninja-build pkg-config git
 	libdpdk-dev liburcu-dev libbpf-dev libelf-dev zlib1g-dev libjansson-dev
-	libsystemd-dev libmnl-dev libnuma-dev libcmocka-dev
+	libsystemd-dev libmnl-dev libxen-dev libnuma-dev libcmocka-dev
 	clang-14 llvm-14 libclang-rt-14-dev bpftool"
 run="iproute2 iputils-ping ethtool iperf3 socat util-linux procps"
 guests="qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod"
@@ -19,7 +19,7 @@ case $(uname -r) in
 *-amd64) module+=" linux-headers-$(uname -r)" ;;
 esac
 # The module in machines; their kernels are fetched, not installed.
-kernel="$demo bc sparse pahole xz-utils dpdk-dev python3"
+kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
 check="$kernel user-mode-linux
 	cppcheck clang-tidy-14 clang-format-14"
 # shellcheck disable=SC2034 # all are used by name

@@ -27,6 +27,7 @@
  *	veth	dev: name, [netns: name or path | pid: number], [mode: "module"|"packet"]:
  *		through nfv.ko (the default where it is loaded), or through a packet socket
  *	netdev	dev: name
+ *	xen	domid: number of the guest, devid: of its interface (0); needs the module
  * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach.
  *
  * Elements (64-bit counters are JSON integers; times as named):
@@ -37,6 +38,7 @@
  *		shortcut, container_netns, container_dev} as far as they are known. missed:
  *		frames that came faster than they were taken. Via the module also
  *		{missed_by: {reason: n}, held, held_kib}: <linux/nfv.h> has the reasons.
+ *		xen adds these, and {domid, devid, domain, offloads: [...], stalled}.
  *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls}
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
  *	drop	{port, reason, count, help}

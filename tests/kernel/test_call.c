@@ -76,7 +76,7 @@ static void bad_calls(void **state)
 	struct nfv_op op = { .code = NFV_OP_DROP };
 	struct nfv_batch b = { .ops = 8, .n = 1 };
 	struct nfv_detach d = { .port = 3 };
-	struct nfv_stats s = { .reserved = 1 };
+	struct nfv_stats s = { .accepts = 1 };
 	char any[512] = { 0 };
 
 	for (unsigned int i = 0; i < 5; i++) {

@@ -31,7 +31,7 @@ static void attaching(void **state)
 	assert_true(ATTACH(queues, NFV_QUEUES_MAX));
 	assert_true(ATTACH(netns_fd, 7));
 	assert_false(ATTACH(type, 0));
-	assert_false(ATTACH(type, 2));
+	assert_false(ATTACH(type, 3));
 	assert_false(ATTACH(ifindex, 0));
 	assert_false(ATTACH(ifindex, -1));
 	assert_false(ATTACH(netns_fd, -2));
@@ -45,8 +45,20 @@ static void attaching(void **state)
 	assert_false(ATTACH(flags, 1));
 	assert_false(ATTACH(port, 1));
 	assert_false(ATTACH(map_bytes, 1));
-	assert_false(ATTACH(reserved[0], 1));
-	assert_false(ATTACH(reserved[1], 1));
+	assert_false(ATTACH(domid, 1));
+	assert_false(ATTACH(devid, 1));
+}
+
+static void attaching_xen(void **state)
+{
+	struct nfv_attach a = { .type = NFV_PORT_XEN, .netns_fd = -1, .queues = 1, .entries = 64, .domid = 3, .devid = 1 };
+
+	assert_true(nfvk_attach_ok(&a, 1024));
+	a.ifindex = 1;
+	assert_false(nfvk_attach_ok(&a, 1024));
+	a.ifindex = 0;
+	a.netns_fd = 3;
+	assert_false(nfvk_attach_ok(&a, 1024));
 }
 
 static void batches(void **state)
@@ -94,7 +106,7 @@ static void operations(void **state)
 		assert_int_equal(nfvk_op_ok(&op), uses[i].last);
 		op = base; op.flags = 2;
 		assert_false(nfvk_op_ok(&op));
-		op = base; op.pad = 1;
+		op = base; op.copies = 1;
 		assert_false(nfvk_op_ok(&op));
 	}
 	for (unsigned int code = 0; code < 256; code++)
@@ -134,7 +146,8 @@ static void mmap_offsets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(attaching), cmocka_unit_test(batches), cmocka_unit_test(operations),
+		cmocka_unit_test(attaching),
+		cmocka_unit_test(attaching_xen), cmocka_unit_test(batches), cmocka_unit_test(operations),
 		cmocka_unit_test(handles), cmocka_unit_test(mmap_offsets),
 	};
 

@@ -7,6 +7,7 @@
  *  │ eth0  │────────►│ rx_handler ─► held frames ─┼──────────────────►│ decide       │
  *  │       │◄────────│ dev_direct_xmit ◄── batch ◄┼─ NFV_IOC_BATCH ───│ move         │
  *  └───────┘         └────────────────────────────┘                   └──────────────┘
+ *  A Xen guest: the same, with the vif's rings in the place of the veth.
  *
  * Session. open("/dev/nfv") makes one; it owns the ports that it attached. Closing
  * the last descriptor detaches them, frees every held frame, and leaves the devices
@@ -133,25 +134,31 @@ struct nfv_hello {
 
 enum nfv_port_type {
 	NFV_PORT_NETDEV = 1,	/* an Ethernet device of the host: the host end of a veth */
+	NFV_PORT_XEN = 2,	/* a Xen guest's network interface, whose backend the module is */
 };
 
+/* What a port's receiver takes unfinished: partial checksums, super-frames. Bits as nfvd's own. */
+#define NFV_ACCEPT_CSUM		1u
+#define NFV_ACCEPT_TSO4		2u
+#define NFV_ACCEPT_TSO6		4u
+
 /*
- * EPERM (see Permission), ENODEV (no such device there), EBUSY (the device has an
- * rx_handler or a master already), EOPNOTSUPP (it is no Ethernet device, loopback, or
- * a bridge), ENOSPC (no port left), EBADF (netns_fd or an eventfd is none), ENOBUFS
+ * EPERM (see Permission), ENODEV (no such device there; xen: no interface of that guest's
+ * is bound to the module), EBUSY (the device has an rx_handler or a master already, or a port),
+ * EOPNOTSUPP (it is no Ethernet device, loopback, or a bridge; xen: not on Xen), ENOSPC (no port left), EBADF (netns_fd or an eventfd is none), ENOBUFS
  * (RLIMIT_MEMLOCK). All or nothing.
  */
 struct nfv_attach {
 	__u32 type;		/* (u) enum nfv_port_type */
-	__s32 ifindex;		/* (u) */
-	__s32 netns_fd;		/* (u) the namespace that ifindex counts in; -1: the caller's */
+	__s32 ifindex;		/* (u) netdev; xen: zero */
+	__s32 netns_fd;		/* (u) netdev: the namespace that ifindex counts in; -1: the caller's. xen: -1 */
 	__u32 queues;		/* (u) 1..NFV_QUEUES_MAX */
 	__u32 entries;		/* (u) of each ring */
 	__u32 flags;		/* zero */
 	__s32 eventfd[NFV_QUEUES_MAX];	/* (u) of each queue; -1: none */
 	__u32 port;		/* (k) */
 	__u32 map_bytes;	/* (k) length of a mapping NFV_MMAP_ENTRIES */
-	__u32 reserved[2];
+	__u32 domid, devid;	/* (u) xen: the guest, and its interface's number; netdev: zero */
 };
 
 /* ENOENT: not a port of this session. When it returns, no frame of the port is in the kernel. */
@@ -182,6 +189,10 @@ enum nfv_op_code {
  *	-ENOENT		not a port of this session
  *	-ENODEV		the port's device is gone	-ENETDOWN	it is down, or has no carrier
  *	-ENOBUFS	it is full			-ENOMEM
+ *	-EIO		xen: the guest's memory cannot be copied from
+ *
+ * A frame that was sent to a Xen guest is with the module until the guest has buffers for it,
+ * at most held_ms; should it be lost there, the port's missed[] tells.
  */
 struct nfv_op {
 	__u8 code;		/* (u) enum nfv_op_code */
@@ -193,7 +204,7 @@ struct nfv_op {
 	__u32 port;		/* (u) SEND, FORWARD */
 	__u32 offset;		/* (u) COPY */
 	struct nfv_vnet_hdr vnet; /* (u) SEND */
-	__u32 pad;
+	__u32 copies;		/* (u) zero; (k) how often the payload was copied for this, if result > 0 */
 };
 
 /* EFAULT also if results could not be written; the operations took effect. */
@@ -203,14 +214,20 @@ struct nfv_batch {
 	__u32 flags;		/* zero */
 };
 
-/* Why a frame that arrived at a port did not get into its ring. X(enumerator, name, help). */
+/* Why a frame that arrived at a port did not get into its ring, or RX_: did not get to its guest. X(enumerator, name, help). */
 #define NFV_MISSES(X)							\
 	X(RING_FULL, "ring_full", "the daemon was slower than the frames came")	\
 	X(HELD_BYTES, "held_bytes", "held_kib of frames were waiting")	\
 	X(EXPIRED, "expired", "waited in the ring for longer than held_ms")	\
 	X(RING_BROKEN, "ring_broken", "the daemon wrote a mad consumer index")	\
 	X(NO_MEMORY, "no_memory", "the kernel had no memory")		\
-	X(BAD_FRAME, "bad_frame", "shorter than an Ethernet header, too long, or with offloads that cannot be expressed")
+	X(BAD_FRAME, "bad_frame", "shorter than an Ethernet header, too long, or with offloads that cannot be expressed") \
+	X(GRANT, "gnt_error", "xen: the guest's own frame could not be copied from its memory") \
+	X(RX_GRANT, "rx_gnt_error", "xen: could not be copied to the guest's memory, or from where it came") \
+	X(RX_EXPIRED, "rx_expired", "xen: waited for the guest's buffers for longer than held_ms") \
+	X(BAD_PROD, "xen_bad_prod", "xen: a mad producer index; the queue is fenced") \
+	X(BAD_SLOT, "xen_bad_slot", "xen: slots that make no frame; the queue is fenced") \
+	X(BAD_EXTRA, "xen_bad_extra", "xen: extra information that makes no sense; the queue is fenced")
 
 enum nfv_miss {
 #define X(e, name, help) NFV_MISS_##e,
@@ -233,11 +250,14 @@ struct nfv_stats {
 	__u32 held;		/* (k) frames */
 	__u32 held_kib;		/* (k) their memory */
 	__u32 state;		/* (k) NFV_STATE_* */
-	__u32 reserved;
+	__u32 accepts;		/* (k) NFV_ACCEPT_*; netdev: zero, and all of them is meant */
 };
 
 #define NFV_STATE_GONE		1	/* the device was deleted or moved to another namespace */
 #define NFV_STATE_BROKEN	2	/* a ring is broken */
+#define NFV_STATE_DOWN		4	/* xen: its frontend is not connected */
+#define NFV_STATE_FENCED	8	/* xen: its frontend wrote nonsense into a ring; until it reconnects */
+#define NFV_STATE_STALLED	16	/* xen: its frontend gives no buffers */
 
 #define NFV_IOC_HELLO	_IOWR(0xE7, 0, struct nfv_hello)
 #define NFV_IOC_ATTACH	_IOWR(0xE7, 1, struct nfv_attach)

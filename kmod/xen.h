@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Port type xen: what its files share.
+ *
+ *	xen_bus.c	the backend driver: a vif's life, from probe to remove
+ *	port_xen.c	its frames: the guest's Tx ring to held frames, frames to its Rx ring
+ *	xen_copy.c	grant copies, collected
+ *	xen_slots.h	the Tx ring, parsed; compiled in user space, too
+ *
+ * A vif lives as long as its xenbus device is bound to this driver. Its rings are there
+ * while it is connected. A port may be attached to it, or not: then its frames are
+ * dropped, and the guest sees a network on which nobody answers.
+ *
+ * Locking, with what nfvk.h says:
+ *
+ *	vifs_lock (mutex)	inside session->lock: list of vifs, vif->port, connecting, port->dev
+ *	queue->rx_lock		bottom halves off: all about the guest's Rx ring, and what waits for it
+ *	queue->tx_lock		bottom halves off, inside any other: answers in the guest's Tx ring
+ *
+ * The guest's Tx requests are read by the queue's NAPI poll alone. A frame that is held is
+ * an skb with nothing but its header: its slots are answered when the skb is freed. So a
+ * queue's rings stay mapped until queue->outstanding is 0.
+ */
+#ifndef NFVK_XEN_H
+#define NFVK_XEN_H
+
+#include <linux/netdevice.h>
+#include <xen/page.h>
+#include <xen/xenbus.h>
+#include <xen/interface/io/netif.h>
+#include <xen/interface/grant_table.h>
+#include "nfvk.h"
+#include "xen_slots.h"
+
+#define NFVK_XEN_COPIES		128	/* grant copies in one hypercall */
+#define NFVK_XEN_BURST		64	/* frames that one poll takes, or one delivery collects */
+
+/* ---- xen_copy.c ---- */
+
+/* Some bytes of one page: a guest's, or of our own. */
+struct nfvk_xen_end {
+	bool granted;
+	domid_t domid;			/* granted: whose */
+	u32 gref;
+	unsigned long gfn;		/* own */
+	u32 offset, len;
+};
+
+/* Copies of several frames; owner says whose each is. */
+struct nfvk_xen_copies {
+	unsigned int n;
+	unsigned long failed[BITS_TO_LONGS(NFVK_XEN_BURST)];	/* owners */
+	u8 owner[NFVK_XEN_COPIES];
+	struct gnttab_copy op[NFVK_XEN_COPIES];
+};
+
+/* Position in a frame, whatever it is made of. */
+struct nfvk_xen_cursor {
+	const struct sk_buff *skb;
+	int piece;			/* -1: the linear part; then slots, or frags */
+	u32 offset;			/* in the piece */
+};
+
+void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb);
+/* Where it stands; len > 0 unless the frame has ended. */
+void nfvk_xen_cursor_at(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end);
+void nfvk_xen_cursor_skip(struct nfvk_xen_cursor *c, u32 bytes);
+void nfvk_xen_own(struct nfvk_xen_end *end, const void *addr, u32 len);	/* of the direct map; len is cut at the page's end */
+/* Copy bytes, as much as fits both ends; both move on. Runs what was collected when there is no room. */
+u32 nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to);
+/* Any context that may not sleep, too. Marks owners of copies that fail. */
+void nfvk_xen_copies_run(struct nfvk_xen_copies *c);
+
+/* ---- a vif ---- */
+
+struct nfvk_vif;
+
+struct nfvk_xen_queue {
+	struct nfvk_vif *vif;
+	unsigned int index;
+	struct napi_struct napi;
+	int tx_irq, rx_irq;			/* the same: a single event channel; 0: none */
+	atomic_t eoi;				/* NFVK_EOI_*: interrupts to be ended */
+	bool broken;				/* its frontend writes nonsense: not touched again until it reconnects */
+
+	/* The guest's Tx. */
+	struct xen_netif_tx_back_ring tx;	/* req_cons: the poll's; the rest under tx_lock */
+	spinlock_t tx_lock;
+	atomic_t outstanding;			/* frames whose slots are not answered */
+	struct nfvk_xen_frame frame[NFVK_XEN_BURST];	/* of one poll */
+	struct nfvk_xen_copies fetch;
+	u8 *header;				/* NFVK_XEN_BURST times NFV_HDR_MAX bytes, whole pages */
+
+	/* The guest's Rx. */
+	spinlock_t rx_lock;
+	struct xen_netif_rx_back_ring rx;
+	u32 rx_seen;				/* its producer index at the last interrupt */
+	struct sk_buff_head waiting;		/* for slots */
+	u32 waiting_bytes;
+	bool stalled;				/* frames have waited in vain: no more until slots come */
+	struct sk_buff_head copying;
+	unsigned int n_responses;
+	struct {
+		struct xen_netif_rx_response r;
+		struct xen_netif_extra_info extra;
+		u8 frame;
+		bool is_extra;
+	} response[NFVK_XEN_RING];
+	struct nfvk_xen_copies deliver;
+};
+
+#define NFVK_EOI_TX	1
+#define NFVK_EOI_RX	2
+
+struct nfvk_vif {
+	struct xenbus_device *xb;
+	struct list_head all;
+	u32 domid, devid;
+	struct nfvk_port __rcu *port;
+	struct net_device *dev;			/* carries the NAPI contexts; never registered */
+	struct xenbus_watch hotplug;
+	bool watching, connected, sg;
+	u32 accepts;				/* NFV_ACCEPT_* */
+	unsigned int nr_queues;
+	struct nfvk_xen_queue **queue;		/* while connected */
+};
+
+/* xen_bus.c */
+extern struct mutex nfvk_vifs_lock;
+struct nfvk_vif *nfvk_vif_find(u32 domid, u32 devid);	/* under vifs_lock */
+void nfvk_vif_each_queue(void (*fn)(struct nfvk_xen_queue *q, void *arg), void *arg);	/* under vifs_lock */
+
+/* port_xen.c; process context. init, bind events, start; q->tx and q->rx are attached to mapped rings. */
+int nfvk_xen_queue_init(struct nfvk_xen_queue *q);
+void nfvk_xen_queue_start(struct nfvk_xen_queue *q);
+/* Of a started one. When it returns nothing refers to the rings any more. Under vifs_lock, vif->connected false, a grace period after that. */
+void nfvk_xen_queue_stop(struct nfvk_xen_queue *q);
+void nfvk_xen_queue_free(struct nfvk_xen_queue *q);
+irqreturn_t nfvk_xen_tx_interrupt(int irq, void *q);
+irqreturn_t nfvk_xen_rx_interrupt(int irq, void *q);
+irqreturn_t nfvk_xen_interrupt(int irq, void *q);
+void nfvk_xen_port_gone(struct nfvk_vif *vif);		/* under vifs_lock: the vif leaves its port */
+
+/* ---- held frames ---- */
+
+struct nfvk_xen_held {
+	struct nfvk_xen_queue *queue;
+	u16 n, extras;
+	struct nfvk_xen_tx slot[NFVK_XEN_SLOTS_MAX];
+};
+
+/* Behind the header, in the same allocation. */
+static inline struct nfvk_xen_held *nfvk_xen_held(const struct sk_buff *skb)
+{
+	return (struct nfvk_xen_held *)(skb->head + NFV_HDR_MAX);
+}
+
+#endif

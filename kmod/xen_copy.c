@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Grant copies: GNTTABOP_copy takes a guest's page on either side, so a frame moves
+ * from one guest to another without being mapped, and without coming here.
+ *
+ * A copy stays within one page at both ends; the hypervisor keeps a page for as long as
+ * consecutive copies use it, and frames are copied front to back.
+ */
+#include <xen/grant_table.h>
+#include "xen.h"
+
+void nfvk_xen_own(struct nfvk_xen_end *end, const void *addr, u32 len)
+{
+	*end = (struct nfvk_xen_end){
+		.gfn = virt_to_gfn((void *)addr), .offset = offset_in_page(addr),
+		.len = min_t(u32, len, XEN_PAGE_SIZE - offset_in_page(addr)),
+	};
+}
+
+static bool in_guest(const struct sk_buff *skb)
+{
+	return nfvk_in_guest(skb);
+}
+
+static int nr_pieces(const struct sk_buff *skb)
+{
+	return in_guest(skb) ? nfvk_xen_held(skb)->n : skb_shinfo(skb)->nr_frags;
+}
+
+static u32 piece_len(const struct nfvk_xen_cursor *c)
+{
+	if (c->piece < 0)
+		return skb_headlen(c->skb);
+	if (in_guest(c->skb))
+		return nfvk_xen_held(c->skb)->slot[c->piece].size;
+	return skb_frag_size(&skb_shinfo(c->skb)->frags[c->piece]);
+}
+
+void nfvk_xen_cursor_skip(struct nfvk_xen_cursor *c, u32 bytes)
+{
+	for (c->offset += bytes; c->piece < nr_pieces(c->skb) && c->offset >= piece_len(c); c->piece++) {
+		c->offset -= piece_len(c);
+		/* What the linear part holds of a guest's frame stands in its slots, too. */
+		if (c->piece < 0 && in_guest(c->skb))
+			c->offset += skb_headlen(c->skb);
+	}
+}
+
+void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb)
+{
+	*c = (struct nfvk_xen_cursor){ .skb = skb, .piece = -1 };
+	nfvk_xen_cursor_skip(c, 0);
+}
+
+static void at_slot(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end)
+{
+	const struct nfvk_xen_held *held = nfvk_xen_held(c->skb);
+	const struct nfvk_xen_tx *slot = &held->slot[c->piece];
+
+	*end = (struct nfvk_xen_end){
+		.granted = true, .domid = held->queue->vif->domid, .gref = slot->gref,
+		.offset = slot->offset + c->offset, .len = slot->size - c->offset,
+	};
+}
+
+static void at_frag(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end)
+{
+	const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->piece];
+	u32 offset = skb_frag_off(frag) + c->offset;
+
+	*end = (struct nfvk_xen_end){
+		.gfn = pfn_to_gfn(page_to_pfn(skb_frag_page(frag)) + (offset >> XEN_PAGE_SHIFT)),
+		.offset = offset & ~XEN_PAGE_MASK,
+	};
+	end->len = min_t(u32, skb_frag_size(frag) - c->offset, XEN_PAGE_SIZE - end->offset);
+}
+
+void nfvk_xen_cursor_at(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end)
+{
+	if (c->piece >= nr_pieces(c->skb))
+		*end = (struct nfvk_xen_end){ .len = 0 };
+	else if (c->piece < 0)
+		nfvk_xen_own(end, c->skb->data + c->offset, skb_headlen(c->skb) - c->offset);
+	else if (in_guest(c->skb))
+		at_slot(c, end);
+	else
+		at_frag(c, end);
+}
+
+static void set_end(struct gnttab_copy_ptr *ptr, const struct nfvk_xen_end *end)
+{
+	ptr->offset = end->offset;
+	if (end->granted) {
+		ptr->u.ref = end->gref;
+		ptr->domid = end->domid;
+	} else {
+		ptr->u.gmfn = end->gfn;
+		ptr->domid = DOMID_SELF;
+	}
+}
+
+u32 nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to)
+{
+	u32 n = min(from->len, to->len);
+	struct gnttab_copy *op;
+
+	if (c->n == NFVK_XEN_COPIES)
+		nfvk_xen_copies_run(c);
+	op = &c->op[c->n];
+	c->owner[c->n++] = owner;
+	*op = (struct gnttab_copy){
+		.len = n,
+		.flags = (from->granted ? GNTCOPY_source_gref : 0) | (to->granted ? GNTCOPY_dest_gref : 0),
+	};
+	set_end((struct gnttab_copy_ptr *)&op->source, from);
+	set_end((struct gnttab_copy_ptr *)&op->dest, to);
+	from->offset += n;
+	from->len -= n;
+	to->offset += n;
+	to->len -= n;
+	return n;
+}
+
+void nfvk_xen_copies_run(struct nfvk_xen_copies *c)
+{
+	if (!c->n)
+		return;
+	gnttab_batch_copy(c->op, c->n);
+	for (unsigned int i = 0; i < c->n; i++)
+		if (c->op[i].status != GNTST_okay)
+			__set_bit(c->owner[i], c->failed);
+	c->n = 0;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Frames gathered from a Xen guest's Tx ring: kmod/xen_slots.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include "xen_slots.h"
+
+static union nfvk_xen_slot ring[NFVK_XEN_RING];
+static struct nfvk_xen_frame f;
+
+static void slot(uint32_t pos, uint16_t offset, uint16_t size, uint16_t flags)
+{
+	ring[pos % NFVK_XEN_RING].tx = (struct nfvk_xen_tx){ 1000 + pos, offset, flags, pos, size };
+}
+
+static void extra(uint32_t pos, uint8_t type, uint8_t flags, uint16_t size, uint8_t gso_type)
+{
+	ring[pos % NFVK_XEN_RING].extra = (struct nfvk_xen_extra){ type, flags, { size & 255, size >> 8, gso_type } };
+}
+
+static void one_slot(void **state)
+{
+	slot(0, 100, 60, NFVK_XEN_TXF_CSUM_BLANK);
+	assert_int_equal(nfvk_xen_gather(ring, 0, 1, &f), NFVK_XEN_FRAME);
+	assert_int_equal(f.len, 60);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(f.extras, 0);
+	assert_int_equal(f.slot[0].gref, 1000);
+	assert_int_equal(f.slot[0].size, 60);
+	assert_int_equal(f.flags, NFVK_XEN_TXF_CSUM_BLANK);
+}
+
+/* Over the end of the ring, too. */
+static void several(void **state)
+{
+	for (uint32_t at = 250; at < 260; at++) {
+		slot(at, 0, 9000, NFVK_XEN_TXF_EXTRA_INFO | NFVK_XEN_TXF_MORE_DATA);
+		extra(at + 1, NFVK_XEN_EXTRA_GSO, 0, 1448, 1);
+		slot(at + 2, 0, 4096, NFVK_XEN_TXF_MORE_DATA);
+		slot(at + 3, 96, 4000, 0);
+		assert_int_equal(nfvk_xen_gather(ring, at, 4, &f), NFVK_XEN_FRAME);
+		assert_int_equal(f.len, 9000);
+		assert_int_equal(f.n, 3);
+		assert_int_equal(f.extras, 1);
+		assert_int_equal(f.gso_size, 1448);
+		assert_int_equal(f.slot[0].size, 9000 - 8096);
+		assert_int_equal(f.slot[2].id, (at + 3));
+	}
+}
+
+/* Every number of pieces, with empty ones; sizes add up. */
+static void pieces(void **state)
+{
+	for (unsigned int n = 1; n <= NFVK_XEN_SLOTS_BAD + 2; n++)
+		for (unsigned int bytes = 0; bytes <= 200; bytes++) {
+			uint32_t sum = 0;
+
+			slot(0, 0, 14 + bytes * (n - 1), n > 1 ? NFVK_XEN_TXF_MORE_DATA : 0);
+			for (unsigned int i = 1; i < n; i++)
+				slot(i, 4096 - bytes, bytes, i + 1 < n ? NFVK_XEN_TXF_MORE_DATA : 0);
+			switch (nfvk_xen_gather(ring, 0, n, &f)) {
+			case NFVK_XEN_FRAME:
+				assert_true(n <= NFVK_XEN_SLOTS_MAX);
+				for (unsigned int i = 0; i < f.n; i++)
+					sum += f.slot[i].size;
+				assert_int_equal(sum, f.len);
+				break;
+			case NFVK_XEN_DROP:
+				assert_true(n > NFVK_XEN_SLOTS_MAX && n <= NFVK_XEN_SLOTS_BAD);
+				break;
+			default:
+				assert_true(n > NFVK_XEN_SLOTS_BAD);
+			}
+		}
+}
+
+static void bad(void **state)
+{
+	/* Too short, or empty. */
+	slot(0, 0, 13, 0);
+	assert_int_equal(nfvk_xen_gather(ring, 0, 1, &f), NFVK_XEN_DROP);
+	slot(0, 0, 0, 0);
+	assert_int_equal(nfvk_xen_gather(ring, 0, 1, &f), NFVK_XEN_DROP);
+	/* Past the page: first and later ones. */
+	slot(0, 4000, 97, 0);
+	assert_int_equal(nfvk_xen_gather(ring, 0, 1, &f), NFVK_XEN_BAD_SLOT);
+	slot(0, 65535, 65535, 0);
+	assert_int_equal(nfvk_xen_gather(ring, 0, 1, &f), NFVK_XEN_BAD_SLOT);
+	slot(0, 0, 300, NFVK_XEN_TXF_MORE_DATA);
+	slot(1, 4000, 97, 0);
+	assert_int_equal(nfvk_xen_gather(ring, 0, 2, &f), NFVK_XEN_BAD_SLOT);
+	/* More promised than there is. */
+	assert_int_equal(nfvk_xen_gather(ring, 0, 1, &f), NFVK_XEN_BAD_SLOT);
+	slot(0, 0, 300, NFVK_XEN_TXF_EXTRA_INFO);
+	assert_int_equal(nfvk_xen_gather(ring, 0, 1, &f), NFVK_XEN_BAD_EXTRA);
+	/* Larger than the whole; the ids are good. */
+	slot(0, 0, 300, NFVK_XEN_TXF_MORE_DATA);
+	slot(1, 0, 301, 0);
+	assert_int_equal(nfvk_xen_gather(ring, 0, 2, &f), NFVK_XEN_DROP);
+	assert_int_equal(f.n, 2);
+	assert_int_equal(f.slot[1].id, 1);
+	/* Producer indices. */
+	assert_true(nfvk_xen_prod_ok(10, 10));
+	assert_true(nfvk_xen_prod_ok(100, 0xffffff00u + 100));
+	assert_false(nfvk_xen_prod_ok(10, 11));
+	assert_false(nfvk_xen_prod_ok(10 + 257, 10));
+}
+
+static enum nfvk_xen_verdict with_extra(uint8_t type, uint16_t size, uint8_t gso_type)
+{
+	slot(0, 0, 300, NFVK_XEN_TXF_EXTRA_INFO);
+	extra(1, type, 0, size, gso_type);
+	return nfvk_xen_gather(ring, 0, 2, &f);
+}
+
+static void extras(void **state)
+{
+	assert_int_equal(with_extra(NFVK_XEN_EXTRA_GSO, 1448, 1), NFVK_XEN_FRAME);
+	assert_int_equal(with_extra(NFVK_XEN_EXTRA_GSO, 1448, 2), NFVK_XEN_FRAME);
+	assert_int_equal(with_extra(NFVK_XEN_EXTRA_GSO, 0, 1), NFVK_XEN_BAD_EXTRA);
+	assert_int_equal(with_extra(NFVK_XEN_EXTRA_GSO, 1448, 0), NFVK_XEN_BAD_EXTRA);
+	assert_int_equal(with_extra(NFVK_XEN_EXTRA_GSO, 1448, 3), NFVK_XEN_BAD_EXTRA);
+	assert_int_equal(with_extra(0, 0, 0), NFVK_XEN_BAD_EXTRA);
+	assert_int_equal(with_extra(6, 0, 0), NFVK_XEN_BAD_EXTRA);
+	assert_int_equal(with_extra(255, 0, 0), NFVK_XEN_BAD_EXTRA);
+	assert_int_equal(with_extra(4, 0, 0), NFVK_XEN_FRAME);
+	assert_int_equal(with_extra(NFVK_XEN_EXTRA_MCAST_ADD, 0x0102, 3), NFVK_XEN_DROP);
+	assert_int_equal(f.mcast, NFVK_XEN_EXTRA_MCAST_ADD);
+	assert_memory_equal(f.mcast_addr, "\x02\x01\x03", 3);
+	/* Endless. */
+	slot(0, 0, 300, NFVK_XEN_TXF_EXTRA_INFO);
+	for (unsigned int i = 1; i < NFVK_XEN_RING; i++)
+		extra(i, 4, NFVK_XEN_EXTRA_MORE, 0, 0);
+	assert_int_equal(nfvk_xen_gather(ring, 0, NFVK_XEN_RING, &f), NFVK_XEN_BAD_EXTRA);
+}
+
+/* An Ethernet frame: proto, then bytes. */
+static const uint8_t *frame(uint16_t proto, const uint8_t *bytes, size_t n)
+{
+	static uint8_t h[128];
+
+	memset(h, 0, sizeof(h));
+	h[12] = proto >> 8;
+	h[13] = proto;
+	memcpy(h + 14, bytes, n);
+	return h;
+}
+
+static void checksums(void **state)
+{
+	static const uint8_t tcp4[20] = { 0x45, [9] = 6 }, udp4[20] = { 0x46, [9] = 17 }, icmp4[20] = { 0x45, [9] = 1 };
+	static const uint8_t part[20] = { 0x45, [6] = 0x20, [9] = 6 }, short_ihl[20] = { 0x44, [9] = 6 };
+	static const uint8_t tcp6[40] = { 0x60, [6] = 6 }, hop6[48] = { 0x60, [6] = 0, [40] = 6, [41] = 0 };
+	static const uint8_t far6[48] = { 0x60, [6] = 60, [40] = 6, [41] = 255 };
+	static const uint8_t tagged[24] = { 0, 5, 8, 0, 0x45, [13] = 6 };
+	uint16_t start = 0, offset = 0;
+
+	assert_true(nfvk_xen_csum_place(frame(0x0800, tcp4, 20), 128, &start, &offset));
+	assert_int_equal(start, 34);
+	assert_int_equal(offset, 16);
+	assert_true(nfvk_xen_csum_place(frame(0x0800, udp4, 20), 128, &start, &offset));
+	assert_int_equal(start, 38);
+	assert_int_equal(offset, 6);
+	assert_true(nfvk_xen_csum_place(frame(0x86dd, tcp6, 40), 128, &start, &offset));
+	assert_int_equal(start, 54);
+	assert_true(nfvk_xen_csum_place(frame(0x86dd, hop6, 48), 128, &start, &offset));
+	assert_int_equal(start, 62);
+	assert_true(nfvk_xen_csum_place(frame(0x8100, tagged, 24), 128, &start, &offset));
+	assert_int_equal(start, 38);
+	assert_false(nfvk_xen_csum_place(frame(0x0800, icmp4, 20), 128, &start, &offset));
+	assert_false(nfvk_xen_csum_place(frame(0x0800, part, 20), 128, &start, &offset));
+	assert_false(nfvk_xen_csum_place(frame(0x0800, short_ihl, 20), 128, &start, &offset));
+	assert_false(nfvk_xen_csum_place(frame(0x86dd, far6, 48), 128, &start, &offset));
+	assert_false(nfvk_xen_csum_place(frame(0x0806, tcp4, 20), 128, &start, &offset));
+	for (unsigned int n = 0; n < 34 + 18; n++)
+		assert_false(nfvk_xen_csum_place(frame(0x0800, tcp4, 20), n, &start, &offset));
+	assert_true(nfvk_xen_csum_place(frame(0x0800, tcp4, 20), 34 + 18, &start, &offset));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_slot), cmocka_unit_test(several), cmocka_unit_test(pieces), cmocka_unit_test(bad),
+		cmocka_unit_test(extras), cmocka_unit_test(checksums),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

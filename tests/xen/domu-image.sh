@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# domu-image.sh 6.1|6.12 - the initramfs of a domU with that kernel: busybox, iperf3,
+# ethtool, xen-netfront, and domu-init as process 1. Prints the kernel's path and its own; made once.
+set -eu
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
+
+folder=$("$here/../kernel/fetch-kernel.sh" "$1")
+read -r release folder <<<"$folder"
+vmlinux=$("$here/../kernel/vmlinux.sh" "$folder")
+
+programs=("$(type -P busybox)" "$(type -P iperf3)" "$(type -P ethtool)")
+mapfile -t modules < <(modprobe -d "$folder" -S "$release" --show-depends xen-netfront |
+	awk '$1 == "insmod" && !seen[$2]++ { print $2 }')
+[ ${#modules[@]} -gt 0 ] || { echo "domu-image.sh: no xen-netfront" >&2; exit 1; }
+hash=$(cat "$here/domu-image.sh" "$here/domu-init" "${programs[@]}" "${modules[@]}" | sha256sum | cut -c 1-16)
+initrd=$cache/domu-$hash
+if [ ! -e "$initrd" ]; then
+	work=$(mktemp -d "$cache/build.XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	mkdir -p "$work"/root/{bin,modules}
+	cp "$here/domu-init" "$work/root/init"
+	chmod 755 "$work/root/init"
+	cp "${programs[@]}" "$work/root/bin/"
+	for file in $(ldd "${programs[@]}" 2>/dev/null | grep -o '/[^ :]*lib[^ :]*' | sort -u); do
+		mkdir -p "$work/root${file%/*}"
+		cp -L "$file" "$work/root$file"
+	done
+	for file in "${modules[@]}"; do
+		name=${file##*/} name=${name%.xz}
+		case $file in
+		*.xz) xz -dc "$file" >"$work/root/modules/$name" ;;
+		*) cp "$file" "$work/root/modules/$name" ;;
+		esac
+		echo "$name"
+	done >"$work/root/modules/order"
+	(cd "$work/root" && find . -print0 | sort -z |
+		cpio --null --create --format=newc --owner=0:0 --quiet) >"$work/initrd"
+	mv -T "$work/initrd" "$initrd"
+	# Those nobody has used for a month.
+	find "$cache" -maxdepth 1 -name 'domu-*' -mtime +30 -delete || true
+fi
+touch "$initrd"
+echo "$vmlinux $initrd"

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# For scripts inside dom0 (../kernel/machine --xen): what tests/lib.sh has, and domUs.
+#
+#	. "$(dirname "$0")/../lib.sh"
+#	xen_start "$@"
+#	ip link add br0 type bridge && ip link set br0 up
+#	check "vm1 starts" domu_start vm1 10.0.0.1/24 mac=00:16:3e:00:00:11,bridge=br0,script=vif-test
+#	check "it says something" domu_exec vm1 'cat /proc/version'
+#	finish
+#
+# A script runs in mount and process namespaces of its own, with Xen's tools, and in dom0's
+# network namespace, where vifs are. At its end go its processes, all domUs, bridges and veths.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+read -r DOMU_KERNEL DOMU_INITRD <<<"$NFV_DOMU"
+DOMU_MEM=${DOMU_MEM:-160}
+DOMU_VCPUS=${DOMU_VCPUS:-1}
+XEN_BIN=$NFV_XEN/usr/lib/xen-4.17/bin
+export PATH=$XEN_BIN:$NFV_XEN/usr/bin:$PATH
+export LD_LIBRARY_PATH=$NFV_XEN/usr/lib/x86_64-linux-gnu
+
+# xen_start "$@" - the toolstack, if it does not run; then the script again in namespaces.
+xen_start()
+{
+	if [ -z "${NFV_TEST_NS:-}" ]; then
+		toolstack || { fail "Xen's tools start" "$(cat /run/xen.log)"; exit 1; }
+		NFV_TEST_NS=1 exec unshare --mount --pid --fork --kill-child --mount-proc bash "$0" "$@"
+	fi
+	unset NFV_TEST_NS
+	mount -t xenfs xenfs /proc/xen
+	rm -rf "$WORK" "$STATE"
+	mkdir -p "$WORK" /run/netns
+	mount -t tmpfs tmpfs /run/netns
+	# shellcheck disable=SC2034 # of tests/lib.sh
+	MARK=$(now_ms)
+	trap xen_end EXIT
+	trap 'exit 130' INT TERM
+}
+
+toolstack()
+{
+	# Without xenstored, its clients wait for ever.
+	[ ! -e /run/xen/ready ] || return 0
+	mkdir -p /run/xen /run/xenstored /run/lock /var/lib/xen /var/lib/xenstored /var/log/xen/console /etc/xen/scripts
+	# Where the tools look for themselves.
+	[ -e /usr/lib/xen-4.17 ] || ln -s "$NFV_XEN/usr/lib/xen-4.17" /usr/lib/
+	cp "$TOP/tests/xen/vif-test" /etc/xen/scripts/
+	touch /etc/xen/xl.conf
+	{
+		modprobe -qa xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc bridge veth
+		mountpoint -q /proc/xen || mount -t xenfs xenfs /proc/xen
+		xenstored --pid-file /run/xenstored.pid &&
+			wait_for "[ -S /run/xenstored/socket ]" 20 && xen-init-dom0 &&
+			xenconsoled --log=guest --log-dir=/var/log/xen/console --pid-file=/run/xenconsoled.pid &&
+			touch /run/xen/ready
+	} >/run/xen.log 2>&1 </dev/null
+}
+
+xen_end()
+{
+	local status=$? name
+
+	cp /var/log/xen/console/guest-*.log "$WORK"/ 2>/dev/null
+	cp /var/log/xen/xl-*.log "$WORK"/ 2>/dev/null
+	# A process may hold grants, and a domU lives on until they are gone.
+	[ -z "$NFVD_PID" ] || stop_nfvd
+	for name in $(xl list | awk 'NR > 1 && $1 != "Domain-0" && $1 != "(null)" { print $1 }'); do
+		xl destroy "$name"
+	done >/dev/null 2>&1
+	for name in $(ip -o link show type bridge | awk -F '[ :@]+' '{ print $2 }') \
+		$(ip -o link show type veth | awk -F '[ :@]+' '{ print $2 }'); do
+		ip link del "$name"
+	done 2>/dev/null
+	(exit $status)
+	on_exit
+}
+
+# --- domUs -----------------------------------------------------------------------
+
+declare -A BOOTED=()		# what of the console is from before
+console_of() { echo "/var/log/xen/console/guest-$1.log"; }
+
+# domu_start NAME [A.B.C.D/N] [VIF-OPTIONS]... - waits until it takes commands, and its eth0,
+# which gets the address, is connected. $DOMU_MEM MB, $DOMU_VCPUS processors (and queues).
+domu_start()
+{
+	local name=$1 ip=${2:-} vif vifs=
+
+	shift $(($# < 2 ? $# : 2))
+	for vif; do
+		vifs+="'$vif',"
+	done
+	cat >"$WORK/$name.cfg" <<-EOT
+		name = "$name"
+		type = "pv"
+		memory = $DOMU_MEM
+		vcpus = $DOMU_VCPUS
+		kernel = "$DOMU_KERNEL"
+		ramdisk = "$DOMU_INITRD"
+		extra = "console=hvc0 quiet loglevel=4 mitigations=off panic=-1 nfv.name=$name${ip:+ nfv.ip=$ip}"
+		vif = [ $vifs ]
+		on_crash = "destroy"
+		on_reboot = "restart"
+		on_poweroff = "destroy"
+	EOT
+	rm -f "$(console_of "$name")"
+	BOOTED[$name]=0
+	xl create -q "$WORK/$name.cfg" && domu_wait "$name"
+}
+
+# domu_wait NAME - until it is up and connected; after a reboot: again.
+domu_wait()
+{
+	local log start=$((${BOOTED[$1]:-0} + 1)) output
+
+	log=$(console_of "$1")
+	wait_for "tail -c +$start $log | grep -q '^domu-init: ready'" 60 || { tail -n 20 "$log"; return 1; }
+	output=$(tail -c +$start "$log")
+	BOOTED[$1]=$(stat -c %s "$log")
+	! grep '^domu-init: not in time' <<<"$output"
+}
+
+# domu_exec NAME COMMAND [SECONDS] - its output and exit status; 137 if it was killed at the
+# limit (60), 124 if the domU does not answer. Quick ones one after the other only.
+domu_exec()
+{
+	local name=$1 limit=$((${3:-60} * ${NFV_PATIENCE:-1})) log id=$BASHPID-$RANDOM$RANDOM tty late status
+
+	log=$(console_of "$name") late=$((SECONDS + limit + 15))
+	tty=$(xenstore-read "/local/domain/$(domid "$name")/console/tty") || return 124
+	echo "$id $limit $(base64 -w 0 <<<"$2")" >"$tty"
+	# Seldom: who asks takes from the processor that works for the domU.
+	until grep -q "^$id end [0-9]" "$log"; do
+		[ $SECONDS -lt $late ] || return 124
+		sleep 0.2
+	done
+	status=$(tr -d '\r' <"$log" | sed -n "s/^$id end \([0-9]*\)$/\1/p")
+	tr -d '\r' <"$log" | sed -n "s/^$id|//p"
+	return "${status:-124}"
+}
+guest_exec() { domu_exec "$@"; }
+
+# domu_kill NAME - at once, and waits until the domain is gone, that is until nobody has its pages.
+domu_kill()
+{
+	local id
+
+	id=$(domid "$1") || return
+	xl destroy "$1" && wait_for "! domain_exists $id" 20
+}
+
+domid() { xl domid "$1"; }
+domain_exists() { xl list | awk -v id="$1" '$(NF - 4) == id { found = 1 } END { exit !found }'; }
+
+# driver_of NAME [NUMBER] - the backend driver of its vif
+driver_of()
+{
+	local driver
+
+	driver=$(readlink "/sys/bus/xen-backend/devices/vif-$(domid "$1")-${2:-0}/driver") && echo "${driver##*/}"
+}
+
+# grants_left DOMID|all - how many grants of its are in use by somebody, as Xen counts them. A
+# running domU's console and xenstore ring are two.
+grants_left()
+{
+	xl dmesg -c >/dev/null
+	xl debug-keys g
+	xl dmesg | awk -v domain="$1" '
+		/grant-table for remote/ { match($0, /remote d[0-9]+/); id = substr($0, RSTART + 8, RLENGTH - 8) }
+		/\[0x[0-9a-f]+\]/ && (domain == "all" || id == domain) { n++ }
+		END { print n + 0 }'
+}
+
+# --- traffic ---------------------------------------------------------------------
+
+# For 10.0.0.1 = vm1, 10.0.0.2 = vm2 and 10.0.0.3 = container c1, on whatever connects them.
+# shellcheck disable=SC2034 # for scripts
+MAC1=00:16:3e:00:00:11 MAC2=00:16:3e:00:00:12
+
+pings() { domu_exec "$1" "ping -c 3 -W 10 $2 ${3:-}" 40; }
+
+# rate NAME GUEST ADDRESS [OPTION]... - passes if bytes come, and says how many; see iperf
+rate()
+{
+	local name=$1 mbps
+
+	shift
+	if mbps=$(iperf "$@" -t 3 2>"$WORK/output"); then
+		pass "$name: $mbps Mb/s"
+	else
+		fail "$name" "$(cat "$WORK/output")"
+	fi
+}
+
+# traffic WHAT - all of them to each other
+traffic()
+{
+	check "$1: vm1 reaches vm2" pings vm1 10.0.0.2
+	check "$1: vm2 reaches vm1, in fragments" pings vm2 10.0.0.1 "-s 9000"
+	check "$1: vm1 reaches the container" pings vm1 10.0.0.3
+	check "$1: the container reaches vm2" in_ns c1 ping -c 3 -W 10 10.0.0.2
+	ss -Hltn -N c1 | grep -q :5201 || in_ns c1 iperf3 -s -D >/dev/null
+	wait_for "ss -Hltn -N c1 | grep -q :5201" 20
+	rate "$1: TCP, vm1 to vm2" vm1 10.0.0.2
+	rate "$1: TCP, vm2 to vm1" vm1 10.0.0.2 -R
+	rate "$1: TCP, vm1 to the container" vm1 10.0.0.3
+	rate "$1: TCP, the container to vm1" vm1 10.0.0.3 -R
+}
+
+# gone NAME - destroys it; nothing of it is left.
+gone()
+{
+	local id
+
+	id=$(domid "$1") || return
+	domu_kill "$1" && [ ! -e "/sys/bus/xen-backend/devices/vif-$id-0" ]
+}

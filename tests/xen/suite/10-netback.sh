@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The control: domUs on the kernel's own backend, and its bridge. What fails here is no
+# fault of ours.
+. "$(dirname "$0")/../lib.sh"
+xen_start "$@"
+
+modprobe xen-netback
+ip link add br0 type bridge
+ip link set br0 up
+mk_container c1 10.0.0.3/24
+ip link set veth-c1 master br0
+
+check "vm1 starts" domu_start vm1 10.0.0.1/24 "mac=$MAC1,bridge=br0,script=vif-test" || finish
+check "vm2 starts" domu_start vm2 10.0.0.2/24 "mac=$MAC2,bridge=br0,script=vif-test" || finish
+check "xen-netback serves them" [ "$(driver_of vm1) $(driver_of vm2)" = "vif vif" ]
+check_fails "a command's status comes back" domu_exec vm1 'exit 3'
+traffic netback
+check "vm1 ends" gone vm1
+check "vm2 ends" gone vm2
+check "nobody has their grants" [ "$(grants_left all)" = 0 ]
+check "xen-netback goes" modprobe -r xen-netback
+finish
