@@ -11,7 +11,7 @@ SHELL	:= /bin/bash -o pipefail
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-kernel check-kernel-debug bench bench-kernel lint install install-dkms clean help
+.PHONY: all build module demo check check-kernel check-kernel-debug check-xen bench bench-kernel lint install install-dkms clean help
 
 all: build
 
@@ -43,6 +43,9 @@ check: setup-check build
 # ARGS="6.1|6.12" or part of a script's name
 check-kernel: setup-kernel build
 	@tests/run kernel $(ARGS)
+
+check-xen: setup-kernel build
+	@tests/run xen $(ARGS)
 
 check-kernel-debug: setup-debug build
 	@tests/kernel/run debug $(ARGS)
@@ -81,6 +84,7 @@ help:
 	@echo 'make module     nfv.ko for the kernel that runs; KDIR=DIR for another; install-dkms: for all to come'
 	@echo 'make check-kernel        the tests of nfv.ko alone, in machines with Debian kernels'
 	@echo 'make check-kernel-debug  the same on a kernel with KASAN, lockdep and kmemleak, built first'
+	@echo 'make check-xen  nfv.ko and Xen guests, on a Xen in QEMU; not part of check yet'
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
 	@echo 'make lint       static analysis, format, include rules'
