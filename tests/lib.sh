@@ -223,6 +223,17 @@ pair()
 	nfvctl -j ledger | tr '{' '\n' | grep "\"src\":\"$1\",\"dst\":\"$2\"" |
 		grep -o "\"$3\":[0-9.]*" | cut -d : -f 2 | grep . || echo 0
 }
+# copies_of SRC DST: copies per frame since the last call with these two
+declare -A SEEN=()
+copies_of()
+{
+	local key=$1-$2 frames copies
+
+	frames=$(pair "$1" "$2" frames) copies=$(pair "$1" "$2" copies)
+	set -- "$key" $((frames - ${SEEN[$key.f]:-0})) $((copies - ${SEEN[$key.c]:-0}))
+	SEEN[$key.f]=$frames SEEN[$key.c]=$copies
+	[ "$2" -gt 0 ] && awk -v f="$2" -v c="$3" 'BEGIN { printf "%.2f\n", c / f }'
+}
 stat_of() { nfvctl -j stats | tr '{' '\n' | grep "\"name\":\"$1\"" | grep -o "\"$2\":-\?[0-9]*" | cut -d : -f 2; }
 # dropped PORT REASON
 dropped() { nfvctl drops | awk -v p="$1" -v r="$2" '$1 == p && $2 == r { n = $3 } END { print n + 0 }'; }

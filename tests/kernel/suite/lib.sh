@@ -43,18 +43,6 @@ free_again() { ip link set "$1" master br-probe && ip link set "$1" nomaster; }
 iperf_pair() { in_ns "$1" timeout $(($3 + 30)) iperf3 -c "$2" -t "$3" --connect-timeout 10000; }
 serve() { in_ns "$1" iperf3 -s -D >/dev/null; wait_for "ss -Hltn -N $1 | grep -q :5201" 20; }
 
-# copies_of SRC DST: copies per frame since the last call with these two
-declare -A SEEN=()
-copies_of()
-{
-	local key=$1-$2 frames copies
-
-	frames=$(pair "$1" "$2" frames) copies=$(pair "$1" "$2" copies)
-	set -- "$key" $((frames - ${SEEN[$key.f]:-0})) $((copies - ${SEEN[$key.c]:-0}))
-	SEEN[$key.f]=$frames SEEN[$key.c]=$copies
-	[ "$2" -gt 0 ] && awk -v f="$2" -v c="$3" 'BEGIN { printf "%.2f\n", c / f }'
-}
-
 # start LOG NS COMMAND... - in the background; its pid is in $STARTED. (in_ns & would be a shell's.)
 start()
 {

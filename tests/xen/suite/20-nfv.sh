@@ -7,20 +7,9 @@ xen_start "$@"
 
 PATH=$(dirname "$NFVCTL"):$PATH
 cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
-port_via() { [ "$(member "$1" type)" = xen ]; }
+is_xen() { [ "$(member "$1" type)" = xen ]; }
 gone() { wait_for "! nfvctl show $1" 10; }
 
-# copies_of SRC DST: copies per frame since the last call with these two
-declare -A SEEN=()
-copies_of()
-{
-	local key=$1-$2 frames copies
-
-	frames=$(pair "$1" "$2" frames) copies=$(pair "$1" "$2" copies)
-	set -- "$key" $((frames - ${SEEN[$key.f]:-0})) $((copies - ${SEEN[$key.c]:-0}))
-	SEEN[$key.f]=$frames SEEN[$key.c]=$copies
-	[ "$2" -gt 0 ] && awk -v f="$2" -v c="$3" 'BEGIN { printf "%.2f\n", c / f }'
-}
 once() { local c; c=$(copies_of "$1" "$2"); echo "$c copies per frame"; [ "$c" = 1.00 ]; }
 
 # --- attached when they start --------------------------------------------------------
@@ -33,7 +22,7 @@ nfvctl attach veth c1 dev veth-c1 >/dev/null
 in_ns c1 iperf3 -s -D >/dev/null
 check "vm1 starts with script=vif-nfv" domu_start vm1 10.0.0.1/24 mac=00:16:3e:00:00:11,script=vif-nfv
 check "vm2 starts" domu_start vm2 10.0.0.2/24 mac=00:16:3e:00:00:12,script=vif-nfv
-check "they are ports" port_via vm1
+check "they are ports" is_xen vm1
 check "up" wait_for "state_is vm1 up && state_is vm2 up" 10
 check "its driver is ours" [ "$(driver_of vm1)" = nfv-vif ]
 check "show knows the guest's name" [ "$(member vm2 domain)" = vm2 ]
