@@ -34,8 +34,10 @@ static int module_copy(const struct nfv_op *op)
 void nfvd_kernel_batch(struct nfv_op *ops, unsigned int n)
 {
 	module_calls++;
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
+		ops[i].copies = 1;
 		ops[i].result = module_copy(&ops[i]);
+	}
 }
 
 static inline struct nfvd_frame module_frame(uint64_t handle, uint32_t len)
