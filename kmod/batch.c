@@ -300,6 +300,7 @@ static int do_send(struct nfvk_session *s, struct nfv_op *op, struct sk_buff **o
 
 static int prepare(struct nfvk_session *s, struct nfv_op *op, struct sk_buff **out)
 {
+	op->copies = 0;
 	if (!nfvk_op_ok(op))
 		return -EINVAL;
 	switch (op->code) {

@@ -42,7 +42,7 @@ static inline bool nfvk_op_ok(const struct nfv_op *op)
 	bool frame = op->code != NFV_OP_SEND, iov = op->code == NFV_OP_COPY || op->code == NFV_OP_SEND;
 	bool port = op->code == NFV_OP_SEND || op->code == NFV_OP_FORWARD;
 
-	if (op->code < NFV_OP_COPY || op->code > NFV_OP_DROP || op->copies)
+	if (op->code < NFV_OP_COPY || op->code > NFV_OP_DROP)
 		return false;
 	if (op->flags && (op->flags != NFV_OP_LAST || (op->code != NFV_OP_COPY && op->code != NFV_OP_FORWARD)))
 		return false;

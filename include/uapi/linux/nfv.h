@@ -181,7 +181,7 @@ enum nfv_op_code {
  * fails does no harm to the others:
  *
  *	bytes moved	COPY (len - offset), SEND and FORWARD (the frame's length); 0 for DROP
- *	-EINVAL		unknown code or flag, pad or unused field not zero, offset below hdr_len
+ *	-EINVAL		unknown code or flag, unused field not zero, offset below hdr_len
  *			or past len, vnet contradicts the frame, frame below 14 bytes
  *	-EMSGSIZE	COPY: iov holds less; SEND, FORWARD: longer than the device's MTU, or NFV_FRAME_MAX
  *	-EFAULT		iov cannot be read or written
@@ -204,7 +204,7 @@ struct nfv_op {
 	__u32 port;		/* (u) SEND, FORWARD */
 	__u32 offset;		/* (u) COPY */
 	struct nfv_vnet_hdr vnet; /* (u) SEND */
-	__u32 copies;		/* (u) zero; (k) how often the payload was copied for this, if result > 0 */
+	__u32 copies;		/* (k) how often the payload was copied for this, if result > 0 */
 };
 
 /* EFAULT also if results could not be written; the operations took effect. */
