@@ -805,6 +805,10 @@ int nfvk_xen_fetch(struct sk_buff **pskb, struct nfv_vnet_hdr *vnet)
 		nfvk_xen_cursor_skip(&from, n);
 		nfvk_xen_cursor_skip(&to, n);
 		left -= n;
+		if (WARN_ON_ONCE(!n)) {		/* shorter than it says */
+			__set_bit(0, copies->failed);
+			break;
+		}
 	}
 	nfvk_xen_copies_run(copies);
 	failed = test_bit(0, copies->failed);

@@ -380,11 +380,6 @@ static void frontend_changed(struct xenbus_device *xb, enum xenbus_state state)
 		device_unregister(&xb->dev);
 }
 
-static void dev_setup(struct net_device *dev)
-{
-	ether_setup(dev);
-}
-
 /* Nodename: .../vif/DOMID/DEVID. */
 static int read_ids(struct nfvk_vif *vif)
 {
@@ -402,7 +397,7 @@ static int make_vif(struct xenbus_device *xb)
 	if (!vif)
 		return -ENOMEM;
 	vif->xb = xb;
-	vif->dev = alloc_netdev(0, "nfv-vif", NET_NAME_UNKNOWN, dev_setup);
+	vif->dev = alloc_netdev(0, "nfv-vif", NET_NAME_UNKNOWN, ether_setup);
 	err = vif->dev ? read_ids(vif) : -ENOMEM;
 	if (err) {
 		if (vif->dev)
