@@ -107,6 +107,7 @@ super_frames
 check "uml: traffic" traffic_start
 check "uml: conserved at 20 instants of it" conservation
 check "uml: traffic ends" traffic_stop
+check_fails "uml: nothing of it was malformed" grep -E 'refused|fenced' "$NFVD_LOG"
 cycle 1
 cycle 2 -R
 cycle 3 --bidir
@@ -114,5 +115,8 @@ check "uml: the containers have lost nothing at all" ping_lossless 200
 { kill -KILL "$PING_PID"; wait "$PING_PID"; } 2>/dev/null
 check "uml: each end of the guest was seen" [ "$(dropped vm2 vu_disconnect)" = 6 ]
 check "uml: conserved in the end" conserved
-check_fails "uml: nothing of it was malformed" grep -E 'refused|fenced' "$NFVD_LOG"
+# A guest that reboots under traffic may free its rings, and write to their memory, a moment before it
+# stops the device: then what stands there fences it, until it is back.
+check_fails "uml: nothing was refused" grep refused "$NFVD_LOG"
+check "uml: and both guests are up" [ "$(member vm1 state):$(member vm2 state)" = up:up ]
 finish
