@@ -72,7 +72,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 		sync_shortcut();
 	if (++ticks % AGE_TICKS == 0)
 		nfvd_fdb_age(nfvd_now_ms());
-	return sd_event_source_set_time(source, usec + TICK_US);
+	/* From now on: ticks missed, as when the host was suspended, are not made up for. */
+	return sd_event_source_set_time_relative(source, TICK_US);
 }
 
 int nfvd_ticks_start(void)
