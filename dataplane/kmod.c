@@ -29,11 +29,22 @@ _Static_assert(offsetof(struct nfv_entry, hdr) - offsetof(struct nfv_entry, vnet
 static int session = -1;
 static unsigned int users;
 static uint32_t ring_entries;
+static struct nfvd_kmod *attached[NFVD_PORTS_MAX];	/* by id of their port */
 static char refusal[128];	/* why the module is there and not used; empty: no such reason */
 
 const char *nfvd_kmod_refusal(void)
 {
 	return refusal[0] ? refusal : NULL;
+}
+
+int nfvd_kmod_session(void)
+{
+	return session;
+}
+
+struct nfvd_kmod *nfvd_kmod_of(unsigned int port)
+{
+	return port < NFVD_PORTS_MAX ? attached[port] : NULL;
 }
 
 /* 0 or -errno. */
@@ -240,6 +251,8 @@ int nfvd_kmod_open(struct nfvd_kmod *k, struct nfvd_port *port, struct nfv_attac
 	k->id = a->port;
 	k->map_bytes = a->map_bytes;
 	k->attached = true;
+	k->copies = a->type == NFV_PORT_XEN;
+	attached[port->id] = k;
 	for (unsigned int i = 0; i < k->nr_queues && !ret; i++)
 		ret = map_queue(k, i);
 	nfvd_attach_step(port, "module", nfvd_now_us() - start);
@@ -260,9 +273,12 @@ void nfvd_kmod_close(struct nfvd_kmod *k, struct nfvd_port *port)
 		q->producer = MAP_FAILED;
 		q->consumer = NULL;
 	}
-	if (k->attached && ioctl(session, NFV_IOC_DETACH, &d))
+	if (!k->attached)
+		return;
+	if (ioctl(session, NFV_IOC_DETACH, &d))
 		nfvd_log(LOG_ERR, "%s: nfv.ko does not detach it: %m", port->name);
 	k->attached = false;
+	attached[port->id] = NULL;
 }
 
 int nfvd_kmod_init(struct nfvd_kmod *k, struct nfvd_err *err)

@@ -29,6 +29,7 @@ struct nfvd_kmod_queue {
 struct nfvd_kmod {
 	uint32_t id;			/* the module's number */
 	bool attached;
+	bool copies;			/* its frames lie in a guest's memory, not in the kernel's */
 	uint32_t map_bytes;
 	unsigned int nr_queues;
 	struct nfvd_kmod_queue queue[NFVD_RXQS_MAX];
@@ -50,6 +51,10 @@ void nfvd_kmod_close(struct nfvd_kmod *k, struct nfvd_port *port);
 
 /* C. Hand the queues to workers. */
 void nfvd_kmod_start(struct nfvd_kmod *k, struct nfvd_port *port);
+
+/* C. The rings of a port that is attached; NULL: it is none of the module's. Ids from NFVD_PORTS_MAX on are none. */
+struct nfvd_kmod *nfvd_kmod_of(unsigned int port);
+int nfvd_kmod_session(void);	/* C. its descriptor; -1: there is none */
 
 /* C. 0 or -errno. */
 int nfvd_kmod_stats(const struct nfvd_kmod *k, struct nfv_stats *stats);

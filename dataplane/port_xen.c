@@ -22,6 +22,7 @@
 #include "kmod.h"
 #include "log.h"
 #include "netlink.h"
+#include "shortcut.h"
 
 #define BUS		"/sys/bus/xen-backend"
 #define OURS		"nfv-vif"
@@ -246,6 +247,7 @@ static int xen_attach(struct nfvd_port *port, json_t *params, struct nfvd_err *e
 		return -1;
 	}
 	nfvd_kmod_start(&x->kmod, port);
+	nfvd_shortcut_port_add(port, 0, -1, 0, true);
 	follow(x);
 	return 0;
 }
@@ -254,6 +256,7 @@ static void xen_detach(struct nfvd_port *port)
 {
 	struct xen *x = port->priv;
 
+	nfvd_shortcut_port_del(port);
 	nfvd_kmod_close(&x->kmod, port);
 	give_back(x);
 	nfvd_kmod_fini(&x->kmod);
@@ -328,6 +331,7 @@ static void xen_show(struct nfvd_port *port, json_t *obj)
 		json_object_set_new(obj, "domain", json_string(name));
 	free(name);
 	show_offloads(port, obj);
+	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
 	if (!nfvd_kmod_stats(&x->kmod, &stats))
 		json_object_set_new(obj, "stalled", json_boolean(stats.state & NFV_STATE_STALLED));
 	nfvd_kmod_show(&x->kmod, obj);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods that read counters, and the FDB. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "control.h"
 #include "fdb.h"
+#include "kmod_table.h"
+#include "move.h"
 #include "rpc_methods.h"
 #include "shortcut.h"
 #include "worker.h"
@@ -58,6 +61,44 @@ static void add_shortcut(unsigned int src, unsigned int dst, uint64_t frames, ui
 	t->shortcut[src][dst] += frames;
 }
 
+static unsigned int add_refused(struct nfvd_counters *c, const struct nfv_pair *p)
+{
+	static const int results[NFV_N_REFUSALS] = {
+		[NFV_REFUSED_FULL] = -ENOBUFS, [NFV_REFUSED_DOWN] = -ENETDOWN, [NFV_REFUSED_MTU] = -EMSGSIZE,
+		[NFV_REFUSED_OTHER] = -EINVAL,
+	};
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < NFV_N_REFUSALS; i++) {
+		n += p->refused[i];
+		if (c)
+			c->drops[nfvd_kernel_reason(results[i])] += p->refused[i];
+	}
+	return n;
+}
+
+/* Frames that the module forwarded. */
+static void add_forwarded(unsigned int src, unsigned int dst, const struct nfv_pair *p, bool copied, void *arg)
+{
+	struct totals *t = arg;
+	bool there = dst < NFVD_PORTS_MAX;
+	struct nfvd_ledger *l = there ? &t->pair[src][dst] : &t->retired[src];
+	unsigned int refused = add_refused(there ? &t->port[dst] : NULL, p);
+
+	t->port[src].rx_frames += p->frames + refused;
+	t->port[src].rx_bytes += p->bytes;
+	l->frames += p->frames;
+	l->dropped += refused;
+	if (!there)
+		return;
+	l->bytes += p->bytes;
+	if (copied) {
+		l->copies += p->frames;
+		l->copied_bytes += p->bytes;
+	}
+	t->shortcut[src][dst] += p->frames;
+}
+
 static struct totals *sum(void)
 {
 	struct totals *t = calloc(1, sizeof(*t));
@@ -79,6 +120,7 @@ static struct totals *sum(void)
 	}
 	nfvd_workers_unlock();
 	nfvd_shortcut_counters(add_shortcut, t);
+	nfvd_kmod_table_counters(add_forwarded, t);
 	return t;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include "bpf/shortcut.h"
+#include "kmod_table.h"
 #include "log.h"
 
 #define TC_HANDLE	0x6e667664	/* "nfvd" */
@@ -19,7 +20,7 @@
 /* One device with our programs on it; index is the port id. */
 struct device {
 	struct nfvd_port *port;		/* NULL: unused */
-	int ifindex;
+	int ifindex;			/* 0: none of the host's, or gone */
 	uint32_t mtu;
 	bool redirect, on, up;
 	bool made_hook;			/* the clsact qdisc is ours to remove */
@@ -72,21 +73,30 @@ bool nfvd_shortcut_available(void)
 	return bpf;
 }
 
+static bool allowed(unsigned int id)
+{
+	const struct device *d = &devices[id];
+
+	return all_on && d->port && d->redirect && d->on && d->up;
+}
+
 static void publish_port(const struct device *d)
 {
 	uint32_t ifindex = d->ifindex;
 	struct shortcut_port value = {
-		.port = d->port->id, .on = all_on && d->on && d->up && d->redirect, .mtu = d->mtu,
+		.port = d->port->id, .on = allowed(d->port->id), .mtu = d->mtu,
 	};
 
-	bpf_map__update_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), &value, sizeof(value), BPF_ANY);
+	if (bpf && ifindex)
+		bpf_map__update_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), &value, sizeof(value), BPF_ANY);
 }
 
 static void unpublish_port(const struct device *d)
 {
 	uint32_t ifindex = d->ifindex;
 
-	bpf_map__delete_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), 0);
+	if (bpf && ifindex)
+		bpf_map__delete_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), 0);
 }
 
 static void hook_of(const struct device *d, struct bpf_tc_hook *hook)
@@ -122,7 +132,7 @@ static void detach_tc(struct device *d)
 	struct bpf_tc_hook hook;
 
 	/* With the device, all that was on it is gone; its index may be another's by now. */
-	if (!d->ifindex)
+	if (!bpf || !d->ifindex)
 		return;
 	hook_of(d, &hook);
 	d->tc.flags = d->tc.prog_fd = d->tc.prog_id = 0;
@@ -153,10 +163,12 @@ int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32
 	struct device *d = &devices[port->id];
 	int fd, err;
 
-	if (!bpf)
-		return -ENOSYS;
 	*d = (struct device){ .port = port, .ifindex = ifindex, .mtu = mtu, .redirect = redirect, .on = true, .up = true };
+	if (!bpf)
+		return ifindex ? -ENOSYS : 0;
 	forget_counters(port->id);
+	if (!ifindex)
+		return 0;
 	publish_port(d);
 	fd = bpf_program__fd(bpf->progs.shortcut_filter);
 	err = sock >= 0 && setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)) ? -errno :
@@ -208,16 +220,23 @@ void nfvd_shortcut_port_update(struct nfvd_port *port, bool up, uint32_t mtu)
 	resync();
 }
 
+static bool usable(const struct nfvd_port *port)
+{
+	const struct device *d = &devices[port->id];
+
+	return d->port == port && d->redirect && ((bpf && d->ifindex) || nfvd_kmod_of(port->id));
+}
+
 int nfvd_shortcut_set(struct nfvd_port *port, bool on)
 {
-	if (!bpf || (port && (devices[port->id].port != port || !devices[port->id].redirect)))
+	if (port ? !usable(port) : !bpf && nfvd_kmod_session() < 0)
 		return -ENODEV;
 	if (port)
 		devices[port->id].on = on;
 	else
 		all_on = on;
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (devices[id].port && devices[id].ifindex)
+		if (devices[id].port)
 			publish_port(&devices[id]);
 	resync();
 	return 0;
@@ -227,7 +246,7 @@ bool nfvd_shortcut_enabled(const struct nfvd_port *port)
 {
 	if (!port)
 		return all_on;
-	return bpf && devices[port->id].port == port && devices[port->id].redirect && devices[port->id].on && all_on;
+	return usable(port) && devices[port->id].on && all_on;
 }
 
 static int compare(const void *a, const void *b)
@@ -240,13 +259,13 @@ static bool wanted(const struct nfvd_shortcut_entry *e, struct shadow *s)
 {
 	const struct device *d = e->port < NFVD_PORTS_MAX ? &devices[e->port] : NULL;
 
-	if (!d || !d->port || !d->redirect)
+	if (!d || !d->port || !d->redirect || !d->ifindex)
 		return false;
 	memset(s, 0, sizeof(*s));
 	memcpy(s->key.mac, e->mac, 6);
 	s->key.vlan = e->vlan;
 	s->where.port = e->port;
-	s->where.ifindex = all_on && d->on && d->up ? d->ifindex : 0;
+	s->where.ifindex = allowed(e->port) ? d->ifindex : 0;
 	s->where.mtu = d->mtu;
 	return true;
 }
@@ -290,6 +309,7 @@ static void resync(void)
 	struct shadow *want = calloc(n_learnt ? n_learnt : 1, sizeof(*want));
 	size_t n = 0;
 
+	nfvd_kmod_table_sync(learnt, n_learnt, allowed);
 	if (!want || !bpf) {
 		free(want);
 		return;
@@ -304,8 +324,6 @@ void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n)
 {
 	struct nfvd_shortcut_entry *copy;
 
-	if (!bpf)
-		return;
 	copy = malloc((n ? n : 1) * sizeof(*copy));
 	if (!copy)
 		return;

@@ -30,7 +30,8 @@ bool nfvd_shortcut_available(void);
  * ingress, so that the host's own stack does not answer for the container.
  * sock -1: no packet socket takes frames there, the kernel module does; then what
  * is not redirected goes its way. redirect: the device is the host end of a veth,
- * known unicast may skip user space. 0 or -errno.
+ * known unicast may skip user space. ifindex 0: a port of the module without device
+ * of the host; sock -1, mtu 0 then. 0 or -errno.
  */
 int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect);
 void nfvd_shortcut_port_del(struct nfvd_port *port);

@@ -4,6 +4,7 @@
 #include <urcu-qsbr.h>
 #include "control.h"
 #include "fdb.h"
+#include "kmod_table.h"
 #include "log.h"
 #include "shortcut.h"
 #include "worker.h"
@@ -52,12 +53,25 @@ static void collect(struct nfvd_fdb_entry *e, void *arg)
 	s->n++;
 }
 
+/* The same of the module's table, which tells after each sync. */
+static void freshen(const struct nfvd_shortcut_entry *seen, uint32_t idle_ms)
+{
+	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(nfvd_fdb_key(seen->mac, seen->vlan));
+	uint32_t then = nfvd_now_ms() - idle_ms;
+
+	if (e && atomic_load(&e->port) == seen->port && (int32_t)(then - atomic_load(&e->seen_ms)) > 0)
+		atomic_store(&e->seen_ms, then);
+}
+
 static void sync_shortcut(void)
 {
 	struct snapshot s = { 0 };
 
 	nfvd_fdb_each(collect, &s);
 	nfvd_shortcut_sync(s.e, s.n);
+	rcu_thread_online();
+	nfvd_kmod_table_seen(freshen);
+	rcu_thread_offline();
 	free(s.e);
 }
 

@@ -226,13 +226,13 @@ static int do_forward(struct nfvk_session *s, struct nfv_op *op, struct sk_buff 
 
 /* ---- frames from the daemon's memory ---- */
 
-struct sk_buff *nfvk_alloc_frame(u32 len)
+struct sk_buff *nfvk_alloc_frame(u32 len, gfp_t gfp)
 {
 	u32 linear = len <= LINEAR_MAX ? len : NFV_HDR_MAX;
 	struct sk_buff *skb;
 	int err;
 
-	skb = alloc_skb_with_frags(linear + HEADROOM, len - linear, PAGE_ALLOC_COSTLY_ORDER, &err, GFP_KERNEL);
+	skb = alloc_skb_with_frags(linear + HEADROOM, len - linear, PAGE_ALLOC_COSTLY_ORDER, &err, gfp);
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, HEADROOM);
@@ -242,11 +242,7 @@ struct sk_buff *nfvk_alloc_frame(u32 len)
 	return skb;
 }
 
-/*
- * Protocol, network header, offloads. The frame's first NFV_HDR_MAX bytes are linear, and
- * ours alone. skb->dev is set: what looks at headers asks for the namespace.
- */
-static int dress(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet)
+int nfvk_dress(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet)
 {
 	__be16 proto = eth_hdr(skb)->h_proto;
 	int depth = ETH_HLEN;
@@ -269,7 +265,7 @@ static int build_frame(struct iov_iter *iter, struct sk_buff **out)
 		return -EINVAL;
 	if (len > NFV_FRAME_MAX)
 		return -EMSGSIZE;
-	skb = nfvk_alloc_frame(len);
+	skb = nfvk_alloc_frame(len, GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
 	err = skb_copy_datagram_from_iter(skb, 0, iter, len);
@@ -332,7 +328,7 @@ static int transmit(struct nfvk_session *s, const struct nfv_op *op, struct sk_b
 	else if (!set_device(skb, port))
 		ret = -ENODEV;
 	else if (op->code == NFV_OP_SEND)
-		ret = dress(skb, &op->vnet);
+		ret = nfvk_dress(skb, &op->vnet);
 	if (ret) {
 		kfree_skb(skb);
 		return ret;

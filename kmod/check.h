@@ -30,6 +30,11 @@ static inline bool nfvk_batch_ok(const struct nfv_batch *b)
 	return b->n && b->n <= NFV_BATCH_MAX && !b->flags;
 }
 
+static inline bool nfvk_fdb_entry_ok(const struct nfv_fdb_entry *e)
+{
+	return e->vlan < 4096 && e->port < NFV_PORTS_MAX && !(e->flags & ~(NFV_FDB_FROM | NFV_FDB_TO)) && !(e->mac[0] & 1);
+}
+
 static inline bool nfvk_vnet_zero(const struct nfv_vnet_hdr *v)
 {
 	return !v->flags && !v->gso_type && !v->hdr_len && !v->gso_size && !v->csum_start && !v->csum_offset &&

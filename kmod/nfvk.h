@@ -8,13 +8,14 @@
  *	port.c		a session's ports: attach, detach, statistics
  *	port_veth.c	port type netdev: rx_handler, transmit, the device's coming and going
  *	port_xen.c	port type xen, with xen_*.c: see xen.h
+ *	forward.c	the forwarding table: frames that the daemon need not see
  *	queue.c		rx ring and held frames
  *	check.h		what a caller's bytes are checked for; compiled in user space too
  *	compat.h	differences between kernel versions
  *
  * Locking, outermost first:
  *
- *	session->lock (mutex)	ports[] of the session is changed
+ *	session->lock (mutex)	ports[] of the session is changed; its table; port->to[]
  *	RTNL			port->dev is changed; the list of all netdev ports
  *	session->map_lock	ports[] is changed, or looked at by mmap(). A lock of its own, for
  *				mmap() comes with mmap_lock held, which others take under RTNL
@@ -42,6 +43,7 @@ struct nfvk_session {
 	struct mutex map_lock;			/* ports[], for mmap() */
 	bool greeted;
 	struct nfvk_port __rcu *ports[NFV_PORTS_MAX];
+	struct nfvk_table __rcu *table;		/* of forward.c */
 	wait_queue_head_t wait;			/* poll() */
 	struct delayed_work expire;		/* while there are ports */
 };
@@ -79,6 +81,9 @@ struct nfvk_port_ops {
 	 */
 	int (*xmit)(struct nfvk_port *port, struct sk_buff *skb);
 	void (*flush)(struct nfvk_port *port);	/* after some xmit, in the same section. May be NULL */
+	void (*kick)(struct nfvk_port *port);	/* or: flush soon, in a softirq of its own. May be NULL */
+	/* As xmit: is the frame taken as it is, or has somebody to finish it first? NULL: it is. */
+	bool (*takes)(struct nfvk_port *port, const struct sk_buff *skb);
 	void (*expire)(struct nfvk_port *port);	/* every held_ms, under RCU. May be NULL */
 	void (*stats)(struct nfvk_port *port, struct nfv_stats *stats);	/* under RCU. May be NULL */
 	bool xen;
@@ -95,6 +100,8 @@ struct nfvk_port {
 	struct nfvk_counters __percpu *counters;
 	struct mm_struct *mm;			/* charged for the rings */
 	unsigned long locked_pages;
+	struct nfvk_pair __percpu *to[NFV_PORTS_MAX];	/* of forward.c, as the next; freed a grace period after the other port has left */
+	struct nfv_pair to_gone;
 	unsigned int nr_queues;
 	struct nfvk_queue queue[];
 };
@@ -107,8 +114,8 @@ extern const struct file_operations nfvk_fops;
 
 /* batch.c: process context, no lock held. */
 int nfvk_batch(struct nfvk_session *s, const struct nfv_batch *batch);
-/* An skb of len bytes with room for headers before them; its first NFV_HDR_MAX bytes are linear. May sleep. */
-struct sk_buff *nfvk_alloc_frame(u32 len);
+/* An skb of len bytes with room for headers before them; its first NFV_HDR_MAX bytes are linear. */
+struct sk_buff *nfvk_alloc_frame(u32 len, gfp_t gfp);
 
 /* port.c: no lock held. */
 int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args);
@@ -124,6 +131,22 @@ static inline struct nfvk_port *nfvk_port_get(struct nfvk_session *s, u32 id)
 		return NULL;
 	return rcu_dereference_check(s->ports[id], lockdep_is_held(&s->lock) || lockdep_is_held(&s->map_lock));
 }
+
+/* Checks, and dresses a frame for it: protocol, network header, offloads. skb->dev is set; its first NFV_HDR_MAX bytes are linear. 0 or -EINVAL. */
+int nfvk_dress(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet);
+
+/* forward.c. In softirq, under RCU, data at the Ethernet header: where the frame goes without the daemon; NULL: to it. */
+struct nfvk_port *nfvk_route(struct nfvk_port *src, const struct sk_buff *skb);
+void nfvk_forward(struct nfvk_port *src, struct nfvk_port *dst, struct sk_buff *skb);	/* there. Consumes skb */
+void nfvk_forwarded(struct nfvk_port *src, struct nfvk_port *dst, int result);	/* count only: bytes, or -errno */
+/* No lock held. Sets idle_ms of entries. 0, -EINVAL, -ENOMEM. */
+int nfvk_table_set(struct nfvk_session *s, struct nfv_fdb_entry *entries, u32 n);
+void nfvk_table_free(struct nfvk_session *s);
+/* Under session->lock, when the port is not found any more: no frame goes there from a grace period on; then retire. */
+void nfvk_table_leave(struct nfvk_session *s, u32 id);
+void nfvk_pairs_retire(struct nfvk_session *s, u32 id);
+void nfvk_pairs_free(struct nfvk_port *port);
+int nfvk_pairs_read(struct nfvk_session *s, u32 id, struct nfv_pair *to);	/* NFV_PORTS_MAX + 1, zero before. 0 or -ENOENT */
 
 /* port_veth.c */
 extern const struct nfvk_port_ops nfvk_port_veth;

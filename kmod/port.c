@@ -24,6 +24,7 @@ static void free_port(struct nfvk_port *port)
 		mmdrop(port->mm);
 	}
 	free_percpu(port->counters);
+	nfvk_pairs_free(port);
 	kvfree(port);
 }
 
@@ -130,28 +131,32 @@ int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args)
 	return 0;
 }
 
-/* Take a port off, but do not free it yet. NULL: there is none. */
+/* Under session->lock. Take a port off, but do not free it yet. NULL: there is none. */
 static struct nfvk_port *take(struct nfvk_session *s, u32 id)
 {
-	struct nfvk_port *port;
+	struct nfvk_port *port = nfvk_port_get(s, id);
 
-	mutex_lock(&s->lock);
-	port = nfvk_port_get(s, id);
 	if (port) {
 		publish(s, id, NULL);
+		nfvk_table_leave(s, id);
 		port->ops->detach(port);
 	}
-	mutex_unlock(&s->lock);
 	return port;
 }
 
 int nfvk_port_detach(struct nfvk_session *s, u32 id)
 {
-	struct nfvk_port *port = take(s, id);
+	struct nfvk_port *port;
 
+	mutex_lock(&s->lock);
+	port = take(s, id);
+	if (port) {
+		synchronize_rcu();
+		nfvk_pairs_retire(s, id);
+	}
+	mutex_unlock(&s->lock);
 	if (!port)
 		return -ENOENT;
-	synchronize_rcu();
 	free_port(port);
 	/* A broken ring or a lost device was this one's, perhaps. */
 	wake_up_interruptible(&s->wait);
@@ -163,11 +168,13 @@ void nfvk_port_detach_all(struct nfvk_session *s)
 	LIST_HEAD(taken);
 	struct nfvk_port *port, *next;
 
+	mutex_lock(&s->lock);
 	for (u32 id = 0; id < NFV_PORTS_MAX; id++) {
 		port = take(s, id);
 		if (port)
 			list_add(&port->all, &taken);
 	}
+	mutex_unlock(&s->lock);
 	if (list_empty(&taken))
 		return;
 	synchronize_rcu();

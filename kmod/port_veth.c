@@ -20,7 +20,6 @@
 #include "compat.h"
 #include "nfvk.h"
 
-
 static LIST_HEAD(ports);	/* under RTNL */
 
 /* ---- receiving: softirq ---- */
@@ -31,6 +30,19 @@ static struct nfvk_queue *queue_of(struct nfvk_port *port, const struct sk_buff 
 	u32 n = skb_rx_queue_recorded(skb) ? skb_get_rx_queue(skb) : smp_processor_id();
 
 	return &port->queue[n % port->nr_queues];
+}
+
+/* Straight to another port, if the table says so. False: not consumed. */
+static bool forward(struct nfvk_port *port, struct sk_buff *skb)
+{
+	struct nfvk_port *dst = nfvk_route(port, skb);
+
+	if (!dst)
+		return false;
+	nfvk_forward(port, dst, skb);
+	if (dst->ops->kick)
+		dst->ops->kick(dst);
+	return true;
 }
 
 /* Offloads that virtio_net_hdr has no word for are carried out here. */
@@ -73,6 +85,8 @@ static void receive(struct nfvk_port *port, struct sk_buff *skb)
 	skb_push(skb, skb->data - skb_mac_header(skb));
 	if (skb->ip_summed == CHECKSUM_COMPLETE)
 		skb->ip_summed = CHECKSUM_NONE;
+	if (forward(port, skb))
+		return;
 	if (unlikely(!expressible(skb))) {
 		put_segments(port, q, skb);
 		return;

@@ -127,9 +127,119 @@ static void hold(struct nfvk_xen_queue *q, struct sk_buff *skb, const struct nfv
 	atomic_inc(&q->outstanding);
 }
 
-/* A frame with its header here: into the ring of the port. */
-static void receive(struct nfvk_xen_queue *q, struct nfvk_port *port, const struct nfvk_xen_frame *f, const u8 *header)
+/* All of a frame that is in its guest's memory, into one of ours. */
+static void copy_whole(struct nfvk_xen_copies *copies, unsigned int owner, const struct sk_buff *skb, const struct sk_buff *whole)
 {
+	struct nfvk_xen_cursor from, to;
+
+	nfvk_xen_cursor_start(&from, skb);
+	nfvk_xen_cursor_start(&to, whole);
+	for (u32 left = skb->len, n; left; left -= n) {
+		struct nfvk_xen_end a, b;
+
+		nfvk_xen_cursor_at(&from, &a);
+		nfvk_xen_cursor_at(&to, &b);
+		if (WARN_ON_ONCE(!a.len || !b.len)) {	/* shorter than it says */
+			__set_bit(owner, copies->failed);
+			return;
+		}
+		n = nfvk_xen_copies_add(copies, owner, &a, &b);
+		nfvk_xen_cursor_skip(&from, n);
+		nfvk_xen_cursor_skip(&to, n);
+	}
+}
+
+/* ---- to another port, without the daemon; in the poll, under RCU ---- */
+
+/* To a port that takes frames of ours only: the copies of one poll are made together. */
+static void fetch_for(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port, struct nfvk_port *dst,
+		      struct sk_buff *skb)
+{
+	struct sk_buff *whole = nfvk_alloc_frame(skb->len, GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!whole) {
+		nfvk_forwarded(port, dst, -ENOMEM);
+		kfree_skb(skb);
+		return;
+	}
+	copy_whole(&q->fetch, i, skb, whole);
+	whole->next = skb;
+	q->fetched[i] = whole;
+	q->fetched_for[i] = dst;
+}
+
+static int dress_as(struct sk_buff *skb, const struct sk_buff *like)
+{
+	struct nfv_vnet_hdr vnet = { 0 };
+
+	if (virtio_net_hdr_from_skb(like, (struct virtio_net_hdr *)&vnet, true, true, 0))
+		return -EINVAL;
+	skb_reset_mac_header(skb);
+	return nfvk_dress(skb, &vnet);
+}
+
+/* The copies are made: send them on. */
+static void forward_fetched(struct nfvk_xen_queue *q, struct nfvk_port *port, unsigned int n)
+{
+	nfvk_xen_copies_run(&q->fetch);
+	for (unsigned int i = 0; i < n; i++) {
+		struct sk_buff *whole = q->fetched[i], *skb;
+		struct nfvk_port *dst = q->fetched_for[i];
+		int err = -EIO;
+
+		if (!whole)
+			continue;
+		q->fetched[i] = NULL;
+		skb = whole->next;
+		skb_mark_not_on_list(whole);
+		whole->dev = rcu_dereference(dst->dev);
+		if (whole->dev && !test_bit(i, q->fetch.failed))
+			err = dress_as(whole, skb);
+		consume_skb(skb);
+		if (err) {
+			nfvk_forwarded(port, dst, err);
+			kfree_skb(whole);
+		} else {
+			nfvk_forward(port, dst, whole);
+		}
+	}
+}
+
+/* False: not consumed. */
+static bool forward(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port, struct sk_buff *skb)
+{
+	struct nfvk_port *dst = nfvk_route(port, skb);
+
+	if (!dst)
+		return false;
+	if (nfvk_in_guest(skb) && !dst->ops->xen) {
+		fetch_for(q, i, port, dst, skb);
+		return true;
+	}
+	nfvk_forward(port, dst, skb);
+	if (dst->ops->flush)
+		__set_bit(dst->id, q->touched);
+	return true;
+}
+
+static void flush_touched(struct nfvk_xen_queue *q, struct nfvk_port *port)
+{
+	unsigned int id;
+
+	for_each_set_bit(id, q->touched, NFV_PORTS_MAX) {
+		struct nfvk_port *dst = nfvk_port_get(port->session, id);
+
+		if (dst && rcu_access_pointer(dst->dev))
+			dst->ops->flush(dst);
+	}
+	bitmap_zero(q->touched, NFV_PORTS_MAX);
+}
+
+/* A frame with its header here: to where the table says, or into the ring of the port. */
+static void receive(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port)
+{
+	const struct nfvk_xen_frame *f = &q->frame[i];
+	const u8 *header = q->header + i * NFV_HDR_MAX;
 	struct sk_buff *skb = alloc_skb(NFV_HDR_MAX + sizeof(struct nfvk_xen_held), GFP_ATOMIC | __GFP_NOWARN);
 
 	if (!skb) {
@@ -149,7 +259,8 @@ static void receive(struct nfvk_xen_queue *q, struct nfvk_port *port, const stru
 		kfree_skb(skb);
 		return;
 	}
-	nfvk_queue_put(&port->queue[q->index % port->nr_queues], skb);
+	if (!forward(q, i, port, skb))
+		nfvk_queue_put(&port->queue[q->index % port->nr_queues], skb);
 }
 
 static void fetch_header(struct nfvk_xen_queue *q, unsigned int i)
@@ -227,10 +338,14 @@ static unsigned int take_frames(struct nfvk_xen_queue *q, unsigned int max)
 			answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_ERROR);
 			miss(q, NFV_MISS_GRANT, 1);
 		} else if (port) {
-			receive(q, port, f, q->header + i * NFV_HDR_MAX);
+			receive(q, i, port);
 		} else {
 			answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_DROPPED);
 		}
+	}
+	if (port) {
+		forward_fetched(q, port, n);
+		flush_touched(q, port);
 	}
 	rcu_read_unlock();
 	return seen;
@@ -639,8 +754,9 @@ void nfvk_xen_port_gone(struct nfvk_vif *vif)
 	wake_up_interruptible(&port->session->wait);
 }
 
-static bool acceptable(const struct nfvk_vif *vif, const struct sk_buff *skb)
+static bool takes(struct nfvk_port *port, const struct sk_buff *skb)
 {
+	const struct nfvk_vif *vif = port->priv;
 	u32 needs = 0;
 
 	if (skb->ip_summed == CHECKSUM_PARTIAL)
@@ -690,7 +806,7 @@ static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 		err = -ENETDOWN;
 	else if (!vif->sg && len > XEN_PAGE_SIZE)
 		err = -EMSGSIZE;
-	else if (!acceptable(vif, skb))
+	else if (!takes(port, skb))
 		err = -EINVAL;
 	if (!err) {
 		queue = vif->nr_queues > 1 ? reciprocal_scale(skb_get_hash(skb), vif->nr_queues) : 0;
@@ -710,6 +826,17 @@ static void flush(struct nfvk_port *port)
 	for (unsigned int i = 0; i < vif->nr_queues; i++)
 		if (!skb_queue_empty_lockless(&vif->queue[i]->waiting))
 			deliver(vif->queue[i]);
+}
+
+static void kick(struct nfvk_port *port)
+{
+	struct nfvk_vif *vif = port->priv;
+
+	if (!smp_load_acquire(&vif->connected))
+		return;
+	for (unsigned int i = 0; i < vif->nr_queues; i++)
+		if (!skb_queue_empty_lockless(&vif->queue[i]->waiting))
+			napi_schedule(&vif->queue[i]->napi);
 }
 
 /* Frames that have waited for too long, and whether that was in vain. Under RCU, bottom halves off. */
@@ -770,6 +897,8 @@ const struct nfvk_port_ops nfvk_port_xen = {
 	.detach = detach,
 	.xmit = xmit,
 	.flush = flush,
+	.kick = kick,
+	.takes = takes,
 	.expire = expire,
 	.stats = stats,
 	.xen = true,
@@ -780,7 +909,6 @@ const struct nfvk_port_ops nfvk_port_xen = {
 int nfvk_xen_fetch(struct sk_buff **pskb, struct nfv_vnet_hdr *vnet)
 {
 	struct sk_buff *skb = *pskb, *whole;
-	struct nfvk_xen_cursor from, to;
 	struct nfvk_xen_copies *copies;
 	bool failed;
 
@@ -788,28 +916,12 @@ int nfvk_xen_fetch(struct sk_buff **pskb, struct nfv_vnet_hdr *vnet)
 	if (virtio_net_hdr_from_skb(skb, (struct virtio_net_hdr *)vnet, true, true, 0))
 		return -EINVAL;
 	copies = kzalloc(sizeof(*copies), GFP_KERNEL);
-	whole = copies ? nfvk_alloc_frame(skb->len) : NULL;
+	whole = copies ? nfvk_alloc_frame(skb->len, GFP_KERNEL) : NULL;
 	if (!whole) {
 		kfree(copies);
 		return -ENOMEM;
 	}
-	nfvk_xen_cursor_start(&from, skb);
-	nfvk_xen_cursor_start(&to, whole);
-	for (u32 left = skb->len; left;) {
-		struct nfvk_xen_end a, b;
-		u32 n;
-
-		nfvk_xen_cursor_at(&from, &a);
-		nfvk_xen_cursor_at(&to, &b);
-		n = nfvk_xen_copies_add(copies, 0, &a, &b);
-		nfvk_xen_cursor_skip(&from, n);
-		nfvk_xen_cursor_skip(&to, n);
-		left -= n;
-		if (WARN_ON_ONCE(!n)) {		/* shorter than it says */
-			__set_bit(0, copies->failed);
-			break;
-		}
-	}
+	copy_whole(copies, 0, skb, whole);
 	nfvk_xen_copies_run(copies);
 	failed = test_bit(0, copies->failed);
 	kfree(copies);

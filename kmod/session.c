@@ -57,6 +57,7 @@ static int session_release(struct inode *inode, struct file *file)
 
 	nfvk_port_detach_all(s);
 	cancel_delayed_work_sync(&s->expire);
+	nfvk_table_free(s);
 	mutex_destroy(&s->lock);
 	mutex_destroy(&s->map_lock);
 	kvfree(s);
@@ -142,6 +143,49 @@ static long get_stats(struct nfvk_session *s, void __user *arg)
 	return copy_to_user(arg, &out, sizeof(out)) ? -EFAULT : 0;
 }
 
+static long set_table(struct nfvk_session *s, void __user *arg)
+{
+	struct nfv_fdb_entry *entries;
+	struct nfv_fdb f;
+	int err;
+
+	if (copy_from_user(&f, arg, sizeof(f)))
+		return -EFAULT;
+	if (f.flags || f.n > NFV_FDB_MAX)
+		return -EINVAL;
+	entries = kvmalloc_array(max(f.n, 1u), sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+	if (copy_from_user(entries, u64_to_user_ptr(f.entries), f.n * sizeof(*entries)))
+		err = -EFAULT;
+	else
+		err = nfvk_table_set(s, entries, f.n);
+	if (!err && copy_to_user(u64_to_user_ptr(f.entries), entries, f.n * sizeof(*entries)))
+		err = -EFAULT;
+	kvfree(entries);
+	return err;
+}
+
+static long get_forwarded(struct nfvk_session *s, void __user *arg)
+{
+	struct nfv_forwarded f;
+	struct nfv_pair *to;
+	int err;
+
+	if (copy_from_user(&f, arg, sizeof(f)))
+		return -EFAULT;
+	if (f.flags || f.port >= NFV_PORTS_MAX)
+		return f.flags ? -EINVAL : -ENOENT;
+	to = kcalloc(NFV_PORTS_MAX + 1, sizeof(*to), GFP_KERNEL_ACCOUNT);
+	if (!to)
+		return -ENOMEM;
+	err = nfvk_pairs_read(s, f.port, to);
+	if (!err && copy_to_user(u64_to_user_ptr(f.to), to, (NFV_PORTS_MAX + 1) * sizeof(*to)))
+		err = -EFAULT;
+	kfree(to);
+	return err;
+}
+
 static long session_ioctl(struct file *file, unsigned int cmd, unsigned long raw)
 {
 	struct nfvk_session *s = file->private_data;
@@ -154,6 +198,8 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long raw
 	case NFV_IOC_DETACH:
 	case NFV_IOC_BATCH:
 	case NFV_IOC_STATS:
+	case NFV_IOC_FDB:
+	case NFV_IOC_FORWARDED:
 		if (!READ_ONCE(s->greeted))
 			return -EPROTO;
 		break;
@@ -167,6 +213,10 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long raw
 		return detach(s, arg);
 	case NFV_IOC_BATCH:
 		return run_batch(s, arg);
+	case NFV_IOC_FDB:
+		return set_table(s, arg);
+	case NFV_IOC_FORWARDED:
+		return get_forwarded(s, arg);
 	default:
 		return get_stats(s, arg);
 	}

@@ -89,6 +89,9 @@ struct nfvk_xen_queue {
 	atomic_t outstanding;			/* frames whose slots are not answered */
 	struct nfvk_xen_frame frame[NFVK_XEN_BURST];	/* of one poll */
 	struct nfvk_xen_copies fetch;
+	struct sk_buff *fetched[NFVK_XEN_BURST];	/* of one poll, by frame: copies for ports of another type */
+	struct nfvk_port *fetched_for[NFVK_XEN_BURST];
+	DECLARE_BITMAP(touched, NFV_PORTS_MAX);	/* ports that this poll has sent to */
 	u8 *header;				/* NFVK_XEN_BURST times NFV_HDR_MAX bytes, whole pages */
 
 	/* The guest's Rx. */

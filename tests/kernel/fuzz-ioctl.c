@@ -79,6 +79,23 @@ static void attach(int fd)
 	ioctl(fd, NFV_IOC_ATTACH, &a);
 }
 
+/* The addresses of frames(), mostly where they are. */
+static void table(int fd)
+{
+	struct nfv_fdb_entry *e = (struct nfv_fdb_entry *)(good + (3 << 18));
+	struct nfv_fdb f = { .entries = rarely() ? address() : (uintptr_t)e, .n = rarely() ? rnd(0) : rnd(3) };
+	struct nfv_forwarded w = { .port = rnd(3), .to = address() };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		e[i] = (struct nfv_fdb_entry){ .port = rnd(3), .flags = rnd(4) };
+		memcpy(e[i].mac, i ? DST : SRC, 6);
+	}
+	if (rarely())
+		((uint8_t *)e)[rnd(2 * sizeof(*e))] = state;
+	ioctl(fd, NFV_IOC_FDB, &f);
+	ioctl(fd, NFV_IOC_FORWARDED, &w);
+}
+
 static void map(int fd)
 {
 	unsigned int i = rnd(16), what = rnd(2);
@@ -113,7 +130,8 @@ static void frames(void)
 
 static void step(void)
 {
-	static const unsigned long calls[] = { NFV_IOC_HELLO, NFV_IOC_ATTACH, NFV_IOC_DETACH, NFV_IOC_BATCH, NFV_IOC_STATS };
+	static const unsigned long calls[] = { NFV_IOC_HELLO, NFV_IOC_ATTACH, NFV_IOC_DETACH, NFV_IOC_BATCH, NFV_IOC_STATS,
+		NFV_IOC_FDB, NFV_IOC_FORWARDED };
 	unsigned int s = rnd(SESSIONS);
 	struct nfv_hello h = { .abi = NFV_ABI_VERSION };
 	struct nfv_batch b = { .n = 1 + rnd(8) };
@@ -141,10 +159,11 @@ static void step(void)
 		poll(&p, 1, 0);
 		break;
 	case 5:
-		ioctl(fds[s], calls[rnd(5)], (void *)address());
+		ioctl(fds[s], calls[rnd(7)], (void *)address());
 		break;
 	case 6:
 		map(fds[s]);
+		table(fds[s]);
 		break;
 	case 7: case 8:
 		frames();

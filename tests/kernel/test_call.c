@@ -71,7 +71,7 @@ static void greeting(void **state)
 static void bad_calls(void **state)
 {
 	static const unsigned long calls[] = {
-		NFV_IOC_HELLO, NFV_IOC_ATTACH, NFV_IOC_DETACH, NFV_IOC_BATCH, NFV_IOC_STATS,
+		NFV_IOC_HELLO, NFV_IOC_ATTACH, NFV_IOC_DETACH, NFV_IOC_BATCH, NFV_IOC_STATS, NFV_IOC_FDB, NFV_IOC_FORWARDED,
 	};
 	struct nfv_op op = { .code = NFV_OP_DROP };
 	struct nfv_batch b = { .ops = 8, .n = 1 };
@@ -79,7 +79,7 @@ static void bad_calls(void **state)
 	struct nfv_stats s = { .accepts = 1 };
 	char any[512] = { 0 };
 
-	for (unsigned int i = 0; i < 5; i++) {
+	for (unsigned int i = 0; i < 7; i++) {
 		assert_errno(ioctl(session, calls[i], NULL), EFAULT);
 		assert_errno(ioctl(session, calls[i], (void *)8), EFAULT);
 		assert_errno(ioctl(session, calls[i], (void *)~0xfffull), EFAULT);
@@ -87,7 +87,7 @@ static void bad_calls(void **state)
 		assert_errno(ioctl(session, calls[i] + (1 << 16), any), ENOTTY);
 		assert_errno(ioctl(session, calls[i] - (1 << 16), any), ENOTTY);
 	}
-	for (unsigned int nr = 5; nr < 256; nr++)
+	for (unsigned int nr = 7; nr < 256; nr++)
 		assert_errno(ioctl(session, _IOWR(0xE7, nr, any), any), ENOTTY);
 	assert_errno(ioctl(session, NFV_IOC_BATCH, &b), EFAULT);
 	b = (struct nfv_batch){ .ops = (uintptr_t)&op, .n = 0 };

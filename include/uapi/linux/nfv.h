@@ -253,6 +253,56 @@ struct nfv_stats {
 	__u32 accepts;		/* (k) NFV_ACCEPT_*; netdev: zero, and all of them is meant */
 };
 
+/*
+ * The forwarding table: known unicast between two ports of the session that the daemon
+ * need not see. A frame is forwarded by the module if its source is a FROM address of the
+ * very port that it came in at, its destination a TO address of another one, and that
+ * port's receiver takes it as it is; else it is held for the daemon, as any. The key is
+ * an address and the VLAN of its outer tag (0: none).
+ */
+#define NFV_FDB_FROM		1u
+#define NFV_FDB_TO		2u
+#define NFV_FDB_MAX		65536	/* entries */
+#define NFV_FDB_NEVER		0xffffffffu
+
+struct nfv_fdb_entry {
+	__u8 mac[6];		/* (u) */
+	__u16 vlan;		/* (u) 0..4095 */
+	__u32 port;		/* (u) of this session; one that is not is never used */
+	__u32 flags;		/* (u) NFV_FDB_* */
+	__u32 idle_ms;		/* (k) since a frame from there was forwarded; NFV_FDB_NEVER */
+};
+
+/* What is not in the entries any more is forgotten. EFAULT also if idle_ms could not be written; the table is set. */
+struct nfv_fdb {
+	__u64 entries;		/* (u) address of struct nfv_fdb_entry[n] */
+	__u32 n;		/* (u) 0..NFV_FDB_MAX */
+	__u32 flags;		/* zero */
+};
+
+/* Why a frame that the module forwarded was not taken. */
+enum nfv_refusal {
+	NFV_REFUSED_FULL,	/* ENOBUFS, ENOMEM */
+	NFV_REFUSED_DOWN,	/* ENETDOWN */
+	NFV_REFUSED_MTU,	/* EMSGSIZE */
+	NFV_REFUSED_OTHER,
+	NFV_N_REFUSALS
+};
+
+/* Forwarded by the table from one port to another; copied once if one of them is a Xen guest's. */
+struct nfv_pair {
+	__u64 frames;		/* (k) */
+	__u64 bytes;
+	__u64 refused[NFV_N_REFUSALS];	/* frames */
+};
+
+/* ENOENT: not a port of this session. */
+struct nfv_forwarded {
+	__u32 port;		/* (u) the source */
+	__u32 flags;		/* zero */
+	__u64 to;		/* (u) address of struct nfv_pair[NFV_PORTS_MAX + 1]; the last is ports that are gone */
+};
+
 #define NFV_STATE_GONE		1	/* the device was deleted or moved to another namespace */
 #define NFV_STATE_BROKEN	2	/* a ring is broken */
 #define NFV_STATE_DOWN		4	/* xen: its frontend is not connected */
@@ -264,6 +314,9 @@ struct nfv_stats {
 #define NFV_IOC_DETACH	_IOW(0xE7, 2, struct nfv_detach)
 #define NFV_IOC_BATCH	_IOW(0xE7, 3, struct nfv_batch)
 #define NFV_IOC_STATS	_IOWR(0xE7, 4, struct nfv_stats)
+
+#define NFV_IOC_FDB	_IOWR(0xE7, 5, struct nfv_fdb)
+#define NFV_IOC_FORWARDED _IOWR(0xE7, 6, struct nfv_forwarded)
 
 #define NFV_ASSERT_SIZE(type, bytes) \
 	_Static_assert(sizeof(type) == (bytes), #type " has changed: so must NFV_ABI_VERSION")
@@ -278,5 +331,9 @@ NFV_ASSERT_SIZE(struct nfv_detach, 8);
 NFV_ASSERT_SIZE(struct nfv_op, 48);
 NFV_ASSERT_SIZE(struct nfv_batch, 16);
 NFV_ASSERT_SIZE(struct nfv_stats, 200);
+NFV_ASSERT_SIZE(struct nfv_fdb_entry, 20);
+NFV_ASSERT_SIZE(struct nfv_fdb, 16);
+NFV_ASSERT_SIZE(struct nfv_pair, 48);
+NFV_ASSERT_SIZE(struct nfv_forwarded, 16);
 
 #endif

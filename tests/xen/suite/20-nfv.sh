@@ -42,6 +42,23 @@ check "TCP from guest to container" domu_exec vm1 'iperf3 -c 10.0.0.9 -t 4 | tai
 check "guest to container: one copy" once vm1 c1
 check "container to guest: one copy" once c1 vm1
 check "TCP from container to guest" domu_exec vm1 'iperf3 -c 10.0.0.9 -t 4 -R | tail -n 4'
+
+# --- without the daemon ------------------------------------------------------------------
+
+shortcut_takes() { [ "$(pair "$1" "$2" shortcut_frames)" -gt 1000 ]; }
+for pair in vm1:vm2 vm2:vm1 vm1:c1 c1:vm1; do
+	check "the module forwards ${pair%:*} to ${pair#*:} itself" shortcut_takes "${pair%:*}" "${pair#*:}"
+done
+nfvctl shortcut off vm1
+sleep 0.5
+was=$(pair vm1 vm2 shortcut_frames):$(pair vm2 vm1 shortcut_frames):$(pair vm1 c1 shortcut_frames)
+for pair in vm1:vm2 vm1:c1; do copies_of "${pair%:*}" "${pair#*:}" >/dev/null; done
+check "shortcut off: TCP from guest to guest" domu_exec vm1 'iperf3 -c 10.0.0.2 -t 2 | tail -n 4'
+check "shortcut off: TCP from guest to container" domu_exec vm1 'iperf3 -c 10.0.0.9 -t 2 | tail -n 4'
+check "shortcut off: guest to guest: one copy" once vm1 vm2
+check "shortcut off: guest to container: one copy" once vm1 c1
+check "shortcut off: all by the daemon" [ "$(pair vm1 vm2 shortcut_frames):$(pair vm2 vm1 shortcut_frames):$(pair vm1 c1 shortcut_frames)" = "$was" ]
+nfvctl shortcut on vm1
 check "large ping" domu_exec vm1 'ping -c 3 -s 20000 10.0.0.2'
 check "frames in = delivered + dropped" conserved
 nfvctl ledger
