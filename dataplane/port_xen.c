@@ -332,8 +332,12 @@ static void xen_show(struct nfvd_port *port, json_t *obj)
 	free(name);
 	show_offloads(port, obj);
 	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
-	if (!nfvd_kmod_stats(&x->kmod, &stats))
+	if (!nfvd_kmod_stats(&x->kmod, &stats)) {
 		json_object_set_new(obj, "stalled", json_boolean(stats.state & NFV_STATE_STALLED));
+		json_object_set_new(obj, "grant_ops", json_integer((json_int_t)stats.grant_ops));
+		json_object_set_new(obj, "grant_maps", json_integer((json_int_t)stats.grant_maps));
+		json_object_set_new(obj, "grants_mapped", json_integer(stats.mapped));
+	}
 	nfvd_kmod_show(&x->kmod, obj);
 }
 

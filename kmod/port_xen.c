@@ -10,6 +10,7 @@
  * What waits is bounded, in bytes and in age. A guest that gives no slots for that long is
  * stalled: nothing waits for it until it does.
  */
+#include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
@@ -270,10 +271,7 @@ static void fetch_header(struct nfvk_xen_queue *q, unsigned int i)
 
 	nfvk_xen_own(&to, q->header + i * NFV_HDR_MAX, min_t(u32, f->len, NFV_HDR_MAX));
 	for (unsigned int k = 0; to.len; k++) {
-		from = (struct nfvk_xen_end){
-			.granted = true, .domid = q->vif->domid, .gref = f->slot[k].gref,
-			.offset = f->slot[k].offset, .len = f->slot[k].size,
-		};
+		from = nfvk_xen_granted(q, f->slot[k].gref, f->slot[k].offset, f->slot[k].size, false);
 		if (from.len)
 			nfvk_xen_copies_add(&q->fetch, i, &from, &to);
 	}
@@ -287,6 +285,52 @@ static void fence(struct nfvk_xen_queue *q, enum nfv_miss why)
 	WRITE_ONCE(q->broken, true);
 	miss(q, why, 1);
 	dev_warn_ratelimited(&q->vif->xb->dev, "queue %u: reason=%d: fenced until it reconnects\n", q->index, why);
+}
+
+/* ---- multicast control ---- */
+
+static int find_mcast(const struct nfvk_vif *vif, u64 addr)
+{
+	for (unsigned int i = 0; i < vif->n_mcast; i++)
+		if (vif->mcast[i] == addr)
+			return i;
+	return -1;
+}
+
+static s16 change_mcast(struct nfvk_vif *vif, const struct nfvk_xen_frame *f)
+{
+	u64 addr = ether_addr_to_u64(f->mcast_addr);
+	s16 status = XEN_NETIF_RSP_OKAY;
+	int i;
+
+	if (!vif->mcast_control)
+		return XEN_NETIF_RSP_ERROR;
+	spin_lock_bh(&vif->mcast_lock);
+	i = find_mcast(vif, addr);
+	if (f->mcast == NFVK_XEN_EXTRA_MCAST_DEL) {
+		if (i >= 0)
+			vif->mcast[i] = vif->mcast[--vif->n_mcast];
+	} else if (i < 0) {
+		if (is_multicast_ether_addr(f->mcast_addr) && vif->n_mcast < NFVK_XEN_MCASTS)
+			vif->mcast[vif->n_mcast++] = addr;
+		else
+			status = XEN_NETIF_RSP_ERROR;
+	}
+	spin_unlock_bh(&vif->mcast_lock);
+	return status;
+}
+
+static bool filtered(struct nfvk_vif *vif, const struct sk_buff *skb)
+{
+	const u8 *to = skb->data;
+	bool known;
+
+	if (!vif->mcast_control || !is_multicast_ether_addr(to) || is_broadcast_ether_addr(to))
+		return false;
+	spin_lock_bh(&vif->mcast_lock);
+	known = find_mcast(vif, ether_addr_to_u64(to)) >= 0;
+	spin_unlock_bh(&vif->mcast_lock);
+	return !known;
 }
 
 /* Gather up to max frames, fetch their headers. Returns how many there are in q->frame[]; *seen counts others too. */
@@ -311,7 +355,7 @@ static unsigned int gather(struct nfvk_xen_queue *q, unsigned int max, unsigned 
 		}
 		q->tx.req_cons += f->n + f->extras;
 		if (verdict == NFVK_XEN_DROP) {
-			answer(q, f->slot, f->n, f->extras, f->mcast ? XEN_NETIF_RSP_OKAY : XEN_NETIF_RSP_ERROR);
+			answer(q, f->slot, f->n, f->extras, f->mcast ? change_mcast(q->vif, f) : XEN_NETIF_RSP_ERROR);
 			if (!f->mcast)
 				miss(q, NFV_MISS_BAD_FRAME, 1);
 			continue;
@@ -418,7 +462,7 @@ static u32 fill_slot(struct nfvk_xen_queue *q, struct nfvk_xen_cursor *c, unsign
 	RING_COPY_REQUEST(&q->rx, q->rx.req_cons, &request);
 	q->rx.req_cons++;
 	*id = request.id;
-	to = (struct nfvk_xen_end){ .granted = true, .domid = q->vif->domid, .gref = request.gref, .len = XEN_PAGE_SIZE };
+	to = nfvk_xen_granted(q, request.gref, 0, XEN_PAGE_SIZE, true);
 	while (to.len) {
 		u32 n;
 
@@ -627,6 +671,7 @@ irqreturn_t nfvk_xen_interrupt(int irq, void *q)
 
 int nfvk_xen_queue_init(struct nfvk_xen_queue *q)
 {
+	q->fetch.vif = q->deliver.vif = q->vif;
 	spin_lock_init(&q->tx_lock);
 	spin_lock_init(&q->rx_lock);
 	__skb_queue_head_init(&q->waiting);
@@ -808,6 +853,12 @@ static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 		err = -EMSGSIZE;
 	else if (!takes(port, skb))
 		err = -EINVAL;
+	/* As a card's filter: it came there, and was not for it. */
+	if (!err && filtered(vif, skb)) {
+		nfvk_miss(port, NFV_MISS_RX_FILTERED);
+		consume_skb(skb);
+		return len;
+	}
 	if (!err) {
 		queue = vif->nr_queues > 1 ? reciprocal_scale(skb_get_hash(skb), vif->nr_queues) : 0;
 		err = enqueue(vif->queue[queue], skb);
@@ -880,6 +931,9 @@ static void stats(struct nfvk_port *port, struct nfv_stats *stats)
 	if (!rcu_access_pointer(port->dev))
 		return;
 	stats->accepts = vif->accepts;
+	stats->grant_ops = atomic64_read(&vif->grant_ops);
+	stats->grant_maps = atomic64_read(&vif->grant_maps);
+	stats->mapped = atomic_read(&vif->mapped);
 	if (!smp_load_acquire(&vif->connected)) {
 		stats->state |= NFV_STATE_DOWN;
 		return;
@@ -921,7 +975,10 @@ int nfvk_xen_fetch(struct sk_buff **pskb, struct nfv_vnet_hdr *vnet)
 		kfree(copies);
 		return -ENOMEM;
 	}
+	copies->vif = nfvk_xen_held(skb)->queue->vif;
+	rcu_read_lock();
 	copy_whole(copies, 0, skb, whole);
+	rcu_read_unlock();
 	nfvk_xen_copies_run(copies);
 	failed = test_bit(0, copies->failed);
 	kfree(copies);

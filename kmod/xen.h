@@ -4,7 +4,9 @@
  *
  *	xen_bus.c	the backend driver: a vif's life, from probe to remove
  *	port_xen.c	its frames: the guest's Tx ring to held frames, frames to its Rx ring
- *	xen_copy.c	grant copies, collected
+ *	xen_copy.c	grant copies, collected; memcpy where both ends are mapped
+ *	xen_maps.c	grants that stay mapped, for a frontend that names them (xen_gref.h)
+ *	xen_ctrl.c	the control ring, over which it does
  *	xen_slots.h	the Tx ring, parsed; compiled in user space, too
  *
  * A vif lives as long as its xenbus device is bound to this driver. Its rings are there
@@ -14,6 +16,7 @@
  * Locking, with what nfvk.h says:
  *
  *	vifs_lock (mutex)	inside session->lock: list of vifs, vif->port, connecting, port->dev
+ *	vif->ctrl_lock (mutex)	inside vifs_lock: control ring, tables of mapped grants
  *	queue->rx_lock		bottom halves off: all about the guest's Rx ring, and what waits for it
  *	queue->tx_lock		bottom halves off, inside any other: answers in the guest's Tx ring
  *
@@ -30,6 +33,7 @@
 #include <xen/interface/io/netif.h>
 #include <xen/interface/grant_table.h>
 #include "nfvk.h"
+#include "xen_gref.h"
 #include "xen_slots.h"
 
 #define NFVK_XEN_COPIES		128	/* grant copies in one hypercall */
@@ -43,11 +47,17 @@ struct nfvk_xen_end {
 	domid_t domid;			/* granted: whose */
 	u32 gref;
 	unsigned long gfn;		/* own */
+	void *addr;			/* of byte offset; NULL: a guest's, not mapped here */
 	u32 offset, len;
 };
 
+struct nfvk_xen_queue;
+/* A guest's. write: it is copied to. */
+struct nfvk_xen_end nfvk_xen_granted(struct nfvk_xen_queue *q, u32 gref, u32 offset, u32 len, bool write);
+
 /* Copies of several frames; owner says whose each is. */
 struct nfvk_xen_copies {
+	struct nfvk_vif *vif;			/* whose copies are counted */
 	unsigned int n;
 	unsigned long failed[BITS_TO_LONGS(NFVK_XEN_BURST)];	/* owners */
 	u8 owner[NFVK_XEN_COPIES];
@@ -71,9 +81,29 @@ u32 nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nf
 /* Any context that may not sleep, too. Marks owners of copies that fail. */
 void nfvk_xen_copies_run(struct nfvk_xen_copies *c);
 
-/* ---- a vif ---- */
-
 struct nfvk_vif;
+
+/* ---- xen_maps.c ---- */
+
+#define NFVK_XEN_MAPS		1024	/* grants that a queue's frontend may have mapped */
+
+/* Under RCU, as the use of what it returns; write: for writing. NULL: it is not mapped. */
+void *nfvk_xen_map_addr(struct nfvk_xen_queue *q, u32 ref, bool write);
+/* Under ctrl_lock. All or none: 0, -EINVAL, -EEXIST, -ENOSPC, -ENOMEM. */
+int nfvk_xen_maps_add(struct nfvk_xen_queue *q, const struct nfvk_xen_gref *list, unsigned int n);
+/* Sets the status of each; returns how many there were. */
+unsigned int nfvk_xen_maps_del(struct nfvk_xen_queue *q, struct nfvk_xen_gref *list, unsigned int n);
+void nfvk_xen_maps_refresh(struct nfvk_xen_queue *q);	/* unmap what is idle, map what is used again */
+void nfvk_xen_maps_free(struct nfvk_xen_queue *q);	/* nobody uses them any more */
+
+/* ---- xen_ctrl.c; process context but for kick ---- */
+
+void nfvk_xen_ctrl_init(struct nfvk_vif *vif);
+int nfvk_xen_ctrl_connect(struct nfvk_vif *vif, grant_ref_t ref, evtchn_port_t channel);	/* under vifs_lock */
+void nfvk_xen_ctrl_disconnect(struct nfvk_vif *vif);	/* once no frame moves; also of one that is not connected */
+void nfvk_xen_ctrl_kick(struct nfvk_vif *vif);
+
+/* ---- a vif ---- */
 
 struct nfvk_xen_queue {
 	struct nfvk_vif *vif;
@@ -81,6 +111,7 @@ struct nfvk_xen_queue {
 	struct napi_struct napi;
 	int tx_irq, rx_irq;			/* the same: a single event channel; 0: none */
 	atomic_t eoi;				/* NFVK_EOI_*: interrupts to be ended */
+	struct nfvk_xen_maps *maps;		/* NULL: it named none */
 	bool broken;				/* its frontend writes nonsense: not touched again until it reconnects */
 
 	/* The guest's Tx. */
@@ -112,6 +143,8 @@ struct nfvk_xen_queue {
 	struct nfvk_xen_copies deliver;
 };
 
+#define NFVK_XEN_MCASTS	64	/* addresses that a frontend may ask for */
+
 #define NFVK_EOI_TX	1
 #define NFVK_EOI_RX	2
 
@@ -126,6 +159,23 @@ struct nfvk_vif {
 	u32 accepts;				/* NFV_ACCEPT_* */
 	unsigned int nr_queues;
 	struct nfvk_xen_queue **queue;		/* while connected */
+	atomic64_t grant_ops, grant_maps;	/* copies by hypercall, and maps, ever */
+	atomic_t mapped;			/* pages */
+
+	/* Multicast control: only what it asks for. */
+	bool mcast_control;
+	spinlock_t mcast_lock;			/* bottom halves off, inside any other */
+	unsigned int n_mcast;
+	u64 mcast[NFVK_XEN_MCASTS];
+
+	/* The control ring; ctrl_irq 0: there is none. */
+	struct mutex ctrl_lock;
+	struct xen_netif_ctrl_back_ring ctrl;
+	struct delayed_work ctrl_work;
+	struct nfvk_xen_gref *ctrl_list;	/* a page */
+	atomic_t ctrl_eoi;
+	int ctrl_irq;
+	bool ctrl_broken;
 };
 
 /* xen_bus.c */

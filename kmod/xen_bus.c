@@ -68,6 +68,8 @@ static const struct {
 	{ "feature-rx-copy", 1 },
 	{ "feature-rx-flip", 0 },
 	{ "feature-split-event-channels", 1 },
+	{ "feature-multicast-control", 1 },
+	{ "feature-ctrl-ring", 1 },
 };
 
 static int write_offers(struct xenbus_device *xb, struct xenbus_transaction t)
@@ -106,6 +108,8 @@ static void read_features(struct nfvk_vif *vif)
 	const char *dir = vif->xb->otherend;
 
 	vif->sg = xenbus_read_unsigned(dir, "feature-sg", 0);
+	vif->mcast_control = xenbus_read_unsigned(dir, "request-multicast-control", 0);
+	vif->n_mcast = 0;
 	vif->accepts = xenbus_read_unsigned(dir, "feature-no-csum-offload", 0) ? 0 : NFV_ACCEPT_CSUM;
 	if (vif->sg && xenbus_read_unsigned(dir, "feature-gso-tcpv4", 0))
 		vif->accepts |= NFV_ACCEPT_TSO4;
@@ -184,6 +188,7 @@ static void unbind_events(struct nfvk_xen_queue *q)
 static void free_queue(struct nfvk_xen_queue *q)
 {
 	unbind_events(q);
+	nfvk_xen_maps_free(q);
 	nfvk_xen_queue_free(q);
 	if (q->tx.sring)
 		xenbus_unmap_ring_vfree(q->vif->xb, q->tx.sring);
@@ -249,6 +254,7 @@ static void disconnect(struct nfvk_vif *vif)
 	synchronize_net();
 	for (unsigned int i = 0; i < vif->nr_queues; i++)
 		nfvk_xen_queue_stop(vif->queue[i]);
+	nfvk_xen_ctrl_disconnect(vif);
 	free_queues(vif, vif->nr_queues);
 }
 
@@ -277,6 +283,19 @@ static int make_queues(struct nfvk_vif *vif)
 	return 0;
 }
 
+/* Who has one, may name grants to be kept mapped; without it all is copied by grant. */
+static void connect_ctrl(struct nfvk_vif *vif)
+{
+	unsigned int ref, channel;
+	int err;
+
+	if (xenbus_gather(XBT_NIL, vif->xb->otherend, "ctrl-ring-ref", "%u", &ref, "event-channel-ctrl", "%u", &channel, NULL))
+		return;
+	err = nfvk_xen_ctrl_connect(vif, ref, channel);
+	if (err)
+		xenbus_dev_error(vif->xb, err, "the control ring or its event channel cannot be used");
+}
+
 static int connect(struct nfvk_vif *vif)
 {
 	int err;
@@ -294,6 +313,7 @@ static int connect(struct nfvk_vif *vif)
 	smp_store_release(&vif->connected, true);	/* queues before it; pairs with the users' acquire */
 	for (unsigned int i = 0; i < vif->nr_queues; i++)
 		nfvk_xen_queue_start(vif->queue[i]);
+	connect_ctrl(vif);
 	return 0;
 }
 
@@ -397,6 +417,8 @@ static int make_vif(struct xenbus_device *xb)
 	if (!vif)
 		return -ENOMEM;
 	vif->xb = xb;
+	spin_lock_init(&vif->mcast_lock);
+	nfvk_xen_ctrl_init(vif);
 	vif->dev = alloc_netdev(0, "nfv-vif", NET_NAME_UNKNOWN, ether_setup);
 	err = vif->dev ? read_ids(vif) : -ENOMEM;
 	if (err) {

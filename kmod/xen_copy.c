@@ -5,6 +5,8 @@
  *
  * A copy stays within one page at both ends; the hypervisor keeps a page for as long as
  * consecutive copies use it, and frames are copied front to back.
+ *
+ * Where both ends are mapped here, ours or persistently granted, memcpy does it at once.
  */
 #include <xen/grant_table.h>
 #include "xen.h"
@@ -12,8 +14,18 @@
 void nfvk_xen_own(struct nfvk_xen_end *end, const void *addr, u32 len)
 {
 	*end = (struct nfvk_xen_end){
-		.gfn = virt_to_gfn((void *)addr), .offset = offset_in_page(addr),
+		.gfn = virt_to_gfn((void *)addr), .addr = (void *)addr, .offset = offset_in_page(addr),
 		.len = min_t(u32, len, XEN_PAGE_SIZE - offset_in_page(addr)),
+	};
+}
+
+struct nfvk_xen_end nfvk_xen_granted(struct nfvk_xen_queue *q, u32 gref, u32 offset, u32 len, bool write)
+{
+	void *page = nfvk_xen_map_addr(q, gref, write);
+
+	return (struct nfvk_xen_end){
+		.granted = true, .domid = q->vif->domid, .gref = gref, .addr = page ? page + offset : NULL,
+		.offset = offset, .len = len,
 	};
 }
 
@@ -57,10 +69,7 @@ static void at_slot(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end)
 	const struct nfvk_xen_held *held = nfvk_xen_held(c->skb);
 	const struct nfvk_xen_tx *slot = &held->slot[c->piece];
 
-	*end = (struct nfvk_xen_end){
-		.granted = true, .domid = held->queue->vif->domid, .gref = slot->gref,
-		.offset = slot->offset + c->offset, .len = slot->size - c->offset,
-	};
+	*end = nfvk_xen_granted(held->queue, slot->gref, slot->offset + c->offset, slot->size - c->offset, false);
 }
 
 static void at_frag(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end)
@@ -70,6 +79,7 @@ static void at_frag(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end)
 
 	*end = (struct nfvk_xen_end){
 		.gfn = pfn_to_gfn(page_to_pfn(skb_frag_page(frag)) + (offset >> XEN_PAGE_SHIFT)),
+		.addr = page_address(skb_frag_page(frag)) + offset,
 		.offset = offset & ~XEN_PAGE_MASK,
 	};
 	end->len = min_t(u32, skb_frag_size(frag) - c->offset, XEN_PAGE_SIZE - end->offset);
@@ -99,9 +109,17 @@ static void set_end(struct gnttab_copy_ptr *ptr, const struct nfvk_xen_end *end)
 	}
 }
 
-u32 nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to)
+static void move_on(struct nfvk_xen_end *end, u32 n)
 {
-	u32 n = min(from->len, to->len);
+	end->offset += n;
+	end->len -= n;
+	if (end->addr)
+		end->addr += n;
+}
+
+static void collect(struct nfvk_xen_copies *c, unsigned int owner, const struct nfvk_xen_end *from,
+		    const struct nfvk_xen_end *to, u32 n)
+{
 	struct gnttab_copy *op;
 
 	if (c->n == NFVK_XEN_COPIES)
@@ -114,10 +132,18 @@ u32 nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nf
 	};
 	set_end((struct gnttab_copy_ptr *)&op->source, from);
 	set_end((struct gnttab_copy_ptr *)&op->dest, to);
-	from->offset += n;
-	from->len -= n;
-	to->offset += n;
-	to->len -= n;
+}
+
+u32 nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to)
+{
+	u32 n = min(from->len, to->len);
+
+	if (from->addr && to->addr)
+		memcpy(to->addr, from->addr, n);
+	else
+		collect(c, owner, from, to, n);
+	move_on(from, n);
+	move_on(to, n);
 	return n;
 }
 
@@ -126,6 +152,7 @@ void nfvk_xen_copies_run(struct nfvk_xen_copies *c)
 	if (!c->n)
 		return;
 	gnttab_batch_copy(c->op, c->n);
+	atomic64_add(c->n, &c->vif->grant_ops);
 	for (unsigned int i = 0; i < c->n; i++)
 		if (c->op[i].status != GNTST_okay)
 			__set_bit(c->owner[i], c->failed);

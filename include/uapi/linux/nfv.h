@@ -47,7 +47,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 
-#define NFV_ABI_VERSION		1u	/* equal on both sides, or HELLO is refused */
+#define NFV_ABI_VERSION		2u	/* equal on both sides, or HELLO is refused */
 #define NFV_PORTS_MAX		256	/* of one session */
 #define NFV_QUEUES_MAX		8	/* of one port */
 #define NFV_HDR_MAX		128	/* bytes of a frame that its ring entry holds */
@@ -227,7 +227,8 @@ struct nfv_batch {
 	X(RX_EXPIRED, "rx_expired", "xen: waited for the guest's buffers for longer than held_ms") \
 	X(BAD_PROD, "xen_bad_prod", "xen: a mad producer index; the queue is fenced") \
 	X(BAD_SLOT, "xen_bad_slot", "xen: slots that make no frame; the queue is fenced") \
-	X(BAD_EXTRA, "xen_bad_extra", "xen: extra information that makes no sense; the queue is fenced")
+	X(BAD_EXTRA, "xen_bad_extra", "xen: extra information that makes no sense; the queue is fenced") \
+	X(RX_FILTERED, "rx_filtered", "xen: multicast that the guest did not ask for")
 
 enum nfv_miss {
 #define X(e, name, help) NFV_MISS_##e,
@@ -251,6 +252,10 @@ struct nfv_stats {
 	__u32 held_kib;		/* (k) their memory */
 	__u32 state;		/* (k) NFV_STATE_* */
 	__u32 accepts;		/* (k) NFV_ACCEPT_*; netdev: zero, and all of them is meant */
+	__u64 grant_ops;	/* (k) xen: copies by hypercall, since the vif is bound to the module */
+	__u64 grant_maps;	/* (k) xen: grants mapped, as the last */
+	__u32 mapped;		/* (k) xen: grants that are mapped now */
+	__u32 reserved;		/* (k) zero */
 };
 
 /*
@@ -330,7 +335,7 @@ NFV_ASSERT_SIZE(struct nfv_attach, 72);
 NFV_ASSERT_SIZE(struct nfv_detach, 8);
 NFV_ASSERT_SIZE(struct nfv_op, 48);
 NFV_ASSERT_SIZE(struct nfv_batch, 16);
-NFV_ASSERT_SIZE(struct nfv_stats, 200);
+NFV_ASSERT_SIZE(struct nfv_stats, 224);
 NFV_ASSERT_SIZE(struct nfv_fdb_entry, 20);
 NFV_ASSERT_SIZE(struct nfv_fdb, 16);
 NFV_ASSERT_SIZE(struct nfv_pair, 48);

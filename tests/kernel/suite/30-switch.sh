@@ -257,7 +257,7 @@ if [ -n "${NFV_KO_OTHER:-}" ]; then
 	check "K4: another version: a packet socket is" port_via c1 packet
 	nfvctl detach c1 >/dev/null
 	output=$(attach c1 mode module 2>&1)
-	check "K4: another version: refused, both named" grep -q 'version 99 .* version 1' <<<"$output"
+	check "K4: another version: refused, both named" grep -q 'version 99 .* version 2' <<<"$output"
 	check "K4: another version: doctor says so" grep -q 'version 99' <<<"$(nfvctl doctor 2>&1)"
 	stop_nfvd
 	unload

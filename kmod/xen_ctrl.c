@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A vif's control ring: requests of the frontend that are no frames. They may sleep, so
+ * the interrupt only starts a work, which also looks after the mapped grants.
+ *
+ *	GET, ADD, DEL_GREF_MAPPING	xen_maps.c
+ *	all others (hashing)		not supported
+ */
+#include <linux/slab.h>
+#include <xen/events.h>
+#include <xen/grant_table.h>
+#include "xen.h"
+
+#define AT_ONCE		32	/* requests, then others have the processor */
+#define REFRESH_MS	5000
+
+static int copy_list(struct nfvk_vif *vif, u32 ref, unsigned int n, bool back)
+{
+	struct gnttab_copy op = { .len = n * sizeof(struct nfvk_xen_gref), .flags = back ? GNTCOPY_dest_gref : GNTCOPY_source_gref };
+	struct gnttab_copy_ptr *guest = (void *)(back ? &op.dest : &op.source);
+	struct gnttab_copy_ptr *own = (void *)(back ? &op.source : &op.dest);
+
+	guest->u.ref = ref;
+	guest->domid = vif->domid;
+	own->u.gmfn = virt_to_gfn(vif->ctrl_list);
+	own->domid = DOMID_SELF;
+	gnttab_batch_copy(&op, 1);
+	return op.status == GNTST_okay ? 0 : -EIO;
+}
+
+static u32 status_of(int err)
+{
+	switch (err) {
+	case 0:
+		return XEN_NETIF_CTRL_STATUS_SUCCESS;
+	case -ENOSPC:
+		return XEN_NETIF_CTRL_STATUS_BUFFER_OVERFLOW;
+	default:
+		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
+	}
+}
+
+static u32 change_maps(struct nfvk_vif *vif, const struct xen_netif_ctrl_request *r, u32 *data)
+{
+	struct nfvk_xen_queue *q = vif->queue[r->data[0]];
+	u32 n = r->data[2];
+	int err;
+
+	if (!n || n > NFVK_XEN_GREFS_OF_PAGE || copy_list(vif, r->data[1], n, false))
+		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
+	if (r->type == NFVK_XEN_CTRL_ADD_GREF_MAPPING)
+		return status_of(nfvk_xen_maps_add(q, vif->ctrl_list, n));
+	*data = nfvk_xen_maps_del(q, vif->ctrl_list, n);
+	err = copy_list(vif, r->data[1], n, true);
+	return status_of(err);
+}
+
+static u32 handle(struct nfvk_vif *vif, const struct xen_netif_ctrl_request *r, u32 *data)
+{
+	*data = 0;
+	switch (r->type) {
+	case NFVK_XEN_CTRL_GET_GREF_MAPPING_SIZE:
+	case NFVK_XEN_CTRL_ADD_GREF_MAPPING:
+	case NFVK_XEN_CTRL_DEL_GREF_MAPPING:
+		break;
+	default:
+		return XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED;
+	}
+	if (r->data[0] >= vif->nr_queues)
+		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
+	if (r->type != NFVK_XEN_CTRL_GET_GREF_MAPPING_SIZE)
+		return change_maps(vif, r, data);
+	*data = NFVK_XEN_MAPS;
+	return XEN_NETIF_CTRL_STATUS_SUCCESS;
+}
+
+static void answer(struct nfvk_vif *vif, const struct xen_netif_ctrl_request *r)
+{
+	struct xen_netif_ctrl_response *rsp, local = { .id = r->id, .type = r->type };
+	bool notify;
+
+	local.status = handle(vif, r, &local.data);
+	rsp = RING_GET_RESPONSE(&vif->ctrl, vif->ctrl.rsp_prod_pvt++);
+	*rsp = local;
+	RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&vif->ctrl, notify);
+	if (notify)
+		notify_remote_via_irq(vif->ctrl_irq);
+}
+
+/* Under ctrl_lock. Are there more? */
+static bool serve_some(struct nfvk_vif *vif)
+{
+	struct xen_netif_ctrl_request r;
+	u32 prod = READ_ONCE(vif->ctrl.sring->req_prod);
+	int more;
+
+	virt_rmb();	/* the index, then the requests; pairs with the frontend's */
+	if (RING_REQUEST_PROD_OVERFLOW(&vif->ctrl, prod)) {
+		/* Its interrupt is not ended, so no more come. */
+		vif->ctrl_broken = true;
+		dev_warn_ratelimited(&vif->xb->dev, "control ring: mad producer index: not looked at until it reconnects\n");
+		return false;
+	}
+	for (unsigned int i = 0; i < AT_ONCE && vif->ctrl.req_cons != prod; i++) {
+		RING_COPY_REQUEST(&vif->ctrl, vif->ctrl.req_cons, &r);
+		vif->ctrl.req_cons++;
+		answer(vif, &r);
+		cond_resched();
+	}
+	RING_FINAL_CHECK_FOR_REQUESTS(&vif->ctrl, more);
+	return more;
+}
+
+static void serve(struct work_struct *work)
+{
+	struct nfvk_vif *vif = container_of(to_delayed_work(work), struct nfvk_vif, ctrl_work);
+	bool more = false;
+
+	mutex_lock(&vif->ctrl_lock);
+	if (!vif->ctrl_broken)
+		more = serve_some(vif);
+	for (unsigned int i = 0; i < vif->nr_queues; i++)
+		nfvk_xen_maps_refresh(vif->queue[i]);
+	mutex_unlock(&vif->ctrl_lock);
+	if (!more && !vif->ctrl_broken && atomic_xchg(&vif->ctrl_eoi, 0))
+		xen_irq_lateeoi(vif->ctrl_irq, 0);
+	if (more)
+		mod_delayed_work(system_wq, &vif->ctrl_work, 0);
+	else
+		queue_delayed_work(system_wq, &vif->ctrl_work, msecs_to_jiffies(REFRESH_MS));
+}
+
+void nfvk_xen_ctrl_kick(struct nfvk_vif *vif)
+{
+	mod_delayed_work(system_wq, &vif->ctrl_work, 0);
+}
+
+static irqreturn_t interrupt(int irq, void *arg)
+{
+	struct nfvk_vif *vif = arg;
+
+	atomic_set(&vif->ctrl_eoi, 1);
+	nfvk_xen_ctrl_kick(vif);
+	return IRQ_HANDLED;
+}
+
+void nfvk_xen_ctrl_init(struct nfvk_vif *vif)
+{
+	mutex_init(&vif->ctrl_lock);
+	INIT_DELAYED_WORK(&vif->ctrl_work, serve);
+}
+
+int nfvk_xen_ctrl_connect(struct nfvk_vif *vif, grant_ref_t ref, evtchn_port_t channel)
+{
+	struct xen_netif_ctrl_sring *ring;
+	void *page;
+	int irq, err;
+
+	vif->ctrl_list = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!vif->ctrl_list)
+		return -ENOMEM;
+	err = xenbus_map_ring_valloc(vif->xb, &ref, 1, &page);
+	if (err)
+		goto free_list;
+	ring = page;
+	BACK_RING_ATTACH(&vif->ctrl, ring, READ_ONCE(ring->rsp_prod), XEN_PAGE_SIZE);
+	vif->ctrl_broken = false;
+	/* An event may come before its number is known. */
+	mutex_lock(&vif->ctrl_lock);
+	irq = bind_interdomain_evtchn_to_irqhandler_lateeoi(vif->xb, channel, interrupt, 0, "nfv-vif-ctrl", vif);
+	vif->ctrl_irq = max(irq, 0);
+	mutex_unlock(&vif->ctrl_lock);
+	if (irq < 0) {
+		err = irq;
+		goto unmap;
+	}
+	/* There may be requests already. */
+	nfvk_xen_ctrl_kick(vif);
+	return 0;
+unmap:
+	xenbus_unmap_ring_vfree(vif->xb, page);
+	vif->ctrl.sring = NULL;
+free_list:
+	free_page((unsigned long)vif->ctrl_list);
+	vif->ctrl_list = NULL;
+	return err;
+}
+
+void nfvk_xen_ctrl_disconnect(struct nfvk_vif *vif)
+{
+	if (!vif->ctrl_irq)
+		return;
+	unbind_from_irqhandler(vif->ctrl_irq, vif);
+	cancel_delayed_work_sync(&vif->ctrl_work);
+	vif->ctrl_irq = 0;
+	xenbus_unmap_ring_vfree(vif->xb, vif->ctrl.sring);
+	vif->ctrl.sring = NULL;
+	free_page((unsigned long)vif->ctrl_list);
+	vif->ctrl_list = NULL;
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Grants that a frontend has named for good (xen_gref.h): mapped here, so that bytes come
+ * and go by memcpy. Whatever is not mapped is copied by grant, so a mapping may end at any
+ * time and nobody notices but for speed.
+ *
+ *	ADD ─► mapped ◄──────────────────┐ used again
+ *	         │ not used for IDLE_MS  │
+ *	         └─► unmapped, known ────┘
+ *	DEL, or the queue stops ─► unmapped, forgotten
+ *
+ * Tables change under vif->ctrl_lock. Readers look up and copy within one RCU section, so
+ * a page is unmapped a grace period after its address is gone. No frame ever holds one.
+ */
+#include <linux/hash.h>
+#include <linux/jiffies.h>
+#include <linux/random.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+#include <xen/grant_table.h>
+#include "xen.h"
+
+#define IDLE_MS		30000
+#define BATCH		64
+#define BUCKET_BITS	9
+
+struct nfvk_xen_map {
+	struct hlist_node node;
+	struct rcu_head rcu;
+	u32 ref;
+	bool readonly;
+	bool wanted;			/* was used while it was not mapped */
+	unsigned long used;		/* jiffies */
+	void *addr;			/* NULL: not mapped */
+	struct page *page;
+	grant_handle_t handle;
+};
+
+struct nfvk_xen_maps {
+	u32 seed;			/* nobody can choose grants that collide */
+	unsigned int n;
+	struct hlist_head bucket[1 << BUCKET_BITS];
+	/* Of the one who changes the table. */
+	struct nfvk_xen_map *some[BATCH];
+	struct page *page[BATCH];
+	struct gnttab_map_grant_ref map[BATCH];
+	struct gnttab_unmap_grant_ref unmap[BATCH];
+};
+
+static atomic_t mapped = ATOMIC_INIT(0);	/* pages, of all guests */
+
+static struct hlist_head *bucket_of(struct nfvk_xen_maps *m, u32 ref)
+{
+	return &m->bucket[hash_32(ref ^ m->seed, BUCKET_BITS)];
+}
+
+static struct nfvk_xen_map *find(struct nfvk_xen_maps *m, u32 ref)
+{
+	struct nfvk_xen_map *e;
+
+	hlist_for_each_entry_rcu(e, bucket_of(m, ref), node, true)
+		if (e->ref == ref)
+			return e;
+	return NULL;
+}
+
+void *nfvk_xen_map_addr(struct nfvk_xen_queue *q, u32 ref, bool write)
+{
+	struct nfvk_xen_maps *m = smp_load_acquire(&q->maps);	/* pairs with nfvk_xen_maps_add() */
+	struct nfvk_xen_map *e = m ? find(m, ref) : NULL;
+	void *addr;
+
+	if (!e || (write && e->readonly))
+		return NULL;
+	if (READ_ONCE(e->used) != jiffies)
+		WRITE_ONCE(e->used, jiffies);
+	addr = READ_ONCE(e->addr);
+	if (!addr && !READ_ONCE(e->wanted)) {
+		WRITE_ONCE(e->wanted, true);
+		nfvk_xen_ctrl_kick(q->vif);
+	}
+	return addr;
+}
+
+/* ---- mapping and unmapping, some at a time ---- */
+
+/* Of n entries in m->some[]. All or none: 0, -ENOSPC, -ENOMEM, -EINVAL. */
+static int map_some(struct nfvk_xen_queue *q, unsigned int n)
+{
+	struct nfvk_xen_maps *m = q->maps;
+	unsigned int failed = 0;
+
+	if (atomic_add_return(n, &mapped) > (int)nfvk_xen_maps_max) {
+		atomic_sub(n, &mapped);
+		return -ENOSPC;
+	}
+	if (gnttab_alloc_pages(n, m->page)) {
+		atomic_sub(n, &mapped);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		gnttab_set_map_op(&m->map[i], (unsigned long)pfn_to_kaddr(page_to_pfn(m->page[i])),
+				  GNTMAP_host_map | (m->some[i]->readonly ? GNTMAP_readonly : 0), m->some[i]->ref, q->vif->domid);
+	if (gnttab_map_refs(m->map, NULL, m->page, n)) {
+		gnttab_free_pages(n, m->page);
+		atomic_sub(n, &mapped);
+		return -ENOMEM;
+	}
+	atomic64_add(n, &q->vif->grant_maps);
+	for (unsigned int i = 0; i < n; i++) {
+		struct nfvk_xen_map *e = m->some[i];
+
+		e->wanted = false;
+		e->page = m->page[i];
+		if (m->map[i].status != GNTST_okay) {
+			gnttab_free_pages(1, &e->page);
+			atomic_dec(&mapped);
+			e->page = NULL;
+			failed++;
+			continue;
+		}
+		e->handle = m->map[i].handle;
+		e->used = jiffies;
+		atomic_inc(&q->vif->mapped);
+		smp_store_release(&e->addr, pfn_to_kaddr(page_to_pfn(e->page)));
+	}
+	return failed ? -EINVAL : 0;
+}
+
+/* Of n entries in m->some[], mapped or not. */
+static void unmap_some(struct nfvk_xen_queue *q, unsigned int n)
+{
+	struct nfvk_xen_maps *m = q->maps;
+	struct gntab_unmap_queue_data data = { .unmap_ops = m->unmap, .pages = m->page };
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct nfvk_xen_map *e = m->some[i];
+
+		WRITE_ONCE(e->wanted, false);
+		if (!e->addr)
+			continue;
+		gnttab_set_unmap_op(&m->unmap[data.count], (unsigned long)e->addr,
+				    GNTMAP_host_map | (e->readonly ? GNTMAP_readonly : 0), e->handle);
+		m->page[data.count++] = e->page;
+		WRITE_ONCE(e->addr, NULL);
+		e->page = NULL;
+	}
+	if (!data.count)
+		return;
+	synchronize_rcu();
+	/* Fails only for a handle that is none, and these are ours. */
+	WARN_ON_ONCE(gnttab_unmap_refs_sync(&data));
+	gnttab_free_pages(data.count, m->page);
+	atomic_sub(data.count, &q->vif->mapped);
+	atomic_sub(data.count, &mapped);
+}
+
+/* Those of the table that pick says, done with fn. Under ctrl_lock. */
+static void each_some(struct nfvk_xen_queue *q, bool (*pick)(const struct nfvk_xen_map *e), void (*fn)(struct nfvk_xen_queue *q, unsigned int n))
+{
+	struct nfvk_xen_maps *m = q->maps;
+	struct nfvk_xen_map *e;
+	unsigned int n = 0;
+
+	for (unsigned int b = 0; b < ARRAY_SIZE(m->bucket); b++)
+		hlist_for_each_entry(e, &m->bucket[b], node) {
+			if (!pick(e))
+				continue;
+			m->some[n++] = e;
+			if (n == BATCH) {
+				fn(q, n);
+				n = 0;
+			}
+		}
+	if (n)
+		fn(q, n);
+}
+
+static void forget(struct nfvk_xen_maps *m, struct nfvk_xen_map *e)
+{
+	hlist_del_rcu(&e->node);
+	m->n--;
+	kfree_rcu(e, rcu);
+}
+
+/* ---- what the frontend asks for: under ctrl_lock ---- */
+
+static int add_known(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *g, struct nfvk_xen_map **added)
+{
+	struct nfvk_xen_map *e;
+
+	if (find(m, g->ref))
+		return -EEXIST;
+	e = kzalloc(sizeof(*e), GFP_KERNEL_ACCOUNT);
+	if (!e)
+		return -ENOMEM;
+	e->ref = g->ref;
+	e->readonly = g->flags & NFVK_XEN_GREF_READONLY;
+	hlist_add_head_rcu(&e->node, bucket_of(m, e->ref));
+	m->n++;
+	*added = e;
+	return 0;
+}
+
+static int make_table(struct nfvk_xen_queue *q)
+{
+	struct nfvk_xen_maps *m;
+
+	if (q->maps)
+		return 0;
+	m = kvzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
+	if (!m)
+		return -ENOMEM;
+	m->seed = get_random_u32();
+	smp_store_release(&q->maps, m);	/* its contents before it; pairs with nfvk_xen_map_addr() */
+	return 0;
+}
+
+static int add_some(struct nfvk_xen_queue *q, const struct nfvk_xen_gref *list, unsigned int n)
+{
+	struct nfvk_xen_maps *m = q->maps;
+	unsigned int known = 0;
+	int err = 0;
+
+	while (known < n && !err) {
+		err = add_known(m, &list[known], &m->some[known]);
+		known += !err;
+	}
+	if (!err)
+		err = map_some(q, n);
+	if (err) {
+		unmap_some(q, known);
+		while (known--)
+			forget(m, m->some[known]);
+	}
+	return err;
+}
+
+int nfvk_xen_maps_add(struct nfvk_xen_queue *q, const struct nfvk_xen_gref *list, unsigned int n)
+{
+	unsigned int done = 0;
+	int err = make_table(q);
+
+	if (!err && q->maps->n + n > NFVK_XEN_MAPS)
+		err = -ENOSPC;
+	while (done < n && !err) {
+		unsigned int some = min_t(unsigned int, n - done, BATCH);
+
+		err = add_some(q, list + done, some);
+		if (!err)
+			done += some;
+	}
+	if (err)
+		for (unsigned int i = 0; i < done; i++) {
+			q->maps->some[0] = find(q->maps, list[i].ref);
+			unmap_some(q, 1);
+			forget(q->maps, q->maps->some[0]);
+		}
+	return err;
+}
+
+unsigned int nfvk_xen_maps_del(struct nfvk_xen_queue *q, struct nfvk_xen_gref *list, unsigned int n)
+{
+	struct nfvk_xen_maps *m = q->maps;
+	unsigned int gone = 0, some = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct nfvk_xen_map *e = m ? find(m, list[i].ref) : NULL;
+
+		list[i].status = e ? XEN_NETIF_CTRL_STATUS_SUCCESS : XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
+		if (e) {
+			/* So that the same again is not found; it is freed below. */
+			hlist_del_rcu(&e->node);
+			m->n--;
+			m->some[some++] = e;
+			gone++;
+		}
+		if (some == BATCH || (some && i == n - 1)) {
+			unmap_some(q, some);
+			while (some--)
+				kfree_rcu(m->some[some], rcu);
+			some = 0;
+		}
+	}
+	return gone;
+}
+
+static bool is_idle(const struct nfvk_xen_map *e)
+{
+	return e->addr && time_after(jiffies, READ_ONCE(e->used) + msecs_to_jiffies(IDLE_MS));
+}
+
+static bool is_wanted(const struct nfvk_xen_map *e)
+{
+	return !e->addr && READ_ONCE(e->wanted);
+}
+
+/* A grant that cannot be mapped any more, or no room: it is asked for again when it is used again. */
+static void map_again(struct nfvk_xen_queue *q, unsigned int n)
+{
+	if (map_some(q, n))
+		for (unsigned int i = 0; i < n; i++)
+			WRITE_ONCE(q->maps->some[i]->wanted, false);
+}
+
+void nfvk_xen_maps_refresh(struct nfvk_xen_queue *q)
+{
+	if (!q->maps)
+		return;
+	each_some(q, is_idle, unmap_some);
+	each_some(q, is_wanted, map_again);
+}
+
+static bool is_any(const struct nfvk_xen_map *e)
+{
+	return true;
+}
+
+void nfvk_xen_maps_free(struct nfvk_xen_queue *q)
+{
+	struct nfvk_xen_maps *m = q->maps;
+	struct nfvk_xen_map *e;
+	struct hlist_node *next;
+
+	if (!m)
+		return;
+	each_some(q, is_any, unmap_some);
+	for (unsigned int b = 0; b < ARRAY_SIZE(m->bucket); b++)
+		hlist_for_each_entry_safe(e, next, &m->bucket[b], node)
+			kfree(e);
+	q->maps = NULL;
+	kvfree(m);
+}
