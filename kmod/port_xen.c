@@ -671,7 +671,7 @@ irqreturn_t nfvk_xen_interrupt(int irq, void *q)
 
 int nfvk_xen_queue_init(struct nfvk_xen_queue *q)
 {
-	q->fetch.vif = q->deliver.vif = q->vif;
+	q->fetch.ops = q->deliver.ops = &q->vif->grants.ops;
 	spin_lock_init(&q->tx_lock);
 	spin_lock_init(&q->rx_lock);
 	__skb_queue_head_init(&q->waiting);
@@ -931,9 +931,9 @@ static void stats(struct nfvk_port *port, struct nfv_stats *stats)
 	if (!rcu_access_pointer(port->dev))
 		return;
 	stats->accepts = vif->accepts;
-	stats->grant_ops = atomic64_read(&vif->grant_ops);
-	stats->grant_maps = atomic64_read(&vif->grant_maps);
-	stats->mapped = atomic_read(&vif->mapped);
+	stats->grant_ops = atomic64_read(&vif->grants.ops);
+	stats->grant_maps = atomic64_read(&vif->grants.maps);
+	stats->mapped = atomic_read(&vif->grants.mapped);
 	if (!smp_load_acquire(&vif->connected)) {
 		stats->state |= NFV_STATE_DOWN;
 		return;
@@ -975,7 +975,7 @@ int nfvk_xen_fetch(struct sk_buff **pskb, struct nfv_vnet_hdr *vnet)
 		kfree(copies);
 		return -ENOMEM;
 	}
-	copies->vif = nfvk_xen_held(skb)->queue->vif;
+	copies->ops = &nfvk_xen_held(skb)->queue->vif->grants.ops;
 	rcu_read_lock();
 	copy_whole(copies, 0, skb, whole);
 	rcu_read_unlock();

@@ -33,7 +33,7 @@
 #include <xen/interface/io/netif.h>
 #include <xen/interface/grant_table.h>
 #include "nfvk.h"
-#include "xen_gref.h"
+#include "xen_maps.h"
 #include "xen_slots.h"
 
 #define NFVK_XEN_COPIES		128	/* grant copies in one hypercall */
@@ -57,7 +57,7 @@ struct nfvk_xen_end nfvk_xen_granted(struct nfvk_xen_queue *q, u32 gref, u32 off
 
 /* Copies of several frames; owner says whose each is. */
 struct nfvk_xen_copies {
-	struct nfvk_vif *vif;			/* whose copies are counted */
+	atomic64_t *ops;			/* counts them */
 	unsigned int n;
 	unsigned long failed[BITS_TO_LONGS(NFVK_XEN_BURST)];	/* owners */
 	u8 owner[NFVK_XEN_COPIES];
@@ -83,25 +83,11 @@ void nfvk_xen_copies_run(struct nfvk_xen_copies *c);
 
 struct nfvk_vif;
 
-/* ---- xen_maps.c ---- */
-
-#define NFVK_XEN_MAPS		1024	/* grants that a queue's frontend may have mapped */
-
-/* Under RCU, as the use of what it returns; write: for writing. NULL: it is not mapped. */
-void *nfvk_xen_map_addr(struct nfvk_xen_queue *q, u32 ref, bool write);
-/* Under ctrl_lock. All or none: 0, -EINVAL, -EEXIST, -ENOSPC, -ENOMEM. */
-int nfvk_xen_maps_add(struct nfvk_xen_queue *q, const struct nfvk_xen_gref *list, unsigned int n);
-/* Sets the status of each; returns how many there were. */
-unsigned int nfvk_xen_maps_del(struct nfvk_xen_queue *q, struct nfvk_xen_gref *list, unsigned int n);
-void nfvk_xen_maps_refresh(struct nfvk_xen_queue *q);	/* unmap what is idle, map what is used again */
-void nfvk_xen_maps_free(struct nfvk_xen_queue *q);	/* nobody uses them any more */
-
-/* ---- xen_ctrl.c; process context but for kick ---- */
+/* ---- xen_ctrl.c; process context ---- */
 
 void nfvk_xen_ctrl_init(struct nfvk_vif *vif);
 int nfvk_xen_ctrl_connect(struct nfvk_vif *vif, grant_ref_t ref, evtchn_port_t channel);	/* under vifs_lock */
 void nfvk_xen_ctrl_disconnect(struct nfvk_vif *vif);	/* once no frame moves; also of one that is not connected */
-void nfvk_xen_ctrl_kick(struct nfvk_vif *vif);
 
 /* ---- a vif ---- */
 
@@ -111,7 +97,7 @@ struct nfvk_xen_queue {
 	struct napi_struct napi;
 	int tx_irq, rx_irq;			/* the same: a single event channel; 0: none */
 	atomic_t eoi;				/* NFVK_EOI_*: interrupts to be ended */
-	struct nfvk_xen_maps *maps;		/* NULL: it named none */
+	struct nfvk_xen_maps *maps;		/* NULL: it named none; changed under ctrl_lock */
 	bool broken;				/* its frontend writes nonsense: not touched again until it reconnects */
 
 	/* The guest's Tx. */
@@ -159,8 +145,7 @@ struct nfvk_vif {
 	u32 accepts;				/* NFV_ACCEPT_* */
 	unsigned int nr_queues;
 	struct nfvk_xen_queue **queue;		/* while connected */
-	atomic64_t grant_ops, grant_maps;	/* copies by hypercall, and maps, ever */
-	atomic_t mapped;			/* pages */
+	struct nfvk_xen_grants grants;
 
 	/* Multicast control: only what it asks for. */
 	bool mcast_control;

@@ -188,7 +188,8 @@ static void unbind_events(struct nfvk_xen_queue *q)
 static void free_queue(struct nfvk_xen_queue *q)
 {
 	unbind_events(q);
-	nfvk_xen_maps_free(q);
+	if (q->maps)
+		nfvk_xen_maps_free(q->maps);
 	nfvk_xen_queue_free(q);
 	if (q->tx.sring)
 		xenbus_unmap_ring_vfree(q->vif->xb, q->tx.sring);
@@ -405,7 +406,7 @@ static int read_ids(struct nfvk_vif *vif)
 {
 	const char *slash = strrchr(vif->xb->nodename, '/');
 
-	vif->domid = vif->xb->otherend_id;
+	vif->domid = vif->grants.domid = vif->xb->otherend_id;
 	return slash ? kstrtou32(slash + 1, 10, &vif->devid) : -EINVAL;
 }
 

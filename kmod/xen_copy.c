@@ -21,7 +21,8 @@ void nfvk_xen_own(struct nfvk_xen_end *end, const void *addr, u32 len)
 
 struct nfvk_xen_end nfvk_xen_granted(struct nfvk_xen_queue *q, u32 gref, u32 offset, u32 len, bool write)
 {
-	void *page = nfvk_xen_map_addr(q, gref, write);
+	struct nfvk_xen_maps *maps = smp_load_acquire(&q->maps);	/* pairs with change_maps() */
+	void *page = maps ? nfvk_xen_map_addr(maps, gref, write) : NULL;
 
 	return (struct nfvk_xen_end){
 		.granted = true, .domid = q->vif->domid, .gref = gref, .addr = page ? page + offset : NULL,
@@ -152,7 +153,7 @@ void nfvk_xen_copies_run(struct nfvk_xen_copies *c)
 	if (!c->n)
 		return;
 	gnttab_batch_copy(c->op, c->n);
-	atomic64_add(c->n, &c->vif->grant_ops);
+	atomic64_add(c->n, c->ops);
 	for (unsigned int i = 0; i < c->n; i++)
 		if (c->op[i].status != GNTST_okay)
 			__set_bit(c->owner[i], c->failed);

@@ -48,9 +48,16 @@ static u32 change_maps(struct nfvk_vif *vif, const struct xen_netif_ctrl_request
 
 	if (!n || n > NFVK_XEN_GREFS_OF_PAGE || copy_list(vif, r->data[1], n, false))
 		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
+	if (!q->maps) {
+		struct nfvk_xen_maps *maps = nfvk_xen_maps_new(&vif->grants);
+
+		if (!maps)
+			return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
+		smp_store_release(&q->maps, maps);	/* its contents before it; pairs with nfvk_xen_granted() */
+	}
 	if (r->type == NFVK_XEN_CTRL_ADD_GREF_MAPPING)
-		return status_of(nfvk_xen_maps_add(q, vif->ctrl_list, n));
-	*data = nfvk_xen_maps_del(q, vif->ctrl_list, n);
+		return status_of(nfvk_xen_maps_add(q->maps, vif->ctrl_list, n));
+	*data = nfvk_xen_maps_del(q->maps, vif->ctrl_list, n);
 	err = copy_list(vif, r->data[1], n, true);
 	return status_of(err);
 }
@@ -120,7 +127,8 @@ static void serve(struct work_struct *work)
 	if (!vif->ctrl_broken)
 		more = serve_some(vif);
 	for (unsigned int i = 0; i < vif->nr_queues; i++)
-		nfvk_xen_maps_refresh(vif->queue[i]);
+		if (vif->queue[i]->maps)
+			nfvk_xen_maps_refresh(vif->queue[i]->maps);
 	mutex_unlock(&vif->ctrl_lock);
 	if (!more && !vif->ctrl_broken && atomic_xchg(&vif->ctrl_eoi, 0))
 		xen_irq_lateeoi(vif->ctrl_irq, 0);
@@ -130,9 +138,9 @@ static void serve(struct work_struct *work)
 		queue_delayed_work(system_wq, &vif->ctrl_work, msecs_to_jiffies(REFRESH_MS));
 }
 
-void nfvk_xen_ctrl_kick(struct nfvk_vif *vif)
+static void kick(struct nfvk_xen_grants *g)
 {
-	mod_delayed_work(system_wq, &vif->ctrl_work, 0);
+	mod_delayed_work(system_wq, &container_of(g, struct nfvk_vif, grants)->ctrl_work, 0);
 }
 
 static irqreturn_t interrupt(int irq, void *arg)
@@ -140,12 +148,13 @@ static irqreturn_t interrupt(int irq, void *arg)
 	struct nfvk_vif *vif = arg;
 
 	atomic_set(&vif->ctrl_eoi, 1);
-	nfvk_xen_ctrl_kick(vif);
+	kick(&vif->grants);
 	return IRQ_HANDLED;
 }
 
 void nfvk_xen_ctrl_init(struct nfvk_vif *vif)
 {
+	vif->grants.kick = kick;
 	mutex_init(&vif->ctrl_lock);
 	INIT_DELAYED_WORK(&vif->ctrl_work, serve);
 }
@@ -175,7 +184,7 @@ int nfvk_xen_ctrl_connect(struct nfvk_vif *vif, grant_ref_t ref, evtchn_port_t c
 		goto unmap;
 	}
 	/* There may be requests already. */
-	nfvk_xen_ctrl_kick(vif);
+	kick(&vif->grants);
 	return 0;
 unmap:
 	xenbus_unmap_ring_vfree(vif->xb, page);

@@ -9,7 +9,7 @@
  *	         └─► unmapped, known ────┘
  *	DEL, or the queue stops ─► unmapped, forgotten
  *
- * Tables change under vif->ctrl_lock. Readers look up and copy within one RCU section, so
+ * A table is changed by one at a time. Readers look up and copy within one RCU section, so
  * a page is unmapped a grace period after its address is gone. No frame ever holds one.
  */
 #include <linux/hash.h>
@@ -18,7 +18,8 @@
 #include <linux/rculist.h>
 #include <linux/slab.h>
 #include <xen/grant_table.h>
-#include "xen.h"
+#include <xen/interface/io/netif.h>
+#include "xen_maps.h"
 
 #define IDLE_MS		30000
 #define BATCH		64
@@ -37,6 +38,7 @@ struct nfvk_xen_map {
 };
 
 struct nfvk_xen_maps {
+	struct nfvk_xen_grants *grants;
 	u32 seed;			/* nobody can choose grants that collide */
 	unsigned int n;
 	struct hlist_head bucket[1 << BUCKET_BITS];
@@ -64,10 +66,9 @@ static struct nfvk_xen_map *find(struct nfvk_xen_maps *m, u32 ref)
 	return NULL;
 }
 
-void *nfvk_xen_map_addr(struct nfvk_xen_queue *q, u32 ref, bool write)
+void *nfvk_xen_map_addr(struct nfvk_xen_maps *m, u32 ref, bool write)
 {
-	struct nfvk_xen_maps *m = smp_load_acquire(&q->maps);	/* pairs with nfvk_xen_maps_add() */
-	struct nfvk_xen_map *e = m ? find(m, ref) : NULL;
+	struct nfvk_xen_map *e = find(m, ref);
 	void *addr;
 
 	if (!e || (write && e->readonly))
@@ -77,7 +78,7 @@ void *nfvk_xen_map_addr(struct nfvk_xen_queue *q, u32 ref, bool write)
 	addr = READ_ONCE(e->addr);
 	if (!addr && !READ_ONCE(e->wanted)) {
 		WRITE_ONCE(e->wanted, true);
-		nfvk_xen_ctrl_kick(q->vif);
+		m->grants->kick(m->grants);
 	}
 	return addr;
 }
@@ -85,9 +86,8 @@ void *nfvk_xen_map_addr(struct nfvk_xen_queue *q, u32 ref, bool write)
 /* ---- mapping and unmapping, some at a time ---- */
 
 /* Of n entries in m->some[]. All or none: 0, -ENOSPC, -ENOMEM, -EINVAL. */
-static int map_some(struct nfvk_xen_queue *q, unsigned int n)
+static int map_some(struct nfvk_xen_maps *m, unsigned int n)
 {
-	struct nfvk_xen_maps *m = q->maps;
 	unsigned int failed = 0;
 
 	if (atomic_add_return(n, &mapped) > (int)nfvk_xen_maps_max) {
@@ -100,13 +100,13 @@ static int map_some(struct nfvk_xen_queue *q, unsigned int n)
 	}
 	for (unsigned int i = 0; i < n; i++)
 		gnttab_set_map_op(&m->map[i], (unsigned long)pfn_to_kaddr(page_to_pfn(m->page[i])),
-				  GNTMAP_host_map | (m->some[i]->readonly ? GNTMAP_readonly : 0), m->some[i]->ref, q->vif->domid);
+				  GNTMAP_host_map | (m->some[i]->readonly ? GNTMAP_readonly : 0), m->some[i]->ref, m->grants->domid);
 	if (gnttab_map_refs(m->map, NULL, m->page, n)) {
 		gnttab_free_pages(n, m->page);
 		atomic_sub(n, &mapped);
 		return -ENOMEM;
 	}
-	atomic64_add(n, &q->vif->grant_maps);
+	atomic64_add(n, &m->grants->maps);
 	for (unsigned int i = 0; i < n; i++) {
 		struct nfvk_xen_map *e = m->some[i];
 
@@ -121,16 +121,15 @@ static int map_some(struct nfvk_xen_queue *q, unsigned int n)
 		}
 		e->handle = m->map[i].handle;
 		e->used = jiffies;
-		atomic_inc(&q->vif->mapped);
+		atomic_inc(&m->grants->mapped);
 		smp_store_release(&e->addr, pfn_to_kaddr(page_to_pfn(e->page)));
 	}
 	return failed ? -EINVAL : 0;
 }
 
 /* Of n entries in m->some[], mapped or not. */
-static void unmap_some(struct nfvk_xen_queue *q, unsigned int n)
+static void unmap_some(struct nfvk_xen_maps *m, unsigned int n)
 {
-	struct nfvk_xen_maps *m = q->maps;
 	struct gntab_unmap_queue_data data = { .unmap_ops = m->unmap, .pages = m->page };
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -151,14 +150,14 @@ static void unmap_some(struct nfvk_xen_queue *q, unsigned int n)
 	/* Fails only for a handle that is none, and these are ours. */
 	WARN_ON_ONCE(gnttab_unmap_refs_sync(&data));
 	gnttab_free_pages(data.count, m->page);
-	atomic_sub(data.count, &q->vif->mapped);
+	atomic_sub(data.count, &m->grants->mapped);
 	atomic_sub(data.count, &mapped);
 }
 
-/* Those of the table that pick says, done with fn. Under ctrl_lock. */
-static void each_some(struct nfvk_xen_queue *q, bool (*pick)(const struct nfvk_xen_map *e), void (*fn)(struct nfvk_xen_queue *q, unsigned int n))
+/* Those of the table that pick says, done with fn. */
+static void each_some(struct nfvk_xen_maps *m, bool (*pick)(const struct nfvk_xen_map *e),
+		      void (*fn)(struct nfvk_xen_maps *m, unsigned int n))
 {
-	struct nfvk_xen_maps *m = q->maps;
 	struct nfvk_xen_map *e;
 	unsigned int n = 0;
 
@@ -168,12 +167,12 @@ static void each_some(struct nfvk_xen_queue *q, bool (*pick)(const struct nfvk_x
 				continue;
 			m->some[n++] = e;
 			if (n == BATCH) {
-				fn(q, n);
+				fn(m, n);
 				n = 0;
 			}
 		}
 	if (n)
-		fn(q, n);
+		fn(m, n);
 }
 
 static void forget(struct nfvk_xen_maps *m, struct nfvk_xen_map *e)
@@ -183,7 +182,7 @@ static void forget(struct nfvk_xen_maps *m, struct nfvk_xen_map *e)
 	kfree_rcu(e, rcu);
 }
 
-/* ---- what the frontend asks for: under ctrl_lock ---- */
+/* ---- what the frontend asks for ---- */
 
 static int add_known(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *g, struct nfvk_xen_map **added)
 {
@@ -202,23 +201,8 @@ static int add_known(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *g, str
 	return 0;
 }
 
-static int make_table(struct nfvk_xen_queue *q)
+static int add_some(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *list, unsigned int n)
 {
-	struct nfvk_xen_maps *m;
-
-	if (q->maps)
-		return 0;
-	m = kvzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
-	if (!m)
-		return -ENOMEM;
-	m->seed = get_random_u32();
-	smp_store_release(&q->maps, m);	/* its contents before it; pairs with nfvk_xen_map_addr() */
-	return 0;
-}
-
-static int add_some(struct nfvk_xen_queue *q, const struct nfvk_xen_gref *list, unsigned int n)
-{
-	struct nfvk_xen_maps *m = q->maps;
 	unsigned int known = 0;
 	int err = 0;
 
@@ -227,45 +211,53 @@ static int add_some(struct nfvk_xen_queue *q, const struct nfvk_xen_gref *list, 
 		known += !err;
 	}
 	if (!err)
-		err = map_some(q, n);
+		err = map_some(m, n);
 	if (err) {
-		unmap_some(q, known);
+		unmap_some(m, known);
 		while (known--)
 			forget(m, m->some[known]);
 	}
 	return err;
 }
 
-int nfvk_xen_maps_add(struct nfvk_xen_queue *q, const struct nfvk_xen_gref *list, unsigned int n)
+struct nfvk_xen_maps *nfvk_xen_maps_new(struct nfvk_xen_grants *grants)
+{
+	struct nfvk_xen_maps *m = kvzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
+
+	if (!m)
+		return NULL;
+	m->grants = grants;
+	m->seed = get_random_u32();
+	return m;
+}
+
+int nfvk_xen_maps_add(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *list, unsigned int n)
 {
 	unsigned int done = 0;
-	int err = make_table(q);
+	int err = m->n + n > NFVK_XEN_MAPS ? -ENOSPC : 0;
 
-	if (!err && q->maps->n + n > NFVK_XEN_MAPS)
-		err = -ENOSPC;
 	while (done < n && !err) {
 		unsigned int some = min_t(unsigned int, n - done, BATCH);
 
-		err = add_some(q, list + done, some);
+		err = add_some(m, list + done, some);
 		if (!err)
 			done += some;
 	}
 	if (err)
 		for (unsigned int i = 0; i < done; i++) {
-			q->maps->some[0] = find(q->maps, list[i].ref);
-			unmap_some(q, 1);
-			forget(q->maps, q->maps->some[0]);
+			m->some[0] = find(m, list[i].ref);
+			unmap_some(m, 1);
+			forget(m, m->some[0]);
 		}
 	return err;
 }
 
-unsigned int nfvk_xen_maps_del(struct nfvk_xen_queue *q, struct nfvk_xen_gref *list, unsigned int n)
+unsigned int nfvk_xen_maps_del(struct nfvk_xen_maps *m, struct nfvk_xen_gref *list, unsigned int n)
 {
-	struct nfvk_xen_maps *m = q->maps;
 	unsigned int gone = 0, some = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		struct nfvk_xen_map *e = m ? find(m, list[i].ref) : NULL;
+		struct nfvk_xen_map *e = find(m, list[i].ref);
 
 		list[i].status = e ? XEN_NETIF_CTRL_STATUS_SUCCESS : XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
 		if (e) {
@@ -276,7 +268,7 @@ unsigned int nfvk_xen_maps_del(struct nfvk_xen_queue *q, struct nfvk_xen_gref *l
 			gone++;
 		}
 		if (some == BATCH || (some && i == n - 1)) {
-			unmap_some(q, some);
+			unmap_some(m, some);
 			while (some--)
 				kfree_rcu(m->some[some], rcu);
 			some = 0;
@@ -296,19 +288,17 @@ static bool is_wanted(const struct nfvk_xen_map *e)
 }
 
 /* A grant that cannot be mapped any more, or no room: it is asked for again when it is used again. */
-static void map_again(struct nfvk_xen_queue *q, unsigned int n)
+static void map_again(struct nfvk_xen_maps *m, unsigned int n)
 {
-	if (map_some(q, n))
+	if (map_some(m, n))
 		for (unsigned int i = 0; i < n; i++)
-			WRITE_ONCE(q->maps->some[i]->wanted, false);
+			WRITE_ONCE(m->some[i]->wanted, false);
 }
 
-void nfvk_xen_maps_refresh(struct nfvk_xen_queue *q)
+void nfvk_xen_maps_refresh(struct nfvk_xen_maps *m)
 {
-	if (!q->maps)
-		return;
-	each_some(q, is_idle, unmap_some);
-	each_some(q, is_wanted, map_again);
+	each_some(m, is_idle, unmap_some);
+	each_some(m, is_wanted, map_again);
 }
 
 static bool is_any(const struct nfvk_xen_map *e)
@@ -316,18 +306,16 @@ static bool is_any(const struct nfvk_xen_map *e)
 	return true;
 }
 
-void nfvk_xen_maps_free(struct nfvk_xen_queue *q)
+void nfvk_xen_maps_free(struct nfvk_xen_maps *m)
 {
-	struct nfvk_xen_maps *m = q->maps;
 	struct nfvk_xen_map *e;
 	struct hlist_node *next;
 
 	if (!m)
 		return;
-	each_some(q, is_any, unmap_some);
+	each_some(m, is_any, unmap_some);
 	for (unsigned int b = 0; b < ARRAY_SIZE(m->bucket); b++)
 		hlist_for_each_entry_safe(e, next, &m->bucket[b], node)
 			kfree(e);
-	q->maps = NULL;
 	kvfree(m);
 }
