@@ -80,11 +80,11 @@ clean:
 help:
 	@echo 'make            build nfvd and nfvctl in $(BUILD)/'
 	@echo 'make demo       two guests and two containers on one switch: attached, measured, removed'
-	@echo 'make check      all tests but check-xen; ARGS="[lint|unit|hostile|fuzz|integration|kernel]... [PATTERN]" selects'
+	@echo 'make check      all tests; ARGS="[lint|unit|hostile|fuzz|integration|kernel|xen]... [PATTERN]" selects'
 	@echo 'make module     nfv.ko for the kernel that runs; KDIR=DIR for another; install-dkms: for all to come'
 	@echo 'make check-kernel        the tests of nfv.ko alone, in machines with Debian kernels'
 	@echo 'make check-kernel-debug  the same on a kernel with KASAN, lockdep and kmemleak, built first'
-	@echo 'make check-xen  nfv.ko and Xen guests, on a Xen in QEMU; not part of check yet'
+	@echo 'make check-xen  nfv.ko and Xen guests, on a Xen in QEMU, alone'
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
 	@echo 'make lint       static analysis, format, include rules'

@@ -12,6 +12,7 @@ unsigned int nfvk_ring_entries = 1024;
 unsigned int nfvk_held_kib = 16384;
 unsigned int nfvk_held_ms = 500;
 unsigned int nfvk_xen_maps_max = 16384;
+unsigned int nfvk_xen_queues;
 
 /* Held at most, all in all: NFV_PORTS_MAX * NFV_QUEUES_MAX * held_kib, for each session. */
 static int set_uint(const char *val, const struct kernel_param *kp, unsigned int min, unsigned int max, bool pow2)
@@ -47,6 +48,11 @@ static int set_xen_maps_max(const char *val, const struct kernel_param *kp)
 	return set_uint(val, kp, 0, 1 << 20, false);
 }
 
+static int set_xen_queues(const char *val, const struct kernel_param *kp)
+{
+	return set_uint(val, kp, 0, NFV_QUEUES_MAX, false);
+}
+
 #define PARAMETER(name, text)						\
 	static const struct kernel_param_ops name##_ops = {		\
 		.set = set_##name, .get = param_get_uint,		\
@@ -58,6 +64,7 @@ PARAMETER(ring_entries, "largest rx ring, in frames: a power of two, 64 to 4096 
 PARAMETER(held_kib, "memory of frames held per queue, in KiB: 256 to 1048576 (16384)");
 PARAMETER(held_ms, "longest time that a frame is held, in ms: 10 to 10000 (500)");
 PARAMETER(xen_maps_max, "pages of Xen guests that are kept mapped, of all guests: 0 to 1048576 (16384)");
+PARAMETER(xen_queues, "queues that a Xen guest may have: 1 to 8, or 0: one per processor, at most 8 (0)");
 
 static struct miscdevice device = {
 	.minor = MISC_DYNAMIC_MINOR,

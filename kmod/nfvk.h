@@ -107,7 +107,7 @@ struct nfvk_port {
 };
 
 /* Parameters. */
-extern unsigned int nfvk_ring_entries, nfvk_held_kib, nfvk_held_ms, nfvk_xen_maps_max;
+extern unsigned int nfvk_ring_entries, nfvk_held_kib, nfvk_held_ms, nfvk_xen_maps_max, nfvk_xen_queues;
 
 /* session.c */
 extern const struct file_operations nfvk_fops;

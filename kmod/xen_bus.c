@@ -54,7 +54,7 @@ void nfvk_vif_each_queue(void (*fn)(struct nfvk_xen_queue *q, void *arg), void *
 
 static unsigned int queues_max(void)
 {
-	return min_t(unsigned int, num_online_cpus(), NFV_QUEUES_MAX);
+	return nfvk_xen_queues ?: min_t(unsigned int, num_online_cpus(), NFV_QUEUES_MAX);
 }
 
 static const struct {
