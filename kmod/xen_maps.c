@@ -6,7 +6,7 @@
  *
  *	ADD ─► mapped ◄──────────────────┐ used again
  *	         │ not used for IDLE_MS  │
- *	         └─► unmapped, known ────┘
+ *	         └─► unmapped, known ────┘  (one is: all of the table, for who sends again uses all soon)
  *	DEL, or the queue stops ─► unmapped, forgotten
  *
  * A table is changed by one at a time. Readers look up and copy within one RCU section, so
@@ -30,7 +30,7 @@ struct nfvk_xen_map {
 	struct rcu_head rcu;
 	u32 ref;
 	bool readonly;
-	bool wanted;			/* was used while it was not mapped */
+	bool revoked;			/* could not be mapped again: copied from now on */
 	unsigned long used;		/* jiffies */
 	void *addr;			/* NULL: not mapped */
 	struct page *page;
@@ -41,6 +41,7 @@ struct nfvk_xen_maps {
 	struct nfvk_xen_grants *grants;
 	u32 seed;			/* nobody can choose grants that collide */
 	unsigned int n;
+	bool wanted;			/* one was used while it was not mapped */
 	struct hlist_head bucket[1 << BUCKET_BITS];
 	/* Of the one who changes the table. */
 	struct nfvk_xen_map *some[BATCH];
@@ -76,8 +77,8 @@ void *nfvk_xen_map_addr(struct nfvk_xen_maps *m, u32 ref, bool write)
 	if (READ_ONCE(e->used) != jiffies)
 		WRITE_ONCE(e->used, jiffies);
 	addr = READ_ONCE(e->addr);
-	if (!addr && !READ_ONCE(e->wanted)) {
-		WRITE_ONCE(e->wanted, true);
+	if (!addr && !READ_ONCE(e->revoked) && !READ_ONCE(m->wanted)) {
+		WRITE_ONCE(m->wanted, true);
 		m->grants->kick(m->grants);
 	}
 	return addr;
@@ -110,7 +111,6 @@ static int map_some(struct nfvk_xen_maps *m, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		struct nfvk_xen_map *e = m->some[i];
 
-		e->wanted = false;
 		e->page = m->page[i];
 		if (m->map[i].status != GNTST_okay) {
 			gnttab_free_pages(1, &e->page);
@@ -135,7 +135,6 @@ static void unmap_some(struct nfvk_xen_maps *m, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		struct nfvk_xen_map *e = m->some[i];
 
-		WRITE_ONCE(e->wanted, false);
 		if (!e->addr)
 			continue;
 		gnttab_set_unmap_op(&m->unmap[data.count], (unsigned long)e->addr,
@@ -282,23 +281,27 @@ static bool is_idle(const struct nfvk_xen_map *e)
 	return e->addr && time_after(jiffies, READ_ONCE(e->used) + msecs_to_jiffies(IDLE_MS));
 }
 
-static bool is_wanted(const struct nfvk_xen_map *e)
+static bool is_unmapped(const struct nfvk_xen_map *e)
 {
-	return !e->addr && READ_ONCE(e->wanted);
+	return !e->addr && !e->revoked;
 }
 
-/* A grant that cannot be mapped any more, or no room: it is asked for again when it is used again. */
 static void map_again(struct nfvk_xen_maps *m, unsigned int n)
 {
-	if (map_some(m, n))
-		for (unsigned int i = 0; i < n; i++)
-			WRITE_ONCE(m->some[i]->wanted, false);
+	if (map_some(m, n) != -EINVAL)	/* without room or memory: when one is used again */
+		return;
+	for (unsigned int i = 0; i < n; i++)
+		if (!m->some[i]->addr)
+			WRITE_ONCE(m->some[i]->revoked, true);
 }
 
 void nfvk_xen_maps_refresh(struct nfvk_xen_maps *m)
 {
 	each_some(m, is_idle, unmap_some);
-	each_some(m, is_wanted, map_again);
+	if (!READ_ONCE(m->wanted))
+		return;
+	WRITE_ONCE(m->wanted, false);
+	each_some(m, is_unmapped, map_again);
 }
 
 static bool is_any(const struct nfvk_xen_map *e)
