@@ -5,8 +5,9 @@
  * time and nobody notices but for speed.
  *
  *	ADD ─► mapped ◄──────────────────┐ used again
- *	         │ not used for IDLE_MS  │
- *	         └─► unmapped, known ────┘  (one is: all of the table, for who sends again uses all soon)
+ *	         │ none of the table     │ one of the table
+ *	         │ used for IDLE_MS      │ is used again
+ *	         └─► unmapped, known ────┘
  *	DEL, or the queue stops ─► unmapped, forgotten
  *
  * A table is changed by one at a time. Readers look up and copy within one RCU section, so
@@ -31,7 +32,6 @@ struct nfvk_xen_map {
 	u32 ref;
 	bool readonly;
 	bool revoked;			/* could not be mapped again: copied from now on */
-	unsigned long used;		/* jiffies */
 	void *addr;			/* NULL: not mapped */
 	struct page *page;
 	grant_handle_t handle;
@@ -42,6 +42,7 @@ struct nfvk_xen_maps {
 	u32 seed;			/* nobody can choose grants that collide */
 	unsigned int n;
 	bool wanted;			/* one was used while it was not mapped */
+	unsigned long used;		/* jiffies */
 	struct hlist_head bucket[1 << BUCKET_BITS];
 	/* Of the one who changes the table. */
 	struct nfvk_xen_map *some[BATCH];
@@ -74,8 +75,8 @@ void *nfvk_xen_map_addr(struct nfvk_xen_maps *m, u32 ref, bool write)
 
 	if (!e || (write && e->readonly))
 		return NULL;
-	if (READ_ONCE(e->used) != jiffies)
-		WRITE_ONCE(e->used, jiffies);
+	if (READ_ONCE(m->used) != jiffies)
+		WRITE_ONCE(m->used, jiffies);
 	addr = READ_ONCE(e->addr);
 	if (!addr && !READ_ONCE(e->revoked) && !READ_ONCE(m->wanted)) {
 		WRITE_ONCE(m->wanted, true);
@@ -120,7 +121,6 @@ static int map_some(struct nfvk_xen_maps *m, unsigned int n)
 			continue;
 		}
 		e->handle = m->map[i].handle;
-		e->used = jiffies;
 		atomic_inc(&m->grants->mapped);
 		smp_store_release(&e->addr, pfn_to_kaddr(page_to_pfn(e->page)));
 	}
@@ -225,6 +225,7 @@ struct nfvk_xen_maps *nfvk_xen_maps_new(struct nfvk_xen_grants *grants)
 
 	if (!m)
 		return NULL;
+	m->used = jiffies;
 	m->grants = grants;
 	m->seed = get_random_u32();
 	return m;
@@ -276,9 +277,9 @@ unsigned int nfvk_xen_maps_del(struct nfvk_xen_maps *m, struct nfvk_xen_gref *li
 	return gone;
 }
 
-static bool is_idle(const struct nfvk_xen_map *e)
+static bool is_mapped(const struct nfvk_xen_map *e)
 {
-	return e->addr && time_after(jiffies, READ_ONCE(e->used) + msecs_to_jiffies(IDLE_MS));
+	return e->addr;
 }
 
 static bool is_unmapped(const struct nfvk_xen_map *e)
@@ -297,16 +298,12 @@ static void map_again(struct nfvk_xen_maps *m, unsigned int n)
 
 void nfvk_xen_maps_refresh(struct nfvk_xen_maps *m)
 {
-	each_some(m, is_idle, unmap_some);
-	if (!READ_ONCE(m->wanted))
-		return;
-	WRITE_ONCE(m->wanted, false);
-	each_some(m, is_unmapped, map_again);
-}
-
-static bool is_any(const struct nfvk_xen_map *e)
-{
-	return true;
+	if (READ_ONCE(m->wanted)) {
+		WRITE_ONCE(m->wanted, false);
+		each_some(m, is_unmapped, map_again);
+	} else if (time_after(jiffies, READ_ONCE(m->used) + msecs_to_jiffies(IDLE_MS))) {
+		each_some(m, is_mapped, unmap_some);
+	}
 }
 
 void nfvk_xen_maps_free(struct nfvk_xen_maps *m)
@@ -316,7 +313,7 @@ void nfvk_xen_maps_free(struct nfvk_xen_maps *m)
 
 	if (!m)
 		return;
-	each_some(m, is_any, unmap_some);
+	each_some(m, is_mapped, unmap_some);
 	for (unsigned int b = 0; b < ARRAY_SIZE(m->bucket); b++)
 		hlist_for_each_entry_safe(e, next, &m->bucket[b], node)
 			kfree(e);
