@@ -446,7 +446,7 @@ static const char *const stat_names[] = {
 
 static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
 {
-	strscpy(info->driver, KBUILD_MODNAME, sizeof(info->driver));
+	strscpy(info->driver, "nfv-netfront", sizeof(info->driver));
 	strscpy(info->bus_info, dev_name(dev->dev.parent), sizeof(info->bus_info));
 }
 
@@ -606,7 +606,7 @@ static const struct xenbus_device_id ids[] = {
 };
 
 static struct xenbus_driver driver = {
-	.name = KBUILD_MODNAME,		/* xen-netfront's is vif */
+	.name = "nfv-netfront",		/* xen-netfront's is vif */
 	.ids = ids,
 	.probe = probe,
 	.remove = remove,

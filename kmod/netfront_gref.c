@@ -142,7 +142,8 @@ static int stage_make(struct netfront_queue *q)
 	return err;
 }
 
-static int add_stage(struct netfront_queue *q, unsigned int n)
+/* ADD or DEL of the first n; ask's result. */
+static int list_pages(struct netfront_queue *q, u16 type, unsigned int n)
 {
 	struct netfront_page list_page;
 	struct nfvk_xen_gref *list;
@@ -157,7 +158,7 @@ static int add_stage(struct netfront_queue *q, unsigned int n)
 			.ref = q->stage[i].ref,
 			.flags = i < NETFRONT_RING ? 0 : NFVK_XEN_GREF_READONLY,
 		};
-	status = ask(q->nf, NFVK_XEN_CTRL_ADD_GREF_MAPPING, (const u32[3]){ q->index, list_page.ref, n }, &answer);
+	status = ask(q->nf, type, (const u32[3]){ q->index, list_page.ref, n }, &answer);
 	gnttab_end_foreign_access(list_page.ref, list_page.page);
 	return status;
 }
@@ -170,9 +171,16 @@ static int name_pages(struct netfront_queue *q)
 
 	if (status)
 		return min(status, 0);
-	if (!size || stage_make(q))
+	size = min(size, NETFRONT_STAGES);
+	if (!size)
 		return 0;
-	status = add_stage(q, min(size, NETFRONT_STAGES));
+	/* It may be the backend that has them already, or another. */
+	if (q->stage)
+		status = list_pages(q, NFVK_XEN_CTRL_DEL_GREF_MAPPING, size);
+	else if (stage_make(q))
+		return 0;
+	if (status >= 0)
+		status = list_pages(q, NFVK_XEN_CTRL_ADD_GREF_MAPPING, size);
 	return status > 0 ? 0 : status ?: 1;
 }
 
