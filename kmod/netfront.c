@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nfv-netfront.ko: the device; drawn in netfront.h.
+ *
+ * It says nothing of the devices it serves (no module alias): it is loaded by name, before
+ * xen-netfront or instead of it. Whoever is registered first takes a new vif.
+ */
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/if_vlan.h>
+#include <linux/iopoll.h>
+#include <linux/module.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+#include <xen/platform_pci.h>
+#include <xen/xen.h>
+#include "netfront.h"
+
+#define CLOSE_US	(5 * USEC_PER_SEC)	/* for the backend to follow us */
+#define OFFLOADS	(NETIF_F_SG | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_TSO | NETIF_F_TSO6)
+
+static bool persistent = true;
+module_param(persistent, bool, 0444);
+MODULE_PARM_DESC(persistent, "Offer pages that stay granted to a backend that maps them");
+
+/* ---- rings and events ---- */
+
+int netfront_bind(struct netfront *nf, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq)
+{
+	int err = xenbus_alloc_evtchn(nf->xb, port);
+
+	if (err)
+		return err;
+	err = bind_evtchn_to_irqhandler_lateeoi(*port, handler, 0, name, arg);
+	if (err < 0) {
+		xenbus_free_evtchn(nf->xb, *port);
+		return err;
+	}
+	*irq = err;
+	return 0;
+}
+
+static int bind_events(struct netfront_queue *q, bool split)
+{
+	struct netfront *nf = q->nf;
+	int err;
+
+	if (split) {
+		err = netfront_bind(nf, netfront_tx_interrupt, "nfv-netfront-tx", q, &q->tx_port, &q->tx_irq);
+		return err ?: netfront_bind(nf, netfront_rx_interrupt, "nfv-netfront-rx", q, &q->rx_port, &q->rx_irq);
+	}
+	err = netfront_bind(nf, netfront_interrupt, "nfv-netfront", q, &q->tx_port, &q->tx_irq);
+	q->rx_port = q->tx_port;
+	q->rx_irq = q->tx_irq;
+	return err;
+}
+
+static void unbind_events(struct netfront_queue *q)
+{
+	if (q->rx_irq && q->rx_irq != q->tx_irq)
+		unbind_from_irqhandler(q->rx_irq, q);
+	if (q->tx_irq)
+		unbind_from_irqhandler(q->tx_irq, q);
+	q->tx_irq = q->rx_irq = 0;
+}
+
+static void free_rings(struct netfront_queue *q)
+{
+	if (q->tx.sring)
+		xenbus_teardown_ring((void **)&q->tx.sring, 1, &q->tx_ring_ref);
+	if (q->rx.sring)
+		xenbus_teardown_ring((void **)&q->rx.sring, 1, &q->rx_ring_ref);
+}
+
+static int make_rings(struct netfront_queue *q)
+{
+	struct xen_netif_tx_sring *tx;
+	struct xen_netif_rx_sring *rx;
+	int err = xenbus_setup_ring(q->nf->xb, GFP_KERNEL, (void **)&tx, 1, &q->tx_ring_ref);
+
+	if (err)
+		return err;
+	XEN_FRONT_RING_INIT(&q->tx, tx, XEN_PAGE_SIZE);
+	err = xenbus_setup_ring(q->nf->xb, GFP_KERNEL, (void **)&rx, 1, &q->rx_ring_ref);
+	if (err)
+		return err;
+	XEN_FRONT_RING_INIT(&q->rx, rx, XEN_PAGE_SIZE);
+	return 0;
+}
+
+static int make_queue(struct netfront_queue *q, bool split)
+{
+	int err = make_rings(q);
+
+	if (err)
+		goto rings;
+	err = netfront_queue_init(q);
+	if (err)
+		goto rings;
+	err = bind_events(q, split);
+	if (!err)
+		return 0;
+	unbind_events(q);
+	netfront_queue_free(q);
+rings:
+	free_rings(q);
+	return err;
+}
+
+static void free_queue(struct netfront_queue *q)
+{
+	unbind_events(q);
+	netfront_queue_free(q);
+	free_rings(q);
+}
+
+/* ---- up and down: under RTNL ---- */
+
+static void go_up(struct netfront *nf)
+{
+	if (nf->going || !nf->connected || !netif_running(nf->dev))
+		return;
+	nf->going = true;
+	for (unsigned int i = 0; i < nf->nr_queues; i++) {
+		napi_enable(&nf->queue[i].napi);
+		netfront_kick(&nf->queue[i]);
+	}
+	netif_tx_wake_all_queues(nf->dev);
+}
+
+static void go_down(struct netfront *nf)
+{
+	if (!nf->going)
+		return;
+	nf->going = false;
+	/* A poll wakes queues. */
+	for (unsigned int i = 0; i < nf->nr_queues; i++)
+		napi_disable(&nf->queue[i].napi);
+	netif_tx_disable(nf->dev);
+}
+
+/* Of a backend that took over from another. */
+static void go_on(struct netfront *nf)
+{
+	for (unsigned int i = 0; i < nf->nr_queues; i++) {
+		netfront_kick(&nf->queue[i]);
+		notify_remote_via_irq(nf->queue[i].tx_irq);
+		notify_remote_via_irq(nf->queue[i].rx_irq);
+	}
+}
+
+static void start(struct work_struct *work)
+{
+	struct netfront *nf = container_of(work, struct netfront, start);
+
+	netfront_name_pages(nf);
+	rtnl_lock();
+	if (!READ_ONCE(nf->closing)) {
+		nf->connected = true;
+		if (!test_bit(0, &nf->broken))
+			netif_carrier_on(nf->dev);
+		if (nf->going)
+			go_on(nf);
+		else
+			go_up(nf);
+	}
+	rtnl_unlock();
+}
+
+/* ---- connect and release: one at a time ---- */
+
+static void quiesce(struct netfront *nf)
+{
+	WRITE_ONCE(nf->closing, true);
+	wake_up(&nf->ctrl.wait);
+	cancel_work_sync(&nf->start);
+	rtnl_lock();
+	nf->connected = false;
+	netif_carrier_off(nf->dev);
+	go_down(nf);
+	rtnl_unlock();
+}
+
+static void release(struct netfront *nf)
+{
+	quiesce(nf);
+	while (nf->nr_queues)
+		free_queue(&nf->queue[--nf->nr_queues]);
+	netfront_ctrl_free(nf);
+}
+
+static void read_offers(struct netfront *nf)
+{
+	static const struct {
+		const char *key;
+		netdev_features_t what;
+	} keys[] = {
+		{ "feature-sg", NETIF_F_SG },
+		{ "feature-gso-tcpv4", NETIF_F_TSO },
+		{ "feature-gso-tcpv6", NETIF_F_TSO6 },
+		{ "feature-ipv6-csum-offload", NETIF_F_IPV6_CSUM },
+	};
+	netdev_features_t offers = NETIF_F_IP_CSUM;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
+		if (xenbus_read_unsigned(nf->xb->otherend, keys[i].key, 0))
+			offers |= keys[i].what;
+	rtnl_lock();
+	nf->offers = offers;
+	nf->dev->max_mtu = offers & NETIF_F_SG ? NETFRONT_FRAME_MAX - VLAN_ETH_HLEN : ETH_DATA_LEN;
+	netdev_update_features(nf->dev);
+	rtnl_unlock();
+}
+
+static int make_queues(struct netfront *nf)
+{
+	const char *dir = nf->xb->otherend;
+	bool split = xenbus_read_unsigned(dir, "feature-split-event-channels", 0);
+	unsigned int n = clamp(xenbus_read_unsigned(dir, "multi-queue-max-queues", 1), 1u, nf->max_queues);
+	int err;
+
+	while (nf->nr_queues < n) {
+		err = make_queue(&nf->queue[nf->nr_queues], split);
+		if (err)
+			return err;
+		nf->nr_queues++;
+	}
+	rtnl_lock();
+	err = netif_set_real_num_queues(nf->dev, n, n);
+	rtnl_unlock();
+	if (!err && persistent && xenbus_read_unsigned(dir, "feature-ctrl-ring", 0))
+		err = netfront_ctrl_make(nf);
+	return err;
+}
+
+static int write_events(struct netfront_queue *q, struct xenbus_transaction t, const char *dir)
+{
+	int err;
+
+	if (q->tx_irq == q->rx_irq) {
+		/* A driver before us may have left them. */
+		xenbus_rm(t, dir, "event-channel-tx");
+		xenbus_rm(t, dir, "event-channel-rx");
+		return xenbus_printf(t, dir, "event-channel", "%u", q->tx_port);
+	}
+	err = xenbus_printf(t, dir, "event-channel-tx", "%u", q->tx_port);
+	return err ?: xenbus_printf(t, dir, "event-channel-rx", "%u", q->rx_port);
+}
+
+static int write_queue(struct netfront_queue *q, struct xenbus_transaction t)
+{
+	const char *top = q->nf->xb->nodename;
+	char *dir = q->nf->nr_queues > 1 ? kasprintf(GFP_KERNEL, "%s/queue-%u", top, q->index) : kstrdup(top, GFP_KERNEL);
+	int err;
+
+	if (!dir)
+		return -ENOMEM;
+	err = xenbus_printf(t, dir, "tx-ring-ref", "%u", q->tx_ring_ref) ?:
+	      xenbus_printf(t, dir, "rx-ring-ref", "%u", q->rx_ring_ref) ?:
+	      write_events(q, t, dir);
+	kfree(dir);
+	return err;
+}
+
+static int write_ctrl(struct netfront *nf, struct xenbus_transaction t)
+{
+	const char *dir = nf->xb->nodename;
+
+	if (!nf->ctrl.irq) {
+		xenbus_rm(t, dir, "ctrl-ring-ref");
+		xenbus_rm(t, dir, "event-channel-ctrl");
+		return 0;
+	}
+	return xenbus_printf(t, dir, "ctrl-ring-ref", "%u", nf->ctrl.ring_ref) ?:
+	       xenbus_printf(t, dir, "event-channel-ctrl", "%u", nf->ctrl.port);
+}
+
+static int write_all(struct netfront *nf, struct xenbus_transaction t)
+{
+	static const struct {
+		const char *key;
+		unsigned int value;
+	} wants[] = {
+		{ "request-rx-copy", 1 },
+		{ "feature-rx-notify", 1 },
+		{ "feature-sg", 1 },
+		{ "feature-gso-tcpv4", 1 },
+		{ "feature-gso-tcpv6", 1 },
+		{ "feature-ipv6-csum-offload", 1 },
+		{ "feature-no-csum-offload", 0 },
+	};
+	const char *dir = nf->xb->nodename;
+	int err = xenbus_printf(t, dir, "multi-queue-num-queues", "%u", nf->nr_queues) ?: write_ctrl(nf, t);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(wants) && !err; i++)
+		err = xenbus_printf(t, dir, wants[i].key, "%u", wants[i].value);
+	for (unsigned int i = 0; i < nf->nr_queues && !err; i++)
+		err = write_queue(&nf->queue[i], t);
+	return err;
+}
+
+static int publish(struct netfront *nf)
+{
+	struct xenbus_transaction t;
+	int err;
+
+	do {
+		err = xenbus_transaction_start(&t);
+		if (err)
+			return err;
+		err = write_all(nf, t);
+		if (err) {
+			xenbus_transaction_end(t, 1);
+			return err;
+		}
+		err = xenbus_transaction_end(t, 0);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+static int connect(struct netfront *nf)
+{
+	int err;
+
+	release(nf);
+	if (!xenbus_read_unsigned(nf->xb->otherend, "feature-rx-copy", 0)) {
+		xenbus_dev_fatal(nf->xb, -EOPNOTSUPP, "the backend does not offer feature-rx-copy");
+		return -EOPNOTSUPP;
+	}
+	clear_bit(0, &nf->broken);
+	WRITE_ONCE(nf->closing, false);
+	read_offers(nf);
+	err = make_queues(nf) ?: publish(nf);
+	if (err) {
+		release(nf);
+		xenbus_dev_fatal(nf->xb, err, "no rings, or no way to say where they are");
+	}
+	return err;
+}
+
+/* ---- the state machine ---- */
+
+static void backend_closed(struct netfront *nf)
+{
+	struct xenbus_device *xb = nf->xb;
+	bool again = xb->state == XenbusStateConnected && xenbus_read_unsigned(xb->otherend, "online", 0);
+
+	release(nf);
+	if (again)
+		xenbus_switch_state(xb, XenbusStateInitialising);
+	else
+		xenbus_frontend_closed(xb);
+}
+
+static void backend_changed(struct xenbus_device *xb, enum xenbus_state state)
+{
+	struct netfront *nf = dev_get_drvdata(&xb->dev);
+
+	switch (state) {
+	case XenbusStateInitWait:
+		if (xb->state == XenbusStateInitialising && !connect(nf))
+			xenbus_switch_state(xb, XenbusStateConnected);
+		break;
+	case XenbusStateConnected:
+		if (xb->state == XenbusStateConnected)
+			schedule_work(&nf->start);
+		break;
+	case XenbusStateClosing:
+		quiesce(nf);
+		xenbus_frontend_closed(xb);
+		break;
+	case XenbusStateClosed:
+		/* Initialising: it is what the last one has left. */
+		if (xb->state != XenbusStateInitialising)
+			backend_closed(nf);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- what the kernel asks of it ---- */
+
+static int netdev_open(struct net_device *dev)
+{
+	go_up(netdev_priv(dev));
+	return 0;
+}
+
+static int netdev_stop(struct net_device *dev)
+{
+	go_down(netdev_priv(dev));
+	return 0;
+}
+
+static netdev_features_t fix_features(struct net_device *dev, netdev_features_t features)
+{
+	struct netfront *nf = netdev_priv(dev);
+
+	return features & (nf->offers | ~(netdev_features_t)OFFLOADS);
+}
+
+static void read_count(const struct netfront_count *c, u64 *packets, u64 *bytes, u64 *dropped)
+{
+	unsigned int start;
+
+	do {
+		start = u64_stats_fetch_begin(&c->syncp);
+		*packets = u64_stats_read(&c->packets);
+		*bytes = u64_stats_read(&c->bytes);
+		*dropped = u64_stats_read(&c->dropped);
+	} while (u64_stats_fetch_retry(&c->syncp, start));
+}
+
+static void get_stats64(struct net_device *dev, struct rtnl_link_stats64 *s)
+{
+	struct netfront *nf = netdev_priv(dev);
+	u64 packets, bytes, dropped;
+
+	for (unsigned int i = 0; i < nf->max_queues; i++) {
+		read_count(&nf->queue[i].tx_count, &packets, &bytes, &dropped);
+		s->tx_packets += packets;
+		s->tx_bytes += bytes;
+		s->tx_dropped += dropped;
+		read_count(&nf->queue[i].rx_count, &packets, &bytes, &dropped);
+		s->rx_packets += packets;
+		s->rx_bytes += bytes;
+		s->rx_dropped += dropped;
+	}
+}
+
+static const struct net_device_ops netdev_ops = {
+	.ndo_open = netdev_open,
+	.ndo_stop = netdev_stop,
+	.ndo_start_xmit = netfront_xmit,
+	.ndo_get_stats64 = get_stats64,
+	.ndo_fix_features = fix_features,
+	.ndo_set_mac_address = eth_mac_addr,
+	.ndo_validate_addr = eth_validate_addr,
+};
+
+/* ethtool -S: of each queue. */
+static const char *const stat_names[] = {
+	"persistent", "tx_packets", "tx_bytes", "tx_dropped", "rx_packets", "rx_bytes", "rx_dropped",
+};
+
+static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
+{
+	strscpy(info->driver, "nfv-netfront", sizeof(info->driver));
+	strscpy(info->bus_info, dev_name(dev->dev.parent), sizeof(info->bus_info));
+}
+
+static int get_sset_count(struct net_device *dev, int set)
+{
+	struct netfront *nf = netdev_priv(dev);
+
+	return set == ETH_SS_STATS ? nf->max_queues * ARRAY_SIZE(stat_names) : -EOPNOTSUPP;
+}
+
+static void get_strings(struct net_device *dev, u32 set, u8 *to)
+{
+	struct netfront *nf = netdev_priv(dev);
+
+	for (unsigned int i = 0; i < nf->max_queues; i++)
+		for (unsigned int k = 0; k < ARRAY_SIZE(stat_names); k++)
+			ethtool_sprintf(&to, "queue_%u_%s", i, stat_names[k]);
+}
+
+static void get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats, u64 *to)
+{
+	struct netfront *nf = netdev_priv(dev);
+
+	for (unsigned int i = 0; i < nf->max_queues; i++, to += ARRAY_SIZE(stat_names)) {
+		to[0] = READ_ONCE(nf->queue[i].staged);
+		read_count(&nf->queue[i].tx_count, &to[1], &to[2], &to[3]);
+		read_count(&nf->queue[i].rx_count, &to[4], &to[5], &to[6]);
+	}
+}
+
+static const struct ethtool_ops ethtool_ops = {
+	.get_drvinfo = get_drvinfo,
+	.get_link = ethtool_op_get_link,
+	.get_sset_count = get_sset_count,
+	.get_strings = get_strings,
+	.get_ethtool_stats = get_ethtool_stats,
+};
+
+/* ---- probe and remove ---- */
+
+static int read_mac(struct net_device *dev, const char *dir)
+{
+	char *text = xenbus_read(XBT_NIL, dir, "mac", NULL);
+	u8 mac[ETH_ALEN];
+	bool good;
+
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	good = mac_pton(text, mac) && is_valid_ether_addr(mac);
+	kfree(text);
+	if (!good)
+		return -EINVAL;
+	eth_hw_addr_set(dev, mac);
+	return 0;
+}
+
+static void init_queue(struct netfront *nf, unsigned int i)
+{
+	struct netfront_queue *q = &nf->queue[i];
+
+	q->nf = nf;
+	q->index = i;
+	u64_stats_init(&q->tx_count.syncp);
+	u64_stats_init(&q->rx_count.syncp);
+	netif_napi_add(nf->dev, &q->napi, netfront_poll);
+}
+
+static struct netfront *make_netfront(struct xenbus_device *xb)
+{
+	unsigned int n = min(num_online_cpus(), NETFRONT_QUEUES_MAX);
+	struct net_device *dev = alloc_etherdev_mq(struct_size((struct netfront *)NULL, queue, n), n);
+	struct netfront *nf;
+
+	if (!dev)
+		return NULL;
+	nf = netdev_priv(dev);
+	nf->xb = xb;
+	nf->dev = dev;
+	nf->max_queues = n;
+	nf->closing = true;
+	INIT_WORK(&nf->start, start);
+	init_waitqueue_head(&nf->ctrl.wait);
+	for (unsigned int i = 0; i < n; i++)
+		init_queue(nf, i);
+	SET_NETDEV_DEV(dev, &xb->dev);
+	dev->netdev_ops = &netdev_ops;
+	dev->ethtool_ops = &ethtool_ops;
+	dev->hw_features = OFFLOADS;
+	dev->features = OFFLOADS | NETIF_F_RXCSUM;
+	dev->min_mtu = ETH_MIN_MTU;
+	netif_set_tso_max_size(dev, NETFRONT_FRAME_MAX);
+	netif_carrier_off(dev);
+	netif_tx_stop_all_queues(dev);
+	return nf;
+}
+
+static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
+{
+	struct netfront *nf = make_netfront(xb);
+	int err = -ENOMEM;
+
+	if (!nf)
+		goto fail;
+	err = read_mac(nf->dev, xb->nodename) ?: register_netdev(nf->dev);
+	if (err) {
+		free_netdev(nf->dev);
+		goto fail;
+	}
+	dev_set_drvdata(&xb->dev, nf);
+	xenbus_switch_state(xb, XenbusStateInitialising);
+	return 0;
+fail:
+	xenbus_dev_fatal(xb, err, "no network device");
+	return err;
+}
+
+/* What the backend had is our own again: rings are made when it is in InitWait. */
+static int resume(struct xenbus_device *xb)
+{
+	release(dev_get_drvdata(&xb->dev));
+	return 0;
+}
+
+static bool backend_is(struct xenbus_device *xb, enum xenbus_state wanted)
+{
+	enum xenbus_state state = xenbus_read_driver_state(xb->otherend);
+
+	return state == wanted || state == XenbusStateClosed || state == XenbusStateUnknown;
+}
+
+static void follow(struct xenbus_device *xb, enum xenbus_state state)
+{
+	bool done;
+
+	xenbus_switch_state(xb, state);
+	if (read_poll_timeout(backend_is, done, done, 10 * USEC_PER_MSEC, CLOSE_US, false, xb, state))
+		dev_warn(&xb->dev, "the backend does not close\n");
+}
+
+static void remove(struct xenbus_device *xb)
+{
+	struct netfront *nf = dev_get_drvdata(&xb->dev);
+
+	quiesce(nf);
+	if (!backend_is(xb, XenbusStateClosed)) {
+		follow(xb, XenbusStateClosing);
+		follow(xb, XenbusStateClosed);
+	}
+	release(nf);
+	unregister_netdev(nf->dev);
+	free_netdev(nf->dev);
+}
+
+static const struct xenbus_device_id ids[] = {
+	{ "vif" },
+	{ "" },
+};
+
+static struct xenbus_driver driver = {
+	.name = "nfv-netfront",		/* xen-netfront's is vif */
+	.ids = ids,
+	.probe = probe,
+	.remove = remove,
+	.resume = resume,
+	.otherend_changed = backend_changed,
+};
+
+static int __init init(void)
+{
+	if (!xen_domain() || !xen_has_pv_nic_devices())
+		return -ENODEV;
+	return xenbus_register_frontend(&driver);
+}
+
+static void __exit fini(void)
+{
+	xenbus_unregister_driver(&driver);
+}
+
+module_init(init);
+module_exit(fini);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Xen virtual network device, with grants that stay where the backend is nfv.ko");

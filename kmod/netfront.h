@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * nfv-netfront.ko: the guest's side of a vif. What its files share.
+ *
+ *	netfront.c	the device: its life on the xenbus, and what the kernel asks of it
+ *	netfront_io.c	its frames
+ *	netfront_gref.c	the control ring, and grants that stay
+ *
+ * The life of the device:
+ *
+ *	backend				frontend (we)
+ *	-------				-------------
+ *					probe ─► Initialising
+ *	InitWait
+ *					connect: reads features, makes rings ─► Connected
+ *	Connected
+ *					start: names pages, carrier on; Rx slots are posted from now on
+ *	InitWait, Connected again
+ *					another driver took over, rings and grants as they are:
+ *					start again, and an event for whatever waits
+ *	Closing
+ *					quiesce: carrier off, no poll and no xmit any more ─► Closed
+ *	Closed
+ *					release: all grants end. Closed without notice, but online:
+ *					─► Initialising, for the next that comes
+ *	gone, or our module:
+ *					remove: quiesce ─► Closing, Closed; release
+ *
+ * A grant is ended when the backend has answered its slot, or is closed. If it has the page
+ * still, Xen's code keeps the page until it has not (gnttab_end_foreign_access()).
+ *
+ * Locking:
+ *
+ *	the xenbus	calls one at a time: probe, backend_changed, resume, remove. These alone
+ *			connect and release
+ *	start		the only one that uses the control ring; it sleeps there, without a lock.
+ *			Ended by quiesce()
+ *	RTNL		connected, going, features; open, stop
+ *	a Tx queue's	xmit's: all about its Tx ring, the poll takes it, too
+ *	its NAPI	all about its Rx ring
+ *
+ * While `going` is false, NAPI is off and the queues are stopped: the rings are then those of
+ * whoever may connect and release.
+ */
+#ifndef NFVK_NETFRONT_H
+#define NFVK_NETFRONT_H
+
+#include <linux/netdevice.h>
+#include <linux/u64_stats_sync.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <xen/events.h>
+#include <xen/grant_table.h>
+#include <xen/page.h>
+#include <xen/xenbus.h>
+#include <xen/interface/io/netif.h>
+
+#define NETFRONT_RING		256u
+#define NETFRONT_QUEUES_MAX	8u
+#define NETFRONT_SLOTS_MAX	18u		/* of a frame that is sent, extra info not counted */
+#define NETFRONT_FRAME_MAX	65535u		/* bytes: the first slot has them in 16 bits */
+#define NETFRONT_STAGES		(2 * NETFRONT_RING)
+
+/* A page that is granted. */
+struct netfront_page {
+	struct page *page;
+	grant_ref_t ref;
+};
+
+struct netfront_tx_slot {
+	struct netfront_page own;		/* of a frame that is not staged */
+	struct sk_buff *skb;			/* a reference of it; NULL: staged */
+	u16 next_free;
+	bool busy;
+};
+
+struct netfront_count {
+	u64_stats_t packets, bytes, dropped;
+	struct u64_stats_sync syncp;
+};
+
+struct netfront;
+
+struct netfront_queue {
+	struct netfront *nf;
+	unsigned int index;
+	struct napi_struct napi;
+	int tx_irq, rx_irq;			/* the same: a single event channel; 0: none */
+	evtchn_port_t tx_port, rx_port;
+	atomic_t eoi;				/* NETFRONT_EOI_*: interrupts to be ended */
+	grant_ref_t tx_ring_ref, rx_ring_ref;
+
+	struct xen_netif_tx_front_ring tx;
+	u32 tx_seen;				/* responses, at the last interrupt */
+	u16 tx_free;				/* the first of a list */
+	u16 tx_busy;				/* ids; not more than unanswered requests, so a free place has a free id */
+	grant_ref_t tx_grants;			/* not in use */
+	struct netfront_tx_slot tx_slot[NETFRONT_RING];		/* by id */
+	struct netfront_count tx_count;
+
+	struct xen_netif_rx_front_ring rx;
+	u32 rx_seen;
+	grant_ref_t rx_grants;
+	struct netfront_page rx_slot[NETFRONT_RING];		/* by place in the ring; no page: staged */
+	struct netfront_count rx_count;
+
+	/*
+	 * Pages granted once: one for each Rx slot, then one for each Tx id. Made when a backend
+	 * that would map them is met first, they stay until release. Slots that are in use stay
+	 * what they are when staged changes.
+	 */
+	struct netfront_page *stage;
+	bool staged;
+};
+
+#define NETFRONT_EOI_TX	1
+#define NETFRONT_EOI_RX	2
+
+struct netfront_ctrl {
+	struct xen_netif_ctrl_front_ring ring;
+	grant_ref_t ring_ref;
+	evtchn_port_t port;
+	int irq;				/* 0: there is none */
+	u16 id;					/* of the last request */
+	wait_queue_head_t wait;
+};
+
+struct netfront {
+	struct xenbus_device *xb;
+	struct net_device *dev;
+	struct work_struct start;
+	netdev_features_t offers;		/* what the backend takes */
+	bool connected;				/* the backend is, and start has been there */
+	bool going;
+	bool closing;				/* start is to end */
+	unsigned long broken;			/* bit 0: the backend writes nonsense */
+	struct netfront_ctrl ctrl;
+	unsigned int nr_queues;			/* that have rings */
+	unsigned int max_queues;
+	struct netfront_queue queue[];
+};
+
+/* netfront.c; the event channel is closed by unbind_from_irqhandler(). */
+int netfront_bind(struct netfront *nf, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq);
+
+/* netfront_io.c */
+int netfront_queue_init(struct netfront_queue *q);		/* its rings are there */
+void netfront_queue_free(struct netfront_queue *q);		/* ends its grants */
+netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev);
+int netfront_poll(struct napi_struct *napi, int budget);
+void netfront_kick(struct netfront_queue *q);			/* poll, whatever has happened */
+irqreturn_t netfront_tx_interrupt(int irq, void *q);
+irqreturn_t netfront_rx_interrupt(int irq, void *q);
+irqreturn_t netfront_interrupt(int irq, void *q);
+
+/* netfront_gref.c */
+int netfront_ctrl_make(struct netfront *nf);
+void netfront_ctrl_free(struct netfront *nf);
+/* Process context: ask whether the backend will map pages of each queue, and name them. Sets q->staged. */
+void netfront_name_pages(struct netfront *nf);
+void netfront_stage_free(struct netfront_queue *q);
+
+#endif

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nfv-netfront.ko: the control ring, and pages that are granted once. See xen_gref.h.
+ *
+ * Whether the backend maps them makes no difference to what we do with them: a frame is
+ * copied to or from such a page, and the page is used again. So one that was named need not
+ * be unnamed before the backend has closed, and one whose name got lost does no harm.
+ */
+#include <linux/slab.h>
+#include "netfront.h"
+#include "xen_gref.h"
+
+#define ANSWER_TIME	(5 * HZ)
+
+static_assert(NETFRONT_STAGES <= NFVK_XEN_GREFS_OF_PAGE);
+static_assert(sizeof(struct nfvk_xen_gref) * NFVK_XEN_GREFS_OF_PAGE <= XEN_PAGE_SIZE);
+
+/* ---- the control ring ---- */
+
+static irqreturn_t interrupt(int irq, void *arg)
+{
+	struct netfront_ctrl *ctrl = arg;
+	bool news = READ_ONCE(ctrl->ring.sring->rsp_prod) != READ_ONCE(ctrl->ring.rsp_cons);
+
+	wake_up(&ctrl->wait);
+	xen_irq_lateeoi(irq, news ? 0 : XEN_EOI_FLAG_SPURIOUS);
+	return IRQ_HANDLED;
+}
+
+int netfront_ctrl_make(struct netfront *nf)
+{
+	struct netfront_ctrl *ctrl = &nf->ctrl;
+	struct xen_netif_ctrl_sring *ring;
+	int err = xenbus_setup_ring(nf->xb, GFP_KERNEL, (void **)&ring, 1, &ctrl->ring_ref);
+
+	if (err)
+		return err;
+	XEN_FRONT_RING_INIT(&ctrl->ring, ring, XEN_PAGE_SIZE);
+	return netfront_bind(nf, interrupt, "nfv-netfront-ctrl", ctrl, &ctrl->port, &ctrl->irq);
+}
+
+void netfront_ctrl_free(struct netfront *nf)
+{
+	struct netfront_ctrl *ctrl = &nf->ctrl;
+
+	if (ctrl->irq)
+		unbind_from_irqhandler(ctrl->irq, ctrl);
+	ctrl->irq = 0;
+	if (ctrl->ring.sring)
+		xenbus_teardown_ring((void **)&ctrl->ring.sring, 1, &ctrl->ring_ref);
+}
+
+/* Is the answer to the last request there? Others are to requests that nobody waits for any more. */
+static int answered(struct netfront_ctrl *ctrl, struct xen_netif_ctrl_response *r)
+{
+	RING_IDX prod;
+
+	do {
+		prod = READ_ONCE(ctrl->ring.sring->rsp_prod);
+		virt_rmb();	/* the index, then what it announces; pairs with the backend's */
+		if (prod - ctrl->ring.rsp_cons > ctrl->ring.req_prod_pvt - ctrl->ring.rsp_cons)
+			return -EPROTO;
+		while (ctrl->ring.rsp_cons != prod) {
+			RING_COPY_RESPONSE(&ctrl->ring, ctrl->ring.rsp_cons, r);
+			WRITE_ONCE(ctrl->ring.rsp_cons, ctrl->ring.rsp_cons + 1);
+			if (r->id == ctrl->id)
+				return 1;
+		}
+		ctrl->ring.sring->rsp_event = prod + 1;
+		virt_mb();	/* the request for an event, then the index again; pairs with the backend's */
+	} while (READ_ONCE(ctrl->ring.sring->rsp_prod) != prod);
+	return 0;
+}
+
+/* Returns XEN_NETIF_CTRL_STATUS_*, or an error. */
+static int ask(struct netfront *nf, u16 type, const u32 data[3], u32 *answer)
+{
+	struct netfront_ctrl *ctrl = &nf->ctrl;
+	struct xen_netif_ctrl_response r = { 0 };
+	int notify, there = 0;
+
+	if (RING_FULL(&ctrl->ring))
+		return -EBUSY;
+	*RING_GET_REQUEST(&ctrl->ring, ctrl->ring.req_prod_pvt) = (struct xen_netif_ctrl_request){
+		.id = ++ctrl->id, .type = type, .data = { data[0], data[1], data[2] },
+	};
+	ctrl->ring.req_prod_pvt++;
+	ctrl->ring.sring->rsp_event = ctrl->ring.rsp_cons + 1;
+	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&ctrl->ring, notify);
+	if (notify)
+		notify_remote_via_irq(ctrl->irq);
+	wait_event_timeout(ctrl->wait, READ_ONCE(nf->closing) || (there = answered(ctrl, &r)), ANSWER_TIME);
+	if (there < 0)
+		return there;
+	if (!there)
+		return -ETIMEDOUT;
+	*answer = r.data;
+	return min_t(u32, r.status, INT_MAX);
+}
+
+/* ---- pages ---- */
+
+void netfront_stage_free(struct netfront_queue *q)
+{
+	for (unsigned int i = 0; q->stage && i < NETFRONT_STAGES && q->stage[i].page; i++)
+		gnttab_end_foreign_access(q->stage[i].ref, q->stage[i].page);
+	kvfree(q->stage);
+	q->stage = NULL;
+	q->staged = false;
+}
+
+static int stage_page(struct netfront_queue *q, struct netfront_page *p, bool readonly)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	int ref;
+
+	if (!page)
+		return -ENOMEM;
+	ref = gnttab_grant_foreign_access(q->nf->xb->otherend_id, xen_page_to_gfn(page), readonly);
+	if (ref < 0) {
+		__free_page(page);
+		return ref;
+	}
+	p->page = page;
+	p->ref = ref;
+	return 0;
+}
+
+static int stage_make(struct netfront_queue *q)
+{
+	int err = 0;
+
+	if (q->stage)
+		return 0;
+	q->stage = kvcalloc(NETFRONT_STAGES, sizeof(*q->stage), GFP_KERNEL);
+	if (!q->stage)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < NETFRONT_STAGES && !err; i++)
+		err = stage_page(q, &q->stage[i], i >= NETFRONT_RING);
+	if (err)
+		netfront_stage_free(q);
+	return err;
+}
+
+/* ADD or DEL of the first n; ask's result. */
+static int list_pages(struct netfront_queue *q, u16 type, unsigned int n)
+{
+	struct netfront_page list_page;
+	struct nfvk_xen_gref *list;
+	u32 answer;
+	int status = stage_page(q, &list_page, false);
+
+	if (status)
+		return status;
+	list = page_address(list_page.page);
+	for (unsigned int i = 0; i < n; i++)
+		list[i] = (struct nfvk_xen_gref){
+			.ref = q->stage[i].ref,
+			.flags = i < NETFRONT_RING ? 0 : NFVK_XEN_GREF_READONLY,
+		};
+	status = ask(q->nf, type, (const u32[3]){ q->index, list_page.ref, n }, &answer);
+	gnttab_end_foreign_access(list_page.ref, list_page.page);
+	return status;
+}
+
+/* 1: named. 0: the backend does not want them. Below: it does not answer, and will not be asked again. */
+static int name_pages(struct netfront_queue *q)
+{
+	u32 size = 0;
+	int status = ask(q->nf, NFVK_XEN_CTRL_GET_GREF_MAPPING_SIZE, (const u32[3]){ q->index }, &size);
+
+	if (status)
+		return min(status, 0);
+	size = min(size, NETFRONT_STAGES);
+	if (!size)
+		return 0;
+	/* It may be the backend that has them already, or another. */
+	if (q->stage)
+		status = list_pages(q, NFVK_XEN_CTRL_DEL_GREF_MAPPING, size);
+	else if (stage_make(q))
+		return 0;
+	if (status >= 0)
+		status = list_pages(q, NFVK_XEN_CTRL_ADD_GREF_MAPPING, size);
+	return status > 0 ? 0 : status ?: 1;
+}
+
+void netfront_name_pages(struct netfront *nf)
+{
+	int named = nf->ctrl.irq ? 0 : -ENOENT;
+
+	for (unsigned int i = 0; i < nf->nr_queues; i++) {
+		if (named >= 0)
+			named = name_pages(&nf->queue[i]);
+		/* Its pages before it; pairs with the datapath's acquire. */
+		smp_store_release(&nf->queue[i].staged, named > 0);
+	}
+	if (nf->ctrl.irq && named < 0 && !READ_ONCE(nf->closing))
+		netdev_warn(nf->dev, "control ring: error=%d: plain grants\n", named);
+}

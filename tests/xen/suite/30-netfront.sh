@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Guests with nfv-netfront.ko: on xen-netback and a bridge; on nfv.ko, with grants that stay;
+# taken over from one to the other. The module goes and comes, a guest reboots, a vif is
+# detached, a guest destroyed.
+. "$(dirname "$0")/../lib.sh"
+xen_start "$@"
+
+PATH=$(dirname "$NFVCTL"):$PATH
+cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
+FRONT=${NFV_KO%/*}/nfv-netfront.ko
+
+stat_of() { domu_exec "$1" "ethtool -S eth0" | awk -v name="$2" '$1 ~ name { printf "%s%s", sep, $2; sep = " " }'; }
+both_send() { stat_of vm1 _tx_packets | awk '{ exit !(NF == 2 && $1 > 0 && $2 > 0) }'; }
+persistent() { [ "$(stat_of "$1" _persistent)" = "$2" ]; }
+# The module says nothing when all is well.
+quiet() { ! domu_exec "$1" dmesg | grep -i 'nfv.netfront.*:\|warning\|bug:\|g\.e\.' | grep -v 'module\|taint'; }
+
+# A bound device keeps the module.
+reload()
+{
+	domu_exec "$1" "echo vif-0 >/sys/bus/xen/drivers/nfv-netfront/unbind && rmmod nfv_netfront &&
+		! [ -e /sys/class/net/eth0 ] && insmod /modules/nfv-netfront.ko ${3:-} &&
+		ip addr add $2 dev eth0 && ip link set eth0 up || exit 1
+		for i in \$(seq 200); do grep -q 1 /sys/class/net/eth0/carrier && exit; usleep 50000; done; exit 1"
+}
+
+modprobe -q xen-netback max_queues=2
+insmod "$NFV_KO" xen_queues=2
+ip link add br0 type bridge
+ip link set br0 up
+mk_container c1 10.0.0.3/24
+ip link set veth-c1 master br0
+in_ns c1 iperf3 -s -D >/dev/null
+
+# --- on xen-netback --------------------------------------------------------------------
+
+export DOMU_VCPUS=2
+check "vm1 starts on xen-netback" domu_start vm1 10.0.0.1/24 --module "$FRONT" "mac=$MAC1,bridge=br0,script=vif-test" || finish
+check "netback: ping, in fragments" pings vm1 10.0.0.3 "-s 20000"
+rate "netback: TCP out" vm1 10.0.0.3 -P 4
+rate "netback: TCP in" vm1 10.0.0.3 -R
+check "netback: both queues send" both_send
+check "netback: plain grants" persistent vm1 "0 0"
+check "netback: down and up" domu_exec vm1 'ip link set eth0 down && ip link set eth0 up && ping -c 3 -W 10 10.0.0.3'
+check "netback: the module goes and comes" reload vm1 10.0.0.1/24
+check "netback: ping after that" pings vm1 10.0.0.3
+
+# --- taken over, on nfv.ko, and given back ------------------------------------------------
+
+start_nfvd
+check "vm2 starts on nfv.ko" domu_start vm2 10.0.0.2/24 --module "$FRONT" "mac=$MAC2,script=vif-nfv"
+check "vm1 is taken over" nfvctl attach xen vm1 domid "$(domid vm1)"
+check "nfv: ping, in fragments" pings vm1 10.0.0.2 "-s 20000"
+check "nfv: vm2's grants stay" persistent vm2 "1 1"
+check "nfv: vm1's, too, from now on" persistent vm1 "1 1"
+rate "nfv: TCP, vm1 to vm2" vm1 10.0.0.2 -P 4
+rate "nfv: TCP, vm2 to vm1" vm1 10.0.0.2 -R
+check "vm2's module goes and comes, with plain grants" reload vm2 10.0.0.2/24 persistent=0
+check "nfv: ping, with plain grants at one end" pings vm1 10.0.0.2 "-s 20000"
+check "plain they are" persistent vm2 "0 0"
+check "vm2 reboots" domu_reboot vm2
+check "nfv: ping after that" pings vm1 10.0.0.2
+check "vm1 is given back" nfvctl detach vm1
+check "netback: ping again" pings vm1 10.0.0.3
+check "no complaint in vm1" quiet vm1
+check "nor in vm2" quiet vm2
+
+# --- the end -------------------------------------------------------------------------------
+
+check "vm1's vif is detached" xl network-detach vm1 0
+check "its eth0 goes" wait_for "domu_exec vm1 '! [ -e /sys/class/net/eth0 ]'" 10
+check "vm1 has but the grants of any guest" [ "$(grants_left "$(domid vm1)")" = 2 ]
+check "its module goes" domu_exec vm1 'rmmod nfv_netfront'
+check "vm2 is destroyed" gone vm2
+check "vm1, too" gone vm1
+check "nobody has their grants" [ "$(grants_left all)" = 0 ]
+check "nfvd ends" stop_nfvd
+check "nfv.ko goes" rmmod nfv
+finish
