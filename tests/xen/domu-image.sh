@@ -13,9 +13,10 @@ read -r release folder <<<"$folder"
 vmlinux=$("$here/../kernel/vmlinux.sh" "$folder")
 
 programs=("$(type -P busybox)" "$(type -P iperf3)" "$(type -P ethtool)")
-mapfile -t modules < <(modprobe -d "$folder" -S "$release" --show-depends xen-netfront |
-	awk '$1 == "insmod" && !seen[$2]++ { print $2 }')
-[ ${#modules[@]} -gt 0 ] || { echo "domu-image.sh: no xen-netfront" >&2; exit 1; }
+files_of() { modprobe -d "$folder" -S "$release" --show-depends "$1" | awk '$1 == "insmod" { print $2 }'; }
+mapfile -t load < <(files_of xen-netfront)
+[ ${#load[@]} -gt 0 ] || { echo "domu-image.sh: no xen-netfront" >&2; exit 1; }
+mapfile -t modules < <(printf '%s\n' "${load[@]}" && files_of pktgen)
 hash=$(cat "$here/domu-image.sh" "$here/domu-init" "${programs[@]}" "${modules[@]}" | sha256sum | cut -c 1-16)
 initrd=$cache/domu-$hash
 if [ ! -e "$initrd" ]; then
@@ -35,7 +36,10 @@ if [ ! -e "$initrd" ]; then
 		*.xz) xz -dc "$file" >"$work/root/modules/$name" ;;
 		*) cp "$file" "$work/root/modules/$name" ;;
 		esac
-		echo "$name"
+	done
+	for file in "${load[@]}"; do
+		name=${file##*/}
+		echo "${name%.xz}"
 	done >"$work/root/modules/order"
 	(cd "$work/root" && find . -print0 | sort -z |
 		cpio --null --create --format=newc --owner=0:0 --quiet) >"$work/initrd"
