@@ -82,13 +82,19 @@ xen_end()
 declare -A BOOTED=()		# what of the console is from before
 console_of() { echo "/var/log/xen/console/guest-$1.log"; }
 
-# domu_start NAME [A.B.C.D/N] [VIF-OPTIONS]... - waits until it takes commands, and its eth0,
-# which gets the address, is connected. $DOMU_MEM MB, $DOMU_VCPUS processors (and queues).
+# domu_start NAME [A.B.C.D/N] [--module FILE] [VIF-OPTIONS]... - waits until it takes commands,
+# and its eth0, which gets the address, is connected. $DOMU_MEM MB, $DOMU_VCPUS processors (and
+# queues). FILE in place of the kernel's xen-netfront.
 domu_start()
 {
-	local name=$1 ip=${2:-} vif vifs=
+	local name=$1 ip=${2:-} initrd=$DOMU_INITRD vif vifs=
 
 	shift $(($# < 2 ? $# : 2))
+	if [ "${1:-}" = --module ]; then
+		initrd=$WORK/$name.initrd
+		initrd_with "$2" >"$initrd" || return
+		shift 2
+	fi
 	for vif; do
 		vifs+="'$vif',"
 	done
@@ -98,7 +104,7 @@ domu_start()
 		memory = $DOMU_MEM
 		vcpus = $DOMU_VCPUS
 		kernel = "$DOMU_KERNEL"
-		ramdisk = "$DOMU_INITRD"
+		ramdisk = "$initrd"
 		extra = "console=hvc0 quiet loglevel=4 mitigations=off panic=-1 nfv.name=$name${ip:+ nfv.ip=$ip}"
 		vif = [ $vifs ]
 		on_crash = "destroy"
@@ -108,6 +114,18 @@ domu_start()
 	rm -f "$(console_of "$name")"
 	BOOTED[$name]=0
 	xl create -q "$WORK/$name.cfg" && domu_wait "$name"
+}
+
+# initrd_with MODULE - a file of a later archive wins.
+initrd_with()
+{
+	local root=$WORK/root
+
+	rm -rf "$root"
+	mkdir -p "$root/modules"
+	cp "$1" "$root/modules/" || return
+	echo "${1##*/}" >"$root/modules/order"
+	cat "$DOMU_INITRD" && (cd "$root" && find modules | cpio --create --format=newc --quiet)
 }
 
 # domu_wait NAME - until it is up and connected; after a reboot: again.
@@ -142,6 +160,17 @@ domu_exec()
 }
 guest_exec() { domu_exec "$@"; }
 
+# domu_reboot NAME - as the guest itself does; waits until it is up again, with another id.
+domu_reboot()
+{
+	local id tty
+
+	id=$(domid "$1") && tty=$(xenstore-read "/local/domain/$id/console/tty") || return
+	# It goes without an answer.
+	echo "0 10 $(base64 -w 0 <<<'reboot -f')" >"$tty"
+	wait_for "! domain_exists $id" 30 && domu_wait "$1"
+}
+
 # domu_kill NAME - at once, and waits until the domain is gone, that is until nobody has its pages.
 domu_kill()
 {
@@ -160,6 +189,21 @@ driver_of()
 	local driver
 
 	driver=$(readlink "/sys/bus/xen-backend/devices/vif-$(domid "$1")-${2:-0}/driver") && echo "${driver##*/}"
+}
+
+# rebind NAME DRIVER [NUMBER] - gives the vif of a domU that runs to that driver ("vif" is
+# xen-netback), and does what xl does for a new one.
+rebind()
+{
+	local id number=${3:-0} vif path device=/sys/bus/xen-backend/devices
+
+	id=$(domid "$1") || return
+	vif=vif-$id-$number path=/local/domain/0/backend/vif/$id/$number
+	[ ! -e "$device/$vif/driver" ] || echo "$vif" >"$device/$vif/driver/unbind" || return
+	echo "$vif" >"/sys/bus/xen-backend/drivers/$2/bind" || return
+	XENBUS_PATH=$path vif=vif$id.$number "$(xenstore-read "$path/script")" online
+	# XenbusStateConnected
+	wait_for "[ \$(xenstore-read $path/state) = 4 ]" 10
 }
 
 # grants_left DOMID|all - how many grants of its are in use by somebody, as Xen counts them. A
