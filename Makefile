@@ -11,7 +11,7 @@ SHELL	:= /bin/bash -o pipefail
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-kernel check-kernel-debug check-xen bench bench-kernel lint install install-dkms clean help
+.PHONY: all build module demo check check-kernel check-kernel-debug check-xen bench bench-kernel bench-xen lint install install-dkms clean help
 
 all: build
 
@@ -53,6 +53,9 @@ check-kernel-debug: setup-debug build
 bench-kernel: setup-kernel build
 	@tests/bench/kernel.sh $(ARGS)
 
+bench-xen: setup-kernel build
+	@tests/bench/xen.sh $(ARGS)
+
 bench: setup-bench build
 	@tests/bench/run $(ARGS)
 
@@ -87,6 +90,7 @@ help:
 	@echo 'make check-xen  nfv.ko and Xen guests, on a Xen in QEMU, alone'
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
+	@echo 'make bench-xen  Xen guests on nfv.ko beside xen-netback and a bridge, emulated'
 	@echo 'make lint       static analysis, format, include rules'
 	@echo 'make install    into $(prefix); prefix=DIR, DESTDIR=DIR'
 	@echo 'make clean      remove $(BUILD)/'

@@ -102,7 +102,7 @@ def main():
         lines = [json.loads(line) for line in f if line.strip()]
     copies = copies_per_frame([x for x in lines if "ledger" in x])
     samples = [x for x in lines if "who" in x]
-    names = list(dict.fromkeys(s["case"] for s in samples))
+    names = list(dict.fromkeys(s["case"] for s in samples if s["who"] == "nfvd"))
     cases = [make_case(n, [s for s in samples if s["case"] == n], copies, args.emulated) for n in names]
     result = {"cases": cases, "machine": machine(), "command": args.command, "note": args.note,
               "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
