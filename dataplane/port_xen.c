@@ -127,6 +127,22 @@ static void netback_name(const struct xen *x, char name[32])
 	snprintf(name, 32, "vif%u.%u", x->domid, x->devid);
 }
 
+/*
+ * xen-netback takes its hotplug-status along, and no hotplug script runs for a guest that does already:
+ * say in its place that the vif has its network, so that the backend can say Connected.
+ */
+static void say_plugged(const struct xen *x)
+{
+	struct xs_handle *xs = xs_open(0);
+	char path[64];
+
+	snprintf(path, sizeof(path), "backend/vif/%u/%u/hotplug-status", x->domid, x->devid);
+	if (!xs || !xs_write(xs, XBT_NULL, path, "connected", strlen("connected")))
+		nfvd_event(x->port->name, "xenstore: %s cannot be written: %s", path, strerror(errno));
+	if (xs)
+		xs_close(xs);
+}
+
 static int take_over(struct xen *x, struct nfvd_err *err)
 {
 	uint64_t start = nfvd_now_us();
@@ -150,6 +166,7 @@ static int take_over(struct xen *x, struct nfvd_err *err)
 		nfvd_hint(err, "ls " BUS "/drivers");
 		return -1;
 	}
+	say_plugged(x);
 	nfvd_attach_step(x->port, "takeover", nfvd_now_us() - start);
 	return 0;
 }

@@ -156,7 +156,7 @@ static void start(struct work_struct *work)
 	netfront_name_pages(nf);
 	rtnl_lock();
 	if (!READ_ONCE(nf->closing)) {
-		nf->connected = true;
+		WRITE_ONCE(nf->connected, true);
 		if (!test_bit(0, &nf->broken))
 			netif_carrier_on(nf->dev);
 		if (nf->going)
@@ -358,7 +358,10 @@ static void backend_changed(struct xenbus_device *xb, enum xenbus_state state)
 
 	switch (state) {
 	case XenbusStateInitWait:
-		if (xb->state == XenbusStateInitialising && !connect(nf))
+		/* One that took over may serve without ever saying Connected: hotplug-status went with the other. */
+		if (READ_ONCE(nf->connected))
+			schedule_work(&nf->start);
+		else if (xb->state == XenbusStateInitialising && !connect(nf))
 			xenbus_switch_state(xb, XenbusStateConnected);
 		break;
 	case XenbusStateConnected:

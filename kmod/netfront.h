@@ -15,7 +15,7 @@
  *					connect: reads features, makes rings ─► Connected
  *	Connected
  *					start: names pages, carrier on; Rx slots are posted from now on
- *	InitWait, Connected again
+ *	InitWait, maybe Connected again
  *					another driver took over, rings and grants as they are:
  *					start again, and an event for whatever waits
  *	Closing

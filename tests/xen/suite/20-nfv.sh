@@ -101,6 +101,7 @@ domu_exec vm3 'iperf3 -c 10.0.0.4 -t 45 >/tmp/long 2>&1; echo $? >/tmp/long.stat
 sleep 3
 check "vm3 taken over under traffic" nfvctl attach xen vm3 domid "$(domid vm3)"
 check "vm4, too" nfvctl attach xen vm4 domid "$(domid vm4)"
+check "the backend says Connected" wait_for "[ \$(xenstore-read /local/domain/0/backend/vif/$(domid vm3)/0/state) = 4 ]" 5
 # TCP waits twice as long each time that it tries again.
 moved() { wait_for "[ \$(pair vm3 vm4 bytes) -gt 1000000 ]" 30; }
 check "the traffic is here now" moved
