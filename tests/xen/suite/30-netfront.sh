@@ -17,6 +17,9 @@ persistent() { [ "$(stat_of "$1" _persistent)" = "$2" ]; }
 # The module says nothing when all is well.
 quiet() { ! domu_exec "$1" dmesg | grep -i 'nfv.netfront.*:\|warning\|bug:\|g\.e\.' | grep -v 'module\|taint'; }
 
+# Grant copies and maps of both so far.
+asked() { echo "$(($(member vm1 grant_ops) + $(member vm1 grant_maps) + $(member vm2 grant_ops) + $(member vm2 grant_maps)))"; }
+
 # A bound device keeps the module.
 reload()
 {
@@ -56,7 +59,11 @@ check "nfv: ping, in fragments" pings vm1 10.0.0.2 "-s 20000"
 check "nfv: vm2's grants stay" persistent vm2 "1 1"
 check "nfv: vm1's, too, from now on" persistent vm1 "1 1"
 rate "nfv: TCP, vm1 to vm2" vm1 10.0.0.2
+asked=$(asked) frames=$(pair vm2 vm1 frames)
 rate "nfv: TCP, vm2 to vm1" vm1 10.0.0.2 -R
+asked=$(($(asked) - asked)) frames=$(($(pair vm2 vm1 frames) - frames))
+echo "  $asked grant operations for $frames frames"
+check "nfv: frames move without grant operations" [ $((asked * 100)) -le $frames ]
 check "vm2's module goes and comes, with plain grants" reload vm2 10.0.0.2/24 persistent=0
 check "nfv: ping, with plain grants at one end" pings vm1 10.0.0.2 "-s 20000"
 check "plain they are" persistent vm2 "0 0"
