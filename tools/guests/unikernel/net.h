@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The network as the rest sees it. */
+#ifndef NET_H
+#define NET_H
+
+/* By the command line: nfv.ip=A.B.C.D/N, nfv.gw=A.B.C.D */
+void net_open(const char *cmdline);
+/* Work as long as there is some, then sleep; for ever. */
+void net_run(void) __attribute__((noreturn));
+
+#endif
