@@ -12,8 +12,8 @@
 #include "netdev.h"
 #include "virtio.h"
 
-#define RX_BUF_BYTES	2048u
-#define RX_BUFS		768u
+#define RX_BUF_BYTES	4096u
+#define RX_BUFS		512u
 /* With fewer left for the device, lwIP gets copies: it may keep them for long. */
 #define RX_FEW		128u
 #define TX_PARTS	128u
