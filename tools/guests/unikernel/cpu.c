@@ -35,6 +35,7 @@
 #define PIT_GATE		0x61
 #define PIT_GATE_ON		1
 #define CALIBRATE_TICKS		600u	/* half a millisecond */
+#define CALIBRATE_MAX		(1ull << 36)	/* of the TSC: at least ten seconds */
 
 struct gate {
 	uint16_t low;
@@ -181,6 +182,8 @@ static void calibrate(void)
 		do {
 			b = instant();
 			ticks = (uint16_t)(a.pit - b.pit);
+			if (b.tsc - a.tsc > CALIBRATE_MAX)
+				stop("the PIT does not count");
 		} while (ticks < CALIBRATE_TICKS);
 		per_ms = (b.tsc - a.tsc) * PIT_HZ / ticks / 1000;
 		if (per_ms < tsc_per_ms) {

@@ -54,15 +54,19 @@ static inline uint32_t in32(uint16_t port)
 	return value;
 }
 
-static inline uint32_t read32(uintptr_t address)
-{
-	return *(const volatile uint32_t *)address;
+/* Registers in memory. */
+#define REGISTER_ACCESS(bits) \
+static inline uint##bits##_t read##bits(uintptr_t address) \
+{ \
+	return *(const volatile uint##bits##_t *)address; \
+} \
+static inline void write##bits(uintptr_t address, uint##bits##_t value) \
+{ \
+	*(volatile uint##bits##_t *)address = value; \
 }
-
-static inline void write32(uintptr_t address, uint32_t value)
-{
-	*(volatile uint32_t *)address = value;
-}
+REGISTER_ACCESS(8)
+REGISTER_ACCESS(16)
+REGISTER_ACCESS(32)
 
 static inline uint64_t tsc(void)
 {

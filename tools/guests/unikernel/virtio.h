@@ -26,8 +26,9 @@ struct virtio_transport {
 	void (*irq_ack)(void);
 };
 
-/* The first device of this kind, reset, or NULL; its interrupt is routed. */
+/* The first device of this kind (VIRTIO_ID_), reset, or NULL; its interrupt is routed. */
 const struct virtio_transport *virtio_mmio_find(uint32_t device, const char *cmdline);
+const struct virtio_transport *virtio_pci_find(uint32_t device);
 
 struct virtq_part {
 	const void *data;

@@ -281,6 +281,8 @@ void netdev_open(const char *cmdline, struct netdev_info *info)
 
 	transport = virtio_mmio_find(VIRTIO_ID_NET, cmdline);
 	if (!transport)
+		transport = virtio_pci_find(VIRTIO_ID_NET);
+	if (!transport)
 		stop("no virtio network device");
 	negotiate();
 	read_config(info);
