@@ -22,6 +22,7 @@
 
 static struct netif netif;
 static struct netdev_info info;
+static uint16_t mtu = MTU;
 static uint64_t random_state;
 
 uint32_t sys_now(void)
@@ -89,7 +90,7 @@ static err_t init(struct netif *n)
 	n->name[1] = 'n';
 	n->output = etharp_output;
 	n->linkoutput = output;
-	n->mtu = info.mtu >= MTU_MIN && info.mtu < MTU ? info.mtu : MTU;
+	n->mtu = mtu;
 	n->hwaddr_len = sizeof(info.mac);
 	memcpy(n->hwaddr, info.mac, sizeof(info.mac));
 	n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP;
@@ -110,12 +111,29 @@ static void read_addresses(const char *cmdline, ip4_addr_t *ip, ip4_addr_t *mask
 		stop("nfv.gw is not A.B.C.D");
 }
 
+/* The least of what the device says, the command line says, and Ethernet's. */
+static void read_mtu(const char *cmdline)
+{
+	const char *text = option(cmdline, "nfv.mtu=");
+	uint64_t wanted;
+
+	if (info.mtu >= MTU_MIN && info.mtu < mtu)
+		mtu = info.mtu;
+	if (!text)
+		return;
+	if (!number(&text, 0, UINT16_MAX, &wanted) || wanted < MTU_MIN)
+		stop("nfv.mtu is no number from %u on", MTU_MIN);
+	if (wanted < mtu)
+		mtu = (uint16_t)wanted;
+}
+
 void net_open(const char *cmdline)
 {
 	ip4_addr_t ip, mask, gateway;
 
 	read_addresses(cmdline, &ip, &mask, &gateway);
 	netdev_open(cmdline, &info);
+	read_mtu(cmdline);
 	if (!info.has_mac) {
 		/* Locally administered, and as unique as the address. */
 		info.mac[0] = 2;

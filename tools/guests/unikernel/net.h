@@ -3,7 +3,7 @@
 #ifndef NET_H
 #define NET_H
 
-/* By the command line: nfv.ip=A.B.C.D/N, nfv.gw=A.B.C.D */
+/* By the command line: nfv.ip=A.B.C.D/N, nfv.gw=A.B.C.D, nfv.mtu=N */
 void net_open(const char *cmdline);
 /* Work as long as there is some, then sleep; for ever. */
 void net_run(void) __attribute__((noreturn));

@@ -50,7 +50,7 @@ static struct pbuf *tx_frames[QUEUE_MAX];
 static struct virtio_net_hdr_v1 tx_headers[QUEUE_MAX];
 
 /* The first reason counts. The device is reset: it reads and writes nothing more. */
-static void fail(const char *reason)
+static void give_up(const char *reason)
 {
 	if (broken)
 		return;
@@ -88,13 +88,13 @@ static struct pbuf *rx_take(unsigned int skip, struct virtio_net_hdr_v1 *header)
 	struct rx_buf *buf;
 
 	if (id < 0) {
-		fail(rx.broken);
+		give_up(rx.broken);
 		return NULL;
 	}
 	buf = rx_posted[id];
 	if (length <= skip || length > RX_BUF_BYTES) {
 		rx_release(&buf->pbuf.pbuf);
-		fail("written more than there is, or nothing");
+		give_up("written more than there is, or nothing");
 		return NULL;
 	}
 	if (header)
@@ -117,7 +117,7 @@ static unsigned int rx_frame(unsigned int available)
 	if (features & BIT(VIRTIO_NET_F_MRG_RXBUF))
 		n = header.num_buffers;
 	if (!n || n > available)
-		fail("merged buffers that are not there");
+		give_up("merged buffers that are not there");
 	for (i = 1; i < n && !broken; i++) {
 		more = rx_take(0, NULL);
 		if (!more)
@@ -155,7 +155,7 @@ static void tx_reclaim(void)
 		pbuf_free(tx_frames[id]);
 	}
 	if (tx.broken)
-		fail(tx.broken);
+		give_up(tx.broken);
 }
 
 unsigned int netdev_poll(unsigned int budget)
@@ -176,7 +176,7 @@ unsigned int netdev_poll(unsigned int budget)
 		frames++;
 	}
 	if (rx.broken)
-		fail(rx.broken);
+		give_up(rx.broken);
 	rx_fill();
 	return frames;
 }
