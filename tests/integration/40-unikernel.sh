@@ -29,6 +29,11 @@ ping_all() { in_ns c1 ping -q "$@" | tee "$WORK/ping" && grep -q ' 0% packet los
 refused() { in_ns c1 timeout "$1" bash -c "exec 3<>/dev/tcp/10.0.0.2/$CLOSED" 2>&1 | grep -q refused; }
 reaches() { wait_for "in_ns c1 ping -c 1 -W 1 10.0.0.2" 20; }
 
+# 4 MB by TCP; closed in good order.
+send_to() { in_ns c1 timeout 20 bash -c "head -c 4000000 /dev/zero >/dev/tcp/$1/5001" && says vm4 'iperf server: 3906 KiB' 5; }
+# super_frames SRC DST: on average longer than any that are not
+super_frames() { [ "$(pair "$1" "$2" bytes)" -gt $((1514 * $(pair "$1" "$2" frames))) ]; }
+
 boots()
 {
 	local start
@@ -37,7 +42,7 @@ boots()
 	in_ns c1 ip neigh replace 10.0.0.2 lladdr 52:54:00:00:00:02 dev eth0
 	start=$(now_ms)
 	unikernel_start vm1 10.0.0.2/24 --mac 52:54:00:00:00:02
-	check "unikernel: a closed port refuses" wait_for "refused 0.1" 20
+	check "unikernel: a closed port refuses" wait_for "refused 0.3" 20
 	echo "  the first RST $(($(now_ms) - start)) ms after its launch, $("$GUEST" accel)"
 	check "unikernel: is ready" says vm1 nfv-guest-ready
 	sed 's/^/  /' "$WORK/vm1.log"
@@ -71,8 +76,34 @@ tcp()
 	unikernel_start vm2 10.0.0.3/24 --extra nfv.iperf=10.0.0.1 --extra nfv.time=2
 	check "unikernel: iperf from it" says vm2 'iperf client: [1-9]'
 	check "unikernel: the container has got something" wait_for "grep -q 'bits/sec' $WORK/iperf.log" 5
+	check "unikernel: in super-frames" super_frames vm2 c1
 	grep -h iperf "$WORK"/vm[12].log | sed 's/^/  /'
 	guest_kill vm2
+}
+
+# One to another: checksums that nobody computes, one copy.
+pair_of_them()
+{
+	unikernel_start vm2 10.0.0.3/24 --extra nfv.iperf=10.0.0.2 --extra nfv.time=1
+	check "unikernel: TCP to another" says vm2 'iperf client: [1-9]'
+	check "unikernel: in super-frames, too" super_frames vm2 vm1
+	check "unikernel: one copy" [ "$(copies_of vm2 vm1)" = 1.00 ]
+	guest_kill vm2
+}
+
+# A device that does nothing for it.
+plain()
+{
+	local p off=()
+
+	for p in csum guest_csum host_tso4 guest_tso4 guest_ecn mrg_rxbuf event_idx; do
+		off+=(--extra -global --extra "virtio-net-device.$p=off")
+	done
+	unikernel_start vm4 10.0.0.5/24 "${off[@]}" --extra nfv.iperf=10.0.0.2 --extra nfv.time=1
+	check "unikernel: without offloads, TCP from it" says vm4 'iperf client: [1-9]'
+	check "unikernel: without offloads, TCP to it" send_to 10.0.0.5
+	check "unikernel: without offloads, fragments" ping_all -c 3 -i 0.2 -W 5 -s 65000 10.0.0.5
+	guest_kill vm4
 }
 
 restarted()
@@ -115,6 +146,8 @@ nfvctl attach veth c1 dev veth-c1 >/dev/null
 boots
 answers
 tcp
+pair_of_them
+plain
 check "unikernel: frames in = delivered + dropped" conserved
 restarted
 pci

@@ -187,6 +187,8 @@ const struct virtio_transport *virtio_pci_find(uint32_t device)
 
 /* --- the device --- */
 
+static const struct netdev_offload nothing;
+
 static int setup(void **state)
 {
 	struct netdev_info info;
@@ -241,7 +243,7 @@ static void assert_stopped(void)
 	assert_int_equal(lines, 1);
 	assert_int_equal(netdev_poll(64), 0);
 	assert_false(netdev_ready());
-	assert_false(netdev_send(&frame, 0, 0));
+	assert_false(netdev_send(&frame, &nothing));
 	assert_int_equal(lines, 1);
 }
 
@@ -376,6 +378,10 @@ static void test_merged_empty(void **state)
 	assert_buffers(0);
 }
 
+static const struct netdev_offload super = {
+	.csum_start = 34, .csum_offset = 16, .segment_bytes = 1460, .header_bytes = 54,
+};
+
 static void freed(struct pbuf *p)
 {
 	frames += p->tot_len;
@@ -388,12 +394,14 @@ static void test_send(void **state)
 	uint16_t head;
 
 	(void)state;
-	assert_true(netdev_send(&frame, 34, 16));
+	assert_true(netdev_send(&frame, &super));
 	netdev_flush();
 	head = tx.avail.ring[0];
 	assert_int_equal(tx.avail.idx, 1);
 	assert_int_equal(tx.desc[head].len, HEADER);
 	assert_int_equal(tx_headers[head].csum_start, 34);
+	assert_int_equal(tx_headers[head].gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
+	assert_int_equal(tx_headers[head].gso_size, 1460);
 	assert_int_equal(tx.desc[tx.desc[head].next].len, 60);
 	assert_int_equal(frame.ref, 2);
 	pbuf_free(&frame);
@@ -409,7 +417,7 @@ static void test_sent_twice(void **state)
 	struct pbuf frame = { .payload = data, .len = 60, .tot_len = 60, .ref = 1, .release = freed };
 
 	(void)state;
-	assert_true(netdev_send(&frame, 0, 0));
+	assert_true(netdev_send(&frame, &nothing));
 	netdev_flush();
 	use(&tx, tx.avail.ring[0], 0);
 	use(&tx, tx.avail.ring[0], 0);
@@ -424,7 +432,7 @@ static void test_full(void **state)
 	unsigned int n = 0;
 
 	(void)state;
-	while (netdev_send(&frame, 0, 0))
+	while (netdev_send(&frame, &nothing))
 		n++;
 	assert_int_equal(n, 64);
 	assert_true(tx_stalled);

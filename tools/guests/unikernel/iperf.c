@@ -8,6 +8,7 @@
 #include "console.h"
 #include "cpu.h"
 #include "iperf.h"
+#include "net.h"
 
 #define PORT		5001
 #define SERVERS		8
@@ -101,6 +102,7 @@ static err_t client_close(void)
 	report("client", &client);
 	client.pcb = NULL;
 	tcp_err(pcb, NULL);
+	tcp_recv(pcb, NULL);
 	tcp_sent(pcb, NULL);
 	tcp_poll(pcb, NULL, 0);
 	if (tcp_close(pcb) == ERR_OK)
@@ -128,6 +130,18 @@ static err_t client_sent(void *arg, struct tcp_pcb *pcb, uint16_t bytes)
 	return client_pump();
 }
 
+/* A server has nothing to say, but it may close. */
+static err_t client_input(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err_t error)
+{
+	(void)arg;
+	(void)error;
+	if (!data)
+		return client_close();
+	tcp_recved(pcb, data->tot_len);
+	pbuf_free(data);
+	return ERR_OK;
+}
+
 static err_t client_poll(void *arg, struct tcp_pcb *pcb)
 {
 	(void)arg;
@@ -140,6 +154,8 @@ static err_t client_connected(void *arg, struct tcp_pcb *pcb, err_t error)
 	(void)arg;
 	(void)error;
 	client.started_us = now_us();
+	net_allow_super_frames(pcb);
+	tcp_recv(pcb, client_input);
 	tcp_sent(pcb, client_sent);
 	tcp_poll(pcb, client_poll, POLL_INTERVAL);
 	return client_pump();
@@ -163,7 +179,8 @@ static void client_connect(void *unused)
 	if (!client.pcb)
 		stop("iperf client: no memory");
 	tcp_err(client.pcb, client_gone);
-	tcp_connect(client.pcb, &peer, PORT, client_connected);
+	if (tcp_connect(client.pcb, &peer, PORT, client_connected) != ERR_OK)
+		stop("iperf client: cannot connect");
 }
 
 void iperf_open(const char *cmdline)

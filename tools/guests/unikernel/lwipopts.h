@@ -40,6 +40,7 @@
 #define TCP_SND_QUEUELEN		(4 * TCP_SND_BUF / TCP_MSS)
 #define TCP_OOSEQ_MAX_PBUFS		256
 #define LWIP_TCP_SACK_OUT		1
+#define LWIP_HOOK_TCP_ISN(...)		net_random()
 #define TCP_LISTEN_BACKLOG		1
 /* The window is larger than lwIP's pool: frames lie in the driver's buffers. */
 #define LWIP_DISABLE_TCP_SANITY_CHECKS	1

@@ -6,6 +6,7 @@
 #include "lwip/etharp.h"
 #include "lwip/init.h"
 #include "lwip/ip.h"
+#include "lwip/ip4_frag.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/timeouts.h"
@@ -19,6 +20,7 @@
 #define MTU		1500
 #define MTU_MIN		576
 #define BUDGET		64
+#define SUPER_BYTES	(22 * TCP_MSS)	/* of TCP's payload in a super-frame */
 
 static struct netif netif;
 static struct netdev_info info;
@@ -67,30 +69,58 @@ static uint16_t pseudo_sum(const struct ip_hdr *ip, unsigned int tcp_bytes)
 }
 
 /* lwIP has put a frame's headers into its first buffer. TCP over IP is never in fragments here. */
-static err_t output(struct netif *n, struct pbuf *frame)
+static void leave_tcp(struct netdev_offload *offload, uint8_t *frame)
+{
+	const struct ip_hdr *ip = (const struct ip_hdr *)(frame + SIZEOF_ETH_HDR);
+	unsigned int ip_bytes = IPH_HL_BYTES(ip), tcp_bytes = lwip_ntohs(IPH_LEN(ip)) - ip_bytes;
+	struct tcp_hdr *tcp = (struct tcp_hdr *)(frame + SIZEOF_ETH_HDR + ip_bytes);
+	unsigned int header_bytes = ip_bytes + TCPH_HDRLEN_BYTES(tcp);
+
+	tcp->chksum = lwip_htons(pseudo_sum(ip, tcp_bytes));
+	offload->csum_start = (uint16_t)(SIZEOF_ETH_HDR + ip_bytes);
+	offload->csum_offset = offsetof(struct tcp_hdr, chksum);
+	if (ip_bytes + tcp_bytes > mtu) {
+		offload->segment_bytes = (uint16_t)(mtu - header_bytes);
+		offload->header_bytes = (uint16_t)(SIZEOF_ETH_HDR + header_bytes);
+	}
+}
+
+static err_t output_frame(struct netif *n, struct pbuf *frame)
 {
 	const struct eth_hdr *eth = frame->payload;
 	const struct ip_hdr *ip = (const void *)((const uint8_t *)frame->payload + SIZEOF_ETH_HDR);
-	uint16_t start = 0;
+	struct netdev_offload offload = { 0 };
 
 	(void)n;
-	if (info.tx_csum && eth->type == PP_HTONS(ETHTYPE_IP) && IPH_PROTO(ip) == IP_PROTO_TCP) {
-		unsigned int header_bytes = IPH_HL_BYTES(ip);
-		struct tcp_hdr *tcp = (struct tcp_hdr *)((uint8_t *)frame->payload + SIZEOF_ETH_HDR + header_bytes);
+	if (info.tx_csum && eth->type == PP_HTONS(ETHTYPE_IP) && IPH_PROTO(ip) == IP_PROTO_TCP)
+		leave_tcp(&offload, frame->payload);
+	return netdev_send(frame, &offload) ? ERR_OK : ERR_MEM;
+}
 
-		start = (uint16_t)(SIZEOF_ETH_HDR + header_bytes);
-		tcp->chksum = lwip_htons(pseudo_sum(ip, lwip_ntohs(IPH_LEN(ip)) - header_bytes));
-	}
-	return netdev_send(frame, start, offsetof(struct tcp_hdr, chksum)) ? ERR_OK : ERR_MEM;
+/*
+ * For the sake of TCP's super-frames lwIP knows of no MTU if the device cuts
+ * them. It is told for the rest, which is its own to cut.
+ */
+static err_t output_ip(struct netif *n, struct pbuf *packet, const ip4_addr_t *to)
+{
+	uint16_t before = n->mtu;
+	err_t error;
+
+	if (packet->tot_len <= mtu || IPH_PROTO((const struct ip_hdr *)packet->payload) == IP_PROTO_TCP)
+		return etharp_output(n, packet, to);
+	n->mtu = mtu;
+	error = ip4_frag(packet, n, to);
+	n->mtu = before;
+	return error;
 }
 
 static err_t init(struct netif *n)
 {
 	n->name[0] = 'e';
 	n->name[1] = 'n';
-	n->output = etharp_output;
-	n->linkoutput = output;
-	n->mtu = mtu;
+	n->output = output_ip;
+	n->linkoutput = output_frame;
+	n->mtu = info.tx_gso ? UINT16_MAX : mtu;
 	n->hwaddr_len = sizeof(info.mac);
 	memcpy(n->hwaddr, info.mac, sizeof(info.mac));
 	n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP;
@@ -134,6 +164,8 @@ void net_open(const char *cmdline)
 	read_addresses(cmdline, &ip, &mask, &gateway);
 	netdev_open(cmdline, &info);
 	read_mtu(cmdline);
+	/* What we take at a time, lwIP knows by TCP_MSS alone, if not by the MTU. */
+	info.tx_gso = info.tx_gso && mtu == MTU;
 	if (!info.has_mac) {
 		/* Locally administered, and as unique as the address. */
 		info.mac[0] = 2;
@@ -147,6 +179,15 @@ void net_open(const char *cmdline)
 	netif_set_default(&netif);
 	netif_set_up(&netif);
 	netdev_flush();
+}
+
+void net_allow_super_frames(struct tcp_pcb *pcb)
+{
+	/* The device cuts to what fits our MTU: too much for a peer who wants less. */
+	if (!info.tx_gso || pcb->mss != TCP_MSS)
+		return;
+	pcb->mss = SUPER_BYTES;
+	pcb->cwnd = 2 * SUPER_BYTES;
 }
 
 void net_tx_ready(void)

@@ -14,7 +14,16 @@ struct netdev_info {
 	uint8_t mac[6];
 	bool has_mac;
 	uint16_t mtu;		/* 0: the device does not say */
-	bool tx_csum;		/* completes TCP checksums, see netdev_send() */
+	bool tx_csum;		/* completes TCP checksums */
+	bool tx_gso;		/* cuts TCP over IPv4 into segments; then it has tx_csum, too */
+};
+
+/* What is left to the device in a frame; all 0: nothing. */
+struct netdev_offload {
+	uint16_t csum_start;	/* a checksum over the rest from here on ... */
+	uint16_t csum_offset;	/* ... belongs this far behind its begin */
+	uint16_t segment_bytes;	/* of payload in each segment */
+	uint16_t header_bytes;	/* that each segment gets */
 };
 
 /* Finds the device and starts it; without one, stop()s. CMDLINE may say where it is. */
@@ -22,12 +31,10 @@ void netdev_open(const char *cmdline, struct netdev_info *info);
 /* Frames that came, at most BUDGET, to net_input(); buffers given back. How many. */
 unsigned int netdev_poll(unsigned int budget);
 /*
- * Takes a reference on FRAME until the device has sent it. CSUM_START, if not 0,
- * is where a checksum over the rest begins whose result belongs at
- * CSUM_START + CSUM_OFFSET. False if there is no room: netdev_poll() calls
- * net_tx_ready() when there is.
+ * Takes a reference on FRAME until the device has sent it. False if there is
+ * no room: netdev_poll() calls net_tx_ready() when there is.
  */
-bool netdev_send(struct pbuf *frame, uint16_t csum_start, uint16_t csum_offset);
+bool netdev_send(struct pbuf *frame, const struct netdev_offload *offload);
 /* Tells the device of all that was sent and of new buffers. */
 void netdev_flush(void);
 /* Whether netdev_poll() has something to do; if not, the device will interrupt. */

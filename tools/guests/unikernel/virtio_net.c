@@ -22,7 +22,7 @@
 #define BIT(n)		(1ull << (n))
 #define WANTED		(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_MTU) | \
 			 BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_MRG_RXBUF) | \
-			 BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_ECN))
+			 BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_HOST_TSO4))
 /* Super-frames need buffers that merge, and checksums that nobody has computed. */
 #define GSO_NEEDS	(BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_GUEST_CSUM))
 #define GSO		(BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_ECN))
@@ -181,7 +181,7 @@ unsigned int netdev_poll(unsigned int budget)
 	return frames;
 }
 
-bool netdev_send(struct pbuf *frame, uint16_t csum_start, uint16_t csum_offset)
+bool netdev_send(struct pbuf *frame, const struct netdev_offload *offload)
 {
 	struct virtq_part parts[TX_PARTS];
 	unsigned int n = 1;
@@ -203,9 +203,12 @@ bool netdev_send(struct pbuf *frame, uint16_t csum_start, uint16_t csum_offset)
 	}
 	/* The chain will begin at tx.free: its header is that one's. */
 	tx_headers[tx.free] = (struct virtio_net_hdr_v1){
-		.flags = csum_start ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0,
-		.csum_start = csum_start,
-		.csum_offset = csum_offset,
+		.flags = offload->csum_start ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0,
+		.csum_start = offload->csum_start,
+		.csum_offset = offload->csum_offset,
+		.gso_type = offload->segment_bytes ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_NONE,
+		.gso_size = offload->segment_bytes,
+		.hdr_len = offload->header_bytes,
 	};
 	parts[0] = (struct virtq_part){ &tx_headers[tx.free], sizeof(tx_headers[0]) };
 	head = virtq_add(&tx, parts, n, false);
@@ -257,6 +260,8 @@ static void negotiate(void)
 		stop("the network device is older than virtio 1");
 	if ((features & GSO_NEEDS) != GSO_NEEDS)
 		features &= ~GSO;
+	if (!(features & BIT(VIRTIO_NET_F_CSUM)))
+		features &= ~BIT(VIRTIO_NET_F_HOST_TSO4);
 	transport->accept(features);
 	transport->set_status(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK);
 	if (!(transport->status() & VIRTIO_CONFIG_S_FEATURES_OK))
@@ -268,6 +273,7 @@ static void read_config(struct netdev_info *info)
 	*info = (struct netdev_info){
 		.has_mac = features & BIT(VIRTIO_NET_F_MAC),
 		.tx_csum = features & BIT(VIRTIO_NET_F_CSUM),
+		.tx_gso = features & BIT(VIRTIO_NET_F_HOST_TSO4),
 	};
 	if (info->has_mac)
 		transport->config(offsetof(struct virtio_net_config, mac), info->mac, sizeof(info->mac));
