@@ -72,8 +72,11 @@ tcp()
 	fi
 	check "unikernel: iperf to it" in_ns c1 timeout 20 iperf -f m -c 10.0.0.2 -t 2
 	check "unikernel: it has got something" says vm1 'iperf server: [1-9]'
-	in_ns c1 timeout 60 iperf -f m -s >"$WORK/iperf.log" 2>&1 &
 	unikernel_start vm2 10.0.0.3/24 --extra nfv.iperf=10.0.0.1 --extra nfv.time=2
+	# Refused at first, it tries again.
+	check "unikernel: another" says vm2 nfv-guest-ready
+	check "unikernel: its client begins" wait_for '[ "$(pair c1 vm2 frames)" -gt 2 ]' 10
+	in_ns c1 timeout 60 iperf -f m -s >"$WORK/iperf.log" 2>&1 &
 	check "unikernel: iperf from it" says vm2 'iperf client: [1-9]'
 	check "unikernel: the container has got something" wait_for "grep -q 'bits/sec' $WORK/iperf.log" 5
 	check "unikernel: in super-frames" super_frames vm2 c1

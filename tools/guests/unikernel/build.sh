@@ -8,7 +8,8 @@
 # image, or the memory that it takes, is larger than it may be.
 set -eu
 
-cd "$(dirname "$0")"
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here"
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
 image_max=$((2 * 1024 * 1024))
 memory_max=$((7 * 1024 * 1024))
@@ -29,40 +30,27 @@ work=$(mktemp -d "$cache/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 # No floating point: interrupts and boot.S do not keep its registers.
-flags=(-std=gnu11 -O2 -g -ffreestanding -fno-tree-loop-distribute-patterns -fno-pic -fno-stack-protector
+flags=(-std=gnu11 -O2 -ffreestanding -fno-tree-loop-distribute-patterns -fno-pic -fno-stack-protector
 	-fno-asynchronous-unwind-tables -fno-strict-aliasing -ffunction-sections -fdata-sections
 	-mno-red-zone -mgeneral-regs-only -mcmodel=small -D__NO_INLINE__ -U_FORTIFY_SOURCE
-	-Wall -Wextra -Werror -I . -I "$lwip/src/include")
+	-Wall -Wextra -Werror -I "$here" -I "$lwip/src/include")
+lwip_sources=("$lwip"/src/core/{init,def,inet_chksum,ip,mem,memp,netif,pbuf,tcp,tcp_in,tcp_out,timeouts}.c
+	"$lwip"/src/core/ipv4/{etharp,icmp,ip4,ip4_addr,ip4_frag}.c "$lwip"/src/netif/ethernet.c)
 
-lwip_sources=(core/{init,def,inet_chksum,ip,mem,memp,netif,pbuf,tcp,tcp_in,tcp_out,timeouts}.c
-	core/ipv4/{etharp,icmp,ip4,ip4_addr,ip4_frag}.c netif/ethernet.c)
+own_sources=("$here"/*.[Sc])
+cd "$work"
+"$cc" "${flags[@]}" -c "${lwip_sources[@]}" &
+"$cc" "${flags[@]}" -Wshadow -c "${own_sources[@]}" || die "cannot build it"
+wait $! || die "cannot build lwIP"
+"$cc" -nostdlib -static -no-pie -Wl,-T,"$here/link.ld,--gc-sections,--build-id=none,-z,noexecstack,--fatal-warnings" \
+	-o image ./*.o || die "cannot link"
 
-objects=()
-compile()
-{
-	local source=$1
-
-	shift
-	objects+=("$work/${source//\//_}.o")
-	"$cc" "${flags[@]}" "$@" -c "$source" -o "$work/${source//\//_}.o" || die "cannot build ${source##*/}"
-}
-
-for source in *.[Sc]; do
-	compile "$source" -Wshadow
-done
-for source in "${lwip_sources[@]}"; do
-	compile "$lwip/src/$source"
-done
-"$cc" -nostdlib -static -no-pie -Wl,-T,link.ld,--gc-sections,--build-id=none,-z,noexecstack,--fatal-warnings \
-	-o "$work/unikernel" "${objects[@]}" || die "cannot link"
-objcopy --strip-debug "$work/unikernel" "$work/image"
-
-bytes=$(stat -c %s "$work/image")
+bytes=$(stat -c %s image)
 [ "$bytes" -le $image_max ] || die "the image has $bytes bytes, more than $image_max"
-end=$((16#$(nm "$work/image" | awk '$3 == "image_end" { print $1 }')))
+end=$((16#$(nm image | awk '$3 == "image_end" { print $1 }')))
 [ $end -le $memory_max ] || die "it takes $end bytes of memory, more than $memory_max"
 
-mv "$work/image" "$image"
+mv image "$image"
 # Images nobody has used for a month.
 find "$cache" -maxdepth 1 -name 'unikernel-*' -mtime +30 -exec rm -rf {} + || true
 echo "$image"

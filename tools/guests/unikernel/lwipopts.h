@@ -23,6 +23,7 @@
 #define MEMP_NUM_TCP_SEG		1024
 #define MEMP_NUM_FRAG_PBUF		256
 #define MEMP_NUM_REASSDATA		8
+#define MEMP_NUM_SYS_TIMEOUT		(LWIP_NUM_SYS_TIMEOUT_INTERNAL + 1)	/* and iperf.c's */
 #define PBUF_POOL_SIZE			16
 
 /* A datagram of 64 KiB comes in 45 fragments. */
