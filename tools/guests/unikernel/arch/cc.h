@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What lwIP asks of a platform. */
+#ifndef ARCH_CC_H
+#define ARCH_CC_H
+
+#include "console.h"
+
+#define LWIP_PLATFORM_DIAG(x)		print x
+#define LWIP_PLATFORM_ASSERT(text)	stop("lwIP: %s", text)
+#define LWIP_RAND()			net_random()
+
+unsigned int net_random(void);
+
+#endif
