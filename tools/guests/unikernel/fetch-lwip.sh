@@ -27,7 +27,7 @@ trap 'rm -rf "$work"' EXIT
 # From where this machine gets its other packages.
 archive=$(apt-get indextargets --format "\$(REPO_URI)" "Created-By: Packages" "Origin: Debian" "Component: main" |
 	grep -v security | head -n 1)
-archive=${archive:-http://deb.debian.org/debian/}
+[ -n "$archive" ] || die "apt has no archive of Debian's main packages: apt-get update"
 /usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file "${archive%/}/pool/main/l/lwip/$file" \
 	"$work/$file" "SHA256:$sha256" >"$work/log" 2>&1 || { cat "$work/log" >&2; die "cannot get $file"; }
 tar -xf "$work/$file" -C "$work"
