@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A frontend of a vif that does what no frontend should, to test backends. In the guest:
+ *
+ *	echo CASE >/sys/module/evilfront/parameters/do		one case, from a new connection
+ *	cat /sys/module/evilfront/parameters/do			what the backend answered
+ *
+ *	main.c	the driver, connecting, and the command
+ *	tx.c	cases of the guest's Tx ring
+ *	rx.c	cases of the guest's Rx ring, and of events
+ *	bus.c	cases of the xenstore
+ *
+ * There is no network device. Pages of data are granted once, rings with each connection.
+ * All runs in the command, one at a time; nothing is interrupt driven.
+ */
+#ifndef EVILFRONT_H
+#define EVILFRONT_H
+
+#include <linux/if_ether.h>
+#include <xen/events.h>
+#include <xen/grant_table.h>
+#include <xen/page.h>
+#include <xen/xenbus.h>
+#include <xen/interface/io/netif.h>
+
+#define EVIL_RING	256	/* slots */
+#define EVIL_PAGES	24
+#define EVIL_MAC	{ 0x00, 0x16, 0x3e, 0x66, 0x66, 0x66 }
+
+/* Which page a slot names. */
+enum evil_gref {
+	EVIL_GOOD,
+	EVIL_NEVER,			/* was not granted */
+	EVIL_BEYOND,			/* there is no such entry */
+	EVIL_REVOKED,
+	EVIL_FOREIGN,			/* granted to another domain */
+	EVIL_READONLY,
+	EVIL_PULLED,			/* granted, revoked as soon as it was sent */
+};
+
+struct evil {
+	struct xenbus_device *xb;
+	u8 *data;			/* EVIL_PAGES, the first with a header */
+	grant_ref_t page[EVIL_PAGES], revoked, foreign, readonly, pulled;
+
+	/* Of this connection. */
+	evtchn_port_t event;
+	struct xen_netif_tx_front_ring tx;
+	struct xen_netif_rx_front_ring rx;
+	grant_ref_t tx_ref, rx_ref;
+	unsigned int tx_answers, tx_okay, rx_answers, rx_okay;
+};
+
+/* How a connection is to differ from a good one. */
+struct evil_wrong {
+	const char *key, *value;	/* in the frontend's directory; no value: it is missing. %u: the Tx ring */
+	u32 tx_prod;			/* the Tx ring's producer index, from the start */
+	bool fine;			/* the backend connects nevertheless */
+};
+
+typedef int (*evil_case_fn)(struct evil *e, const char *name);	/* -ENOENT: not one of its cases */
+
+/* main.c */
+int evil_connect(struct evil *e, const struct evil_wrong *wrong);
+int evil_wait_backend(struct evil *e, unsigned int states);	/* bits */
+grant_ref_t evil_gref(struct evil *e, enum evil_gref kind, unsigned int n);
+void evil_notify(struct evil *e);
+
+int evil_tx(struct evil *e, const char *name);
+int evil_tx_frames(struct evil *e, unsigned int n, enum evil_gref last);	/* of five slots, at most 50; the last of one, as given */
+void evil_tx_collect(struct evil *e, unsigned int ms);		/* answers, until there is one to each request */
+int evil_rx(struct evil *e, const char *name);
+void evil_rx_collect(struct evil *e);
+int evil_bus(struct evil *e, const char *name);
+
+#endif

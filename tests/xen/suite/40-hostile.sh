@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A hostile frontend (vm1, evilfront) beside an honest guest (vm2) and a container (c1). These
+# lose nothing while it goes on, and each thing that is wrong has a name: a counter, or a state.
+. "$(dirname "$0")/../lib.sh"
+xen_start "$@"
+
+PATH=$(dirname "$NFVCTL"):$PATH
+cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
+DO=/sys/module/evilfront/parameters/do
+
+# c1 and vm2 lose nothing.
+witness()
+{
+	in_ns c1 ping -q -c 5 -i 0.2 -W 10 10.0.0.2 >"$WORK/witness"
+	grep -q ' 0% packet loss' "$WORK/witness" && return
+	cat "$WORK/witness"
+	nfvctl drops
+	nfvctl -j show
+	return 1
+}
+
+# Who asks vm1 reaches it by flooding.
+call() { ! in_ns c1 ping -c 3 -i 0.2 -W 1 10.0.0.77 >/dev/null; }
+# What the module counts, and what nfvd does.
+reasons() { { member vm1 "$1"; dropped vm1 "$1"; } | awk '{ n += $1 } END { print n + 0 }'; }
+
+# evil CASE... - a line each: CASE STATUS ANSWERS
+evil()
+{
+	domu_exec vm1 "bad=0; for c in $*; do
+		echo \$c 2>/dev/null >$DO; s=\$?; [ \$s = 0 ] || bad=1; echo \$c \$s, \$(cat $DO); done; exit \$bad" $((20 + 10 * $#))
+}
+
+# beside COMMAND... - c1 and vm2 lose nothing while it runs, nor after it
+beside()
+{
+	local status=0 pid
+
+	touch "$WORK/going"
+	while [ -e "$WORK/going" ]; do witness || exit; done &
+	pid=$!
+	"$@" || status=$?
+	rm "$WORK/going"
+	wait $pid && witness && return $status
+}
+
+# counted REASON N CASE... - vm1 has N more of it; all cases could be done
+counted()
+{
+	local before reason=$1 n=$2
+
+	shift 2
+	before=$(reasons "$reason")
+	beside evil "$@" || return
+	wait_for "[ \$(reasons $reason) -ge $((before + n)) ]" 10
+	[ "$(reasons "$reason")" = $((before + n)) ] && return
+	nfvctl -j show vm1
+	return 1
+}
+
+# fenced REASON CASE... - each once; the port says so
+fenced() { counted "$1" $(($# - 1)) "${@:2}" && wait_for "state_is vm1 fenced" 10; }
+
+# received REASON CASE - vm1 has more of it when others send to it
+received()
+{
+	local before
+
+	before=$(reasons "$1")
+	evil "$2" && beside call && wait_for "[ \$(reasons $1) -gt $before ]" 10 && return
+	nfvctl -j show vm1
+	return 1
+}
+
+# harmless CASE [ANSWERS] - nothing is wrong with it but its looks
+harmless()
+{
+	beside evil "$1" >"$WORK/answers" && grep "${2:-tx}" "$WORK/answers" && ! state_is vm1 fenced && return
+	cat "$WORK/answers"
+	return 1
+}
+
+# Posted buffers are used.
+taken() { evil "$1" && call && domu_exec vm1 "cat $DO" | grep 'rx [1-9][0-9]* answers, [1-9]'; }
+
+# refused CASE... - the backend says Closing, and why
+refused() { beside evil "$@" && xenstore-read "/local/domain/0/error/backend/vif/$(domid vm1)/0/error"; }
+
+# A new connection of it is served as any.
+alive() { evil tx-good | grep 'tx 1 answers, 1 okay'; }
+
+modprobe -q xen-netback
+# A machine that was not scheduled for a while takes no honest frame for an old one.
+insmod "$NFV_KO" held_ms=2000
+start_nfvd
+mk_container c1 10.0.0.9/24
+nfvctl attach veth c1 dev veth-c1 >/dev/null
+check "vm1 starts, with evilfront" domu_start vm1 "" --module "$NFV_EVILFRONT" "mac=$MAC1,script=vif-nfv" || finish
+check "vm2 starts" domu_start vm2 10.0.0.2/24 "mac=$MAC2,script=vif-nfv" || finish
+check "a good frame is answered" alive
+
+# --- what it sends ---------------------------------------------------------------------
+
+check "tx: empty slots" harmless tx-empty-slots "tx 7 answers, 7 okay"
+check "tx: 18 slots" harmless tx-slots-18 "tx 18 answers, 18 okay"
+check "tx: the backend's index overwritten" harmless tx-rsp-prod "tx 16 answers, 16 okay"
+check "tx: 10000 multicast requests" harmless tx-mcast-10000 "tx 20000 answers, 10000 okay"
+check "tx: bad grants" counted gnt_error 4 tx-never tx-beyond tx-revoked tx-foreign
+check "tx: one bad grant among many" harmless tx-burst-one-never "tx 196 answers, 195 okay"
+check "tx: a grant revoked in flight" harmless tx-pulled "tx-pulled 0"
+check "tx: a bad grant behind the header" harmless tx-never-second "tx 2 answers"
+check "tx: frames that are none" counted bad_frame 5 tx-empty tx-runt tx-sum-smaller tx-slots-19 tx-slots-20
+check "tx: offloads that make no sense" counted bad_frame 3 tx-gso-size-1 tx-gso-no-csum tx-csum-nowhere
+check "tx: IPv6 segments of an IPv4 frame" counted bad_gso 1 tx-gso-v6-of-v4
+check "tx: slots that make no frame" fenced xen_bad_slot tx-offset tx-offset-max tx-offset-second tx-sum-larger \
+	tx-more-none tx-slots-21 tx-slots-endless
+check "tx: bad extra information" fenced xen_bad_extra tx-extra-0 tx-extra-77 tx-extra-none tx-extra-more-none \
+	tx-extra-endless tx-gso-size-0 tx-gso-type-77
+check "tx: producer indices" fenced xen_bad_prod tx-prod-far tx-prod-back
+check "a fenced one may connect again" alive
+
+# --- what it receives, and events ----------------------------------------------------------
+
+check "rx: good grants" taken rx-good
+check "rx: a page for all slots" taken rx-duplicates
+for case in rx-never rx-beyond rx-revoked rx-readonly rx-foreign; do
+	check "rx: bad grants, $case" received rx_gnt_error $case
+done
+check "rx: a producer index far ahead" received xen_bad_prod rx-prod-far
+check "rx: one that goes back" received xen_bad_prod rx-prod-back
+check "rx: no buffers" received rx_expired rx-none
+check "a stalled one may connect again" alive
+check "events without work" harmless event-storm
+check "events with a little" harmless event-storm-rx
+
+# --- what it writes to the xenstore ----------------------------------------------------------
+
+check "xenstore: rings that are none" refused ring-never ring-rx-never ring-beyond ring-text ring-missing ring-same ring-prod
+check "xenstore: event channels that are none" refused event-never event-beyond event-missing
+check "xenstore: queues that are none" refused queues-0 queues-1000 queues-beyond queues-no-dirs
+check "xenstore: no number is one queue" harmless queues-text 0,
+check "xenstore: no rx-copy" refused no-rx-copy
+check "a refused one may connect again" alive
+for case in close-under-traffic closed-at-once state-storm key-storm; do
+	check "xenstore: $case" beside evil $case
+	check "it may connect again" alive
+done
+
+# --- the end ---------------------------------------------------------------------------------
+
+check "frames in = delivered + dropped" wait_for conserved 10
+nfvctl -j show vm1
+id=$(domid vm1)
+evil event-storm-rx >/dev/null 2>&1 &
+sleep 2
+check "destroyed in a storm of events" domu_kill vm1
+check "no grant of it is in use" [ "$(grants_left "$id")" = 0 ]
+check "the others go on" beside true
+domu_kill vm2
+check "nfvd ends" stop_nfvd
+check "the module can go" rmmod nfv
+finish
