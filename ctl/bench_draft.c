@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * bench draft: which technologies and measures, in which order; bench_draft.h tells the rest.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "bench_draft.h"
+
+#define ROWS_MAX	16
+#define RUNS		5
+#define NOT_XEN		"not on a Xen host"
+
+const struct draft_row draft_rows[] = {
+	{ "standardvm.xen", NOT_XEN, 6500, 23.1, 24.5, 34, 913, 112 },
+	{ "standardvm.kvm", NULL, 2988, 20.1, 38.9, 18, 913, 82 },
+	{ "container", NULL, 1711, 45.1, 43.8, 4, 61, 3.8 },
+	{ "tinyx.kvm", NULL, 1081, 21.5, 37.9, 19, 3.5, 30 },
+	{ "tinyx.xen", NOT_XEN, 431, 28.6, 24.9, 15, 3.7, 31 },
+	{ "unikernel.osv.kvm", NULL, 330, 47.9, 47.7, 9, 12, 52 },
+	{ "unikernel.minios.xen", NOT_XEN, 31, 49.5, 32.6, 5, 2, 8 },
+	{ "unikernel.kvm", NULL, 0, 0, 0, 0, 0, 0 },	/* ours; the draft has none that compares */
+	{ NULL, NULL, 0, 0, 0, 0, 0, 0 }
+};
+
+enum { INSTANTIATION, THROUGHPUT, RTT, IMAGE, MEMORY, MEASURES };
+static const char *const measure_names[] = { "instantiation", "throughput", "rtt", "image", "memory", NULL };
+
+static const struct ctl_arg draft_args[] = {
+	{ "--only", ARG_STRING, false, 0, 0, NULL },
+	{ "--measure", ARG_STRING, false, 0, 0, NULL },
+	{ "--runs", ARG_NUMBER, false, 1, 1000, NULL },
+	{ "--time", ARG_NUMBER, false, 1, 3600, NULL },
+	{ "--image", ARG_STRING, false, 0, 0, NULL },
+	{ "--out", ARG_PATH, false, 0, 0, NULL },
+	{ .key = NULL }
+};
+
+/* What is measured of one technology that can run here. */
+struct subject {
+	const struct draft_row *row;
+	struct draft_guest guest;
+	json_t *tech;		/* borrowed from the result */
+	char script[PATH_MAX], image[PATH_MAX];
+};
+
+struct bench {
+	json_t *options, *result;
+	bool rows[ROWS_MAX], measures[MEASURES];
+	size_t runs;
+	unsigned int seconds;
+	struct subject subjects[ROWS_MAX];
+	size_t n;
+};
+
+static const char *row_name(size_t i)
+{
+	return draft_rows[i].name;
+}
+
+static const char *measure_name(size_t i)
+{
+	return measure_names[i];
+}
+
+/* Mark what a list of words, separated by commas, names; all when there is no list. */
+static int select_words(bool *chosen, const char *(*name)(size_t), const char *list, struct ctl_err *err)
+{
+	char *words = strdup(list ? list : ""), *save, *word;
+	int rc = CTL_OK;
+	size_t i;
+
+	for (i = 0; name(i); i++)
+		chosen[i] = !list;
+	for (char *at = words; !rc && (word = strtok_r(at, ",", &save)); at = NULL) {
+		for (i = 0; name(i) && strcmp(name(i), word); i++)
+			;
+		if (name(i))
+			chosen[i] = true;
+		else
+			rc = ctl_usage(err, "there is no '%s' here; the first is '%s'", word, name(0));
+	}
+	free(words);
+	return rc;
+}
+
+/* The path in "NAME=PATH,..." for this name, absolute. Returns 0, or -errno when there is none or it cannot be read. */
+static int find_image(json_t *options, const char *name, char path[PATH_MAX])
+{
+	const char *list = json_string_value(json_object_get(options, "--image"));
+	char *words = strdup(list ? list : ""), *save, *word;
+	size_t len = strlen(name);
+	int rc = -ENOENT;
+
+	path[0] = '\0';
+	for (char *at = words; (word = strtok_r(at, ",", &save)); at = NULL) {
+		if (strncmp(word, name, len) || word[len] != '=')
+			continue;
+		snprintf(path, PATH_MAX, "%s", word + len + 1);
+		rc = access(path, R_OK) ? -errno : 0;
+	}
+	free(words);
+	return rc;
+}
+
+static void set_error(json_t *tech, const char *measure, const struct ctl_err *err)
+{
+	json_t *errors = json_object_get(tech, "errors"), *text = json_string(err->text);
+
+	if (!errors) {
+		errors = json_object();
+		json_object_set_new(tech, "errors", errors);
+	}
+	json_object_set_new(errors, measure, text ? text : json_string("failed"));
+}
+
+/* Returns why the technology cannot run, or NULL. */
+static const char *find_script(struct bench *b, struct subject *s, struct ctl_err *err)
+{
+	const char *guests = getenv("NFV_GUESTS");
+	int rc = find_image(b->options, s->row->name, s->image);
+
+	if (s->row->missing)
+		return s->row->missing;
+	snprintf(s->script, sizeof(s->script), "%s/draft/%s", guests ? guests : NFV_GUESTS, s->image[0] ? "foreign" : s->row->name);
+	if (s->image[0] && rc) {
+		ctl_fail(err, NFV_RPC_E_NOENT, "no image %s: %s", s->image, strerror(-rc));
+		return err->text;
+	}
+	if (!access(s->script, X_OK))
+		return NULL;
+	ctl_fail(err, NFV_RPC_E_NOENT, "needs --image %s=PATH", s->row->name);
+	return err->text;
+}
+
+/* Those that can run here. Building an image may take minutes. */
+static void find_subjects(struct bench *b)
+{
+	for (size_t i = 0; draft_rows[i].name; i++) {
+		struct subject *s = &b->subjects[b->n];
+		struct ctl_err err = { 0 };
+		const char *reason;
+
+		if (!b->rows[i])
+			continue;
+		*s = (struct subject){ .row = &draft_rows[i], .tech = result_tech(b->result, draft_rows[i].name) };
+		reason = find_script(b, s, &err);
+		s->guest.script = s->script;
+		s->guest.image = s->image[0] ? s->image : NULL;
+		if (!reason) {
+			progress_step("%s: image", s->row->name);
+			reason = guest_describe(&s->guest, s->tech, &err) ? err.text : NULL;
+		}
+		if (reason)
+			json_object_set_new(s->tech, "reason", json_string(reason));
+		else
+			b->n++;
+	}
+}
+
+static size_t samples_of(json_t *samples, const char *way)
+{
+	json_t *sample;
+	size_t i, n = 0;
+
+	json_array_foreach(samples, i, sample) {
+		const char *its_way = json_string_value(json_object_get(sample, "way"));
+
+		n += !way || (its_way && !strcmp(way, its_way));
+	}
+	return n;
+}
+
+/* One round: each technology, each way. What failed once is not tried again. */
+static int instantiate(struct bench *b, size_t run, struct ctl_err *err)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct subject *s = &b->subjects[i];
+		json_t *samples = result_samples(s->tech, "instantiation");
+
+		for (int way = 0; way < WAYS; way++) {
+			struct ctl_err failed = { 0 };
+
+			progress_step("%s: instantiation %zu, %s", s->row->name, run + 1, draft_way_names[way]);
+			if (samples_of(samples, draft_way_names[way]) > run ||
+			    json_object_get(json_object_get(s->tech, "errors"), "instantiation"))
+				continue;
+			if (measure_instantiation(&s->guest, s->tech, (enum draft_way)way, samples, &failed))
+				set_error(s->tech, "instantiation", &failed);
+			if (result_save(b->result, err))
+				return CTL_FAILED;
+		}
+	}
+	return CTL_OK;
+}
+
+/* As many samples as are still missing, from a guest that runs. */
+static int sample(struct bench *b, struct subject *s, int measure, struct ctl_err *err)
+{
+	json_t *samples = result_samples(s->tech, measure_names[measure]);
+	struct ctl_err failed = { 0 };
+	int rc = CTL_OK;
+
+	while (!rc && b->measures[measure] && json_array_size(samples) < b->runs) {
+		if (measure == THROUGHPUT)
+			rc = measure_throughput(&s->guest, b->seconds, samples, &failed);
+		else if (measure == RTT)
+			rc = measure_rtt(&s->guest, samples, &failed);
+		else
+			rc = measure_memory(&s->guest, samples, &failed);
+		if (rc)
+			set_error(s->tech, measure_names[measure], &failed);
+		if (result_save(b->result, err))
+			return CTL_FAILED;
+	}
+	return CTL_OK;
+}
+
+static bool wanting(const struct bench *b, json_t *tech, int measure)
+{
+	return b->measures[measure] && json_array_size(result_samples(tech, measure_names[measure])) < b->runs;
+}
+
+/* Memory first: before traffic has made it grow. */
+static int measure_running(struct bench *b, struct subject *s, struct ctl_err *err)
+{
+	static const int order[] = { MEMORY, RTT, THROUGHPUT };
+	struct ctl_err failed = { 0 };
+	int rc = CTL_OK;
+
+	if (!wanting(b, s->tech, MEMORY) && !wanting(b, s->tech, RTT) && !wanting(b, s->tech, THROUGHPUT))
+		return CTL_OK;
+	if (guest_prepare(&s->guest, s->tech, WAY_NFVD, s->guest.memory_mib, &failed) ||
+	    guest_start(&s->guest, NULL, &failed)) {
+		for (size_t i = 0; i < 3; i++)
+			if (b->measures[order[i]])
+				set_error(s->tech, measure_names[order[i]], &failed);
+		return result_save(b->result, err);
+	}
+	for (size_t i = 0; !rc && i < 3; i++)
+		rc = sample(b, s, order[i], err);
+	guest_stop(&s->guest);
+	return rc;
+}
+
+static int measure_least(struct bench *b, struct subject *s, struct ctl_err *err)
+{
+	json_t *samples = result_samples(s->tech, "need");
+	struct ctl_err failed = { 0 };
+
+	if (!b->measures[MEMORY] || s->guest.container || json_array_size(samples))
+		return CTL_OK;
+	if (measure_need(&s->guest, s->tech, samples, &failed))
+		set_error(s->tech, "memory", &failed);
+	return result_save(b->result, err);
+}
+
+static int measure_all(struct bench *b, struct ctl_err *err)
+{
+	int rc = CTL_OK;
+
+	for (size_t run = 0; !rc && b->measures[INSTANTIATION] && run < b->runs; run++)
+		rc = instantiate(b, run, err);
+	for (size_t i = 0; !rc && i < b->n; i++) {
+		progress_step("%s: memory, round trip, throughput", b->subjects[i].row->name);
+		rc = measure_running(b, &b->subjects[i], err);
+		progress_step("%s: the memory it needs", b->subjects[i].row->name);
+		if (!rc)
+			rc = measure_least(b, &b->subjects[i], err);
+	}
+	return rc;
+}
+
+/* In the sandbox. */
+static int run(struct bench *b, struct ctl_err *err)
+{
+	size_t rows = 0;
+	int rc = net_open(err);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; draft_rows[i].name; i++)
+		rows += b->rows[i] && !draft_rows[i].missing;
+	progress_start((unsigned int)(rows * (3 + (b->measures[INSTANTIATION] ? b->runs * WAYS : 0))));
+	result_describe_host(b->result);
+	find_subjects(b);
+	rc = result_save(b->result, err);
+	if (!rc)
+		rc = measure_all(b, err);
+	progress_end();
+	for (size_t i = 0; i < b->n; i++)
+		guest_free(&b->subjects[i].guest);
+	if (rc)
+		return rc;
+	tables_make(b->result);
+	json_object_set_new(b->result, "complete", json_true());
+	rc = result_save(b->result, err);
+	tables_print(b->result);
+	return rc;
+}
+
+/* Everything is written to the working directory: it stays reachable whatever is mounted. */
+static int enter_out(json_t *options, struct ctl_err *err)
+{
+	const char *out = json_string_value(json_object_get(options, "--out"));
+
+	out = out ? out : "nfv-draft";
+	if ((mkdir(out, 0755) && errno != EEXIST) || chdir(out))
+		return ctl_fail(err, NFV_RPC_E_FAILED, "cannot use %s: %s", out, strerror(errno));
+	return CTL_OK;
+}
+
+static int open_bench(struct bench *b, int argc, char **argv, struct ctl_err *err)
+{
+	json_t *runs, *seconds;
+	int rc = args_parse(argc, argv, draft_args, b->options, err);
+
+	if (!rc)
+		rc = select_words(b->rows, row_name, json_string_value(json_object_get(b->options, "--only")), err);
+	if (!rc)
+		rc = select_words(b->measures, measure_name,
+				  json_string_value(json_object_get(b->options, "--measure")), err);
+	if (!rc && geteuid()) {
+		rc = ctl_fail(err, NFV_RPC_E_DENIED, "needs root, to make namespaces");
+		ctl_hint(err, "sudo nfvctl bench draft");
+	}
+	if (rc)
+		return rc;
+	runs = json_object_get(b->options, "--runs");
+	seconds = json_object_get(b->options, "--time");
+	b->runs = runs ? (size_t)json_integer_value(runs) : RUNS;
+	b->seconds = seconds ? (unsigned int)json_integer_value(seconds) : BENCH_SECONDS;
+	rc = enter_out(b->options, err);
+	if (rc)
+		return rc;
+	b->result = result_open(b->options, err);
+	return b->result ? CTL_OK : CTL_FAILED;
+}
+
+int cmd_bench_draft(int argc, char **argv, struct ctl_err *err)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	pid_t worker;
+	int rc;
+
+	if (!b)
+		return ctl_fail(err, NFV_RPC_E_FAILED, "out of memory");
+	b->options = json_object();
+	rc = open_bench(b, argc, argv, err);
+	if (!rc) {
+		worker = sandbox_enter(err);
+		rc = worker < 0 ? CTL_FAILED : worker ? sandbox_wait(worker, err) : run(b, err);
+	}
+	json_decref(b->options);
+	json_decref(b->result);
+	free(b);
+	return rc;
+}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# What the technologies of `nfvctl bench draft` share. Each is a script with two verbs:
+#
+#	TECHNOLOGY image [PATH]	build it, or take the foreign one at PATH; say what it is, in lines
+#		kind kvm|container	emulated yes|no		memory MIB	iperf 3|2|none
+#		address static|dhcp	file BYTES SHA256 PATH	(each one that is loaded)
+#	TECHNOLOGY command DIR ADDRESS/LENGTH MAC MIB nfvd|bridge TARGET [PATH]
+#		the command that runs it in the foreground, one argument a line, and
+#		ends it on SIGTERM; its console is standard output. DIR is its own.
+#		TARGET is a vhost-user socket (nfvd), a tap device (bridge), or a
+#		container's network namespace.
+#
+# What goes wrong is one line on standard error.
+
+set -eu -o pipefail
+
+GUESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+die() { echo "$*" >&2; exit 1; }
+
+# Of a folder: all files in it, its hash that of their names and hashes.
+describe_file()
+{
+	local bytes hash
+
+	if [ -d "$1" ]; then
+		bytes=$(find "$1" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }')
+		hash=$(cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+	else
+		bytes=$(stat -L -c %s "$1")
+		hash=$(sha256sum <"$1")
+	fi
+	echo "file $bytes ${hash%% *} $1"
+}
+
+# describe_kvm MIB IPERF ADDRESS FILE...
+describe_kvm()
+{
+	local memory=$1 iperf=$2 address=$3 file
+
+	command -v qemu-system-x86_64 >/dev/null || die "no qemu-system-x86_64; tools/setup.sh draft installs it"
+	shift 3
+	printf 'kind kvm\nmemory %s\niperf %s\naddress %s\n' "$memory" "$iperf" "$address"
+	case $("$GUESTS/guest" accel) in
+	kvm) echo "emulated no" ;;
+	*) echo "emulated yes" ;;
+	esac
+	for file; do
+		describe_file "$file"
+	done
+}
+
+# qemu_command MAC MIB nfvd|bridge TARGET [ARGUMENT]...
+qemu_command()
+{
+	local mac=$1 memory=$2 way=$3 target=$4 accel=(-accel kvm) vectors=
+
+	shift 4
+	if [ "$("$GUESTS/guest" accel)" = tcg ]; then
+		accel=(-accel "tcg,thread=multi")
+		# QEMU 7.2 crashes under TCG when a vhost-user device uses MSI-X.
+		[ "$way" != nfvd ] || vectors=,vectors=0
+	fi
+	printf '%s\n' qemu-system-x86_64 -M q35 "${accel[@]}" -cpu max -smp 1 -m "$memory" \
+		-nodefaults -no-user-config -display none -no-reboot -serial stdio
+	if [ "$way" = nfvd ]; then
+		printf '%s\n' -object "memory-backend-memfd,id=mem,size=${memory}M,share=on" -machine memory-backend=mem \
+			-chardev "socket,id=net,path=$target,reconnect=1" -netdev vhost-user,id=net,chardev=net
+	else
+		printf '%s\n' -netdev "tap,id=net,ifname=$target,script=no,downscript=no"
+	fi
+	printf '%s\n' -device "virtio-net-pci,netdev=net,mac=$mac,romfile=$vectors" "$@"
+}
