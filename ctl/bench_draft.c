@@ -117,15 +117,21 @@ static void set_error(json_t *tech, const char *measure, const struct ctl_err *e
 	json_object_set_new(errors, measure, text ? text : json_string("failed"));
 }
 
+static const char *guests_dir(void)
+{
+	const char *dir = getenv("NFV_GUESTS");
+
+	return dir ? dir : NFV_GUESTS;
+}
+
 /* Returns why the technology cannot run, or NULL. */
 static const char *find_script(struct bench *b, struct subject *s, struct ctl_err *err)
 {
-	const char *guests = getenv("NFV_GUESTS");
 	int rc = find_image(b->options, s->row->name, s->image);
 
 	if (s->row->missing)
 		return s->row->missing;
-	snprintf(s->script, sizeof(s->script), "%s/draft/%s", guests ? guests : NFV_GUESTS, s->image[0] ? "foreign" : s->row->name);
+	snprintf(s->script, sizeof(s->script), "%s/draft/%s", guests_dir(), s->image[0] ? "foreign" : s->row->name);
 	if (s->image[0] && rc) {
 		ctl_fail(err, NFV_RPC_E_NOENT, "no image %s: %s", s->image, strerror(-rc));
 		return err->text;
@@ -136,7 +142,7 @@ static const char *find_script(struct bench *b, struct subject *s, struct ctl_er
 	return err->text;
 }
 
-/* Those that can run here. Building an image may take minutes. */
+/* Those that can run here. Building an image may take minutes, and needs the host's network. */
 static void find_subjects(struct bench *b)
 {
 	for (size_t i = 0; draft_rows[i].name; i++) {
@@ -151,7 +157,6 @@ static void find_subjects(struct bench *b)
 		s->guest.script = s->script;
 		s->guest.image = s->image[0] ? s->image : NULL;
 		if (!reason) {
-			progress_step("%s: image", s->row->name);
 			reason = guest_describe(&s->guest, s->tech, &err) ? err.text : NULL;
 		}
 		if (reason)
@@ -277,19 +282,12 @@ static int measure_all(struct bench *b, struct ctl_err *err)
 /* In the sandbox. */
 static int run(struct bench *b, struct ctl_err *err)
 {
-	size_t rows = 0;
-	int rc = net_open(err);
+	int rc = b->n ? net_open(err) : CTL_OK;
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; draft_rows[i].name; i++)
-		rows += b->rows[i] && !draft_rows[i].missing;
-	progress_start((unsigned int)(rows * (3 + (b->measures[INSTANTIATION] ? b->runs * WAYS : 0))));
-	result_describe_host(b->result);
-	find_subjects(b);
-	rc = result_save(b->result, err);
-	if (!rc)
-		rc = measure_all(b, err);
+	progress_start((unsigned int)(b->n * (2 + (b->measures[INSTANTIATION] ? b->runs * WAYS : 0))));
+	rc = measure_all(b, err);
 	progress_end();
 	for (size_t i = 0; i < b->n; i++)
 		guest_free(&b->subjects[i].guest);
@@ -298,6 +296,8 @@ static int run(struct bench *b, struct ctl_err *err)
 	tables_make(b->result);
 	json_object_set_new(b->result, "complete", json_true());
 	rc = result_save(b->result, err);
+	if (!rc)
+		rc = run_shell(NULL, err, "exec python3 '%s/draft/report.py' " DRAFT_RESULT " report.html", guests_dir());
 	tables_print(b->result);
 	return rc;
 }
@@ -337,7 +337,11 @@ static int open_bench(struct bench *b, int argc, char **argv, struct ctl_err *er
 	if (rc)
 		return rc;
 	b->result = result_open(b->options, err);
-	return b->result ? CTL_OK : CTL_FAILED;
+	if (!b->result)
+		return CTL_FAILED;
+	result_describe_host(b->result);
+	find_subjects(b);
+	return result_save(b->result, err);
 }
 
 int cmd_bench_draft(int argc, char **argv, struct ctl_err *err)

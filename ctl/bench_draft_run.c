@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -71,6 +73,7 @@ static void become(char *const argv[], int out, int errors, int report)
 {
 	int null = open("/dev/null", O_RDONLY), error;
 
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (dup2(null, 0) >= 0 && dup2(out, 1) >= 0 && dup2(errors, 2) >= 0)
 		execvp(argv[0], argv);
 	error = errno;
@@ -111,8 +114,8 @@ pid_t run_start(char *const argv[], int *out, const char *errors, struct ctl_err
 
 int run_shell(char **output, struct ctl_err *err, const char *fmt, ...)
 {
-	char errors[64], *command = NULL, *text;
-	int out, status = -1;
+	int memory = memfd_create("errors", MFD_CLOEXEC), out, status = -1;
+	char errors[32], *command = NULL, *text;
 	va_list ap;
 	pid_t pid;
 
@@ -120,7 +123,7 @@ int run_shell(char **output, struct ctl_err *err, const char *fmt, ...)
 	if (vasprintf(&command, fmt, ap) < 0)
 		command = NULL;
 	va_end(ap);
-	snprintf(errors, sizeof(errors), "%s/shell.err", sandbox_dir());
+	snprintf(errors, sizeof(errors), "/proc/self/fd/%d", memory);
 	char *argv[] = { "sh", "-c", command, NULL };
 
 	pid = command ? run_start(argv, &out, errors, err) : -1;
@@ -137,6 +140,7 @@ int run_shell(char **output, struct ctl_err *err, const char *fmt, ...)
 		else
 			free(text);
 	}
+	close(memory);
 	free(command);
 	return status ? CTL_FAILED : CTL_OK;
 }

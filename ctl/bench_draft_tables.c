@@ -83,6 +83,8 @@ static json_t *new_row(const struct draft_row *r, json_t *tech, const char *meas
 		json_object_set(row, "note", note);
 	else if (json_is_true(json_object_get(tech, "emulated")) && strcmp(measure, "image"))
 		json_object_set_new(row, "note", json_string("emulated"));
+	else
+		json_object_set_new(row, "note", json_string(""));
 	return row;
 }
 
@@ -156,24 +158,24 @@ static json_t *memory(const struct draft_row *r, json_t *tech)
 static const struct table {
 	const char *measure, *title;
 	json_t *(*row)(const struct draft_row *r, json_t *tech);
-	struct out_column columns[10];
+	struct out_column columns[12];
 } tables[] = {
 	{ "instantiation", "Instantiation, ms: from create to the first RST that answers a SYN", instantiation, {
 		{ "technology", "TECHNOLOGY" }, { "nfvd.text", "NFVD" }, { "attach_ms.text", "attach" },
 		{ "create_ms.text", "create" }, { "boot_ms.text", "boot" }, { "network_ms.text", "network" },
-		{ "bridge.text", "BRIDGE" }, { "published_ms", "PUBLISHED" }, { "published_ms_ratio|note", "x PUBLISHED" } } },
+		{ "bridge.text", "BRIDGE" }, { "published_ms", "PUBLISHED" }, { "published_ms_ratio", "x PUBLISHED" }, { "note", "NOTE" } } },
 	{ "throughput", "Throughput, Gb/s: TCP between guest and a container of the host", throughput, {
 		{ "technology", "TECHNOLOGY" }, { "tx.text", "TX" }, { "rx.text", "RX" }, { "published_tx", "PUBLISHED TX" },
-		{ "published_rx", "RX" }, { "published_tx_ratio", "x PUBLISHED TX" }, { "published_rx_ratio|note", "RX" } } },
+		{ "published_rx", "RX" }, { "published_tx_ratio", "x PUBLISHED TX" }, { "published_rx_ratio", "RX" }, { "note", "NOTE" } } },
 	{ "rtt", "Round trip, ms: echo flood from a container of the host (published: from another machine)", rtt, {
 		{ "technology", "TECHNOLOGY" }, { "avg.text", "AVERAGE" }, { "p50.text", "p50" }, { "p99.text", "p99" },
-		{ "published_ms", "PUBLISHED" }, { "published_ms_ratio|note", "x PUBLISHED" } } },
+		{ "published_ms", "PUBLISHED" }, { "published_ms_ratio", "x PUBLISHED" }, { "note", "NOTE" } } },
 	{ "image", "Image, MB: all files that are loaded", image, {
 		{ "technology", "TECHNOLOGY" }, { "size.text", "SIZE" }, { "published_mb", "PUBLISHED" },
-		{ "published_mb_ratio|note", "x PUBLISHED" } } },
+		{ "published_mb_ratio", "x PUBLISHED" }, { "note", "NOTE" } } },
 	{ "memory", "Memory, MB: resident of the VMM or control group; and the least MiB a guest boots with", memory, {
 		{ "technology", "TECHNOLOGY" }, { "used.text", "USED" }, { "need.text", "NEED MiB" },
-		{ "published_mb", "PUBLISHED" }, { "published_mb_ratio|note", "x PUBLISHED" } } },
+		{ "published_mb", "PUBLISHED" }, { "published_mb_ratio", "x PUBLISHED" }, { "note", "NOTE" } } },
 };
 
 void tables_make(json_t *result)
