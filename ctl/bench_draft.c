@@ -302,7 +302,7 @@ static int run(struct bench *b, struct ctl_err *err)
 	return rc;
 }
 
-/* Everything is written to the working directory: it stays reachable whatever is mounted. */
+/* Everything is written to the working directory. */
 static int enter_out(json_t *options, struct ctl_err *err)
 {
 	const char *out = json_string_value(json_object_get(options, "--out"));

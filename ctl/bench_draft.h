@@ -38,7 +38,7 @@ struct draft_guest {
 	const char *image;		/* a foreign one, or NULL */
 	bool container, emulated;
 	unsigned int memory_mib, iperf;	/* version of its iperf server; 0: it has none */
-	double limit_s;			/* to boot; 0: as usual */
+	double limit_s;			/* to boot */
 	enum draft_way way;
 	char **argv;			/* what runs it; ends with a NULL */
 	pid_t pid;			/* 0: not running */

@@ -16,8 +16,6 @@
 #include "bench_draft.h"
 
 #define ARGUMENTS_MAX	64
-#define BOOT_SECONDS	30.0
-#define EMULATED_FACTOR	4.0
 
 static void describe_line(struct draft_guest *g, json_t *image, char *line)
 {
@@ -29,7 +27,8 @@ static void describe_line(struct draft_guest *g, json_t *image, char *line)
 		g->container = !strcmp(word, "container");
 	else if (sscanf(line, "emulated %31s", word) == 1)
 		g->emulated = !strcmp(word, "yes");
-	else if (sscanf(line, "memory %u", &g->memory_mib) == 1 || sscanf(line, "iperf %u", &g->iperf) == 1)
+	else if (sscanf(line, "memory %u", &g->memory_mib) == 1 || sscanf(line, "iperf %u", &g->iperf) == 1 ||
+		 sscanf(line, "limit %lf", &g->limit_s) == 1)
 		return;
 	else if (sscanf(line, "file %" JSON_INTEGER_FORMAT " %79s %n", &bytes, hash, &at) == 2 && at) {
 		json_array_append_new(json_object_get(image, "files"), json_pack("{ss sI ss}", "path", line + at,
@@ -110,7 +109,7 @@ static double ms(double from, double to)
 
 int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err)
 {
-	double start = now_s(), attached, created, console_at, reset_at, limit = BOOT_SECONDS;
+	double start = now_s(), attached, created, console_at, reset_at;
 	char reason[sizeof(err->text)];
 	const char *said;
 
@@ -127,11 +126,7 @@ int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err)
 		return CTL_FAILED;
 	}
 	created = now_s();
-	if (g->limit_s > 0)
-		limit = g->limit_s;
-	else if (g->emulated)
-		limit *= EMULATED_FACTOR;
-	if (syn_until_reset(net_host(g->way), g->console, limit, &console_at, &reset_at, err)) {
+	if (syn_until_reset(net_host(g->way), g->console, g->limit_s, &console_at, &reset_at, err)) {
 		guest_stop(g);
 		said = last_line(g->errors);
 		snprintf(reason, sizeof(reason), "%s", err->text);

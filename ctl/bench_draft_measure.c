@@ -116,7 +116,7 @@ int measure_instantiation(struct draft_guest *g, json_t *tech, enum draft_way wa
 int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ctl_err *err)
 {
 	unsigned int enough = g->memory_mib, too_little = 1;
-	double start = now_s();
+	double start = now_s(), limit_s = g->limit_s;
 	int rc = CTL_OK;
 
 	if (guest_prepare(g, tech, WAY_NFVD, enough, err) || guest_start(g, NULL, err))
@@ -134,7 +134,7 @@ int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ct
 			enough = middle;
 		guest_stop(g);
 	}
-	g->limit_s = 0;
+	g->limit_s = limit_s;
 	if (!rc)
 		rc = guest_prepare(g, tech, WAY_NFVD, g->memory_mib, err);
 	if (!rc)

@@ -21,6 +21,7 @@
 
 const char *const draft_way_names[WAYS] = { "nfvd", "bridge" };
 static int hosts[WAYS] = { -1, -1 };
+static char state_dir[64], socket_path[80];
 
 int net_host(enum draft_way way)
 {
@@ -95,7 +96,9 @@ static int attach(json_t *params, struct ctl_err *err)
 
 int net_open(struct ctl_err *err)
 {
-	ctl_state_dir = "/run/nfvd";
+	snprintf(state_dir, sizeof(state_dir), "%s/nfvd", sandbox_dir());
+	snprintf(socket_path, sizeof(socket_path), "%s/" GUEST ".sock", state_dir);
+	ctl_state_dir = state_dir;
 	if (run_shell(NULL, err, "ip link set lo up && ip link add br0 type bridge && ip link set br0 up") ||
 	    start_nfvd(err) || make_host(WAY_NFVD, err) || make_host(WAY_BRIDGE, err) ||
 	    run_shell(NULL, err, "ip link set veth-bridge master br0"))
@@ -140,5 +143,5 @@ const char *net_target(const struct draft_guest *g)
 {
 	if (g->container)
 		return "/run/netns/" GUEST;
-	return g->way == WAY_NFVD ? "/run/nfvd/" GUEST ".sock" : "tap0";
+	return g->way == WAY_NFVD ? socket_path : "tap0";
 }

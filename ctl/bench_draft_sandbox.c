@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Network, mount and process namespaces for bench draft, with a /run of their own.
- * The first process in there ends with its parent, and all others with it. Only
- * control groups outlive that; a run removes its own, and those of runs that were
- * killed too hard to do so.
+ * Network, mount and process namespaces for bench draft, with a folder and named
+ * namespaces of their own. The first process in there ends with its parent, and all
+ * others with it. Only control groups and the empty folder outlive that; a run
+ * removes its own, and those of runs that were killed too hard to do so.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -20,7 +21,10 @@
 #include <unistd.h>
 #include "bench_draft.h"
 
+#define NETNS_DIR	"/run/netns"
+
 static char dir[48];		/* its name is also the control group's */
+static bool made_netns_dir;
 static volatile sig_atomic_t interrupted;
 static volatile pid_t worker;
 
@@ -36,38 +40,72 @@ static void interrupt(int sig)
 		kill(worker, SIGKILL);
 }
 
-/* Below each hierarchy of version 1, or the one of version 2. Those with processes in them stay. */
-static void remove_cgroups(void)
+/* The folder, on which nothing is mounted out here, and control groups of that name, version 1 or 2. */
+static void remove_run(const char *path)
 {
-	static const char *const patterns[] = { "/sys/fs/cgroup/nfv-draft.*", "/sys/fs/cgroup/*/nfv-draft.*" };
+	const char *name = strrchr(path, '/');
+	char pattern[128];
 	glob_t g;
 
-	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
-		if (glob(patterns[i], 0, NULL, &g))
-			continue;
-		for (size_t n = 0; n < g.gl_pathc; n++)
-			rmdir(g.gl_pathv[n]);
-		globfree(&g);
+	rmdir(path);
+	snprintf(pattern, sizeof(pattern), "/sys/fs/cgroup/{,*/}%s", name + 1);
+	if (glob(pattern, GLOB_BRACE, NULL, &g))
+		return;
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		rmdir(g.gl_pathv[i]);
+	globfree(&g);
+}
+
+/* Each run holds a lock on its folder. */
+static void remove_stale_runs(void)
+{
+	glob_t g;
+
+	if (glob("/tmp/nfv-draft.*", 0, NULL, &g))
+		return;
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		int fd = open(g.gl_pathv[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+			remove_run(g.gl_pathv[i]);
+		if (fd >= 0)
+			close(fd);
 	}
+	globfree(&g);
+}
+
+static int make_dir(void)
+{
+	int fd;
+
+	snprintf(dir, sizeof(dir), "/tmp/nfv-draft.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);	/* until we end */
+	return fd < 0 ? -1 : flock(fd, LOCK_EX);
 }
 
 static int furnish(void)
 {
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) ||
-	    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755"))
+	    mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=700") ||
+	    mount("tmpfs", NETNS_DIR, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755"))
 		return -1;
-	return mkdir("/run/netns", 0755) || mkdir(dir, 0700) ? -1 : 0;
+	return 0;
 }
 
 pid_t sandbox_enter(struct ctl_err *err)
 {
 	struct sigaction action = { .sa_handler = interrupt };
-	pid_t parent = getpid();
 
-	snprintf(dir, sizeof(dir), "/run/nfv-draft.%d", parent);
-	remove_cgroups();
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)) {
+	remove_stale_runs();
+	made_netns_dir = !mkdir(NETNS_DIR, 0755);
+	if (make_dir()) {
+		ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", dir, strerror(errno));
+		return -1;
+	}
+	if (unshare(CLONE_NEWPID)) {
 		ctl_fail(err, NFV_RPC_E_DENIED, "cannot make namespaces: %s", strerror(errno));
 		return -1;
 	}
@@ -78,7 +116,7 @@ pid_t sandbox_enter(struct ctl_err *err)
 		signal(SIGPIPE, SIG_IGN);
 		if (!furnish())
 			return 0;
-		ctl_fail(err, NFV_RPC_E_FAILED, "cannot mount in a new namespace: %s", strerror(errno));
+		ctl_fail(err, NFV_RPC_E_FAILED, "cannot make namespaces: %s", strerror(errno));
 		return -1;
 	}
 	if (worker < 0)
@@ -95,7 +133,9 @@ int sandbox_wait(pid_t pid, struct ctl_err *err)
 
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	remove_cgroups();
+	remove_run(dir);
+	if (made_netns_dir)
+		rmdir(NETNS_DIR);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	if (!interrupted)

@@ -4,8 +4,8 @@
 # What the technologies of `nfvctl bench draft` share. Each is a script with two verbs:
 #
 #	TECHNOLOGY image [PATH]	build it, or take the foreign one at PATH; say what it is, in lines
-#		kind kvm|container	emulated yes|no		memory MIB	iperf 3|2|none
-#		address static|dhcp	file BYTES SHA256 PATH	(each one that is loaded)
+#		kind kvm|container	emulated yes|no		memory MIB	iperf 3|2|0
+#		limit SECONDS to boot in	file BYTES SHA256 PATH	(each one that is loaded)
 #	TECHNOLOGY command DIR ADDRESS/LENGTH MAC MIB nfvd|bridge TARGET [PATH]
 #		the command that runs it in the foreground, one argument a line, and
 #		ends it on SIGTERM; its console is standard output. DIR is its own.
@@ -35,17 +35,17 @@ describe_file()
 	echo "file $bytes ${hash%% *} $1"
 }
 
-# describe_kvm MIB IPERF ADDRESS FILE...
+# describe_kvm MIB IPERF LIMIT FILE... - the limit is for KVM.
 describe_kvm()
 {
-	local memory=$1 iperf=$2 address=$3 file
+	local memory=$1 iperf=$2 limit=$3 file
 
 	command -v qemu-system-x86_64 >/dev/null || die "no qemu-system-x86_64; tools/setup.sh draft installs it"
 	shift 3
-	printf 'kind kvm\nmemory %s\niperf %s\naddress %s\n' "$memory" "$iperf" "$address"
+	printf 'kind kvm\nmemory %s\niperf %s\n' "$memory" "$iperf"
 	case $("$GUESTS/guest" accel) in
-	kvm) echo "emulated no" ;;
-	*) echo "emulated yes" ;;
+	kvm) printf 'emulated no\nlimit %s\n' "$limit" ;;
+	*) printf 'emulated yes\nlimit %s\n' $((limit * 5)) ;;
 	esac
 	for file; do
 		describe_file "$file"
