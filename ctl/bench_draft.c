@@ -211,7 +211,7 @@ static int sample(struct bench *b, struct subject *s, int measure, struct ctl_er
 
 	while (!rc && b->measures[measure] && json_array_size(samples) < b->runs) {
 		if (measure == THROUGHPUT)
-			rc = measure_throughput(&s->guest, b->seconds, samples, &failed);
+			rc = measure_throughput(&s->guest, s->tech, b->seconds, samples, &failed);
 		else if (measure == RTT)
 			rc = measure_rtt(&s->guest, samples, &failed);
 		else
@@ -238,7 +238,7 @@ static int measure_running(struct bench *b, struct subject *s, struct ctl_err *e
 
 	if (!wanting(b, s->tech, MEMORY) && !wanting(b, s->tech, RTT) && !wanting(b, s->tech, THROUGHPUT))
 		return CTL_OK;
-	if (guest_prepare(&s->guest, s->tech, WAY_NFVD, s->guest.memory_mib, &failed) ||
+	if (guest_prepare(&s->guest, s->tech, WAY_NFVD, s->guest.memory_mib, 0, &failed) ||
 	    guest_start(&s->guest, NULL, &failed)) {
 		for (size_t i = 0; i < 3; i++)
 			if (b->measures[order[i]])
@@ -284,6 +284,8 @@ static int run(struct bench *b, struct ctl_err *err)
 {
 	int rc = b->n ? net_open(err) : CTL_OK;
 
+	for (int way = 0; !rc && json_object_get(b->options, "--image") && way < WAYS; way++)
+		rc = net_serve_dhcp((enum draft_way)way, err);
 	if (rc)
 		return rc;
 	progress_start((unsigned int)(b->n * (2 + (b->measures[INSTANTIATION] ? b->runs * WAYS : 0))));

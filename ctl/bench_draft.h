@@ -61,6 +61,8 @@ const char *sandbox_dir(void);	/* for files of guests; gone with the sandbox */
 int run_shell(char **output, struct ctl_err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Start argv with standard output to *out and error to a file. Returns when it has been executed, or -1. */
 pid_t run_start(char *const argv[], int *out, const char *errors, struct ctl_err *err);
+/* What comes from fd until a line has ended, to be freed; NULL when none does within so many seconds. */
+char *run_read_line(int fd, double seconds);
 void run_stop(pid_t pid);	/* TERM, and KILL when that does not help */
 /* The last line of a file that says something, in a static buffer; "" if none. */
 const char *last_line(const char *path);
@@ -68,6 +70,7 @@ const char *last_line(const char *path);
 /* ---- bench_draft_net.c ---- */
 /* nfvd, the bridge, and a container at each. */
 int net_open(struct ctl_err *err);
+int net_serve_dhcp(enum draft_way way, struct ctl_err *err);
 /* A descriptor of the namespace of the container that is attached this way. */
 int net_host(enum draft_way way);
 /* Make the guest's network, as part of starting it. */
@@ -78,8 +81,9 @@ const char *net_target(const struct draft_guest *g);	/* for its command */
 /* ---- bench_draft_guest.c ---- */
 /* Ask the script what the image is; fills in tech, and *g from it. */
 int guest_describe(struct draft_guest *g, json_t *tech, struct ctl_err *err);
-/* Its command, for this way and memory; also kept in tech. */
-int guest_prepare(struct draft_guest *g, json_t *tech, enum draft_way way, unsigned int memory_mib, struct ctl_err *err);
+/* Its command, for this way and memory; also kept in tech. With send_s the guest sends for so long when it runs. */
+int guest_prepare(struct draft_guest *g, json_t *tech, enum draft_way way, unsigned int memory_mib,
+		  unsigned int send_s, struct ctl_err *err);
 /*
  * Create it and wait until it answers. *sample, unless NULL, gets {way, attach_ms, create_ms, boot_ms,
  * network_ms, total_ms}. It is stopped again when that fails.
@@ -97,7 +101,7 @@ int syn_until_reset(int netns, int console, double limit_s, double *console_at, 
 
 /* ---- bench_draft_measure.c ---- */
 /* Each appends one sample to the array, or fails. The guest runs, but for the last two. */
-int measure_throughput(const struct draft_guest *g, unsigned int seconds, json_t *samples, struct ctl_err *err);
+int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds, json_t *samples, struct ctl_err *err);
 int measure_rtt(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
 int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
 int measure_instantiation(struct draft_guest *g, json_t *tech, enum draft_way way, json_t *samples,

@@ -79,26 +79,29 @@ static int split(struct draft_guest *g, char *text)
 	return g->argv[0] == text ? 0 : -1;
 }
 
-int guest_prepare(struct draft_guest *g, json_t *tech, enum draft_way way, unsigned int memory_mib, struct ctl_err *err)
+int guest_prepare(struct draft_guest *g, json_t *tech, enum draft_way way, unsigned int memory_mib,
+		  unsigned int send_s, struct ctl_err *err)
 {
-	json_t *commands = json_object_get(tech, "commands"), *words = json_array();
+	json_t *commands = json_object_get(tech, "commands"), *words;
 	char *text = NULL;
 
 	g->way = way;
-	if (run_shell(&text, err, "exec '%s' command %s " DRAFT_GUEST_IP "/24 " DRAFT_GUEST_MAC " %u %s %s '%s'", g->script,
-		      sandbox_dir(), memory_mib, draft_way_names[way], net_target(g), g->image ? g->image : ""))
+	if (run_shell(&text, err, "exec '%s' %s %s " DRAFT_GUEST_IP "/24 " DRAFT_GUEST_MAC " %u %s %s '%s' " DRAFT_HOST_IP " %u",
+		      g->script, send_s ? "send" : "command", sandbox_dir(), memory_mib, draft_way_names[way],
+		      net_target(g), g->image ? g->image : "", send_s))
 		return CTL_FAILED;
 	if (split(g, text)) {
 		free(text);
 		return ctl_fail(err, NFV_RPC_E_FAILED, "%s names no command", g->script);
 	}
+	words = json_array();
 	for (char **arg = g->argv; *arg; arg++)
 		json_array_append_new(words, json_string(*arg));
 	if (!commands) {
 		commands = json_object();
 		json_object_set_new(tech, "commands", commands);
 	}
-	json_object_set_new(commands, draft_way_names[way], words);
+	json_object_set_new(commands, send_s ? "send" : draft_way_names[way], words);
 	return CTL_OK;
 }
 

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "bench_draft.h"
 
 #define RTT_SECONDS		2.0
-#define NEED_STEP_MIB		1
 #define NEED_PATIENCE		4	/* times what it takes with plenty of memory */
-#define IPERF2_PORT		5001
+#define IPERF_EXTRA_SECONDS	20
 
 static void endpoints(const struct draft_guest *g, struct endpoint *host, struct endpoint *guest)
 {
@@ -18,18 +18,55 @@ static void endpoints(const struct draft_guest *g, struct endpoint *host, struct
 	*guest = (struct endpoint){ .name = "guest", .kind = EP_ADDRESS, .netns = -1, .addr = DRAFT_GUEST_IP };
 }
 
-/* iperf's own comma-separated line ends with bits per second. */
-static int iperf2(const struct draft_guest *g, unsigned int seconds, bool reverse, double *gbps, struct ctl_err *err)
+/* iperf 2's comma-separated line ends with bits per second. */
+static double csv_gbps(const char *text)
 {
-	char *text = NULL, *comma;
+	const char *comma = text ? strrchr(text, ',') : NULL;
 
-	if (run_shell(&text, err, "exec timeout %u ip netns exec host-%s iperf -c " DRAFT_GUEST_IP " -p %d -t %u -y C%s",
-		      seconds + 15, draft_way_names[g->way], IPERF2_PORT, seconds, reverse ? " -R" : ""))
+	return comma ? strtod(comma + 1, NULL) / 1e9 : 0;
+}
+
+static int iperf2_rx(const struct draft_guest *g, unsigned int seconds, double *gbps, struct ctl_err *err)
+{
+	char *text = NULL;
+
+	if (run_shell(&text, err, "exec timeout %u ip netns exec host-%s iperf -c " DRAFT_GUEST_IP " -t %u -y C",
+		      seconds + IPERF_EXTRA_SECONDS, draft_way_names[g->way], seconds))
 		return CTL_FAILED;
-	comma = strrchr(text, ',');
-	*gbps = comma ? strtod(comma + 1, NULL) / 1e9 : 0;
+	*gbps = csv_gbps(text);
 	free(text);
-	return *gbps > 0 ? CTL_OK : ctl_fail(err, NFV_RPC_E_FAILED, "iperf says nothing about %s", reverse ? "Tx" : "Rx");
+	return *gbps > 0 ? CTL_OK : ctl_fail(err, NFV_RPC_E_FAILED, "iperf to the guest says nothing");
+}
+
+/* A small server of iperf 2 does not send: the guest is started anew, as a client of ours. */
+static int iperf2_tx(struct draft_guest *g, json_t *tech, unsigned int seconds, double *gbps, struct ctl_err *err)
+{
+	char errors[80], *line;
+	char *argv[] = { "ip", "netns", "exec", "host-nfvd", "stdbuf", "-oL", "iperf", "-s", "-y", "C", NULL };
+	pid_t server;
+	int out, rc;
+
+	snprintf(errors, sizeof(errors), "%s/iperf.err", sandbox_dir());
+	server = run_start(argv, &out, errors, err);
+	if (server < 0)
+		return CTL_FAILED;
+	guest_stop(g);
+	rc = guest_prepare(g, tech, WAY_NFVD, g->memory_mib, seconds, err);
+	if (!rc)
+		rc = guest_start(g, NULL, err);
+	if (!rc) {
+		line = run_read_line(out, seconds + IPERF_EXTRA_SECONDS);
+		*gbps = csv_gbps(line);
+		free(line);
+		if (*gbps <= 0)
+			rc = ctl_fail(err, NFV_RPC_E_FAILED, "iperf from the guest: nothing has arrived");
+	}
+	run_stop(server);
+	close(out);
+	guest_stop(g);
+	if (!rc)
+		rc = guest_prepare(g, tech, WAY_NFVD, g->memory_mib, 0, err);
+	return rc ? rc : guest_start(g, NULL, err);
 }
 
 static int iperf3(const struct draft_guest *g, unsigned int seconds, bool to_host, double *gbps, struct ctl_err *err)
@@ -46,16 +83,16 @@ static int iperf3(const struct draft_guest *g, unsigned int seconds, bool to_hos
 	return CTL_OK;
 }
 
-int measure_throughput(const struct draft_guest *g, unsigned int seconds, json_t *samples, struct ctl_err *err)
+int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds, json_t *samples, struct ctl_err *err)
 {
 	double tx = 0, rx = 0;
 	int rc;
 
 	if (!g->iperf)
 		return ctl_fail(err, NFV_RPC_E_FAILED, "there is no iperf in it");
-	rc = g->iperf == 2 ? iperf2(g, seconds, true, &tx, err) : iperf3(g, seconds, true, &tx, err);
+	rc = g->iperf == 2 ? iperf2_rx(g, seconds, &rx, err) : iperf3(g, seconds, false, &rx, err);
 	if (!rc)
-		rc = g->iperf == 2 ? iperf2(g, seconds, false, &rx, err) : iperf3(g, seconds, false, &rx, err);
+		rc = g->iperf == 2 ? iperf2_tx(g, tech, seconds, &tx, err) : iperf3(g, seconds, true, &tx, err);
 	if (!rc)
 		json_array_append_new(samples, json_pack("{sf sf}", "tx_gbps", tx, "rx_gbps", rx));
 	return rc;
@@ -104,7 +141,7 @@ int measure_instantiation(struct draft_guest *g, json_t *tech, enum draft_way wa
 {
 	json_t *sample = json_pack("{ss}", "way", draft_way_names[way]);
 
-	if (guest_prepare(g, tech, way, g->memory_mib, err) || guest_start(g, sample, err)) {
+	if (guest_prepare(g, tech, way, g->memory_mib, 0, err) || guest_start(g, sample, err)) {
 		json_decref(sample);
 		return CTL_FAILED;
 	}
@@ -119,15 +156,15 @@ int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ct
 	double start = now_s(), limit_s = g->limit_s;
 	int rc = CTL_OK;
 
-	if (guest_prepare(g, tech, WAY_NFVD, enough, err) || guest_start(g, NULL, err))
+	if (guest_prepare(g, tech, WAY_NFVD, enough, 0, err) || guest_start(g, NULL, err))
 		return CTL_FAILED;
 	guest_stop(g);
 	g->limit_s = NEED_PATIENCE * (now_s() - start);
-	while (!rc && enough - too_little > NEED_STEP_MIB) {
+	while (!rc && enough - too_little > 1 + enough / 20) {	/* to a MiB, or 5 % */
 		unsigned int middle = (enough + too_little) / 2;
 		struct ctl_err does_not_boot = { 0 };
 
-		rc = guest_prepare(g, tech, WAY_NFVD, middle, err);
+		rc = guest_prepare(g, tech, WAY_NFVD, middle, 0, err);
 		if (!rc && guest_start(g, NULL, &does_not_boot))
 			too_little = middle;
 		else if (!rc)
@@ -136,7 +173,7 @@ int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ct
 	}
 	g->limit_s = limit_s;
 	if (!rc)
-		rc = guest_prepare(g, tech, WAY_NFVD, g->memory_mib, err);
+		rc = guest_prepare(g, tech, WAY_NFVD, g->memory_mib, 0, err);
 	if (!rc)
 		json_array_append_new(samples, json_pack("{si}", "mib", (int)enough));
 	return rc;

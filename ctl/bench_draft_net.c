@@ -86,6 +86,23 @@ static int make_host(enum draft_way way, struct ctl_err *err)
 	return hosts[way] < 0 ? ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", path, strerror(errno)) : CTL_OK;
 }
 
+/* For a guest that nobody told its address. */
+int net_serve_dhcp(enum draft_way way, struct ctl_err *err)
+{
+	char host[32], config[80], errors[96];
+	char *argv[] = { "ip", "netns", "exec", host, "busybox", "udhcpd", "-f", config, NULL };
+	int out;
+
+	snprintf(host, sizeof(host), "host-%s", draft_way_names[way]);
+	snprintf(config, sizeof(config), "%s/dhcp-%s", sandbox_dir(), draft_way_names[way]);
+	snprintf(errors, sizeof(errors), "%s.log", config);
+	if (run_shell(NULL, err, "printf '%%s\n' 'interface eth0' 'start " DRAFT_GUEST_IP "' 'end " DRAFT_GUEST_IP "' "
+		      "'option subnet 255.255.255.0' 'option router " DRAFT_HOST_IP "' 'pidfile %s.pid' "
+		      "'lease_file %s.leases' >%s; : >%s.leases", config, config, config, config))
+		return CTL_FAILED;
+	return run_start(argv, &out, errors, err) < 0 ? CTL_FAILED : CTL_OK;
+}
+
 static int attach(json_t *params, struct ctl_err *err)
 {
 	json_t *port = rpc_call("port.attach", params, err);

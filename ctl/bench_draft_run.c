@@ -40,6 +40,29 @@ static char *read_all(int fd)
 	return buf;
 }
 
+char *run_read_line(int fd, double seconds)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	double deadline = now_s() + seconds;
+	char buf[512];
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (n && len < sizeof(buf) - 1 && now_s() < deadline) {
+		progress_tick();
+		if (poll(&p, 1, 500) <= 0)
+			continue;
+		n = read(fd, buf + len, sizeof(buf) - 1 - len);
+		if (n < 0)
+			break;
+		len += (size_t)n;
+		buf[len] = '\0';
+		if (strchr(buf, '\n'))
+			return strdup(buf);
+	}
+	return NULL;
+}
+
 /* The text from its last line that is not empty on. */
 static char *last_of(char *text)
 {

@@ -27,6 +27,7 @@ bench="$check openvswitch-switch-dpdk"
 kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
 # shellcheck disable=SC2034
 debug="$kernel $kernel_source"
+# shellcheck disable=SC2034
 draft="$demo $kernel_source runc mmdebstrap iperf python3"
 
 die() { echo "setup.sh: $*" >&2; exit 1; }

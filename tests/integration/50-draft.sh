@@ -25,7 +25,14 @@ traces()
 	find /run/netns -mindepth 1
 	wc -l </proc/self/mounts
 }
-nothing_left() { wait_for "[ \$(processes) -le $PROCESSES ]" 5 && [ "$(traces)" = "$TRACES" ] || { ps ax; traces; return 1; }; }
+nothing_left()
+{
+	if ! wait_for "[ \$(processes) -le $PROCESSES ]" 5 || [ "$(traces)" != "$TRACES" ]; then
+		ps ax
+		traces
+		return 1
+	fi
+}
 
 bench() { timeout 100 "$NFVCTL" bench draft --out "$OUT" "$@"; }
 

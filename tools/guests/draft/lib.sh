@@ -9,6 +9,8 @@
 #	TECHNOLOGY command DIR ADDRESS/LENGTH MAC MIB nfvd|bridge TARGET [PATH]
 #		the command that runs it in the foreground, one argument a line, and
 #		ends it on SIGTERM; its console is standard output. DIR is its own.
+#	TECHNOLOGY send ...	the same for a guest whose iperf 2 sends to HOST (its
+#		server cannot send), for SECONDS; both come after PATH
 #		TARGET is a vhost-user socket (nfvd), a tap device (bridge), or a
 #		container's network namespace.
 #
@@ -52,18 +54,19 @@ describe_kvm()
 	done
 }
 
-# qemu_command MAC MIB nfvd|bridge TARGET [ARGUMENT]...
+# qemu_command MACHINE MAC MIB nfvd|bridge TARGET [ARGUMENT]... - MACHINE is one of QEMU's with PCI, or microvm.
 qemu_command()
 {
-	local mac=$1 memory=$2 way=$3 target=$4 accel=(-accel kvm) vectors=
+	local machine=$1 mac=$2 memory=$3 way=$4 target=$5 accel=(-accel kvm) device=virtio-net-pci romfile=,romfile=
 
-	shift 4
+	shift 5
 	if [ "$("$GUESTS/guest" accel)" = tcg ]; then
 		accel=(-accel "tcg,thread=multi")
 		# QEMU 7.2 crashes under TCG when a vhost-user device uses MSI-X.
-		[ "$way" != nfvd ] || vectors=,vectors=0
+		[ "$way" != nfvd ] || romfile+=,vectors=0
 	fi
-	printf '%s\n' qemu-system-x86_64 -M q35 "${accel[@]}" -cpu max -smp 1 -m "$memory" \
+	[ "$machine" != microvm ] || device=virtio-net-device romfile=
+	printf '%s\n' qemu-system-x86_64 -M "$machine" "${accel[@]}" -cpu max -smp 1 -m "$memory" \
 		-nodefaults -no-user-config -display none -no-reboot -serial stdio
 	if [ "$way" = nfvd ]; then
 		printf '%s\n' -object "memory-backend-memfd,id=mem,size=${memory}M,share=on" -machine memory-backend=mem \
@@ -71,5 +74,5 @@ qemu_command()
 	else
 		printf '%s\n' -netdev "tap,id=net,ifname=$target,script=no,downscript=no"
 	fi
-	printf '%s\n' -device "virtio-net-pci,netdev=net,mac=$mac,romfile=$vectors" "$@"
+	printf '%s\n' -device "$device,netdev=net,mac=$mac$romfile" "$@"
 }
