@@ -130,8 +130,8 @@ int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err)
 	}
 	created = now_s();
 	if (syn_until_reset(net_host(g->way), g->console, g->limit_s, &console_at, &reset_at, err)) {
-		guest_stop(g);
 		said = last_line(g->errors);
+		guest_stop(g);
 		snprintf(reason, sizeof(reason), "%s", err->text);
 		return ctl_fail(err, NFV_RPC_E_FAILED, "%s%s%s", reason, said[0] ? ": " : "", said);
 	}
