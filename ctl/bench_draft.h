@@ -43,7 +43,7 @@ struct draft_guest {
 	char **argv;			/* what runs it; ends with a NULL */
 	pid_t pid;			/* 0: not running */
 	int console;
-	char errors[64];		/* file with its standard error */
+	char errors[PATH_MAX];		/* file with its standard error */
 };
 
 /* ---- bench_draft_sandbox.c ---- */

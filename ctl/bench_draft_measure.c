@@ -41,7 +41,7 @@ static int iperf2_rx(const struct draft_guest *g, unsigned int seconds, double *
 /* A small server of iperf 2 does not send: the guest is started anew, as a client of ours. */
 static int iperf2_tx(struct draft_guest *g, json_t *tech, unsigned int seconds, double *gbps, struct ctl_err *err)
 {
-	char errors[80], *line;
+	char errors[PATH_MAX], *line;
 	char *argv[] = { "ip", "netns", "exec", "host-nfvd", "stdbuf", "-oL", "iperf", "-s", "-y", "C", NULL };
 	pid_t server;
 	int out, rc;

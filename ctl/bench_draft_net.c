@@ -21,7 +21,7 @@
 
 const char *const draft_way_names[WAYS] = { "nfvd", "bridge" };
 static int hosts[WAYS] = { -1, -1 };
-static char state_dir[64], socket_path[80];
+static char state_dir[PATH_MAX], socket_path[PATH_MAX + 16];
 
 int net_host(enum draft_way way)
 {
@@ -48,7 +48,7 @@ static const char *find_nfvd(void)
 
 static int start_nfvd(struct ctl_err *err)
 {
-	char errors[64], *argv[] = { (char *)find_nfvd(), "--state-dir", (char *)ctl_state_dir, NULL };
+	char errors[PATH_MAX], *argv[] = { (char *)find_nfvd(), "--state-dir", (char *)ctl_state_dir, NULL };
 	double deadline = now_s() + NFVD_SECONDS;
 	struct timespec pause = { 0, 20000000 };
 	json_t *info = NULL;
@@ -89,7 +89,7 @@ static int make_host(enum draft_way way, struct ctl_err *err)
 /* For a guest that nobody told its address. */
 int net_serve_dhcp(enum draft_way way, struct ctl_err *err)
 {
-	char host[32], config[80], errors[96];
+	char host[32], config[PATH_MAX], errors[PATH_MAX + 8];
 	char *argv[] = { "ip", "netns", "exec", host, "busybox", "udhcpd", "-f", config, NULL };
 	int out;
 

@@ -96,8 +96,10 @@ void result_describe_host(json_t *result)
 /* Whoever ends us meanwhile leaves the one of before. */
 int result_save(json_t *result, struct ctl_err *err)
 {
-	if (bench_save(result, DRAFT_RESULT ".new", err))
+	if (bench_save(result, DRAFT_RESULT ".new", err)) {
+		unlink(DRAFT_RESULT ".new");
 		return CTL_FAILED;
+	}
 	if (rename(DRAFT_RESULT ".new", DRAFT_RESULT))
 		return ctl_fail(err, NFV_RPC_E_FAILED, "cannot write " DRAFT_RESULT ": %s", strerror(errno));
 	return CTL_OK;

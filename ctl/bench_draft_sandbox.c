@@ -23,7 +23,7 @@
 
 #define NETNS_DIR	"/run/netns"
 
-static char dir[48];		/* its name is also the control group's */
+static char dir[PATH_MAX];	/* its name is also the control group's */
 static bool made_netns_dir;
 static volatile sig_atomic_t interrupted;
 static volatile pid_t worker;
@@ -31,6 +31,13 @@ static volatile pid_t worker;
 const char *sandbox_dir(void)
 {
 	return dir;
+}
+
+static const char *temporary(void)
+{
+	const char *path = getenv("TMPDIR");
+
+	return path && path[0] == '/' ? path : "/tmp";
 }
 
 static void interrupt(int sig)
@@ -59,9 +66,11 @@ static void remove_run(const char *path)
 /* Each run holds a lock on its folder. */
 static void remove_stale_runs(void)
 {
+	char pattern[PATH_MAX];
 	glob_t g;
 
-	if (glob("/tmp/nfv-draft.*", 0, NULL, &g))
+	snprintf(pattern, sizeof(pattern), "%s/nfv-draft.*", temporary());
+	if (glob(pattern, 0, NULL, &g))
 		return;
 	for (size_t i = 0; i < g.gl_pathc; i++) {
 		int fd = open(g.gl_pathv[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -78,7 +87,7 @@ static int make_dir(void)
 {
 	int fd;
 
-	snprintf(dir, sizeof(dir), "/tmp/nfv-draft.XXXXXX");
+	snprintf(dir, sizeof(dir), "%s/nfv-draft.XXXXXX", temporary());
 	if (!mkdtemp(dir))
 		return -1;
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);	/* until we end */

@@ -18,6 +18,7 @@
 #define INTERVAL_S	0.001
 #define CLOSED_PORT	9	/* discard; nobody serves it */
 #define SOURCE_PORT	40000
+#define SAID_MAX	160	/* bytes of the guest's last words that are told */
 
 struct pseudo_header {
 	uint32_t saddr, daddr;
@@ -79,23 +80,29 @@ static bool got_reset(int fd)
 	return false;
 }
 
-/* Returns false when the console has been closed: the guest has ended. */
-static bool read_console(int console, double *at)
+/* Returns false when the console has been closed: the guest has ended. *said gets the last line that is not empty. */
+static bool read_console(int console, double *at, char said[SAID_MAX])
 {
-	char buf[4096];
-	ssize_t n = read(console, buf, sizeof(buf));
+	char buf[4096], *save, *line;
+	ssize_t n = read(console, buf, sizeof(buf) - 1);
 
-	if (n > 0 && !*at)
+	if (n <= 0)
+		return n < 0;
+	if (!(*at > 0))
 		*at = now_s();
-	return n != 0;
+	buf[n] = '\0';
+	for (char *text = buf; (line = strtok_r(text, "\r\n", &save)); text = NULL)
+		snprintf(said, SAID_MAX, "%s", line);
+	return true;
 }
 
-static int too_late(double console_at, double reset_at, double limit_s, struct ctl_err *err)
+static int too_late(double console_at, double reset_at, double limit_s, const char *said, struct ctl_err *err)
 {
 	if (reset_at > 0)
 		return ctl_fail(err, NFV_RPC_E_FAILED, "nothing on its console within %.0f s, though its network answers", limit_s);
 	if (console_at > 0)
-		return ctl_fail(err, NFV_RPC_E_FAILED, "boots, but its network does not answer within %.0f s", limit_s);
+		return ctl_fail(err, NFV_RPC_E_FAILED, "boots, but its network does not answer within %.0f s; its console: %s",
+				limit_s, said);
 	return ctl_fail(err, NFV_RPC_E_FAILED, "does not boot: nothing on its console and no answer within %.0f s", limit_s);
 }
 
@@ -103,6 +110,7 @@ int syn_until_reset(int netns, int console, double limit_s, double *console_at, 
 {
 	struct pollfd fds[] = { { .fd = open_socket(netns), .events = POLLIN }, { .fd = console, .events = POLLIN } };
 	double start = now_s(), next = start;
+	char said[SAID_MAX] = "";
 	uint32_t seq = 1;
 	int rc = CTL_OK;
 
@@ -113,7 +121,7 @@ int syn_until_reset(int netns, int console, double limit_s, double *console_at, 
 		double now = now_s();
 
 		if (now - start > limit_s)
-			rc = too_late(*console_at, *reset_at, limit_s, err);
+			rc = too_late(*console_at, *reset_at, limit_s, said, err);
 		if (now >= next) {
 			struct tcphdr syn = make_syn(seq++);
 
@@ -126,8 +134,8 @@ int syn_until_reset(int netns, int console, double limit_s, double *console_at, 
 		poll(fds, 2, 1);
 		if ((fds[0].revents & POLLIN) && got_reset(fds[0].fd) && !(*reset_at > 0))
 			*reset_at = now_s();
-		if (fds[1].revents && !read_console(console, console_at))
-			rc = ctl_fail(err, NFV_RPC_E_FAILED, "ends instead of running");
+		if (fds[1].revents && !read_console(console, console_at, said))
+			rc = ctl_fail(err, NFV_RPC_E_FAILED, "ends instead of running%s%s", said[0] ? ": " : "", said);
 	}
 	close(fds[0].fd);
 	return rc;

@@ -20,7 +20,7 @@ case $(uname -r) in
 esac
 # The module in machines; their kernels are fetched, not installed.
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
-check="$kernel user-mode-linux
+check="$kernel user-mode-linux runc mmdebstrap iperf
 	cppcheck clang-tidy-14 clang-format-14"
 # shellcheck disable=SC2034 # all are used by name
 bench="$check openvswitch-switch-dpdk"

@@ -21,7 +21,7 @@ processes() { find /proc -maxdepth 1 -name '[0-9]*' | wc -l; }
 traces()
 {
 	ip -o link | cut -d : -f 2
-	find /tmp /sys/fs/cgroup/ -maxdepth 2 -name 'nfv-draft*'
+	find "$TMPDIR" /sys/fs/cgroup/ -maxdepth 2 -name 'nfv-draft*'
 	find /run/netns -mindepth 1
 	wc -l </proc/self/mounts
 }
@@ -34,7 +34,7 @@ nothing_left()
 	fi
 }
 
-bench() { timeout 100 "$NFVCTL" bench draft --out "$OUT" "$@"; }
+bench() { timeout 300 "$NFVCTL" bench draft --out "$OUT" "$@"; }
 
 # query EXPRESSION: true of the result r, its technologies t and tables.
 query()
@@ -165,7 +165,8 @@ interrupted()
 	check "interrupted: nothing is left, again" nothing_left
 }
 
-mkdir -p "$OUT"
+export TMPDIR=$WORK/tmp
+mkdir -p "$OUT" "$TMPDIR"
 PROCESSES=$(processes) TRACES=$(traces)
 measured
 guests_that_do_not_run
