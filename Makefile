@@ -11,7 +11,7 @@ SHELL	:= /bin/bash -o pipefail
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-kernel check-kernel-debug check-xen bench bench-kernel lint install install-dkms clean help
+.PHONY: all build module demo check check-kernel check-kernel-debug check-xen bench bench-kernel bench-draft lint install install-dkms clean help
 
 all: build
 
@@ -22,7 +22,7 @@ $(BUILD)/build.ninja: | setup-build
 	@$(MESON) setup $(BUILD) --prefix=$(prefix) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
 	@mv $(BUILD).log $(BUILD)/meson-setup.log
 
-SETUPS := $(addprefix setup-,build module demo kernel debug check bench)
+SETUPS := $(addprefix setup-,build module demo kernel debug check bench draft)
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@tools/setup.sh $*
@@ -52,6 +52,10 @@ check-kernel-debug: setup-debug build
 
 bench-kernel: setup-kernel build
 	@tests/bench/kernel.sh $(ARGS)
+
+# ARGS="--only container,tinyx.kvm --runs 20"
+bench-draft: setup-draft build
+	@$(BUILD)/ctl/nfvctl bench draft --out $(BUILD)/bench-draft $(ARGS)
 
 bench: setup-bench build
 	@tests/bench/run $(ARGS)
@@ -87,6 +91,7 @@ help:
 	@echo 'make check-xen  nfv.ko and Xen guests, on a Xen in QEMU; not part of check yet'
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
+	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host'
 	@echo 'make lint       static analysis, format, include rules'
 	@echo 'make install    into $(prefix); prefix=DIR, DESTDIR=DIR'
 	@echo 'make clean      remove $(BUILD)/'

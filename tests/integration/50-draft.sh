@@ -88,7 +88,7 @@ one_technology()
 	check "$1: round trips" query "all(0 < s['min'] <= s['avg'] <= s['max'] for s in t['$1']['samples']['rtt'])"
 	check "$1: memory" query "t['$1']['samples']['memory'][0]['mb'] > 0"
 	check "$1: image" query "all(f['bytes'] > 0 and len(f['sha256']) == 64 for f in t['$1']['image']['files'])"
-	check "$1: commands" query "sorted(t['$1']['commands']) == ['bridge', 'nfvd']"
+	check "$1: commands" query "{'bridge', 'nfvd'} <= set(t['$1']['commands'])"
 	check "$1: an emulated time has no ratio" query \
 		"not (t['$1']['emulated'] and 'published_ms_ratio' in row('instantiation', '$1'))"
 }

@@ -54,7 +54,7 @@ describe_kvm()
 	done
 }
 
-# qemu_command MACHINE MAC MIB nfvd|bridge TARGET [ARGUMENT]... - MACHINE is one of QEMU's with PCI, or microvm.
+# qemu_command MACHINE MAC MIB nfvd|bridge TARGET [ARGUMENT]... - MACHINE is one of QEMU's, q35 or microvm.
 qemu_command()
 {
 	local machine=$1 mac=$2 memory=$3 way=$4 target=$5 accel=(-accel kvm) device=virtio-net-pci romfile=,romfile=
@@ -65,7 +65,9 @@ qemu_command()
 		# QEMU 7.2 crashes under TCG when a vhost-user device uses MSI-X.
 		[ "$way" != nfvd ] || romfile+=,vectors=0
 	fi
-	[ "$machine" != microvm ] || device=virtio-net-device romfile=
+	case $machine in
+	microvm*) device=virtio-net-device romfile= ;;
+	esac
 	printf '%s\n' qemu-system-x86_64 -M "$machine" "${accel[@]}" -cpu max -smp 1 -m "$memory" \
 		-nodefaults -no-user-config -display none -no-reboot -serial stdio
 	if [ "$way" = nfvd ]; then
