@@ -26,6 +26,7 @@ const struct draft_row draft_rows[] = {
 	{ NULL, NULL, 0, 0, 0, 0, 0, 0 }
 };
 
+/* In the order of the tables. */
 enum { INSTANTIATION, THROUGHPUT, RTT, IMAGE, MEMORY, MEASURES };
 static const char *const measure_names[] = { "instantiation", "throughput", "rtt", "image", "memory", NULL };
 
@@ -66,6 +67,25 @@ static const char *measure_name(size_t i)
 	return measure_names[i];
 }
 
+static size_t find(const char *(*name)(size_t), const char *word, size_t len)
+{
+	size_t i = 0;
+
+	while (name(i) && (strncmp(name(i), word, len) || name(i)[len]))
+		i++;
+	return i;
+}
+
+static int unknown(const char *(*name)(size_t), const char *word, struct ctl_err *err)
+{
+	char names[256] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; name(i) && n < sizeof(names); i++)
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "", name(i));
+	return ctl_usage(err, "'%s' is none of %s", word, names);
+}
+
 /* Mark what a list of words, separated by commas, names; all when there is no list. */
 static int select_words(bool *chosen, const char *(*name)(size_t), const char *list, struct ctl_err *err)
 {
@@ -76,12 +96,28 @@ static int select_words(bool *chosen, const char *(*name)(size_t), const char *l
 	for (i = 0; name(i); i++)
 		chosen[i] = !list;
 	for (char *at = words; !rc && (word = strtok_r(at, ",", &save)); at = NULL) {
-		for (i = 0; name(i) && strcmp(name(i), word); i++)
-			;
+		i = find(name, word, strlen(word));
 		if (name(i))
 			chosen[i] = true;
 		else
-			rc = ctl_usage(err, "there is no '%s' here; the first is '%s'", word, name(0));
+			rc = unknown(name, word, err);
+	}
+	free(words);
+	return rc;
+}
+
+/* NAME=PATH,...; the paths end up between quotes. */
+static int check_images(json_t *options, struct ctl_err *err)
+{
+	const char *list = json_string_value(json_object_get(options, "--image"));
+	char *words = strdup(list ? list : ""), *save, *word;
+	int rc = CTL_OK;
+
+	for (char *at = words; !rc && (word = strtok_r(at, ",", &save)); at = NULL) {
+		if (!strchr(word, '=') || strchr(word, '\''))
+			rc = ctl_usage(err, "'--image' takes NAME=PATH, not '%s'", word);
+		else if (!row_name(find(row_name, word, strcspn(word, "="))))
+			rc = unknown(row_name, word, err);
 	}
 	free(words);
 	return rc;
@@ -283,6 +319,7 @@ static int measure_all(struct bench *b, struct ctl_err *err)
 static int run(struct bench *b, struct ctl_err *err)
 {
 	int rc = b->n ? net_open(err) : CTL_OK;
+	struct ctl_err no_page = { 0 };
 
 	for (int way = 0; !rc && json_object_get(b->options, "--image") && way < WAYS; way++)
 		rc = net_serve_dhcp((enum draft_way)way, err);
@@ -298,10 +335,12 @@ static int run(struct bench *b, struct ctl_err *err)
 	tables_make(b->result);
 	json_object_set_new(b->result, "complete", json_true());
 	rc = result_save(b->result, err);
-	if (!rc)
-		rc = run_shell(NULL, err, "exec python3 '%s/draft/report.py' " DRAFT_RESULT " report.html", guests_dir());
-	tables_print(b->result);
-	return rc;
+	if (rc)
+		return rc;
+	if (run_shell(NULL, &no_page, "exec python3 '%s/draft/report.py' " DRAFT_RESULT " report.html", guests_dir()))
+		fprintf(stderr, "nfvctl: no report.html: %s\n", no_page.text);
+	tables_print(b->result, b->measures);
+	return CTL_OK;
 }
 
 /* Everything is written to the working directory. */
@@ -325,6 +364,8 @@ static int open_bench(struct bench *b, int argc, char **argv, struct ctl_err *er
 	if (!rc)
 		rc = select_words(b->measures, measure_name,
 				  json_string_value(json_object_get(b->options, "--measure")), err);
+	if (!rc)
+		rc = check_images(b->options, err);
 	if (!rc && geteuid()) {
 		rc = ctl_fail(err, NFV_RPC_E_DENIED, "needs root, to make namespaces");
 		ctl_hint(err, "sudo nfvctl bench draft");

@@ -121,6 +121,6 @@ json_t *result_samples(json_t *tech, const char *measure);
 
 /* ---- bench_draft_tables.c ---- */
 void tables_make(json_t *result);	/* its "tables", from its samples */
-void tables_print(json_t *result);
+void tables_print(json_t *result, const bool *shown);	/* by measure, in the order of the tables */
 
 #endif

@@ -50,6 +50,9 @@ int guest_describe(struct draft_guest *g, json_t *tech, struct ctl_err *err)
 	for (char *at = text; (line = strtok_r(at, "\n", &save)); at = NULL)
 		describe_line(g, image, line);
 	free(text);
+	/* An interrupted run had another one. */
+	if (!json_equal(json_object_get(tech, "image"), image))
+		json_object_del(tech, "samples");
 	json_object_set_new(tech, "image", image);
 	json_object_set_new(tech, "emulated", json_boolean(g->emulated));
 	json_object_set_new(tech, "memory_mib", json_integer(g->memory_mib));
@@ -86,7 +89,7 @@ int guest_prepare(struct draft_guest *g, json_t *tech, enum draft_way way, unsig
 	char *text = NULL;
 
 	g->way = way;
-	if (run_shell(&text, err, "exec '%s' %s %s " DRAFT_GUEST_IP "/24 " DRAFT_GUEST_MAC " %u %s %s '%s' " DRAFT_HOST_IP " %u",
+	if (run_shell(&text, err, "exec '%s' %s '%s' " DRAFT_GUEST_IP "/24 " DRAFT_GUEST_MAC " %u %s '%s' '%s' " DRAFT_HOST_IP " %u",
 		      g->script, send_s ? "send" : "command", sandbox_dir(), memory_mib, draft_way_names[way],
 		      net_target(g), g->image ? g->image : "", send_s))
 		return CTL_FAILED;

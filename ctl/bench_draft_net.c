@@ -98,7 +98,7 @@ int net_serve_dhcp(enum draft_way way, struct ctl_err *err)
 	snprintf(errors, sizeof(errors), "%s.log", config);
 	if (run_shell(NULL, err, "printf '%%s\n' 'interface eth0' 'start " DRAFT_GUEST_IP "' 'end " DRAFT_GUEST_IP "' "
 		      "'option subnet 255.255.255.0' 'option router " DRAFT_HOST_IP "' 'pidfile %s.pid' "
-		      "'lease_file %s.leases' >%s; : >%s.leases", config, config, config, config))
+		      "'lease_file %s.leases' >'%s'; : >'%s.leases'", config, config, config, config))
 		return CTL_FAILED;
 	return run_start(argv, &out, errors, err) < 0 ? CTL_FAILED : CTL_OK;
 }

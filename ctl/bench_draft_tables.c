@@ -192,14 +192,19 @@ void tables_make(json_t *result)
 	json_object_set_new(result, "tables", all);
 }
 
-void tables_print(json_t *result)
+void tables_print(json_t *result, const bool *shown)
 {
+	const char *gap = "";
+
 	if (ctl_json) {
 		out_json(result);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-		printf("%s%s\n\n", i ? "\n" : "", tables[i].title);
+		if (!shown[i])
+			continue;
+		printf("%s%s\n\n", gap, tables[i].title);
 		out_table(json_object_get(result, "tables"), tables[i].measure, tables[i].columns, "");
+		gap = "\n";
 	}
 }

@@ -138,6 +138,18 @@ wrong_images()
 	check "draft: says so" note unikernel.osv.kvm "no image $WORK/nowhere: No such file"
 	check_fails "draft: no such technology" bench --only tinyx
 	check_fails "draft: no such measure" bench --measure speed
+	check_fails "draft: no such technology to have an image" bench --image "osv=$WORK/no-kernel"
+}
+
+json_only() { bench -j --only unikernel.osv.kvm 2>/dev/null | python3 -c 'import json, sys; json.load(sys.stdin)["tables"]["rtt"]'; }
+
+disk_full()
+{
+	mkdir "$WORK/full"
+	mount -t tmpfs -o size=4k tmpfs "$WORK/full"
+	"$NFVCTL" bench draft --out "$WORK/full" --only unikernel.osv.kvm,standardvm.xen,tinyx.xen >"$WORK/full.log" 2>&1
+	check "draft: no space on the disk" grep 'cannot write result.json.*No space left' "$WORK/full.log"
+	umount "$WORK/full"
 }
 
 # --- interrupted ----------------------------------------------------------------------
@@ -171,5 +183,7 @@ PROCESSES=$(processes) TRACES=$(traces)
 measured
 guests_that_do_not_run
 wrong_images
+check "draft: -j prints one JSON object" json_only
+disk_full
 [ ! -e /usr/sbin/runc ] || interrupted
 finish

@@ -58,6 +58,7 @@ describe_kvm()
 qemu_command()
 {
 	local machine=$1 mac=$2 memory=$3 way=$4 target=$5 accel=(-accel kvm) device=virtio-net-pci romfile=,romfile=
+	local vhost=
 
 	shift 5
 	if [ "$("$GUESTS/guest" accel)" = tcg ]; then
@@ -74,7 +75,8 @@ qemu_command()
 		printf '%s\n' -object "memory-backend-memfd,id=mem,size=${memory}M,share=on" -machine memory-backend=mem \
 			-chardev "socket,id=net,path=$target,reconnect=1" -netdev vhost-user,id=net,chardev=net
 	else
-		printf '%s\n' -netdev "tap,id=net,ifname=$target,script=no,downscript=no"
+		[ ! -w /dev/vhost-net ] || vhost=,vhost=on
+		printf '%s\n' -netdev "tap,id=net,ifname=$target,script=no,downscript=no$vhost"
 	fi
 	printf '%s\n' -device "$device,netdev=net,mac=$mac$romfile" "$@"
 }
