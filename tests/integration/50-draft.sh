@@ -158,7 +158,7 @@ samples() { query "len(t['container']['samples']['instantiation']) >= $1"; }
 
 interrupted()
 {
-	local pid status=0 args=(bench draft --out "$OUT" --only container --measure instantiation --runs 6)
+	local pid status=0 args=(bench draft --out "$OUT" --only container --measure instantiation --runs 4)
 
 	rm -f "$OUT/result.json"
 	"$NFVCTL" "${args[@]}" >"$WORK/interrupted.log" 2>&1 &
@@ -168,11 +168,11 @@ interrupted()
 	wait $pid || status=$?
 	check "interrupted: it says that it was not finished" [ $status = 1 ]
 	check "interrupted: nothing is left" nothing_left
-	check "interrupted: the samples are kept" query "not r['complete'] and len(t['container']['samples']['instantiation']) < 12"
+	check "interrupted: the samples are kept" query "not r['complete'] and len(t['container']['samples']['instantiation']) < 8"
 	cp "$OUT/result.json" "$WORK/before.json"
 	check_fails "interrupted: not mixed with another" bench --only container --runs 3
 	check "interrupted: goes on" timeout 60 "$NFVCTL" "${args[@]}"
-	check "interrupted: from where it was" query "r['complete'] and len(t['container']['samples']['instantiation']) == 12 and
+	check "interrupted: from where it was" query "r['complete'] and len(t['container']['samples']['instantiation']) == 8 and
 		t['container']['samples']['instantiation'][:2] == samples('$WORK/before.json', 'container', 'instantiation')[:2]"
 	check "interrupted: nothing is left, again" nothing_left
 }
