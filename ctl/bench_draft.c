@@ -10,7 +10,6 @@
 #include <unistd.h>
 #include "bench_draft.h"
 
-#define ROWS_MAX	16
 #define RUNS		5
 #define NOT_XEN		"not on a Xen host"
 
@@ -26,9 +25,7 @@ const struct draft_row draft_rows[] = {
 	{ NULL, NULL, 0, 0, 0, 0, 0, 0 }
 };
 
-/* In the order of the tables. */
-enum { INSTANTIATION, THROUGHPUT, RTT, IMAGE, MEMORY, MEASURES };
-static const char *const measure_names[] = { "instantiation", "throughput", "rtt", "image", "memory", NULL };
+const char *const draft_measures[] = { "instantiation", "throughput", "rtt", "image", "memory", NULL };
 
 static const struct ctl_arg draft_args[] = {
 	{ "--only", ARG_STRING, false, 0, 0, NULL },
@@ -40,23 +37,6 @@ static const struct ctl_arg draft_args[] = {
 	{ .key = NULL }
 };
 
-/* What is measured of one technology that can run here. */
-struct subject {
-	const struct draft_row *row;
-	struct draft_guest guest;
-	json_t *tech;		/* borrowed from the result */
-	char script[PATH_MAX], image[PATH_MAX];
-};
-
-struct bench {
-	json_t *options, *result;
-	bool rows[ROWS_MAX], measures[MEASURES];
-	size_t runs;
-	unsigned int seconds;
-	struct subject subjects[ROWS_MAX];
-	size_t n;
-};
-
 static const char *row_name(size_t i)
 {
 	return draft_rows[i].name;
@@ -64,7 +44,7 @@ static const char *row_name(size_t i)
 
 static const char *measure_name(size_t i)
 {
-	return measure_names[i];
+	return draft_measures[i];
 }
 
 static size_t find(const char *(*name)(size_t), const char *word, size_t len)
@@ -142,17 +122,6 @@ static int find_image(json_t *options, const char *name, char path[PATH_MAX])
 	return rc;
 }
 
-static void set_error(json_t *tech, const char *measure, const struct ctl_err *err)
-{
-	json_t *errors = json_object_get(tech, "errors"), *text = json_string(err->text);
-
-	if (!errors) {
-		errors = json_object();
-		json_object_set_new(tech, "errors", errors);
-	}
-	json_object_set_new(errors, measure, text ? text : json_string("failed"));
-}
-
 static const char *guests_dir(void)
 {
 	const char *dir = getenv("NFV_GUESTS");
@@ -161,7 +130,7 @@ static const char *guests_dir(void)
 }
 
 /* Returns why the technology cannot run, or NULL. */
-static const char *find_script(struct bench *b, struct subject *s, struct ctl_err *err)
+static const char *find_script(struct draft_bench *b, struct draft_subject *s, struct ctl_err *err)
 {
 	int rc = find_image(b->options, s->row->name, s->image);
 
@@ -179,16 +148,16 @@ static const char *find_script(struct bench *b, struct subject *s, struct ctl_er
 }
 
 /* Those that can run here. Building an image may take minutes, and needs the host's network. */
-static void find_subjects(struct bench *b)
+static void find_subjects(struct draft_bench *b)
 {
 	for (size_t i = 0; draft_rows[i].name; i++) {
-		struct subject *s = &b->subjects[b->n];
+		struct draft_subject *s = &b->subjects[b->n];
 		struct ctl_err err = { 0 };
 		const char *reason;
 
 		if (!b->rows[i])
 			continue;
-		*s = (struct subject){ .row = &draft_rows[i], .tech = result_tech(b->result, draft_rows[i].name) };
+		*s = (struct draft_subject){ .row = &draft_rows[i], .tech = result_tech(b->result, draft_rows[i].name) };
 		reason = find_script(b, s, &err);
 		s->guest.script = s->script;
 		s->guest.image = s->image[0] ? s->image : NULL;
@@ -202,121 +171,8 @@ static void find_subjects(struct bench *b)
 	}
 }
 
-static size_t samples_of(json_t *samples, const char *way)
-{
-	json_t *sample;
-	size_t i, n = 0;
-
-	json_array_foreach(samples, i, sample) {
-		const char *its_way = json_string_value(json_object_get(sample, "way"));
-
-		n += !way || (its_way && !strcmp(way, its_way));
-	}
-	return n;
-}
-
-/* One round: each technology, each way. What failed once is not tried again. */
-static int instantiate(struct bench *b, size_t run, struct ctl_err *err)
-{
-	for (size_t i = 0; i < b->n; i++) {
-		struct subject *s = &b->subjects[i];
-		json_t *samples = result_samples(s->tech, "instantiation");
-
-		for (int way = 0; way < WAYS; way++) {
-			struct ctl_err failed = { 0 };
-
-			progress_step("%s: instantiation %zu, %s", s->row->name, run + 1, draft_way_names[way]);
-			if (samples_of(samples, draft_way_names[way]) > run ||
-			    json_object_get(json_object_get(s->tech, "errors"), "instantiation"))
-				continue;
-			if (measure_instantiation(&s->guest, s->tech, (enum draft_way)way, samples, &failed))
-				set_error(s->tech, "instantiation", &failed);
-			if (result_save(b->result, err))
-				return CTL_FAILED;
-		}
-	}
-	return CTL_OK;
-}
-
-/* As many samples as are still missing, from a guest that runs. */
-static int sample(struct bench *b, struct subject *s, int measure, struct ctl_err *err)
-{
-	json_t *samples = result_samples(s->tech, measure_names[measure]);
-	struct ctl_err failed = { 0 };
-	int rc = CTL_OK;
-
-	while (!rc && b->measures[measure] && json_array_size(samples) < b->runs) {
-		if (measure == THROUGHPUT)
-			rc = measure_throughput(&s->guest, s->tech, b->seconds, samples, &failed);
-		else if (measure == RTT)
-			rc = measure_rtt(&s->guest, samples, &failed);
-		else
-			rc = measure_memory(&s->guest, samples, &failed);
-		if (rc)
-			set_error(s->tech, measure_names[measure], &failed);
-		if (result_save(b->result, err))
-			return CTL_FAILED;
-	}
-	return CTL_OK;
-}
-
-static bool wanting(const struct bench *b, json_t *tech, int measure)
-{
-	return b->measures[measure] && json_array_size(result_samples(tech, measure_names[measure])) < b->runs;
-}
-
-/* Memory first: before traffic has made it grow. */
-static int measure_running(struct bench *b, struct subject *s, struct ctl_err *err)
-{
-	static const int order[] = { MEMORY, RTT, THROUGHPUT };
-	struct ctl_err failed = { 0 };
-	int rc = CTL_OK;
-
-	if (!wanting(b, s->tech, MEMORY) && !wanting(b, s->tech, RTT) && !wanting(b, s->tech, THROUGHPUT))
-		return CTL_OK;
-	if (guest_prepare(&s->guest, s->tech, WAY_NFVD, s->guest.memory_mib, 0, &failed) ||
-	    guest_start(&s->guest, NULL, &failed)) {
-		for (size_t i = 0; i < 3; i++)
-			if (b->measures[order[i]])
-				set_error(s->tech, measure_names[order[i]], &failed);
-		return result_save(b->result, err);
-	}
-	for (size_t i = 0; !rc && i < 3; i++)
-		rc = sample(b, s, order[i], err);
-	guest_stop(&s->guest);
-	return rc;
-}
-
-static int measure_least(struct bench *b, struct subject *s, struct ctl_err *err)
-{
-	json_t *samples = result_samples(s->tech, "need");
-	struct ctl_err failed = { 0 };
-
-	if (!b->measures[MEMORY] || s->guest.container || json_array_size(samples))
-		return CTL_OK;
-	if (measure_need(&s->guest, s->tech, samples, &failed))
-		set_error(s->tech, "memory", &failed);
-	return result_save(b->result, err);
-}
-
-static int measure_all(struct bench *b, struct ctl_err *err)
-{
-	int rc = CTL_OK;
-
-	for (size_t run = 0; !rc && b->measures[INSTANTIATION] && run < b->runs; run++)
-		rc = instantiate(b, run, err);
-	for (size_t i = 0; !rc && i < b->n; i++) {
-		progress_step("%s: memory, round trip, throughput", b->subjects[i].row->name);
-		rc = measure_running(b, &b->subjects[i], err);
-		progress_step("%s: the memory it needs", b->subjects[i].row->name);
-		if (!rc)
-			rc = measure_least(b, &b->subjects[i], err);
-	}
-	return rc;
-}
-
 /* In the sandbox. */
-static int run(struct bench *b, struct ctl_err *err)
+static int run(struct draft_bench *b, struct ctl_err *err)
 {
 	int rc = b->n ? net_open(err) : CTL_OK;
 	struct ctl_err no_page = { 0 };
@@ -325,9 +181,7 @@ static int run(struct bench *b, struct ctl_err *err)
 		rc = net_serve_dhcp((enum draft_way)way, err);
 	if (rc)
 		return rc;
-	progress_start((unsigned int)(b->n * (2 + (b->measures[INSTANTIATION] ? b->runs * WAYS : 0))));
-	rc = measure_all(b, err);
-	progress_end();
+	rc = rounds_run(b, err);
 	for (size_t i = 0; i < b->n; i++)
 		guest_free(&b->subjects[i].guest);
 	if (rc)
@@ -354,7 +208,7 @@ static int enter_out(json_t *options, struct ctl_err *err)
 	return CTL_OK;
 }
 
-static int open_bench(struct bench *b, int argc, char **argv, struct ctl_err *err)
+static int open_bench(struct draft_bench *b, int argc, char **argv, struct ctl_err *err)
 {
 	json_t *runs, *seconds;
 	int rc = args_parse(argc, argv, draft_args, b->options, err);
@@ -389,7 +243,7 @@ static int open_bench(struct bench *b, int argc, char **argv, struct ctl_err *er
 
 int cmd_bench_draft(int argc, char **argv, struct ctl_err *err)
 {
-	struct bench *b = calloc(1, sizeof(*b));
+	struct draft_bench *b = calloc(1, sizeof(*b));
 	pid_t worker;
 	int rc;
 

@@ -33,6 +33,10 @@ struct draft_row {
 };
 extern const struct draft_row draft_rows[];	/* ends with a NULL name */
 
+/* In the order of the tables. */
+enum draft_measure { INSTANTIATION, THROUGHPUT, RTT, IMAGE, MEMORY, MEASURES };
+extern const char *const draft_measures[];	/* their names; ends with a NULL */
+
 struct draft_guest {
 	const char *script;		/* of its technology */
 	const char *image;		/* a foreign one, or NULL */
@@ -44,6 +48,25 @@ struct draft_guest {
 	pid_t pid;			/* 0: not running */
 	int console;
 	char errors[PATH_MAX];		/* file with its standard error */
+};
+
+#define DRAFT_ROWS_MAX	16
+
+/* What is measured of one technology that can run here. */
+struct draft_subject {
+	const struct draft_row *row;
+	struct draft_guest guest;
+	json_t *tech;		/* borrowed from the result */
+	char script[PATH_MAX], image[PATH_MAX];
+};
+
+struct draft_bench {
+	json_t *options, *result;
+	bool rows[DRAFT_ROWS_MAX], measures[MEASURES];
+	size_t runs;
+	unsigned int seconds;
+	struct draft_subject subjects[DRAFT_ROWS_MAX];
+	size_t n;
 };
 
 /* ---- bench_draft_sandbox.c ---- */
@@ -108,6 +131,10 @@ int measure_instantiation(struct draft_guest *g, json_t *tech, enum draft_way wa
 			  struct ctl_err *err);
 /* The least memory that it boots with, by bisection. */
 int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ctl_err *err);
+
+/* ---- bench_draft_rounds.c ---- */
+/* All samples that are missing. What fails is noted in the result; this only fails when that cannot be saved. */
+int rounds_run(struct draft_bench *b, struct ctl_err *err);
 
 /* ---- bench_draft_result.c ---- */
 #define DRAFT_RESULT	"result.json"	/* in the working directory */
