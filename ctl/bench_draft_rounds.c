@@ -117,17 +117,24 @@ static int measure_least(struct draft_bench *b, struct draft_subject *s, struct 
 
 int rounds_run(struct draft_bench *b, struct ctl_err *err)
 {
+	bool running = b->measures[MEMORY] || b->measures[RTT] || b->measures[THROUGHPUT];
+	size_t rounds = b->measures[INSTANTIATION] ? b->runs : 0;
 	int rc = CTL_OK;
 
-	progress_start((unsigned int)(b->n * (2 + (b->measures[INSTANTIATION] ? b->runs * WAYS : 0))));
-	for (size_t run = 0; !rc && b->measures[INSTANTIATION] && run < b->runs; run++)
+	progress_start((unsigned int)(b->n * (rounds * WAYS + running + b->measures[MEMORY])));
+	for (size_t run = 0; !rc && run < rounds; run++)
 		rc = instantiate(b, run, err);
 	for (size_t i = 0; !rc && i < b->n; i++) {
-		progress_step("%s: memory, round trip, throughput", b->subjects[i].row->name);
-		rc = measure_running(b, &b->subjects[i], err);
-		progress_step("%s: the memory it needs", b->subjects[i].row->name);
-		if (!rc)
-			rc = measure_least(b, &b->subjects[i], err);
+		struct draft_subject *s = &b->subjects[i];
+
+		if (running) {
+			progress_step("%s: while it runs", s->row->name);
+			rc = measure_running(b, s, err);
+		}
+		if (!rc && b->measures[MEMORY]) {
+			progress_step("%s: the memory it needs", s->row->name);
+			rc = measure_least(b, s, err);
+		}
 	}
 	progress_end();
 	return rc;

@@ -18,10 +18,15 @@ OUT=$WORK/draft
 FAKE=$WORK/fake
 
 processes() { find /proc -maxdepth 1 -name '[0-9]*' | wc -l; }
+# The control groups of another run, by somebody else, have their folder in /tmp.
 traces()
 {
+	local path
+
+	for path in "$TMPDIR"/nfv-draft.* /sys/fs/cgroup/{,*/}nfv-draft.*; do
+		[ ! -e "$path" ] || [ -e "/tmp/${path##*/}" ] || echo "$path"
+	done
 	ip -o link | cut -d : -f 2
-	find "$TMPDIR" /sys/fs/cgroup/ -maxdepth 2 -name 'nfv-draft*'
 	find /run/netns -mindepth 1
 	wc -l </proc/self/mounts
 }
