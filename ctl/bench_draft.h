@@ -43,6 +43,7 @@ struct draft_guest {
 	bool container, emulated;
 	unsigned int memory_mib, iperf;	/* version of its iperf server; 0: it has none */
 	double limit_s;			/* to boot */
+	bool ahead;			/* its port is made before it is created, and has settled */
 	enum draft_way way;
 	char **argv;			/* what runs it; ends with a NULL */
 	pid_t pid;			/* 0: not running */
@@ -127,8 +128,11 @@ int syn_until_reset(int netns, int console, double limit_s, double *console_at, 
 int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds, json_t *samples, struct ctl_err *err);
 int measure_rtt(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
 int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
-int measure_instantiation(struct draft_guest *g, json_t *tech, enum draft_way way, json_t *samples,
-			  struct ctl_err *err);
+/* How: a way; or DRAFT_AHEAD, nfvd with its port made ahead of the clock. */
+#define DRAFT_AHEAD	WAYS
+#define DRAFT_HOWS	(WAYS + 1)
+const char *draft_how_name(unsigned int how);
+int measure_instantiation(struct draft_guest *g, json_t *tech, unsigned int how, json_t *samples, struct ctl_err *err);
 /* The least memory that it boots with, by bisection. */
 int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ctl_err *err);
 

@@ -12,10 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "bench_draft.h"
 
 #define ARGUMENTS_MAX	64
+#define SETTLE_SECONDS	2	/* a new listener of nfvd may be noticed a second later only */
 
 static void describe_line(struct draft_guest *g, json_t *image, char *line)
 {
@@ -115,6 +117,7 @@ static double ms(double from, double to)
 
 int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err)
 {
+	const struct timespec settle = { SETTLE_SECONDS, 0 };
 	double start = now_s(), attached, created, console_at, reset_at;
 	char reason[sizeof(err->text)];
 	const char *said;
@@ -123,6 +126,10 @@ int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err)
 	if (net_attach(g, err)) {
 		net_detach(g);
 		return CTL_FAILED;
+	}
+	if (g->ahead) {
+		nanosleep(&settle, NULL);
+		start = now_s();
 	}
 	attached = now_s();
 	g->pid = run_start(g->argv, &g->console, g->errors, err);

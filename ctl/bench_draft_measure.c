@@ -137,17 +137,28 @@ int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err 
 	return CTL_OK;
 }
 
-int measure_instantiation(struct draft_guest *g, json_t *tech, enum draft_way way, json_t *samples, struct ctl_err *err)
+const char *draft_how_name(unsigned int how)
 {
-	json_t *sample = json_pack("{ss}", "way", draft_way_names[way]);
+	return how == DRAFT_AHEAD ? "ahead" : draft_way_names[how];
+}
 
-	if (guest_prepare(g, tech, way, g->memory_mib, 0, err) || guest_start(g, sample, err)) {
-		json_decref(sample);
-		return CTL_FAILED;
-	}
+int measure_instantiation(struct draft_guest *g, json_t *tech, unsigned int how, json_t *samples, struct ctl_err *err)
+{
+	json_t *sample = json_pack("{ss}", "way", draft_how_name(how));
+	enum draft_way way = how == DRAFT_AHEAD ? WAY_NFVD : (enum draft_way)how;
+	int rc;
+
+	g->ahead = how == DRAFT_AHEAD;
+	rc = guest_prepare(g, tech, way, g->memory_mib, 0, err);
+	if (!rc)
+		rc = guest_start(g, sample, err);
+	g->ahead = false;
 	guest_stop(g);
-	json_array_append_new(samples, sample);
-	return CTL_OK;
+	if (rc)
+		json_decref(sample);
+	else
+		json_array_append_new(samples, sample);
+	return rc;
 }
 
 int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ctl_err *err)

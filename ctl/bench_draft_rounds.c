@@ -38,14 +38,14 @@ static int instantiate(struct draft_bench *b, size_t run, struct ctl_err *err)
 		struct draft_subject *s = &b->subjects[i];
 		json_t *samples = result_samples(s->tech, "instantiation");
 
-		for (int way = 0; way < WAYS; way++) {
+		for (unsigned int how = 0; how < DRAFT_HOWS; how++) {
 			struct ctl_err failed = { 0 };
 
-			progress_step("%s: instantiation %zu, %s", s->row->name, run + 1, draft_way_names[way]);
-			if (samples_of(samples, draft_way_names[way]) > run ||
+			progress_step("%s: instantiation %zu, %s", s->row->name, run + 1, draft_how_name(how));
+			if (samples_of(samples, draft_how_name(how)) > run ||
 			    json_object_get(json_object_get(s->tech, "errors"), "instantiation"))
 				continue;
-			if (measure_instantiation(&s->guest, s->tech, (enum draft_way)way, samples, &failed))
+			if (measure_instantiation(&s->guest, s->tech, how, samples, &failed))
 				set_error(s->tech, "instantiation", &failed);
 			if (result_save(b->result, err))
 				return CTL_FAILED;
@@ -121,7 +121,7 @@ int rounds_run(struct draft_bench *b, struct ctl_err *err)
 	size_t rounds = b->measures[INSTANTIATION] ? b->runs : 0;
 	int rc = CTL_OK;
 
-	progress_start((unsigned int)(b->n * (rounds * WAYS + running + b->measures[MEMORY])));
+	progress_start((unsigned int)(b->n * (rounds * DRAFT_HOWS + running + b->measures[MEMORY])));
 	for (size_t run = 0; !rc && run < rounds; run++)
 		rc = instantiate(b, run, err);
 	for (size_t i = 0; !rc && i < b->n; i++) {
