@@ -11,7 +11,7 @@ SHELL	:= /bin/bash -o pipefail
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-kernel check-kernel-debug check-xen bench bench-kernel bench-xen lint install install-dkms clean help
+.PHONY: all build module demo check check-kernel check-kernel-debug check-xen bench bench-kernel bench-xen bench-draft lint install install-dkms clean help
 
 all: build
 
@@ -22,7 +22,7 @@ $(BUILD)/build.ninja: | setup-build
 	@$(MESON) setup $(BUILD) --prefix=$(prefix) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
 	@mv $(BUILD).log $(BUILD)/meson-setup.log
 
-SETUPS := $(addprefix setup-,build module demo kernel debug check bench)
+SETUPS := $(addprefix setup-,build module demo kernel debug check bench draft)
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@tools/setup.sh $*
@@ -55,6 +55,10 @@ bench-kernel: setup-kernel build
 
 bench-xen: setup-kernel build
 	@tests/bench/xen.sh $(ARGS)
+
+# ARGS="--only container,tinyx.kvm --runs 20"
+bench-draft: setup-draft build
+	@$(BUILD)/ctl/nfvctl bench draft --out $(BUILD)/bench-draft $(ARGS)
 
 bench: setup-bench build
 	@tests/bench/run $(ARGS)
@@ -91,6 +95,7 @@ help:
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
 	@echo 'make bench-xen  Xen guests on nfv.ko beside xen-netback and a bridge, emulated'
+	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host'
 	@echo 'make lint       static analysis, format, include rules'
 	@echo 'make install    into $(prefix); prefix=DIR, DESTDIR=DIR'
 	@echo 'make clean      remove $(BUILD)/'

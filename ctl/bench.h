@@ -55,7 +55,7 @@ double iperf_gbps(json_t *result);
 /* ---- rtt.c ---- */
 /*
  * Echo requests to addr from the current network namespace: until count replies are in (0: no
- * limit) or the time is up. Returns {address, sent, received, rtt_us: {min, p50, p99, p999, max, loss}},
+ * limit) or the time is up. Returns {address, sent, received, rtt_us: {min, avg, p50, p99, p999, max, loss}},
  * times in microseconds, loss as a fraction of what was sent; NULL with *err filled in when nothing answers.
  */
 json_t *rtt_run(const char *addr, uint64_t count, double seconds, struct ctl_err *err);

@@ -108,6 +108,7 @@ int cmd_version(int argc, char **argv, struct ctl_err *err);
 int cmd_bench_throughput(int argc, char **argv, struct ctl_err *err);
 int cmd_bench_rtt(int argc, char **argv, struct ctl_err *err);
 int cmd_bench_matrix(int argc, char **argv, struct ctl_err *err);
+int cmd_bench_draft(int argc, char **argv, struct ctl_err *err);
 int cmd_probe_rtt(int argc, char **argv, struct ctl_err *err);
 
 #endif

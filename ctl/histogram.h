@@ -12,7 +12,7 @@
 #define HISTOGRAM_MAX	((64 - 6 + 1) * HISTOGRAM_SUB)
 
 struct histogram {
-	uint64_t count, min, max;
+	uint64_t count, min, max, sum;
 	uint64_t buckets[HISTOGRAM_MAX];
 };
 
@@ -37,6 +37,7 @@ static inline void histogram_add(struct histogram *h, uint64_t value)
 		h->min = value;
 	if (value > h->max)
 		h->max = value;
+	h->sum += value;
 	h->count++;
 	h->buckets[histogram_bucket(value)]++;
 }

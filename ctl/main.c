@@ -31,6 +31,8 @@ static const struct ctl_command bench_commands[] = {
 	  "round-trip times between two endpoints (ICMP echo)", cmd_bench_rtt, NULL },
 	{ "matrix", "[time S] [save FILE]",
 	  "throughput, round-trip times and copies of all pairs of ports that are up", cmd_bench_matrix, NULL },
+	{ "draft", "[--only NAME,...] [--measure NAME,...] [--runs N] [--time S] [--image NAME=PATH,...] [--out DIR]",
+	  "the tables of draft-natarajan-nfvrg-containers-for-nfv-03 (needs no nfvd)", cmd_bench_draft, NULL },
 	{ NULL, NULL, NULL, NULL, NULL }
 };
 
@@ -49,7 +51,7 @@ static const struct ctl_command commands[] = {
 	{ "fdb", "[NAME]", "learnt addresses", cmd_fdb, NULL },
 	{ "events", "[since N]", "what happened to the ports", cmd_events, NULL },
 	{ "shortcut", "on|off [NAME]", "let containers reach each other inside the kernel, or not", cmd_shortcut, NULL },
-	{ "bench", "throughput|rtt|matrix ...", "measure endpoints", NULL, bench_commands },
+	{ "bench", "throughput|rtt|matrix|draft ...", "measure endpoints", NULL, bench_commands },
 	{ "probe", "rtt ADDRESS", "measure from this host or guest", NULL, probe_commands },
 	{ "doctor", "", "what this host can and cannot do, and what mends it", cmd_doctor, NULL },
 	{ "version", "", "versions of nfvctl and nfvd", cmd_version, NULL },

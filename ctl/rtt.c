@@ -143,9 +143,9 @@ static json_t *report(const char *addr, const struct histogram *h, uint64_t sent
 {
 	double loss = sent ? (double)(sent - h->count) / (double)sent : 0;
 
-	return json_pack("{ss sI sI s{sf sf sf sf sf sf}}", "address", addr,
+	return json_pack("{ss sI sI s{sf sf sf sf sf sf sf}}", "address", addr,
 			 "sent", (json_int_t)sent, "received", (json_int_t)h->count, "rtt_us",
-			 "min", (double)h->min / 1e3, "p50", histogram_quantile(h, 0.5) / 1e3,
+			 "min", (double)h->min / 1e3, "avg", (double)h->sum / (double)h->count / 1e3, "p50", histogram_quantile(h, 0.5) / 1e3,
 			 "p99", histogram_quantile(h, 0.99) / 1e3, "p999", histogram_quantile(h, 0.999) / 1e3,
 			 "max", (double)h->max / 1e3, "loss", loss);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# setup.sh [-n] [build|module|demo|kernel|debug|check|bench]... - install with apt what is missing.
+# setup.sh [-n] [build|module|demo|kernel|debug|check|bench|draft]... - install with apt what is missing.
 #
 # Says nothing when nothing is missing; -n only says what is. Default: all.
 set -eu
@@ -20,12 +20,15 @@ case $(uname -r) in
 esac
 # The module in machines; their kernels are fetched, not installed.
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
-check="$kernel user-mode-linux
+check="$kernel user-mode-linux runc mmdebstrap iperf
 	cppcheck clang-tidy-14 clang-format-14"
 # shellcheck disable=SC2034 # all are used by name
 bench="$check openvswitch-switch-dpdk"
+kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
 # shellcheck disable=SC2034
-debug="$kernel linux-source-6.1 flex bison libssl-dev"
+debug="$kernel $kernel_source"
+# shellcheck disable=SC2034
+draft="$demo $kernel_source runc mmdebstrap iperf python3"
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 
@@ -35,11 +38,11 @@ if [ "${1:-}" = -n ]; then
 	shift
 fi
 wanted=
-[ $# -gt 0 ] || set -- bench debug
+[ $# -gt 0 ] || set -- bench debug draft
 for kind; do
 	case $kind in
-	build | module | demo | kernel | debug | check | bench) wanted+=" ${!kind}" ;;
-	*) echo "usage: setup.sh [-n] [build|module|demo|kernel|debug|check|bench]..." >&2; exit 2 ;;
+	build | module | demo | kernel | debug | check | bench | draft) wanted+=" ${!kind}" ;;
+	*) echo "usage: setup.sh [-n] [build|module|demo|kernel|debug|check|bench|draft]..." >&2; exit 2 ;;
 	esac
 done
 

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * bench draft: which technologies and measures, in which order; bench_draft.h tells the rest.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "bench_draft.h"
+
+#define RUNS		5
+#define NOT_XEN		"not on a Xen host"
+
+const struct draft_row draft_rows[] = {
+	{ "standardvm.xen", NOT_XEN, 6500, 23.1, 24.5, 34, 913, 112 },
+	{ "standardvm.kvm", NULL, 2988, 20.1, 38.9, 18, 913, 82 },
+	{ "container", NULL, 1711, 45.1, 43.8, 4, 61, 3.8 },
+	{ "tinyx.kvm", NULL, 1081, 21.5, 37.9, 19, 3.5, 30 },
+	{ "tinyx.xen", NOT_XEN, 431, 28.6, 24.9, 15, 3.7, 31 },
+	{ "unikernel.osv.kvm", NULL, 330, 47.9, 47.7, 9, 12, 52 },
+	{ "unikernel.minios.xen", NOT_XEN, 31, 49.5, 32.6, 5, 2, 8 },
+	{ "unikernel.kvm", NULL, 0, 0, 0, 0, 0, 0 },	/* ours; the draft has none that compares */
+	{ NULL, NULL, 0, 0, 0, 0, 0, 0 }
+};
+
+const char *const draft_measures[] = { "instantiation", "throughput", "rtt", "image", "memory", NULL };
+
+static const struct ctl_arg draft_args[] = {
+	{ "--only", ARG_STRING, false, 0, 0, NULL },
+	{ "--measure", ARG_STRING, false, 0, 0, NULL },
+	{ "--runs", ARG_NUMBER, false, 1, 1000, NULL },
+	{ "--time", ARG_NUMBER, false, 1, 3600, NULL },
+	{ "--image", ARG_STRING, false, 0, 0, NULL },
+	{ "--out", ARG_PATH, false, 0, 0, NULL },
+	{ .key = NULL }
+};
+
+static const char *row_name(size_t i)
+{
+	return draft_rows[i].name;
+}
+
+static const char *measure_name(size_t i)
+{
+	return draft_measures[i];
+}
+
+static size_t find(const char *(*name)(size_t), const char *word, size_t len)
+{
+	size_t i = 0;
+
+	while (name(i) && (strncmp(name(i), word, len) || name(i)[len]))
+		i++;
+	return i;
+}
+
+static int unknown(const char *(*name)(size_t), const char *word, struct ctl_err *err)
+{
+	char names[256] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; name(i) && n < sizeof(names); i++)
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "", name(i));
+	return ctl_usage(err, "'%s' is none of %s", word, names);
+}
+
+/* Mark what a list of words, separated by commas, names; all when there is no list. */
+static int select_words(bool *chosen, const char *(*name)(size_t), const char *list, struct ctl_err *err)
+{
+	char *words = strdup(list ? list : ""), *save, *word;
+	int rc = CTL_OK;
+	size_t i;
+
+	for (i = 0; name(i); i++)
+		chosen[i] = !list;
+	for (char *at = words; !rc && (word = strtok_r(at, ",", &save)); at = NULL) {
+		i = find(name, word, strlen(word));
+		if (name(i))
+			chosen[i] = true;
+		else
+			rc = unknown(name, word, err);
+	}
+	free(words);
+	return rc;
+}
+
+/* NAME=PATH,...; the paths end up between quotes. */
+static int check_images(json_t *options, struct ctl_err *err)
+{
+	const char *list = json_string_value(json_object_get(options, "--image"));
+	char *words = strdup(list ? list : ""), *save, *word;
+	int rc = CTL_OK;
+
+	for (char *at = words; !rc && (word = strtok_r(at, ",", &save)); at = NULL) {
+		if (!strchr(word, '=') || strchr(word, '\''))
+			rc = ctl_usage(err, "'--image' takes NAME=PATH, not '%s'", word);
+		else if (!row_name(find(row_name, word, strcspn(word, "="))))
+			rc = unknown(row_name, word, err);
+	}
+	free(words);
+	return rc;
+}
+
+/* The path in "NAME=PATH,..." for this name, absolute. Returns 0, or -errno when there is none or it cannot be read. */
+static int find_image(json_t *options, const char *name, char path[PATH_MAX])
+{
+	const char *list = json_string_value(json_object_get(options, "--image"));
+	char *words = strdup(list ? list : ""), *save, *word;
+	size_t len = strlen(name);
+	int rc = -ENOENT;
+
+	path[0] = '\0';
+	for (char *at = words; (word = strtok_r(at, ",", &save)); at = NULL) {
+		if (strncmp(word, name, len) || word[len] != '=')
+			continue;
+		snprintf(path, PATH_MAX, "%s", word + len + 1);
+		rc = access(path, R_OK) ? -errno : 0;
+	}
+	free(words);
+	return rc;
+}
+
+static const char *guests_dir(void)
+{
+	const char *dir = getenv("NFV_GUESTS");
+
+	return dir ? dir : NFV_GUESTS;
+}
+
+/* Returns why the technology cannot run, or NULL. */
+static const char *find_script(struct draft_bench *b, struct draft_subject *s, struct ctl_err *err)
+{
+	int rc = find_image(b->options, s->row->name, s->image);
+
+	if (s->row->missing)
+		return s->row->missing;
+	snprintf(s->script, sizeof(s->script), "%s/draft/%s", guests_dir(), s->image[0] ? "foreign" : s->row->name);
+	if (s->image[0] && rc) {
+		ctl_fail(err, NFV_RPC_E_NOENT, "no image %s: %s", s->image, strerror(-rc));
+		return err->text;
+	}
+	if (!access(s->script, X_OK))
+		return NULL;
+	ctl_fail(err, NFV_RPC_E_NOENT, "needs --image %s=PATH", s->row->name);
+	return err->text;
+}
+
+/* Those that can run here. Building an image may take minutes, and needs the host's network. */
+static void find_subjects(struct draft_bench *b)
+{
+	for (size_t i = 0; draft_rows[i].name; i++) {
+		struct draft_subject *s = &b->subjects[b->n];
+		struct ctl_err err = { 0 };
+		const char *reason;
+
+		if (!b->rows[i])
+			continue;
+		*s = (struct draft_subject){ .row = &draft_rows[i], .tech = result_tech(b->result, draft_rows[i].name) };
+		reason = find_script(b, s, &err);
+		s->guest.script = s->script;
+		s->guest.image = s->image[0] ? s->image : NULL;
+		if (!reason) {
+			reason = guest_describe(&s->guest, s->tech, &err) ? err.text : NULL;
+		}
+		if (reason)
+			json_object_set_new(s->tech, "reason", json_string(reason));
+		else
+			b->n++;
+	}
+}
+
+/* In the sandbox. */
+static int run(struct draft_bench *b, struct ctl_err *err)
+{
+	int rc = b->n ? net_open(err) : CTL_OK;
+	struct ctl_err no_page = { 0 };
+
+	for (int way = 0; !rc && json_object_get(b->options, "--image") && way < WAYS; way++)
+		rc = net_serve_dhcp((enum draft_way)way, err);
+	if (rc)
+		return rc;
+	rc = rounds_run(b, err);
+	for (size_t i = 0; i < b->n; i++)
+		guest_free(&b->subjects[i].guest);
+	if (rc)
+		return rc;
+	tables_make(b->result);
+	json_object_set_new(b->result, "complete", json_true());
+	rc = result_save(b->result, err);
+	if (rc)
+		return rc;
+	if (run_shell(NULL, &no_page, "exec python3 '%s/draft/report.py' " DRAFT_RESULT " report.html", guests_dir()))
+		fprintf(stderr, "nfvctl: no report.html: %s\n", no_page.text);
+	tables_print(b->result, b->measures);
+	return CTL_OK;
+}
+
+/* Everything is written to the working directory. */
+static int enter_out(json_t *options, struct ctl_err *err)
+{
+	const char *out = json_string_value(json_object_get(options, "--out"));
+
+	out = out ? out : "nfv-draft";
+	if ((mkdir(out, 0755) && errno != EEXIST) || chdir(out))
+		return ctl_fail(err, NFV_RPC_E_FAILED, "cannot use %s: %s", out, strerror(errno));
+	return CTL_OK;
+}
+
+static int open_bench(struct draft_bench *b, int argc, char **argv, struct ctl_err *err)
+{
+	json_t *runs, *seconds;
+	int rc = args_parse(argc, argv, draft_args, b->options, err);
+
+	if (!rc)
+		rc = select_words(b->rows, row_name, json_string_value(json_object_get(b->options, "--only")), err);
+	if (!rc)
+		rc = select_words(b->measures, measure_name,
+				  json_string_value(json_object_get(b->options, "--measure")), err);
+	if (!rc)
+		rc = check_images(b->options, err);
+	if (!rc && geteuid()) {
+		rc = ctl_fail(err, NFV_RPC_E_DENIED, "needs root, to make namespaces");
+		ctl_hint(err, "sudo nfvctl bench draft");
+	}
+	if (rc)
+		return rc;
+	runs = json_object_get(b->options, "--runs");
+	seconds = json_object_get(b->options, "--time");
+	b->runs = runs ? (size_t)json_integer_value(runs) : RUNS;
+	b->seconds = seconds ? (unsigned int)json_integer_value(seconds) : BENCH_SECONDS;
+	rc = enter_out(b->options, err);
+	if (rc)
+		return rc;
+	b->result = result_open(b->options, err);
+	if (!b->result)
+		return CTL_FAILED;
+	result_describe_host(b->result);
+	find_subjects(b);
+	return result_save(b->result, err);
+}
+
+int cmd_bench_draft(int argc, char **argv, struct ctl_err *err)
+{
+	struct draft_bench *b = calloc(1, sizeof(*b));
+	pid_t worker;
+	int rc;
+
+	if (!b)
+		return ctl_fail(err, NFV_RPC_E_FAILED, "out of memory");
+	b->options = json_object();
+	rc = open_bench(b, argc, argv, err);
+	if (!rc) {
+		worker = sandbox_enter(err);
+		rc = worker < 0 ? CTL_FAILED : worker ? sandbox_wait(worker, err) : run(b, err);
+	}
+	json_decref(b->options);
+	json_decref(b->result);
+	free(b);
+	return rc;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bench draft: the tables of draft-natarajan-nfvrg-containers-for-nfv-03, section 4, on this host.
+ *
+ * One process does it, in namespaces of its own: there it has an nfvd, a Linux
+ * bridge, a container beside the guest on each of them, and one guest at a time,
+ * always with the same addresses. Guests come from scripts, one per technology
+ * (tools/guests/draft/lib.sh says what they answer); they are started without a
+ * shell between. All that is measured is in one document, saved after each sample.
+ */
+#ifndef CTL_BENCH_DRAFT_H
+#define CTL_BENCH_DRAFT_H
+
+#include "bench.h"
+
+#define DRAFT_GUEST_IP	"10.77.0.2"
+#define DRAFT_GUEST_MAC	"52:54:00:77:00:02"
+#define DRAFT_HOST_IP	"10.77.0.1"
+
+enum draft_way {
+	WAY_NFVD,	/* a port of nfvd */
+	WAY_BRIDGE,	/* the stock way: a tap device or a veth in a Linux bridge */
+	WAYS
+};
+extern const char *const draft_way_names[WAYS];
+
+/* A row of the tables. */
+struct draft_row {
+	const char *name;
+	const char *missing;	/* why it cannot run here, or NULL */
+	/* What the draft has published; 0 where it has nothing. */
+	double instantiation_ms, tx_gbps, rx_gbps, rtt_ms, image_mb, memory_mb;
+};
+extern const struct draft_row draft_rows[];	/* ends with a NULL name */
+
+/* In the order of the tables. */
+enum draft_measure { INSTANTIATION, THROUGHPUT, RTT, IMAGE, MEMORY, MEASURES };
+extern const char *const draft_measures[];	/* their names; ends with a NULL */
+
+struct draft_guest {
+	const char *script;		/* of its technology */
+	const char *image;		/* a foreign one, or NULL */
+	bool container, emulated;
+	unsigned int memory_mib, iperf;	/* version of its iperf server; 0: it has none */
+	double limit_s;			/* to boot */
+	bool ahead;			/* its port is made before it is created, and has settled */
+	enum draft_way way;
+	char **argv;			/* what runs it; ends with a NULL */
+	pid_t pid;			/* 0: not running */
+	int console;
+	char errors[PATH_MAX];		/* file with its standard error */
+};
+
+#define DRAFT_ROWS_MAX	16
+
+/* What is measured of one technology that can run here. */
+struct draft_subject {
+	const struct draft_row *row;
+	struct draft_guest guest;
+	json_t *tech;		/* borrowed from the result */
+	char script[PATH_MAX], image[PATH_MAX];
+};
+
+struct draft_bench {
+	json_t *options, *result;
+	bool rows[DRAFT_ROWS_MAX], measures[MEASURES];
+	size_t runs;
+	unsigned int seconds;
+	struct draft_subject subjects[DRAFT_ROWS_MAX];
+	size_t n;
+};
+
+/* ---- bench_draft_sandbox.c ---- */
+/*
+ * Go into new namespaces. Returns the process that does the work, 0 in that process itself, or -1 with
+ * *err filled in. All that is started in there ends with it, and it ends with its parent.
+ */
+pid_t sandbox_enter(struct ctl_err *err);
+/* Wait for it in the parent; remove what namespaces do not. Returns an exit code. */
+int sandbox_wait(pid_t worker, struct ctl_err *err);
+const char *sandbox_dir(void);	/* for files of guests; gone with the sandbox */
+
+/* ---- bench_draft_run.c ---- */
+/* Run a shell command. Returns its exit status; *output, unless NULL, is to be freed. Silent when it succeeds. */
+int run_shell(char **output, struct ctl_err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Start argv with standard output to *out and error to a file. Returns when it has been executed, or -1. */
+pid_t run_start(char *const argv[], int *out, const char *errors, struct ctl_err *err);
+/* What comes from fd until a line has ended, to be freed; NULL when none does within so many seconds. */
+char *run_read_line(int fd, double seconds);
+void run_stop(pid_t pid);	/* TERM, and KILL when that does not help */
+/* The last line of a file that says something, in a static buffer; "" if none. */
+const char *last_line(const char *path);
+
+/* ---- bench_draft_net.c ---- */
+/* nfvd, the bridge, and a container at each. */
+int net_open(struct ctl_err *err);
+int net_serve_dhcp(enum draft_way way, struct ctl_err *err);
+/* A descriptor of the namespace of the container that is attached this way. */
+int net_host(enum draft_way way);
+/* Make the guest's network, as part of starting it. */
+int net_attach(const struct draft_guest *g, struct ctl_err *err);
+void net_detach(const struct draft_guest *g);
+const char *net_target(const struct draft_guest *g);	/* for its command */
+
+/* ---- bench_draft_guest.c ---- */
+/* Ask the script what the image is; fills in tech, and *g from it. */
+int guest_describe(struct draft_guest *g, json_t *tech, struct ctl_err *err);
+/* Its command, for this way and memory; also kept in tech. With send_s the guest sends for so long when it runs. */
+int guest_prepare(struct draft_guest *g, json_t *tech, enum draft_way way, unsigned int memory_mib,
+		  unsigned int send_s, struct ctl_err *err);
+/*
+ * Create it and wait until it answers. *sample, unless NULL, gets {way, attach_ms, create_ms, boot_ms,
+ * network_ms, total_ms}. It is stopped again when that fails.
+ */
+int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err);
+void guest_stop(struct draft_guest *g);
+void guest_free(struct draft_guest *g);
+
+/* ---- bench_draft_syn.c ---- */
+/*
+ * SYNs to a closed port, one each millisecond, until an RST has answered and console has said something.
+ * Sets the times of both (now_s()). Fails when that is not so within limit_s, or the guest ends.
+ */
+int syn_until_reset(int netns, int console, double limit_s, double *console_at, double *reset_at, struct ctl_err *err);
+
+/* ---- bench_draft_measure.c ---- */
+/* Each appends one sample to the array, or fails. The guest runs, but for the last two. */
+int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds, json_t *samples, struct ctl_err *err);
+int measure_rtt(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
+int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
+/* How: a way; or DRAFT_AHEAD, nfvd with its port made ahead of the clock. */
+#define DRAFT_AHEAD	WAYS
+#define DRAFT_HOWS	(WAYS + 1)
+const char *draft_how_name(unsigned int how);
+int measure_instantiation(struct draft_guest *g, json_t *tech, unsigned int how, json_t *samples, struct ctl_err *err);
+/* The least memory that it boots with, by bisection. */
+int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ctl_err *err);
+
+/* ---- bench_draft_rounds.c ---- */
+/* All samples that are missing. What fails is noted in the result; this only fails when that cannot be saved. */
+int rounds_run(struct draft_bench *b, struct ctl_err *err);
+
+/* ---- bench_draft_result.c ---- */
+#define DRAFT_RESULT	"result.json"	/* in the working directory */
+/* The document for these options: that of an interrupted run, else a new one. */
+json_t *result_open(json_t *options, struct ctl_err *err);
+void result_describe_host(json_t *result);
+int result_save(json_t *result, struct ctl_err *err);
+/* The technology's part of it, and the samples of a measure there; borrowed, made when missing. */
+json_t *result_tech(json_t *result, const char *name);
+json_t *result_samples(json_t *tech, const char *measure);
+
+/* ---- bench_draft_tables.c ---- */
+void tables_make(json_t *result);	/* its "tables", from its samples */
+void tables_print(json_t *result, const bool *shown);	/* by measure, in the order of the tables */
+
+#endif

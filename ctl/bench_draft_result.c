@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The document of bench draft: result.json, with every sample. An interrupted
+ * run is one that is not complete; with the same options it is taken up again.
+ *
+ *	{draft, format, complete, options, host: {...}, tables: {...},
+ *	 technologies: {NAME: {emulated, memory_mib, image: {bytes, files: [{path, bytes, sha256}]},
+ *		commands: {WAY: [argument]}, samples: {MEASURE: [{...}]}, reason, errors: {MEASURE: text}}}}
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "bench_draft.h"
+
+#define DRAFT	"draft-natarajan-nfvrg-containers-for-nfv-03"
+#define FORMAT	1
+
+static json_t *new_result(json_t *options)
+{
+	return json_pack("{ss si sb sO s{}}", "draft", DRAFT, "format", FORMAT, "complete", 0, "options", options,
+			 "technologies");
+}
+
+/* Why a technology or measure did not run last time need not hold any more. */
+static void forget_failures(json_t *result)
+{
+	const char *name;
+	json_t *tech;
+
+	json_object_foreach(json_object_get(result, "technologies"), name, tech) {
+		json_object_del(tech, "reason");
+		json_object_del(tech, "errors");
+	}
+}
+
+json_t *result_open(json_t *options, struct ctl_err *err)
+{
+	json_t *result = NULL;
+	const char *draft;
+
+	if (access(DRAFT_RESULT, F_OK))
+		return new_result(options);
+	result = json_load_file(DRAFT_RESULT, 0, NULL);
+	draft = json_string_value(json_object_get(result, "draft"));
+	if (!draft || strcmp(draft, DRAFT) || json_integer_value(json_object_get(result, "format")) != FORMAT ||
+	    !json_is_object(json_object_get(result, "technologies"))) {
+		ctl_fail(err, NFV_RPC_E_EXIST, "the " DRAFT_RESULT " that is there is not one of these");
+		ctl_hint(err, "nfvctl bench draft --out DIR");
+	} else if (json_is_true(json_object_get(result, "complete"))) {
+		json_decref(result);
+		return new_result(options);
+	} else if (!json_equal(json_object_get(result, "options"), options)) {
+		ctl_fail(err, NFV_RPC_E_EXIST, "there is an interrupted run, with other options");
+		ctl_hint(err, "nfvctl bench draft --out DIR");
+	} else {
+		fprintf(stderr, "nfvctl: taking up an interrupted run\n");
+		forget_failures(result);
+		return result;
+	}
+	json_decref(result);
+	return NULL;
+}
+
+/* What a shell command says, without its end of line. */
+static json_t *said(const char *command)
+{
+	struct ctl_err ignored = { 0 };
+	char *text = NULL;
+	json_t *str;
+
+	if (run_shell(&text, &ignored, "%s", command))
+		return json_null();
+	text[strcspn(text, "\n")] = '\0';
+	str = json_string(text);
+	free(text);
+	return str ? str : json_null();
+}
+
+void result_describe_host(json_t *result)
+{
+	char date[32];
+	time_t now = time(NULL);
+
+	strftime(date, sizeof(date), "%FT%TZ", gmtime(&now));
+	json_object_set_new(result, "host", json_pack("{ss so so so so so so so ss}", "date", date,
+		"kernel", said("uname -srm"),
+		"cpu", said("sed -n 's/^model name.*: //p' /proc/cpuinfo"), "cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN)),
+		"memory", said("sed -n 's/^MemTotal: *//p' /proc/meminfo"),
+		"system", said("sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '\"'"),
+		"qemu", said("qemu-system-x86_64 --version"), "runc", said("runc --version"), "nfvctl", NFV_VERSION));
+}
+
+/* Whoever ends us meanwhile leaves the one of before. */
+int result_save(json_t *result, struct ctl_err *err)
+{
+	if (bench_save(result, DRAFT_RESULT ".new", err)) {
+		unlink(DRAFT_RESULT ".new");
+		return CTL_FAILED;
+	}
+	if (rename(DRAFT_RESULT ".new", DRAFT_RESULT))
+		return ctl_fail(err, NFV_RPC_E_FAILED, "cannot write " DRAFT_RESULT ": %s", strerror(errno));
+	return CTL_OK;
+}
+
+static json_t *member(json_t *obj, const char *key, json_t *value)
+{
+	if (json_object_get(obj, key))
+		json_decref(value);
+	else
+		json_object_set_new(obj, key, value);
+	return json_object_get(obj, key);
+}
+
+json_t *result_tech(json_t *result, const char *name)
+{
+	return member(json_object_get(result, "technologies"), name, json_object());
+}
+
+json_t *result_samples(json_t *tech, const char *measure)
+{
+	return member(member(tech, "samples", json_object()), measure, json_array());
+}

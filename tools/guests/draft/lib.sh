@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# What the technologies of `nfvctl bench draft` share. Each is a script with two verbs:
+#
+#	TECHNOLOGY image [PATH]	build it, or take the foreign one at PATH; say what it is, in lines
+#		kind kvm|container	emulated yes|no		memory MIB	iperf 3|2|0
+#		limit SECONDS to boot in	file BYTES SHA256 PATH	(each one that is loaded)
+#	TECHNOLOGY command DIR ADDRESS/LENGTH MAC MIB nfvd|bridge TARGET [PATH]
+#		the command that runs it in the foreground, one argument a line, and
+#		ends it on SIGTERM; its console is standard output. DIR is its own.
+#	TECHNOLOGY send ...	the same for a guest whose iperf 2 sends to HOST (its
+#		server cannot send), for SECONDS; both come after PATH
+#		TARGET is a vhost-user socket (nfvd), a tap device (bridge), or a
+#		container's network namespace.
+#
+# What goes wrong is one line on standard error.
+
+set -eu -o pipefail
+
+GUESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+die() { echo "$*" >&2; exit 1; }
+
+# Of a folder: all files in it, its hash that of their names and hashes.
+describe_file()
+{
+	local bytes hash
+
+	if [ -d "$1" ]; then
+		bytes=$(find "$1" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }')
+		hash=$(cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+	else
+		bytes=$(stat -L -c %s "$1")
+		hash=$(sha256sum <"$1")
+	fi
+	echo "file $bytes ${hash%% *} $1"
+}
+
+# describe_kvm MIB IPERF LIMIT FILE... - the limit is for KVM.
+describe_kvm()
+{
+	local memory=$1 iperf=$2 limit=$3 file
+
+	command -v qemu-system-x86_64 >/dev/null || die "no qemu-system-x86_64; tools/setup.sh draft installs it"
+	shift 3
+	printf 'kind kvm\nmemory %s\niperf %s\n' "$memory" "$iperf"
+	case $("$GUESTS/guest" accel) in
+	kvm) printf 'emulated no\nlimit %s\n' "$limit" ;;
+	*) printf 'emulated yes\nlimit %s\n' $((limit * 5)) ;;
+	esac
+	for file; do
+		describe_file "$file"
+	done
+}
+
+# qemu_command MACHINE MAC MIB nfvd|bridge TARGET [ARGUMENT]... - MACHINE is one of QEMU's, q35 or microvm.
+qemu_command()
+{
+	local machine=$1 mac=$2 memory=$3 way=$4 target=$5 accel=(-accel kvm) device=virtio-net-pci romfile=,romfile=
+	local vhost=
+
+	shift 5
+	if [ "$("$GUESTS/guest" accel)" = tcg ]; then
+		accel=(-accel "tcg,thread=multi")
+		# QEMU 7.2 crashes under TCG when a vhost-user device uses MSI-X.
+		[ "$way" != nfvd ] || romfile+=,vectors=0
+	fi
+	case $machine in
+	microvm*) device=virtio-net-device romfile= ;;
+	esac
+	printf '%s\n' qemu-system-x86_64 -M "$machine" "${accel[@]}" -cpu max -smp 1 -m "$memory" \
+		-nodefaults -no-user-config -display none -no-reboot -serial stdio
+	if [ "$way" = nfvd ]; then
+		printf '%s\n' -object "memory-backend-memfd,id=mem,size=${memory}M,share=on" -machine memory-backend=mem \
+			-chardev "socket,id=net,path=$target,reconnect=1" -netdev vhost-user,id=net,chardev=net
+	else
+		[ ! -w /dev/vhost-net ] || vhost=,vhost=on
+		printf '%s\n' -netdev "tap,id=net,ifname=$target,script=no,downscript=no$vhost"
+	fi
+	printf '%s\n' -device "$device,netdev=net,mac=$mac$romfile" "$@"
+}
