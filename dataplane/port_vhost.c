@@ -92,7 +92,7 @@ static int start_driver(struct nfvd_vhost *v, struct nfvd_err *err)
 	pthread_mutex_lock(&nfvd_vhost_lock);
 	nfvd_vhosts[v->port->id] = v;
 	pthread_mutex_unlock(&nfvd_vhost_lock);
-	if (rte_vhost_driver_start(v->path))
+	if (nfvd_sock_wake() || rte_vhost_driver_start(v->path) || nfvd_sock_wake())
 		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot listen on '%s': %s", v->path, strerror(errno));
 	return 0;
 }

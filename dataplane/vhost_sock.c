@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -175,4 +177,43 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	if (takes_no_fds(request))
 		strip(msg);
 	return n;
+}
+
+/* ---- listening sockets that librte_vhost would see late ---- */
+
+#define EVENTS_POLL_MS	1000	/* of the library's one thread for all sockets */
+#define EVENTS_FDS_MAX	1024
+
+static int wake_fd = -1;
+
+int nfvd_sock_wake(void)
+{
+	uint64_t one = 1;
+
+	if (wake_fd < 0)
+		wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return wake_fd >= 0 && write(wake_fd, &one, sizeof(one)) == sizeof(one) ? 0 : -1;
+}
+
+/*
+ * The library's poll() is ours, too. It looks for sockets that were added once in a
+ * second only, and a guest that is started with its port would wait for that.
+ */
+int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t bytes)
+{
+	struct pollfd more[EVENTS_FDS_MAX + 1];
+	uint64_t count;
+	int ret;
+
+	if (n > bytes / sizeof(*fds))
+		abort();
+	if (timeout != EVENTS_POLL_MS || n > EVENTS_FDS_MAX || wake_fd < 0)
+		return syscall(SYS_poll, fds, n, timeout);
+	memcpy(more, fds, n * sizeof(*fds));
+	more[n] = (struct pollfd){ .fd = wake_fd, .events = POLLIN };
+	ret = syscall(SYS_poll, more, n + 1, timeout);
+	memcpy(fds, more, n * sizeof(*fds));
+	if (ret > 0 && more[n].revents && read(wake_fd, &count, sizeof(count)) == sizeof(count))
+		ret--;
+	return ret;
 }

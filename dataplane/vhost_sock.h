@@ -25,4 +25,10 @@ bool nfvd_sock_unread(int sock);
 /* vhost thread: did the current message bring descriptors that were closed at once? Asked once. */
 bool nfvd_sock_stripped(void);
 
+/*
+ * Control thread: have the library look at its sockets now. Once before the first is
+ * added, and after each. 0 or -1 with errno.
+ */
+int nfvd_sock_wake(void);
+
 #endif
