@@ -199,6 +199,7 @@ int nfvd_sock_wake(void)
  * The library's poll() is ours, too. It looks for sockets that were added once in a
  * second only, and a guest that is started with its port would wait for that.
  */
+int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t bytes);	/* glibc declares it for fortified programs only */
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t bytes)
 {
 	struct pollfd more[EVENTS_FDS_MAX + 1];
