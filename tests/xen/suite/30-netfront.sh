@@ -29,7 +29,8 @@ reload()
 		for i in \$(seq 200); do grep -q 1 /sys/class/net/eth0/carrier && exit; usleep 50000; done; exit 1"
 }
 
-modprobe -q xen-netback max_queues=2
+modprobe -q xen-netback
+echo 2 >/sys/module/xen_netback/parameters/max_queues
 insmod "$NFV_KO" xen_queues=2
 ip link add br0 type bridge
 ip link set br0 up

@@ -99,7 +99,8 @@ mk_container c1 10.0.0.9/24
 nfvctl attach veth c1 dev veth-c1 >/dev/null
 check "vm1 starts, with evilfront" domu_start vm1 "" --module "$NFV_EVILFRONT" "mac=$MAC1,script=vif-nfv" || finish
 check "vm2 starts" domu_start vm2 10.0.0.2/24 "mac=$MAC2,script=vif-nfv" || finish
-check "a good frame is answered" alive
+# Its first connection may be a moment old only: xl, nfvd and it are not in step.
+check "a good frame is answered" wait_for alive 15
 
 # --- what it sends ---------------------------------------------------------------------
 
