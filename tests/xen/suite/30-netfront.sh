@@ -43,7 +43,8 @@ in_ns c1 iperf3 -s -D >/dev/null
 export DOMU_VCPUS=2
 check "vm1 starts on xen-netback" domu_start vm1 10.0.0.1/24 --module "$FRONT" "mac=$MAC1,bridge=br0,script=vif-test" || finish
 check "netback: ping, in fragments" pings vm1 10.0.0.3 "-s 20000"
-rate "netback: TCP out" vm1 10.0.0.3 -P 4
+check "netback: TCP, eight streams" domu_exec vm1 "iperf3 -c 10.0.0.3 -t 2 -P 8 >/dev/null"
+rate "netback: TCP out" vm1 10.0.0.3
 rate "netback: TCP in" vm1 10.0.0.3 -R
 check "netback: both queues send" both_send
 check "netback: plain grants" persistent vm1 "0 0"
