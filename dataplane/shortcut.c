@@ -343,7 +343,7 @@ bool nfvd_shortcut_last_seen(const uint8_t mac[6], uint16_t vlan, uint64_t *age_
 	uint64_t now_ns;
 
 	memcpy(probe.key.mac, mac, 6);
-	if (!bpf || !bsearch(&probe, shadow, n_shadow, sizeof(*shadow), compare) ||
+	if (!bpf || !n_shadow || !bsearch(&probe, shadow, n_shadow, sizeof(*shadow), compare) ||
 	    bpf_map__lookup_elem(bpf->maps.addresses, &probe.key, sizeof(probe.key), &where, sizeof(where), 0) ||
 	    !where.seen_ns)
 		return false;
