@@ -95,7 +95,8 @@ static bool set_offloads(struct sk_buff *skb, const struct nfvk_xen_frame *f)
 	skb_set_transport_header(skb, start);
 	if (!f->gso_size)
 		return true;
-	if (offset != offsetof(struct tcphdr, check) || f->gso_size < GSO_SIZE_MIN)
+	if (offset != offsetof(struct tcphdr, check) || f->gso_size < GSO_SIZE_MIN ||
+	    vlan_get_protocol(skb) != htons(f->gso_type == XEN_NETIF_GSO_TYPE_TCPV4 ? ETH_P_IP : ETH_P_IPV6))
 		return false;
 	/* One segment is no super-frame. */
 	if (f->len <= (u32)start + sizeof(struct tcphdr) + f->gso_size)
