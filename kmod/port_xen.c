@@ -625,12 +625,19 @@ static int poll(struct napi_struct *napi, int budget)
 	return seen;
 }
 
-static bool tx_work(const struct nfvk_xen_queue *q)
+/*
+ * New slots are work, if only to take note of: a poll that came for another reason may have
+ * seen to them already, and their event would pass for a spurious one, and delay the next.
+ */
+static bool tx_work(struct nfvk_xen_queue *q)
 {
-	return READ_ONCE(q->tx.sring->req_prod) != READ_ONCE(q->tx.req_cons);
+	u32 prod = READ_ONCE(q->tx.sring->req_prod);
+	bool news = prod != q->tx_seen;
+
+	q->tx_seen = prod;
+	return news || prod != READ_ONCE(q->tx.req_cons);
 }
 
-/* New slots are work, too, if only to take note of: else their event would pass for a spurious one. */
 static bool rx_work(struct nfvk_xen_queue *q)
 {
 	u32 prod = READ_ONCE(q->rx.sring->req_prod);

@@ -102,6 +102,7 @@ struct nfvk_xen_queue {
 
 	/* The guest's Tx. */
 	struct xen_netif_tx_back_ring tx;	/* req_cons: the poll's; the rest under tx_lock */
+	u32 tx_seen;				/* its producer index at the last interrupt */
 	spinlock_t tx_lock;
 	atomic_t outstanding;			/* frames whose slots are not answered */
 	struct nfvk_xen_frame frame[NFVK_XEN_BURST];	/* of one poll */

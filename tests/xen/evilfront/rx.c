@@ -7,11 +7,12 @@
 #define POSTED	64		/* requests */
 #define EVENTS	200000
 
+/* Not the first page: it has the header of what is sent, which would then be from somebody else. */
 static void post(struct evil *e, unsigned int n, enum evil_gref kind, unsigned int pages)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		*RING_GET_REQUEST(&e->rx, e->rx.req_prod_pvt) = (struct xen_netif_rx_request){
-			.id = e->rx.req_prod_pvt % EVIL_RING, .gref = evil_gref(e, kind, i % pages),
+			.id = e->rx.req_prod_pvt % EVIL_RING, .gref = evil_gref(e, kind, 1 + i % pages),
 		};
 		e->rx.req_prod_pvt++;
 	}
@@ -30,7 +31,7 @@ void evil_rx_collect(struct evil *e)
 	}
 }
 
-static void good(struct evil *e) { post(e, POSTED, EVIL_GOOD, EVIL_PAGES); }
+static void good(struct evil *e) { post(e, POSTED, EVIL_GOOD, EVIL_PAGES - 1); }
 static void never(struct evil *e) { post(e, POSTED, EVIL_NEVER, 1); }
 static void beyond(struct evil *e) { post(e, POSTED, EVIL_BEYOND, 1); }
 static void revoked(struct evil *e) { post(e, POSTED, EVIL_REVOKED, 1); }
