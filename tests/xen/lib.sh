@@ -144,14 +144,20 @@ domu_wait()
 # limit (60), 124 if the domU does not answer. Quick ones one after the other only.
 domu_exec()
 {
-	local name=$1 limit=$((${3:-60} * ${NFV_PATIENCE:-1})) log id=$BASHPID-$RANDOM$RANDOM tty late status
+	local name=$1 limit=$((${3:-60} * ${NFV_PATIENCE:-1})) log id=$BASHPID-$RANDOM$RANDOM tty late again status
 
 	log=$(console_of "$name") late=$((SECONDS + limit + 15))
 	tty=$(xenstore-read "/local/domain/$(domid "$name")/console/tty") || return 124
 	echo "$id $limit $(base64 -w 0 <<<"$2")" >"$tty"
+	again=$((SECONDS + 10))
 	# Seldom: who asks takes from the processor that works for the domU.
 	until grep -q "^$id end [0-9]" "$log"; do
 		[ $SECONDS -lt $late ] || return 124
+		# A console may lose a line.
+		if [ $SECONDS -ge $again ] && ! grep -q "^$id begin" "$log"; then
+			echo "$id $limit $(base64 -w 0 <<<"$2")" >"$tty"
+			again=$((SECONDS + 10))
+		fi
 		sleep 0.2
 	done
 	status=$(tr -d '\r' <"$log" | sed -n "s/^$id end \([0-9]*\)$/\1/p")
