@@ -105,6 +105,7 @@ static bool serve_some(struct nfvk_vif *vif)
 	if (RING_REQUEST_PROD_OVERFLOW(&vif->ctrl, prod)) {
 		/* Its interrupt is not ended, so no more come. */
 		vif->ctrl_broken = true;
+		nfvk_xen_miss(vif->queue[0], NFV_MISS_BAD_PROD, 1);
 		dev_warn_ratelimited(&vif->xb->dev, "control ring: mad producer index: not looked at until it reconnects\n");
 		return false;
 	}
@@ -121,6 +122,7 @@ static bool serve_some(struct nfvk_vif *vif)
 static void serve(struct work_struct *work)
 {
 	struct nfvk_vif *vif = container_of(to_delayed_work(work), struct nfvk_vif, ctrl_work);
+	u32 before = vif->ctrl.req_cons;
 	bool more = false;
 
 	mutex_lock(&vif->ctrl_lock);
@@ -131,7 +133,7 @@ static void serve(struct work_struct *work)
 			nfvk_xen_maps_refresh(vif->queue[i]->maps);
 	mutex_unlock(&vif->ctrl_lock);
 	if (!more && !vif->ctrl_broken && atomic_xchg(&vif->ctrl_eoi, 0))
-		xen_irq_lateeoi(vif->ctrl_irq, 0);
+		xen_irq_lateeoi(vif->ctrl_irq, vif->ctrl.req_cons == before ? XEN_EOI_FLAG_SPURIOUS : 0);
 	if (more)
 		mod_delayed_work(system_wq, &vif->ctrl_work, 0);
 	else

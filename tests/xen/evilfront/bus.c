@@ -24,6 +24,13 @@ static const struct {
 	{ "queues-text",	{ .key = "multi-queue-num-queues", .value = "-1", .fine = true } },
 	{ "queues-beyond",	{ .key = "multi-queue-num-queues", .value = "4294967295" } },
 	{ "queues-no-dirs",	{ .key = "multi-queue-num-queues", .value = "2" } },
+	{ "queues-twins",	{ .queues = 2 } },
+	{ "queues-second-never", { .queues = 2, .key = "tx-ring-ref", .value = "30000" } },
+	{ "queues-second-missing", { .queues = 4, .key = "event-channel" } },
+	/* Without it, frames are served all the same. */
+	{ "ctrl-ring-never",	{ .ctrl = true, .key = "ctrl-ring-ref", .value = "30000", .fine = true } },
+	{ "ctrl-ring-data",	{ .ctrl = true, .key = "ctrl-ring-ref", .value = "%u", .fine = true } },
+	{ "ctrl-event-never",	{ .ctrl = true, .key = "event-channel-ctrl", .value = "4000", .fine = true } },
 	{ "no-rx-copy",		{ .key = "request-rx-copy", .value = "0" } },
 };
 

@@ -9,6 +9,7 @@
  *	tx.c	cases of the guest's Tx ring
  *	rx.c	cases of the guest's Rx ring, and of events
  *	bus.c	cases of the xenstore
+ *	ctrl.c	cases of the control ring
  *
  * There is no network device. Pages of data are granted once, rings with each connection.
  * All runs in the command, one at a time; nothing is interrupt driven.
@@ -42,12 +43,17 @@ struct evil {
 	struct xenbus_device *xb;
 	u8 *data;			/* EVIL_PAGES, the first with a header */
 	grant_ref_t page[EVIL_PAGES], revoked, foreign, readonly, pulled;
+	void *list;			/* a page of grants that are named over the control ring */
+	grant_ref_t list_ref;
 
 	/* Of this connection. */
 	evtchn_port_t event;
 	struct xen_netif_tx_front_ring tx;
 	struct xen_netif_rx_front_ring rx;
 	grant_ref_t tx_ref, rx_ref;
+	evtchn_port_t ctrl_event;	/* 0: there is no control ring */
+	struct xen_netif_ctrl_front_ring ctrl;
+	grant_ref_t ctrl_ref;
 	unsigned int tx_answers, tx_okay, rx_answers, rx_okay;
 };
 
@@ -55,6 +61,8 @@ struct evil {
 struct evil_wrong {
 	const char *key, *value;	/* in the frontend's directory; no value: it is missing. %u: the Tx ring */
 	u32 tx_prod;			/* the Tx ring's producer index, from the start */
+	unsigned int queues;		/* 0: one, as of old; else each has a directory, the key is in the last one's */
+	bool ctrl;			/* with a control ring */
 	bool fine;			/* the backend connects nevertheless */
 };
 
@@ -71,6 +79,7 @@ int evil_tx_frames(struct evil *e, unsigned int n, enum evil_gref last);	/* of f
 void evil_tx_collect(struct evil *e, unsigned int ms);		/* answers, until there is one to each request */
 int evil_rx(struct evil *e, const char *name);
 void evil_rx_collect(struct evil *e);
+int evil_ctrl(struct evil *e, const char *name);
 int evil_bus(struct evil *e, const char *name);
 
 #endif

@@ -53,7 +53,10 @@ static void drop_rings(struct evil *e)
 {
 	if (e->event)
 		xenbus_free_evtchn(e->xb, e->event);
-	e->event = 0;
+	if (e->ctrl_event)
+		xenbus_free_evtchn(e->xb, e->ctrl_event);
+	e->event = e->ctrl_event = 0;
+	xenbus_teardown_ring((void **)&e->ctrl.sring, 1, &e->ctrl_ref);
 	xenbus_teardown_ring((void **)&e->tx.sring, 1, &e->tx_ref);
 	xenbus_teardown_ring((void **)&e->rx.sring, 1, &e->rx_ref);
 }
@@ -73,6 +76,16 @@ static int make_rings(struct evil *e)
 	return xenbus_alloc_evtchn(e->xb, &e->event);
 }
 
+static int make_ctrl(struct evil *e)
+{
+	int err = xenbus_setup_ring(e->xb, GFP_KERNEL, (void **)&e->ctrl.sring, 1, &e->ctrl_ref);
+
+	if (err)
+		return err;
+	XEN_FRONT_RING_INIT(&e->ctrl, e->ctrl.sring, PAGE_SIZE);
+	return xenbus_alloc_evtchn(e->xb, &e->ctrl_event);
+}
+
 /* Whatever was: the backend waits for us, and has let go of all. */
 static int reset(struct evil *e)
 {
@@ -90,20 +103,46 @@ static int reset(struct evil *e)
 	return evil_wait_backend(e, 1 << XenbusStateInitWait);
 }
 
+static void write_queue(struct evil *e, const char *dir, const struct evil_wrong *wrong)
+{
+	xenbus_printf(XBT_NIL, dir, "tx-ring-ref", "%u", e->tx_ref);
+	xenbus_printf(XBT_NIL, dir, "rx-ring-ref", "%u", e->rx_ref);
+	xenbus_printf(XBT_NIL, dir, "event-channel", "%u", e->event);
+	if (wrong && wrong->key && wrong->value)
+		xenbus_printf(XBT_NIL, dir, wrong->key, wrong->value, e->tx_ref);
+	else if (wrong && wrong->key)
+		xenbus_rm(XBT_NIL, dir, wrong->key);
+}
+
+/* There is one of each ring: several queues are twins. */
+static void write_queues(struct evil *e, const struct evil_wrong *wrong)
+{
+	char dir[64];
+
+	xenbus_printf(XBT_NIL, e->xb->nodename, "multi-queue-num-queues", "%u", wrong->queues);
+	for (unsigned int i = 0; i < wrong->queues; i++) {
+		snprintf(dir, sizeof(dir), "%s/queue-%u", e->xb->nodename, i);
+		write_queue(e, dir, i == wrong->queues - 1 ? wrong : NULL);
+	}
+}
+
 static void write_keys(struct evil *e, const struct evil_wrong *wrong)
 {
 	const char *dir = e->xb->nodename;
 
 	xenbus_rm(XBT_NIL, dir, "multi-queue-num-queues");
-	xenbus_printf(XBT_NIL, dir, "tx-ring-ref", "%u", e->tx_ref);
-	xenbus_printf(XBT_NIL, dir, "rx-ring-ref", "%u", e->rx_ref);
-	xenbus_printf(XBT_NIL, dir, "event-channel", "%u", e->event);
+	xenbus_rm(XBT_NIL, dir, "ctrl-ring-ref");
+	xenbus_rm(XBT_NIL, dir, "event-channel-ctrl");
 	xenbus_printf(XBT_NIL, dir, "request-rx-copy", "%u", 1);
 	xenbus_printf(XBT_NIL, dir, "feature-sg", "%u", 1);
-	if (wrong && wrong->key && wrong->value)
-		xenbus_printf(XBT_NIL, dir, wrong->key, wrong->value, e->tx_ref);
-	else if (wrong && wrong->key)
-		xenbus_rm(XBT_NIL, dir, wrong->key);
+	if (e->ctrl_event) {
+		xenbus_printf(XBT_NIL, dir, "ctrl-ring-ref", "%u", e->ctrl_ref);
+		xenbus_printf(XBT_NIL, dir, "event-channel-ctrl", "%u", e->ctrl_event);
+	}
+	if (wrong && wrong->queues)
+		write_queues(e, wrong);
+	else
+		write_queue(e, dir, wrong);
 }
 
 int evil_connect(struct evil *e, const struct evil_wrong *wrong)
@@ -112,6 +151,8 @@ int evil_connect(struct evil *e, const struct evil_wrong *wrong)
 
 	if (!err)
 		err = make_rings(e);
+	if (!err && wrong && wrong->ctrl)
+		err = make_ctrl(e);
 	if (err)
 		return err;
 	write_keys(e, wrong);
@@ -125,7 +166,7 @@ int evil_connect(struct evil *e, const struct evil_wrong *wrong)
 
 static int run(const char *val, const struct kernel_param *kp)
 {
-	static const evil_case_fn cases[] = { evil_tx, evil_rx, evil_bus };
+	static const evil_case_fn cases[] = { evil_tx, evil_rx, evil_ctrl, evil_bus };
 	char name[32];
 	int err = -ENOENT;
 
@@ -179,6 +220,8 @@ static int grant_pages(struct evil *e)
 		e->readonly = ref = gnttab_grant_foreign_access(to, first, 1);
 	if (ref >= 0)
 		e->pulled = ref = gnttab_grant_foreign_access(to, first, 0);
+	if (ref >= 0)
+		e->list_ref = ref = gnttab_grant_foreign_access(to, virt_to_gfn(e->list), 0);
 	if (ref < 0)
 		return ref;
 	/* The number stays ours. */
@@ -197,7 +240,8 @@ static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
 		return -ENOMEM;
 	e->xb = xb;
 	e->data = alloc_pages_exact(EVIL_PAGES * PAGE_SIZE, GFP_KERNEL | __GFP_ZERO);
-	err = e->data ? grant_pages(e) : -ENOMEM;
+	e->list = (void *)get_zeroed_page(GFP_KERNEL);
+	err = e->data && e->list ? grant_pages(e) : -ENOMEM;
 	if (err)		/* what was granted stays; the guest is a test's */
 		return err;
 	write_header(e->data);

@@ -74,10 +74,11 @@ received()
 	return 1
 }
 
-# harmless CASE [ANSWERS] - nothing is wrong with it but its looks
+# harmless "CASE..." [ANSWERS] - nothing is wrong with it but its looks
 harmless()
 {
-	beside evil "$1" >"$WORK/answers" && grep "${2:-tx}" "$WORK/answers" && ! state_is vm1 fenced && return
+	# shellcheck disable=SC2086 # some cases
+	beside evil $1 >"$WORK/answers" && grep "${2:-tx}" "$WORK/answers" && ! state_is vm1 fenced && return
 	cat "$WORK/answers"
 	return 1
 }
@@ -135,11 +136,30 @@ check "a stalled one may connect again" alive
 check "events without work" harmless event-storm
 check "events with a little" harmless event-storm-rx
 
+# --- what it asks for over the control ring -----------------------------------------------
+
+unmapped() { wait_for '[ "$(member vm1 grants_mapped)" = 0 ]' 10; }
+
+check "ctrl: requests that are none" harmless "ctrl-type-0 ctrl-type-hash ctrl-type-77 ctrl-type-max ctrl-queue-1 ctrl-queue-max"
+check "ctrl: lists that are none" harmless "ctrl-list-empty ctrl-list-513 ctrl-list-endless ctrl-list-never
+	ctrl-list-beyond ctrl-list-revoked ctrl-list-foreign ctrl-list-readonly"
+check "ctrl: grants that cannot be mapped" harmless "ctrl-add-never ctrl-add-beyond ctrl-add-revoked ctrl-add-foreign
+	ctrl-add-readonly ctrl-add-twice ctrl-del-unknown"
+check "ctrl: nothing is left mapped" unmapped
+check "ctrl: unmapped in traffic" harmless ctrl-del-in-traffic
+check "ctrl: closed with grants mapped" harmless ctrl-close-mapped
+check "ctrl: 2000 requests" harmless ctrl-storm
+check "ctrl: nothing is left mapped, again" unmapped
+check "ctrl: a mad producer index" counted xen_bad_prod 1 ctrl-prod-far
+check "ctrl: rings that are none" harmless "ctrl-ring-never ctrl-ring-data ctrl-event-never" 0,
+check "one without it may connect" alive
+
 # --- what it writes to the xenstore ----------------------------------------------------------
 
 check "xenstore: rings that are none" refused ring-never ring-rx-never ring-beyond ring-text ring-missing ring-same ring-prod
 check "xenstore: event channels that are none" refused event-never event-beyond event-missing
-check "xenstore: queues that are none" refused queues-0 queues-1000 queues-beyond queues-no-dirs
+check "xenstore: queues that are none" refused queues-0 queues-1000 queues-beyond queues-no-dirs \
+	queues-twins queues-second-never queues-second-missing
 check "xenstore: no number is one queue" harmless queues-text 0,
 check "xenstore: no rx-copy" refused no-rx-copy
 check "a refused one may connect again" alive
