@@ -14,7 +14,7 @@
 
 static void endpoints(const struct draft_guest *g, struct endpoint *host, struct endpoint *guest)
 {
-	*host = (struct endpoint){ .name = "host", .kind = EP_NETNS, .netns = net_host(g->way), .addr = DRAFT_HOST_IP };
+	*host = (struct endpoint){ .name = "host", .kind = EP_NETNS, .netns = net_host(g), .addr = DRAFT_HOST_IP };
 	*guest = (struct endpoint){ .name = "guest", .kind = EP_ADDRESS, .netns = -1, .addr = DRAFT_GUEST_IP };
 }
 
@@ -112,27 +112,32 @@ int measure_rtt(const struct draft_guest *g, json_t *samples, struct ctl_err *er
 	return CTL_OK;
 }
 
-/* What the virtual machine's process has resident; of a container what its control group uses, without cache. */
+/*
+ * What the virtual machine's process has resident; what xl says of a domain; of a container
+ * what its control group uses, without cache.
+ */
 int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err *err)
 {
-	const char *group = strrchr(sandbox_dir(), '/');
+	const char *name = strrchr(sandbox_dir(), '/') + 1;
 	char *text = NULL;
 	long long bytes;
 	int rc;
 
-	if (!g->container)
+	if (g->kind == KIND_KVM)
 		rc = run_shell(&text, err, "awk '$1 == \"VmRSS:\" { print $2 * 1024 }' /proc/%d/status", g->pid);
+	else if (g->kind == KIND_XEN)
+		rc = run_shell(&text, err, "xl list '%s' | awk 'NR == 2 { print $3 * 1024 * 1024 }'", name);
 	else
-		rc = run_shell(&text, err, "cd /sys/fs/cgroup/memory%s 2>/dev/null || cd /sys/fs/cgroup%s; "
+		rc = run_shell(&text, err, "cd /sys/fs/cgroup/memory/%s 2>/dev/null || cd /sys/fs/cgroup/%s; "
 			       "cat memory.usage_in_bytes memory.current memory.stat 2>/dev/null | "
 			       "awk 'NF == 1 { used = $1 } $1 ~ /^(total_)?inactive_file$/ { cache = $2 } "
-			       "END { printf \"%%d\\n\", used - cache }'", group, group);
+			       "END { printf \"%%d\\n\", used - cache }'", name, name);
 	if (rc)
 		return rc;
 	bytes = strtoll(text, NULL, 10);
 	free(text);
 	if (bytes <= 0)
-		return ctl_fail(err, NFV_RPC_E_FAILED, "the kernel does not say what memory it uses");
+		return ctl_fail(err, NFV_RPC_E_FAILED, "nobody says what memory it uses");
 	json_array_append_new(samples, json_pack("{sf}", "mb", (double)bytes / 1e6));
 	return CTL_OK;
 }

@@ -2,8 +2,8 @@
 /*
  * Network, mount and process namespaces for bench draft, with a folder and named
  * namespaces of their own. The first process in there ends with its parent, and all
- * others with it. Only control groups and the empty folder outlive that; a run
- * removes its own, and those of runs that were killed too hard to do so.
+ * others with it. Only control groups, the empty folder and what Xen has outlive that; a
+ * run removes its own, and those of runs that were killed too hard to do so.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,7 @@ static void interrupt(int sig)
 		kill(worker, SIGKILL);
 }
 
-/* The folder, on which nothing is mounted out here, and control groups of that name, version 1 or 2. */
+/* The folder, on which nothing is mounted out here; of that name Xen's guest; control groups, version 1 or 2. */
 static void remove_run(const char *path)
 {
 	const char *name = strrchr(path, '/');
@@ -55,6 +55,7 @@ static void remove_run(const char *path)
 	glob_t g;
 
 	rmdir(path);
+	xen_clean(path);
 	snprintf(pattern, sizeof(pattern), "/sys/fs/cgroup/{,*/}%s", name + 1);
 	if (glob(pattern, GLOB_BRACE, NULL, &g))
 		return;
@@ -123,6 +124,7 @@ pid_t sandbox_enter(struct ctl_err *err)
 	if (!worker) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		signal(SIGPIPE, SIG_IGN);
+		xen_set_home(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
 		if (!furnish())
 			return 0;
 		ctl_fail(err, NFV_RPC_E_FAILED, "cannot make namespaces: %s", strerror(errno));

@@ -4,15 +4,16 @@
 # What the technologies of `nfvctl bench draft` share. Each is a script with two verbs:
 #
 #	TECHNOLOGY image [PATH]	build it, or take the foreign one at PATH; say what it is, in lines
-#		kind kvm|container	emulated yes|no		memory MIB	iperf 3|2|0
+#		kind kvm|container|xen	emulated yes|no		memory MIB	iperf 3|2|0
 #		limit SECONDS to boot in	file BYTES SHA256 PATH	(each one that is loaded)
 #	TECHNOLOGY command DIR ADDRESS/LENGTH MAC MIB nfvd|bridge TARGET [PATH]
 #		the command that runs it in the foreground, one argument a line, and
 #		ends it on SIGTERM; its console is standard output. DIR is its own.
+#		A Xen guest has its name, is destroyed by that, and the command ends then.
 #	TECHNOLOGY send ...	the same for a guest whose iperf 2 sends to HOST (its
 #		server cannot send), for SECONDS; both come after PATH
-#		TARGET is a vhost-user socket (nfvd), a tap device (bridge), or a
-#		container's network namespace.
+#		TARGET is a vhost-user socket (nfvd), a tap device (bridge), a
+#		container's network namespace, or of a Xen guest the bridge.
 #
 # What goes wrong is one line on standard error.
 
@@ -80,3 +81,38 @@ qemu_command()
 	fi
 	printf '%s\n' -device "$device,netdev=net,mac=$mac$romfile" "$@"
 }
+
+# describe_xen MIB IPERF LIMIT FILE... - the limit is for real hardware.
+describe_xen()
+{
+	local memory=$1 iperf=$2 limit=$3 file
+
+	command -v xl >/dev/null || die "no xl; apt-get install xen-utils-4.17"
+	for file in vif-nfv vif-bridge; do
+		[ -x "/etc/xen/scripts/$file" ] || die "no /etc/xen/scripts/$file; make install, and xen-utils-common, have them"
+	done
+	shift 3
+	printf 'kind xen\nmemory %s\niperf %s\n' "$memory" "$iperf"
+	if grep -q 'QEMU TCG' /proc/cpuinfo; then
+		printf 'emulated yes\nlimit %s\n' $((limit * 5))
+	else
+		printf 'emulated no\nlimit %s\n' "$limit"
+	fi
+	for file; do
+		describe_file "$file"
+	done
+}
+
+# xen_config DIR MAC MIB nfvd|bridge TARGET KERNEL ARGUMENTS [LINE]... - the PV guest's, in DIR/xen.cfg. With
+# no script named, xl takes its own, vif-bridge.
+xen_config()
+{
+	local vif="mac=$2,script=vif-nfv"
+
+	[ "$4" = nfvd ] || vif="mac=$2,bridge=$5"
+	printf '%s\n' "name = '${1##*/}'" "type = 'pv'" "memory = $3" "kernel = '$6'" "extra = '$7'" "vif = ['$vif']" \
+		"on_poweroff = 'destroy'" "on_reboot = 'destroy'" "on_crash = 'destroy'" "${@:8}" >"$1/xen.cfg"
+}
+
+# In the foreground until the guest has ended, with its console.
+xl_create=(xl create -Fcq)
