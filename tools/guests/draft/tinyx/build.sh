@@ -27,12 +27,18 @@ mkdir -p "$cache" || die "no cache"
 version=$(dpkg-query -W -f '${Version}' $package)
 hash=$(cat "${configs[@]}" - <<<"$version" | sha256sum | cut -c 1-16)
 kernel=$cache/tinyx-kernel-$hash
-exec {lock}>"$cache/tinyx.lock"
-flock "$lock"
-rm -rf "$cache"/tinyx-work.*
-work=$(mktemp -d "$cache/tinyx-work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
+
+# Alone, in a folder $work; those of builds that were killed go.
+begin_work()
+{
+	[ -z "${work:-}" ] || return 0
+	exec {lock}>"$cache/tinyx.lock"
+	flock "$lock"
+	rm -rf "$cache"/tinyx-work.*
+	work=$(mktemp -d "$cache/tinyx-work.XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	trap 'exit 1' HUP INT TERM
+}
 
 build_kernel()
 {
@@ -52,6 +58,8 @@ build_kernel()
 	mv "$kernel.new" "$kernel"
 }
 
+[ -s "$kernel" ] || begin_work
+# Somebody else may have been faster.
 if [ ! -s "$kernel" ]; then
 	free_mib=$(($(df --output=avail "$cache" | tail -n 1) / 1024))
 	[ $free_mib -gt 2000 ] || die "$free_mib MiB are free in $cache; its kernel takes 2000 to build"
@@ -68,6 +76,7 @@ fi
 mapfile -t libs < <(ldd /usr/bin/iperf3 | sed -n 's,.*\(\s\|^\)\(/[^ ]*\) (0x.*,\2,p')
 hash=$(cat "$here/build.sh" "$here/init" "$kernel" /bin/busybox /usr/bin/iperf3 "${libs[@]}" | sha256sum | cut -c 1-16)
 image=$cache/tinyx-$hash
+[ -e "$image/initrd" ] || begin_work
 if [ ! -e "$image/initrd" ]; then
 	root=$work/root
 	mkdir -p "$root"/{bin,dev,proc,tmp,usr/bin} "$work/image"
