@@ -57,8 +57,8 @@ bench-xen: setup-kernel build
 	@tests/bench/xen.sh $(ARGS)
 
 # ARGS="--only container,tinyx.kvm --runs 20"
-bench-draft: setup-draft build
-	@$(BUILD)/ctl/nfvctl bench draft --out $(BUILD)/bench-draft $(ARGS)
+bench-draft: setup-draft setup-kernel build
+	@tests/bench/draft.sh $(ARGS)
 
 bench: setup-bench build
 	@tests/bench/run $(ARGS)

@@ -34,6 +34,7 @@ static const struct ctl_arg draft_args[] = {
 	{ "--time", ARG_NUMBER, false, 1, 3600, NULL },
 	{ "--image", ARG_STRING, false, 0, 0, NULL },
 	{ "--out", ARG_PATH, false, 0, 0, NULL },
+	{ "--add", ARG_PATH, false, 0, 0, NULL },	/* rows of another host; nothing is measured */
 	{ .key = NULL }
 };
 
@@ -172,10 +173,23 @@ static void find_subjects(struct draft_bench *b)
 	}
 }
 
+/* Tables, page and all, of what there is. */
+static int finish(struct draft_bench *b, struct ctl_err *err)
+{
+	struct ctl_err no_page = { 0 };
+
+	tables_make(b->result);
+	if (result_save(b->result, err))
+		return CTL_FAILED;
+	if (run_shell(NULL, &no_page, "exec python3 '%s/draft/report.py' " DRAFT_RESULT " report.html", guests_dir()))
+		fprintf(stderr, "nfvctl: no report.html: %s\n", no_page.text);
+	tables_print(b->result, b->measures);
+	return CTL_OK;
+}
+
 /* In the sandbox. */
 static int run(struct draft_bench *b, struct ctl_err *err)
 {
-	struct ctl_err no_page = { 0 };
 	bool xen = false;
 	int rc;
 
@@ -191,15 +205,8 @@ static int run(struct draft_bench *b, struct ctl_err *err)
 		guest_free(&b->subjects[i].guest);
 	if (rc)
 		return rc;
-	tables_make(b->result);
 	json_object_set_new(b->result, "complete", json_true());
-	rc = result_save(b->result, err);
-	if (rc)
-		return rc;
-	if (run_shell(NULL, &no_page, "exec python3 '%s/draft/report.py' " DRAFT_RESULT " report.html", guests_dir()))
-		fprintf(stderr, "nfvctl: no report.html: %s\n", no_page.text);
-	tables_print(b->result, b->measures);
-	return CTL_OK;
+	return finish(b, err);
 }
 
 /* Everything is written to the working directory. */
@@ -213,9 +220,8 @@ static int enter_out(json_t *options, struct ctl_err *err)
 	return CTL_OK;
 }
 
-static int open_bench(struct draft_bench *b, int argc, char **argv, struct ctl_err *err)
+static int parse(struct draft_bench *b, int argc, char **argv, struct ctl_err *err)
 {
-	json_t *runs, *seconds;
 	int rc = args_parse(argc, argv, draft_args, b->options, err);
 
 	if (!rc)
@@ -223,14 +229,27 @@ static int open_bench(struct draft_bench *b, int argc, char **argv, struct ctl_e
 	if (!rc)
 		rc = select_words(b->measures, measure_name,
 				  json_string_value(json_object_get(b->options, "--measure")), err);
-	if (!rc)
-		rc = check_images(b->options, err);
-	if (!rc && geteuid()) {
+	return rc ? rc : check_images(b->options, err);
+}
+
+static int add(struct draft_bench *b, const char *path, struct ctl_err *err)
+{
+	if (enter_out(b->options, err))
+		return CTL_FAILED;
+	b->result = result_add(path, err);
+	return b->result ? finish(b, err) : CTL_FAILED;
+}
+
+static int open_bench(struct draft_bench *b, struct ctl_err *err)
+{
+	json_t *runs, *seconds;
+	int rc = CTL_OK;
+
+	if (geteuid()) {
 		rc = ctl_fail(err, NFV_RPC_E_DENIED, "needs root, to make namespaces");
 		ctl_hint(err, "sudo nfvctl bench draft");
-	}
-	if (rc)
 		return rc;
+	}
 	runs = json_object_get(b->options, "--runs");
 	seconds = json_object_get(b->options, "--time");
 	b->runs = runs ? (size_t)json_integer_value(runs) : RUNS;
@@ -249,14 +268,21 @@ static int open_bench(struct draft_bench *b, int argc, char **argv, struct ctl_e
 int cmd_bench_draft(int argc, char **argv, struct ctl_err *err)
 {
 	struct draft_bench *b = calloc(1, sizeof(*b));
+	const char *other;
 	pid_t worker;
 	int rc;
 
 	if (!b)
 		return ctl_fail(err, NFV_RPC_E_FAILED, "out of memory");
 	b->options = json_object();
-	rc = open_bench(b, argc, argv, err);
-	if (!rc) {
+	rc = parse(b, argc, argv, err);
+	other = json_string_value(json_object_get(b->options, "--add"));
+	if (!rc && other) {
+		rc = add(b, other, err);
+	} else if (!rc) {
+		rc = open_bench(b, err);
+	}
+	if (!rc && !other) {
 		worker = sandbox_enter(err);
 		rc = worker < 0 ? CTL_FAILED : worker ? sandbox_wait(worker, err) : run(b, err);
 	}

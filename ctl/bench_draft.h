@@ -44,7 +44,7 @@ struct draft_guest {
 	const char *image;		/* a foreign one, or NULL */
 	enum draft_kind kind;
 	bool emulated;
-	unsigned int memory_mib, iperf;	/* version of its iperf server; 0: it has none */
+	unsigned int memory_mib, iperf;	/* version of its iperf server; 0: none, or not known */
 	double limit_s;			/* to boot */
 	bool ahead;			/* its port is made before it is created, and has settled */
 	enum draft_way way;
@@ -160,6 +160,8 @@ int rounds_run(struct draft_bench *b, struct ctl_err *err);
 #define DRAFT_RESULT	"result.json"	/* in the working directory */
 /* The document for these options: that of an interrupted run, else a new one. */
 json_t *result_open(json_t *options, struct ctl_err *err);
+/* The document that is there, with the technologies of another one, in place of its own of these names. */
+json_t *result_add(const char *path, struct ctl_err *err);
 void result_describe_host(json_t *result);
 int result_save(json_t *result, struct ctl_err *err);
 /* The technology's part of it, and the samples of a measure there; borrowed, made when missing. */

@@ -38,6 +38,29 @@ describe_file()
 	echo "file $bytes ${hash%% *} $1"
 }
 
+# kind_of FILE - a foreign one: kernel, qcow2 or raw, by its first bytes
+kind_of()
+{
+	local magic
+
+	[ -f "$1" ] || die "$1 is no file"
+	magic=$(head -c 4 "$1" | od -An -tx1 | tr -d ' \n')
+	case $magic in
+	7f454c46) echo kernel; return ;;
+	514649fb) echo qcow2; return ;;
+	esac
+	if [ "$(od -An -tx1 -j 514 -N 4 "$1" | tr -d ' \n')" = 48647253 ]; then
+		echo kernel
+	elif [ "$(od -An -tx1 -j 510 -N 2 "$1" | tr -d ' \n')" = 55aa ]; then
+		echo raw
+	else
+		die "$1 is neither a kernel nor a disk"
+	fi
+}
+
+# address A.B.C.D/N - for the command line of a foreign kernel: the unikernel's word, and Linux's
+address() { echo "nfv.ip=$1 ip=${1%/*}:::255.255.255.0::eth0:none"; }
+
 # describe_kvm MIB IPERF LIMIT FILE... - the limit is for KVM.
 describe_kvm()
 {
