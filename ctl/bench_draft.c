@@ -123,11 +123,16 @@ static int find_image(json_t *options, const char *name, char path[PATH_MAX])
 	return rc;
 }
 
+/* Beside nfvctl's own folder, where it is installed; where it was built. */
 static const char *guests_dir(void)
 {
+	static char path[PATH_MAX / 2];
 	const char *dir = getenv("NFV_GUESTS");
 
-	return dir ? dir : NFV_GUESTS;
+	if (dir)
+		return dir;
+	snprintf(path, sizeof(path), "%s/../" NFV_DATADIR "/nfv-fastpath/guests", run_self_dir());
+	return access(path, X_OK) ? NFV_GUESTS : path;
 }
 
 /* Returns why the technology cannot run, or NULL. */

@@ -117,7 +117,7 @@ describe_xen()
 	shift 3
 	printf 'kind xen\nmemory %s\niperf %s\n' "$memory" "$iperf"
 	if grep -q 'QEMU TCG' /proc/cpuinfo; then
-		printf 'emulated yes\nlimit %s\n' $((limit * 5))
+		printf 'emulated yes\nlimit %s\n' $((limit * 10))
 	else
 		printf 'emulated no\nlimit %s\n' "$limit"
 	fi
