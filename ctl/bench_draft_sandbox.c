@@ -25,6 +25,7 @@
 
 static char dir[PATH_MAX];	/* its name is also the control group's */
 static bool made_netns_dir;
+static int own_pidns = -1;
 static volatile sig_atomic_t interrupted;
 static volatile pid_t worker;
 
@@ -115,7 +116,8 @@ pid_t sandbox_enter(struct ctl_err *err)
 		ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", dir, strerror(errno));
 		return -1;
 	}
-	if (unshare(CLONE_NEWPID)) {
+	own_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (own_pidns < 0 || unshare(CLONE_NEWPID)) {
 		ctl_fail(err, NFV_RPC_E_DENIED, "cannot make namespaces: %s", strerror(errno));
 		return -1;
 	}
@@ -144,6 +146,9 @@ int sandbox_wait(pid_t pid, struct ctl_err *err)
 
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	/* Where there is nobody left, no process can be started. */
+	if (setns(own_pidns, CLONE_NEWPID))
+		perror("nfvctl: setns");
 	remove_run(dir);
 	if (made_netns_dir)
 		rmdir(NETNS_DIR);

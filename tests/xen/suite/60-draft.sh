@@ -48,7 +48,7 @@ fake()
 
 export NFV_GUESTS=$WORK/guests
 fake tinyx.xen nfv.ip=10.77.0.2/24
-fake standardvm.xen init=/nothing
+fake standardvm.xen rdinit=/nothing
 modprobe -q xen-netback
 mkdir -p "$WORK"
 bench --only tinyx.xen --measure rtt >/dev/null 2>&1
@@ -74,7 +74,7 @@ has_begun() { domains | grep -q '^nfv-draft'; }
 rm -f "$OUT/result.json"
 "$NFVCTL" bench draft --out "$OUT" --only tinyx.xen --measure instantiation --runs 3 >"$WORK/bench.log" 2>&1 &
 pid=$!
-check "interrupted: a guest is there" wait_for has_begun 30
+check "interrupted: a guest is there" wait_for has_begun 120
 kill -TERM $pid
 wait $pid
 check "interrupted: nothing is left" nothing_left
