@@ -14,7 +14,7 @@ struct netdev;
 
 struct platform {
 	const struct netdev *netdev;
-	/* First of all; all others may be called from when it has called stop(). */
+	/* First of all; it may stop(). */
 	void (*init)(const void *start_info, char *cmdline, size_t bytes);
 	void (*put_char)(char c);		/* to the console */
 	uint64_t (*now_us)(void);		/* since the start */

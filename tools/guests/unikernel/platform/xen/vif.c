@@ -21,8 +21,8 @@ static struct netfront_rings rings;
 static struct netfront_ctrl ctrl;
 static uint32_t state;		/* ours, XenbusState* */
 static bool connected;		/* the backend, too, at least once */
-static bool opened;
-static bool gso;		/* TCP has been promised that its frames are cut */
+static bool cuts;		/* the backend, super-frames */
+static bool promised;		/* TCP knows that they are cut */
 
 static void set_state(uint32_t to)
 {
@@ -63,19 +63,18 @@ static bool publish(bool with_ctrl)
 
 static void connect(void)
 {
-	bool with_ctrl = offers("feature-ctrl-ring"), cuts = offers("feature-sg") && offers("feature-gso-tcpv4");
+	bool with_ctrl = offers("feature-ctrl-ring");
 
 	netfront_stop();
+	cuts = offers("feature-sg") && offers("feature-gso-tcpv4");
 	if (!offers("feature-rx-copy")) {
 		netfront_give_up("does not offer feature-rx-copy");
 		return;
 	}
-	if (gso && !cuts) {
+	if (promised && !cuts) {
 		netfront_give_up("does not cut frames as the one before did");
 		return;
 	}
-	if (!opened)
-		gso = cuts;
 	netfront_start();
 	if (with_ctrl)
 		netfront_ctrl_start();
@@ -174,6 +173,7 @@ static void open(const char *cmdline, struct netdev_info *info)
 	netfront_init(domain, &rings);
 	netfront_ctrl_init(domain, &ctrl);
 	state = XenbusStateInitialising;
+	connected = promised = false;
 	if (!xenstore_watch(backend, "state", WATCH_BACKEND) || !xenstore_watch("control", "shutdown", WATCH_CONTROL))
 		stop("the xenstore cannot be watched");
 	for (;;) {
@@ -184,11 +184,11 @@ static void open(const char *cmdline, struct netdev_info *info)
 			stop("the network device's backend does not connect");
 		platform->sleep(SLEEP_US, xenstore_ready);
 	}
-	opened = true;
+	promised = cuts;
 	*info = (struct netdev_info){
 		.mtu = (uint16_t)xenstore_number(US, "mtu", UINT16_MAX, 0),
 		.tx_csum = true,
-		.tx_gso = gso,
+		.tx_gso = promised,
 	};
 	info->has_mac = read_mac(info->mac);
 }
