@@ -4,7 +4,6 @@
  * place; Tx ids are free numbers, each with a page.
  */
 #include "netfront.h"
-#include <string.h>
 #include "console.h"
 
 #define SLOTS_MAX	18u	/* of a frame */

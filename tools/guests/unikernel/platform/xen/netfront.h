@@ -25,6 +25,7 @@
 #define NETFRONT_H
 
 #include "xen.h"
+#include <string.h>
 #include <xen/io/netif.h>
 #include "netdev.h"
 
