@@ -21,6 +21,8 @@ static bool last_csum_ok, no_memory;
 
 /* --- lwIP --- */
 
+static evtchn_port_t last_event;
+
 static void free_copy(struct pbuf *p)
 {
 	copies_alive--;
@@ -111,7 +113,7 @@ evtchn_port_t event_new(domid_t remote)
 
 void event_send(evtchn_port_t p)
 {
-	(void)p;
+	last_event = p;
 	events++;
 }
 
@@ -250,6 +252,7 @@ static int setup(void **state)
 {
 	static const char *const offers[] = {
 		"feature-rx-copy", "feature-sg", "feature-gso-tcpv4", "feature-ctrl-ring", "online",
+		"feature-split-event-channels",
 	};
 
 	(void)state;
@@ -656,7 +659,9 @@ static void test_opened(void **state)
 	assert_int_equal(we_are(), XenbusStateConnected);
 	assert_ptr_equal(ring_of("tx-ring-ref"), tx_shared);
 	assert_ptr_equal(ring_of("rx-ring-ref"), rx_shared);
-	assert_int_equal(xenstore_number(OURS, "event-channel", 1 << 30, 0), port);
+	assert_int_equal(xenstore_number(OURS, "event-channel", 1 << 30, 0), rx_port);
+	assert_int_equal(xenstore_number(OURS, "event-channel-tx", 1 << 30, 0), tx_port);
+	assert_int_equal(xenstore_number(OURS, "event-channel-rx", 1 << 30, 0), rx_port);
 	assert_int_equal(xenstore_number(OURS, "request-rx-copy", 1, 0), 1);
 }
 
@@ -693,13 +698,29 @@ static void test_comes_again(void **state)
 	backend_is(XenbusStateInitWait);
 	assert_int_equal(we_are(), XenbusStateConnected);
 	assert_int_equal(tx_shared->req_prod, 0);
-	assert_int_equal(rx_shared->req_prod, NETFRONT_RING);
+	netfront.flush();
+	assert_int_equal(rx_shared->req_prod, 0);
 	assert_int_equal(room, 1);
+	backend_is(XenbusStateConnected);
+	assert_int_equal(rx_shared->req_prod, NETFRONT_RING);
 	assert_true(netfront.send(&small, &nothing));
 	next_rx(0, 0, 60);
 	netfront.poll(64);
 	assert_int_equal(frames, 1);
 	assert_int_equal(lines, 0);
+}
+
+static void test_one_event_channel(void **state)
+{
+	(void)state;
+	backend_is(XenbusStateClosed);
+	set(theirs, "feature-split-event-channels", "0");
+	backend_is(XenbusStateInitWait);
+	assert_int_equal(xenstore_number(OURS, "event-channel-tx", 1 << 30, 0), rx_port);
+	last_event = 0;
+	netfront.send(&small, &nothing);
+	netfront.flush();
+	assert_int_equal(last_event, rx_port);
 }
 
 static void test_goes(void **state)
@@ -736,6 +757,7 @@ static void test_better_again(void **state)
 	backend_is(XenbusStateClosed);
 	backend_is(XenbusStateInitWait);
 	assert_true(running);
+	backend_is(XenbusStateConnected);
 	next_rx(0, 0, 60);
 	netfront.poll(64);
 	assert_int_equal(frames, 1);
@@ -839,6 +861,7 @@ int main(void)
 		cmocka_unit_test_setup(test_opened, setup),
 		cmocka_unit_test_setup(test_without_mac, setup),
 		cmocka_unit_test_setup(test_comes_again, setup),
+		cmocka_unit_test_setup(test_one_event_channel, setup),
 		cmocka_unit_test_setup(test_goes, setup),
 		cmocka_unit_test_setup(test_taken_over, setup),
 		cmocka_unit_test_setup(test_better_again, setup),

@@ -30,7 +30,8 @@ static uint8_t (*tx_pages)[PAGE_BYTES], (*rx_pages)[PAGE_BYTES];
 static grant_ref_t tx_refs[NETFRONT_RING], rx_refs[NETFRONT_RING];
 static struct netif_tx_sring *tx_shared;
 static struct netif_rx_sring *rx_shared;
-static evtchn_port_t port;
+static evtchn_port_t tx_port, rx_port;
+static evtchn_port_t tx_event;		/* one of the two */
 static bool running;
 
 static struct netif_tx_front_ring tx;
@@ -41,6 +42,11 @@ static bool tx_busy[NETFRONT_RING];
 static unsigned int tx_extras;		/* slots of extra info that are not answered */
 static bool tx_stalled;
 
+/*
+ * xen-netback, while it binds, takes Rx slots for work of its thread, which may end an
+ * interrupt whose number it does not have yet: that is why none are posted before.
+ */
+static bool posting;
 static struct netif_rx_front_ring rx;
 static uint32_t rx_pushed;
 
@@ -61,7 +67,7 @@ static void push_tx(void)
 	tx_pushed = tx.req_prod_pvt;
 	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&tx, notify);
 	if (notify)
-		event_send(port);
+		event_send(tx_event);
 }
 
 static void put_request(struct pbuf *frame, uint16_t from, uint16_t bytes, uint16_t flags)
@@ -168,12 +174,12 @@ static void push_rx(void)
 	rx_pushed = rx.req_prod_pvt;
 	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&rx, notify);
 	if (notify)
-		event_send(port);
+		event_send(rx_port);
 }
 
 static void fill(void)
 {
-	while (!RING_FULL(&rx)) {
+	while (posting && !RING_FULL(&rx)) {
 		uint16_t slot = rx.req_prod_pvt % NETFRONT_RING;
 
 		*RING_GET_REQUEST(&rx, rx.req_prod_pvt) = (struct netif_rx_request){ .id = slot, .gref = rx_refs[slot] };
@@ -340,11 +346,15 @@ void netfront_kick(void)
 {
 	if (!running)
 		return;
+	posting = true;
+	fill();
 	netfront_flush();
-	event_send(port);
+	event_send(tx_event);
+	if (tx_event != rx_port)
+		event_send(rx_port);
 }
 
-void netfront_start(void)
+void netfront_start(bool split)
 {
 	unsigned int i;
 
@@ -357,11 +367,11 @@ void netfront_start(void)
 		tx_next[i] = (uint16_t)(i + 1);
 		tx_busy[i] = false;
 	}
+	tx_event = split ? tx_port : rx_port;
 	/* Who waited for room has it. */
 	tx_stalled = true;
+	posting = false;
 	running = true;
-	fill();
-	netfront_flush();
 }
 
 void netfront_init(domid_t backend, struct netfront_rings *rings)
@@ -376,10 +386,12 @@ void netfront_init(domid_t backend, struct netfront_rings *rings)
 	}
 	tx_shared = memory_take(PAGE_BYTES);
 	rx_shared = memory_take(PAGE_BYTES);
-	port = event_new(backend);
+	tx_port = event_new(backend);
+	rx_port = event_new(backend);
 	*rings = (struct netfront_rings){
 		.tx_ref = grant_page(tx_shared, backend, false),
 		.rx_ref = grant_page(rx_shared, backend, false),
-		.port = port,
+		.tx_port = tx_port,
+		.rx_port = rx_port,
 	};
 }

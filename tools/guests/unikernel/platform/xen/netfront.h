@@ -8,7 +8,7 @@
  *	InitWait
  *					reads what it offers, new rings ─► Connected
  *	Connected
- *					frames; names pages, if it has a control ring
+ *					posts Rx slots; names pages, if it has a control ring
  *	InitWait, maybe Connected again
  *					another driver took over, rings and grants as they are:
  *					names pages again, and an event for what waits
@@ -38,14 +38,14 @@ extern const struct netdev netfront;
 
 struct netfront_rings {
 	grant_ref_t tx_ref, rx_ref;
-	evtchn_port_t port;
+	evtchn_port_t tx_port, rx_port;
 };
 
 /* Once. */
 void netfront_init(domid_t backend, struct netfront_rings *rings);
-/* With empty rings. */
-void netfront_start(void);
-/* For a backend that has taken over. */
+/* With empty rings. SPLIT: the backend binds both event channels, else that of Rx for both. */
+void netfront_start(bool split);
+/* The backend is there, or has taken over: Rx slots are posted from now on, and it gets an event. */
 void netfront_kick(void);
 void netfront_stop(void);
 /* Stopped, and a line says why: the backend ... */

@@ -35,7 +35,7 @@ static bool offers(const char *what)
 	return xenstore_number(backend, what, 1, 0) == 1;
 }
 
-static bool publish(bool with_ctrl)
+static bool publish(bool with_ctrl, bool split)
 {
 	static const struct {
 		const char *key;
@@ -50,7 +50,9 @@ static bool publish(bool with_ctrl)
 	};
 	bool ok = xenstore_write_number(US, "tx-ring-ref", rings.tx_ref) &&
 		  xenstore_write_number(US, "rx-ring-ref", rings.rx_ref) &&
-		  xenstore_write_number(US, "event-channel", rings.port);
+		  xenstore_write_number(US, "event-channel", rings.rx_port) &&
+		  xenstore_write_number(US, "event-channel-tx", split ? rings.tx_port : rings.rx_port) &&
+		  xenstore_write_number(US, "event-channel-rx", rings.rx_port);
 	unsigned int i;
 
 	if (with_ctrl)
@@ -63,7 +65,7 @@ static bool publish(bool with_ctrl)
 
 static void connect(void)
 {
-	bool with_ctrl = offers("feature-ctrl-ring");
+	bool with_ctrl = offers("feature-ctrl-ring"), split = offers("feature-split-event-channels");
 
 	netfront_stop();
 	cuts = offers("feature-sg") && offers("feature-gso-tcpv4");
@@ -75,10 +77,10 @@ static void connect(void)
 		netfront_give_up("does not cut frames as the one before did");
 		return;
 	}
-	netfront_start();
+	netfront_start(split);
 	if (with_ctrl)
 		netfront_ctrl_start();
-	if (publish(with_ctrl))
+	if (publish(with_ctrl, split))
 		set_state(XenbusStateConnected);
 }
 
