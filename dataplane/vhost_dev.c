@@ -57,19 +57,21 @@ void nfvd_vhost_note_fence(struct nfvd_vhost *v, unsigned int i, struct nfvd_vri
 
 static void stop_ring(struct nfvd_vhost *v, unsigned int i)
 {
-	struct nfvd_vring *r = atomic_exchange(&v->vq[i].ring, NULL);
+	struct nfvd_vring *r = nfvd_vhost_ring(v, i);
 	struct nfvd_rxq *q = &v->port->rxq[i / 2];
 
 	if (!r) {
 		v->vq[i].fault_seen = false;
 		return;
 	}
+	/* The worker first: what it has taken it gives back, for which it needs the ring. */
 	if (i & 1) {
 		nfvd_worker_del(q);
 		if (q->fd >= 0)
 			close(q->fd);
 		q->fd = -1;
 	}
+	atomic_store(&v->vq[i].ring, NULL);
 	nfvd_quiesce();
 	/* A guest that resets at once does not get round being counted. */
 	nfvd_vhost_note_fence(v, i, r);

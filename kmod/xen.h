@@ -3,7 +3,9 @@
  * Port type xen: what its files share.
  *
  *	xen_bus.c	the backend driver: a vif's life, from probe to remove
- *	port_xen.c	its frames: the guest's Tx ring to held frames, frames to its Rx ring
+ *	port_xen.c	the port: its queues' interrupts and life
+ *	xen_tx.c	what the guest sends: its Tx ring, to held frames
+ *	xen_rx.c	what the guest receives: frames that wait, to its Rx ring
  *	xen_copy.c	grant copies, collected; memcpy where both ends are mapped
  *	xen_maps.c	grants that stay mapped, for a frontend that names them (xen_gref.h)
  *	xen_ctrl.c	the control ring, over which it does
@@ -179,6 +181,29 @@ irqreturn_t nfvk_xen_tx_interrupt(int irq, void *q);
 irqreturn_t nfvk_xen_rx_interrupt(int irq, void *q);
 irqreturn_t nfvk_xen_interrupt(int irq, void *q);
 void nfvk_xen_port_gone(struct nfvk_vif *vif);		/* under vifs_lock: the vif leaves its port */
+/* Counts what the vif's port, if it has one, has missed. */
+void nfvk_xen_miss(struct nfvk_xen_queue *q, enum nfv_miss why, unsigned int n);
+/* The frontend writes what no frontend would: nothing of it is looked at again. */
+void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why);
+
+/* ---- xen_tx.c; bottom halves off ---- */
+
+/* Frames of the guest's Tx ring, to where they go. Returns how many there were, at most max; good ones and others. */
+unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max);
+
+/* ---- xen_rx.c; bottom halves off, unless said otherwise ---- */
+
+/* Let it wait for the guest's slots. 0; or -errno, and it is still the caller's. */
+int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct sk_buff *skb);
+/* Give the guest what waits, as far as it has slots. */
+void nfvk_xen_deliver(struct nfvk_xen_queue *q);
+/* Let go of what has waited for too long; the queue is stalled then. */
+void nfvk_xen_expire(struct nfvk_xen_queue *q);
+/* Let go of all that waits, or of what is held for one queue's guest. Any context. */
+void nfvk_xen_purge(struct nfvk_xen_queue *q, const struct nfvk_xen_queue *from);
+/* Multicast control: a frontend's request, answered with a status; and may the guest have this frame? */
+s16 nfvk_xen_change_mcast(struct nfvk_vif *vif, const struct nfvk_xen_frame *f);
+bool nfvk_xen_filtered(struct nfvk_vif *vif, const struct sk_buff *skb);
 
 /* ---- held frames ---- */
 

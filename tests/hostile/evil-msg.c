@@ -434,6 +434,30 @@ static void c12_enable_storm(void **state)
 	traffic_flows();
 }
 
+/* What was taken has come back, and nothing else has, when a ring is stopped. */
+static void c12_stopped_in_traffic(void **state)
+{
+	struct vuf_vring *r = &evil.f.vq[TX];
+	uint32_t id, len;
+	uint16_t base;
+
+	load();
+	for (unsigned int i = 0; i < RING; i++)
+		desc(TX, i, gpa_of(evil.big), HDR + MIN, 0, 0);
+	for (unsigned int n = 0; n < 2000; n++) {
+		for (unsigned int i = 0; i < RING; i++)
+			vuf_post(r, i);
+		vuf_publish(r);
+		assert_int_equal(vuf_ring_stop(&evil.f, TX, &base), 0);
+		assert_int_equal(base, r->used->idx);
+		assert_int_equal(vuf_ring_start(&evil.f, TX), 0);
+		assert_true(wait_until(vuf_used_ready(r) == RING, PATIENCE_MS));
+		for (unsigned int i = 0; i < RING && vuf_used(r, &id, &len); i++)
+			assert_int_equal(id, i);
+	}
+	mark();
+}
+
 int msg_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +472,7 @@ int msg_tests(void)
 		evil_test(c6_random_order),
 		evil_test(c7_c8_not_offered),
 		evil_test(c12_enable_storm),
+		evil_test(c12_stopped_in_traffic),
 	};
 
 	return cmocka_run_group_tests_name("messages", tests, NULL, NULL);

@@ -114,6 +114,14 @@ void stop(const char *format, ...)
 	abort();
 }
 
+void *memory_take(size_t bytes)
+{
+	static _Alignas(PAGE_BYTES) uint8_t memory[RX_BUFS * sizeof(struct rx_buf)];
+
+	assert_true(bytes <= sizeof(memory));
+	return memory;
+}
+
 static uint8_t device_status;
 
 static uint64_t fake_features(void)
@@ -202,7 +210,7 @@ static int setup(void **state)
 	rx_n_free = 0;
 	kept = NULL;
 	offered = ~0ull;
-	netdev_open("", &info);
+	virtio_net.open("", &info);
 	resets = lines = frames = 0;
 	return 0;
 }
@@ -237,13 +245,13 @@ static void assert_stopped(void)
 {
 	struct pbuf frame = { .ref = 1 };
 
-	netdev_poll(64);
+	virtio_net.poll(64);
 	assert_true(broken);
 	assert_int_equal(resets, 1);
 	assert_int_equal(lines, 1);
-	assert_int_equal(netdev_poll(64), 0);
-	assert_false(netdev_ready());
-	assert_false(netdev_send(&frame, &nothing));
+	assert_int_equal(virtio_net.poll(64), 0);
+	assert_false(virtio_net.ready());
+	assert_false(virtio_net.send(&frame, &nothing));
 	assert_int_equal(lines, 1);
 }
 
@@ -252,12 +260,12 @@ static void test_frame(void **state)
 	(void)state;
 	set_header(3, VIRTIO_NET_HDR_F_DATA_VALID, 1);
 	use(&rx, 3, HEADER + 60);
-	assert_true(netdev_ready());
-	assert_int_equal(netdev_poll(64), 1);
+	assert_true(virtio_net.ready());
+	assert_int_equal(virtio_net.poll(64), 1);
 	assert_int_equal(last_tot_len, 60);
 	assert_true(last_csum_ok);
 	assert_false(broken);
-	assert_false(netdev_ready());
+	assert_false(virtio_net.ready());
 	assert_buffers(0);
 }
 
@@ -268,7 +276,7 @@ static void test_merged(void **state)
 	use(&rx, 5, RX_BUF_BYTES);
 	use(&rx, 1, RX_BUF_BYTES);
 	use(&rx, 9, 100);
-	assert_int_equal(netdev_poll(64), 1);
+	assert_int_equal(virtio_net.poll(64), 1);
 	assert_int_equal(last_tot_len, 2 * RX_BUF_BYTES - HEADER + 100);
 	assert_false(last_csum_ok);
 	assert_buffers(0);
@@ -280,7 +288,7 @@ static void test_larger_than_a_frame(void **state)
 	set_header(0, 0, 20);
 	for (unsigned int i = 0; i < 20; i++)
 		use(&rx, i, RX_BUF_BYTES);
-	netdev_poll(64);
+	virtio_net.poll(64);
 	assert_int_equal(frames, 0);
 	assert_false(broken);
 	assert_buffers(0);
@@ -295,7 +303,7 @@ static void test_copies(void **state)
 	rx_free->next = NULL;
 	set_header(7, 0, 1);
 	use(&rx, 7, HEADER + 60);
-	netdev_poll(64);
+	virtio_net.poll(64);
 	assert_non_null(kept);
 	assert_int_equal(copies_alive, 1);
 	pbuf_free(kept);
@@ -394,8 +402,8 @@ static void test_send(void **state)
 	uint16_t head;
 
 	(void)state;
-	assert_true(netdev_send(&frame, &super));
-	netdev_flush();
+	assert_true(virtio_net.send(&frame, &super));
+	virtio_net.flush();
 	head = tx.avail.ring[0];
 	assert_int_equal(tx.avail.idx, 1);
 	assert_int_equal(tx.desc[head].len, HEADER);
@@ -406,7 +414,7 @@ static void test_send(void **state)
 	assert_int_equal(frame.ref, 2);
 	pbuf_free(&frame);
 	use(&tx, head, 0);
-	netdev_poll(64);
+	virtio_net.poll(64);
 	assert_int_equal(frames, 60);
 	assert_int_equal(tx.n_free, tx.size);
 }
@@ -417,8 +425,8 @@ static void test_sent_twice(void **state)
 	struct pbuf frame = { .payload = data, .len = 60, .tot_len = 60, .ref = 1, .release = freed };
 
 	(void)state;
-	assert_true(netdev_send(&frame, &nothing));
-	netdev_flush();
+	assert_true(virtio_net.send(&frame, &nothing));
+	virtio_net.flush();
 	use(&tx, tx.avail.ring[0], 0);
 	use(&tx, tx.avail.ring[0], 0);
 	assert_stopped();
@@ -432,16 +440,16 @@ static void test_full(void **state)
 	unsigned int n = 0;
 
 	(void)state;
-	while (netdev_send(&frame, &nothing))
+	while (virtio_net.send(&frame, &nothing))
 		n++;
 	assert_int_equal(n, 64);
 	assert_true(tx_stalled);
-	netdev_flush();
-	assert_false(netdev_ready());
+	virtio_net.flush();
+	assert_false(virtio_net.ready());
 	for (unsigned int i = 0; i < n; i++)
 		use(&tx, tx.avail.ring[i], 0);
-	assert_true(netdev_ready());
-	netdev_poll(64);
+	assert_true(virtio_net.ready());
+	virtio_net.poll(64);
 	assert_false(tx_stalled);
 	assert_int_equal(frame.ref, 1);
 }
@@ -461,8 +469,8 @@ static void test_random(void **state)
 		}
 		if (!(rand() % 500))
 			rx.used.idx = (uint16_t)rand();
-		netdev_poll(1 + (unsigned int)rand() % 8);
-		netdev_flush();
+		virtio_net.poll(1 + (unsigned int)rand() % 8);
+		virtio_net.flush();
 		assert_buffers(0);
 		if (broken) {
 			assert_stopped();

@@ -17,6 +17,7 @@
 read -r DOMU_KERNEL DOMU_INITRD <<<"$NFV_DOMU"
 DOMU_MEM=${DOMU_MEM:-160}
 DOMU_VCPUS=${DOMU_VCPUS:-1}
+NAP=0.2			# one processor works for all
 XEN_BIN=$NFV_XEN/usr/lib/xen-4.17/bin
 export PATH=$XEN_BIN:$NFV_XEN/usr/bin:$PATH
 export LD_LIBRARY_PATH=$NFV_XEN/usr/lib/x86_64-linux-gnu
@@ -129,13 +130,25 @@ initrd_with()
 	cat "$DOMU_INITRD" && (cd "$root" && find modules | cpio --create --format=newc --quiet)
 }
 
+# follow FIRST FILE - what comes, from byte FIRST on, can be read from $fd, until $tail is killed.
+# No polling: who looks takes from the processor that works for the domUs.
+follow()
+{
+	exec {fd}< <(exec tail -c "+$1" -s 0.2 -F "$2" 2>/dev/null)
+	tail=$!
+}
+
 # domu_wait NAME - until it is up and connected; after a reboot: again.
 domu_wait()
 {
-	local log start=$((${BOOTED[$1]:-0} + 1)) output
+	local log start=$((${BOOTED[$1]:-0} + 1)) output fd tail status=0
 
 	log=$(console_of "$1")
-	wait_for "tail -c +$start $log | grep -q '^domu-init: ready'" 60 || { tail -n 20 "$log"; return 1; }
+	follow $start "$log"
+	timeout $((60 * ${NFV_PATIENCE:-1})) grep -q -m 1 '^domu-init: ready' <&"$fd" || status=1
+	kill "$tail"
+	exec {fd}<&-
+	[ $status = 0 ] || { tail -n 20 "$log"; return 1; }
 	output=$(tail -c +$start "$log")
 	BOOTED[$1]=$(stat -c %s "$log")
 	! grep '^domu-init: not in time' <<<"$output"
@@ -145,25 +158,30 @@ domu_wait()
 # limit (60), 124 if the domU does not answer. Quick ones one after the other only.
 domu_exec()
 {
-	local name=$1 limit=$((${3:-60} * ${NFV_PATIENCE:-1})) log id=$BASHPID-$RANDOM$RANDOM tty late again status
+	local log line part='' begun='' status=124 limit=$((${3:-60} * ${NFV_PATIENCE:-1})) id=$BASHPID-$RANDOM$RANDOM fd tail tty ask late
 
-	log=$(console_of "$name") late=$((SECONDS + limit + 15))
-	tty=$(xenstore-read "/local/domain/$(domid "$name")/console/tty") || return 124
-	echo "$id $limit $(base64 -w 0 <<<"$2")" >"$tty"
-	again=$((SECONDS + 10))
-	# Seldom: who asks takes from the processor that works for the domU.
-	until grep -q "^$id end [0-9]" "$log"; do
-		[ $SECONDS -lt $late ] || return 124
-		# A console may lose a line.
-		if [ $SECONDS -ge $again ] && ! grep -q "^$id begin" "$log"; then
-			echo "$id $limit $(base64 -w 0 <<<"$2")" >"$tty"
-			again=$((SECONDS + 10))
+	log=$(console_of "$1") late=$((SECONDS + limit + 15))
+	tty=$(xenstore-read "/local/domain/$(domid "$1")/console/tty") || return 124
+	ask="$id $limit $(base64 -w 0 <<<"$2")"
+	follow $(($(stat -c %s "$log") + 1)) "$log"
+	echo "$ask" >"$tty"
+	while [ $SECONDS -lt $late ]; do
+		if ! IFS= read -r -t 10 -u "$fd" line; then
+			part+=$line
+			# A console may lose a line.
+			[ -n "$begun" ] || echo "$ask" >"$tty"
+			continue
 		fi
-		sleep 0.2
+		line=$part${line%$'\r'} part=
+		case $line in
+		"$id begin") begun=1 ;;
+		"$id|"*) printf '%s\n' "${line#"$id|"}" ;;
+		"$id end "[0-9]*) status=${line##* }; break ;;
+		esac
 	done
-	status=$(tr -d '\r' <"$log" | sed -n "s/^$id end \([0-9]*\)$/\1/p")
-	tr -d '\r' <"$log" | sed -n "s/^$id|//p"
-	return "${status:-124}"
+	kill "$tail"
+	exec {fd}<&-
+	return "$status"
 }
 guest_exec() { domu_exec "$@"; }
 

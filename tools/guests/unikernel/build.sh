@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# build.sh - the unikernel; prints the path of its image, an ELF file that PVH boots.
+# build.sh - the unikernel; prints the path of its image, an ELF file that PVH and Xen (PV) boot.
 #
 # The image is named after a hash of all that went in, so it is built once and
 # never changed; two builds at a time do not disturb each other. It fails if the
@@ -18,7 +18,7 @@ die() { echo "build.sh: $*" >&2; exit 1; }
 
 lwip=$(./fetch-lwip.sh)
 cc=${CC:-gcc}
-hash=$({ cat -- *.sh *.[chS] *.ld arch/*.h; echo "$lwip"; "$cc" --version; } | sha256sum | cut -c 1-16)
+hash=$({ cat -- *.sh *.[ch] *.ld arch/*.h platform/*/*.[chS]; echo "$lwip"; "$cc" --version; } | sha256sum | cut -c 1-16)
 image=$cache/unikernel-$hash
 if [ -e "$image" ]; then
 	touch "$image"
@@ -37,7 +37,7 @@ flags=(-std=gnu11 -O2 -ffreestanding -fno-tree-loop-distribute-patterns -fno-pic
 lwip_sources=("$lwip"/src/core/{init,def,inet_chksum,ip,mem,memp,netif,pbuf,tcp,tcp_in,tcp_out,timeouts}.c
 	"$lwip"/src/core/ipv4/{etharp,icmp,ip4,ip4_addr,ip4_frag}.c "$lwip"/src/netif/ethernet.c)
 
-own_sources=("$here"/*.[Sc])
+own_sources=("$here"/*.c "$here"/platform/*/*.[Sc])
 cd "$work"
 "$cc" "${flags[@]}" -c "${lwip_sources[@]}" &
 "$cc" "${flags[@]}" -Wshadow -c "${own_sources[@]}" || die "cannot build it"

@@ -1,33 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The console: the first serial port, polled.
+ * Lines for the platform's console.
  */
 #include <stdarg.h>
 #include <stdbool.h>
 #include "console.h"
-#include "cpu.h"
-
-#define COM1_DATA	0x3f8
-#define COM1_STATUS	0x3fd
-#define STATUS_EMPTY	0x20
-/* A port that never gets empty is not there. */
-#define PATIENCE	100000
-
-static void put_char(char c)
-{
-	int i;
-
-	for (i = 0; i < PATIENCE && !(in8(COM1_STATUS) & STATUS_EMPTY); i++)
-		;
-	out8(COM1_DATA, (uint8_t)c);
-}
+#include "platform.h"
 
 static void put_string(const char *s)
 {
 	for (; *s; s++) {
 		if (*s == '\n')
-			put_char('\r');
-		put_char(*s);
+			platform->put_char('\r');
+		platform->put_char(*s);
 	}
 }
 
@@ -47,7 +32,7 @@ static void put_number(unsigned int value, unsigned int base, int width)
 static void put_signed(int value)
 {
 	if (value < 0)
-		put_char('-');
+		platform->put_char('-');
 	put_number(value < 0 ? 0u - (unsigned int)value : (unsigned int)value, 10, 0);
 }
 
@@ -67,8 +52,8 @@ static void vprint(const char *f, va_list args)
 		case 'u': put_number(va_arg(args, unsigned int), 10, width); break;
 		case 'x': put_number(va_arg(args, unsigned int), 16, width); break;
 		case 'd': put_signed(va_arg(args, int)); break;
-		case 'c': put_char((char)va_arg(args, int)); break;
-		default: put_char(*f); break;
+		case 'c': platform->put_char((char)va_arg(args, int)); break;
+		default: platform->put_char(*f); break;
 		}
 	}
 }
@@ -91,5 +76,5 @@ void stop(const char *format, ...)
 	vprint(format, args);
 	va_end(args);
 	put_string("\n");
-	cpu_stop();
+	platform->halt();
 }

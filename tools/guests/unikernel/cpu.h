@@ -1,23 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The processor: ports, registers of devices, interrupts and time. boot.S, too, includes this.
- *
- * Interrupts only end cpu_sleep(): they run no code of drivers but the one that
- * takes back a device's request, so nothing outside cpu.c has to expect them.
- */
+/* The processor, wherever it is. */
 #ifndef CPU_H
 #define CPU_H
 
-#define SEGMENT_CODE		8
-#define SEGMENT_DATA		16
-#define FAULTS			32
-#define FAULT_STUB_BYTES	16
-#define VECTOR_TIMER		0x40
-#define VECTOR_NET		0x41
-#define VECTOR_SPURIOUS		0xff
-
-#ifndef __ASSEMBLER__
-#include <stdbool.h>
 #include <stdint.h>
 
 /* A value that somebody else writes: read once, written once. */
@@ -28,46 +13,6 @@
 /* And a load after a store. */
 #define full_barrier()		__asm__ volatile("mfence" : : : "memory")
 
-static inline void out8(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline uint8_t in8(uint16_t port)
-{
-	uint8_t value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static inline void out32(uint16_t port, uint32_t value)
-{
-	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline uint32_t in32(uint16_t port)
-{
-	uint32_t value;
-
-	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-/* Registers in memory. */
-#define REGISTER_ACCESS(bits) \
-static inline uint##bits##_t read##bits(uintptr_t address) \
-{ \
-	return *(const volatile uint##bits##_t *)address; \
-} \
-static inline void write##bits(uintptr_t address, uint##bits##_t value) \
-{ \
-	*(volatile uint##bits##_t *)address = value; \
-}
-REGISTER_ACCESS(8)
-REGISTER_ACCESS(16)
-REGISTER_ACCESS(32)
-
 static inline uint64_t tsc(void)
 {
 	uint32_t low, high;
@@ -76,20 +21,4 @@ static inline uint64_t tsc(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/* When boot.S began. */
-extern uint64_t boot_tsc;
-
-void cpu_init(void);
-/* Since boot.S began. */
-uint64_t now_us(void);
-/* Line LINE of the first I/O APIC asks for the network. */
-void cpu_route_net_irq(unsigned int line);
-/*
- * Until the next interrupt or TIMEOUT_US. Unless there is work: READY is asked
- * with interrupts off, so none that comes after is lost.
- */
-void cpu_sleep(uint64_t timeout_us, bool (*ready)(void));
-/* For ever. */
-void cpu_stop(void) __attribute__((noreturn));
-#endif
 #endif

@@ -6,9 +6,9 @@
 #include "lwip/timeouts.h"
 #include "cmdline.h"
 #include "console.h"
-#include "cpu.h"
 #include "iperf.h"
 #include "net.h"
+#include "platform.h"
 
 #define PORT		5001
 #define SERVERS		8

@@ -16,12 +16,14 @@
 #include "cpu.h"
 #include "net.h"
 #include "netdev.h"
+#include "platform.h"
 
 #define MTU		1500
 #define MTU_MIN		576
 #define BUDGET		64
 #define SUPER_BYTES	(22 * TCP_MSS)	/* of TCP's payload in a super-frame */
 
+static const struct netdev *netdev;
 static struct netif netif;
 static struct netdev_info info;
 static uint16_t mtu = MTU;
@@ -94,7 +96,7 @@ static err_t output_frame(struct netif *n, struct pbuf *frame)
 	(void)n;
 	if (info.tx_csum && eth->type == PP_HTONS(ETHTYPE_IP) && IPH_PROTO(ip) == IP_PROTO_TCP)
 		leave_tcp(&offload, frame->payload);
-	return netdev_send(frame, &offload) ? ERR_OK : ERR_MEM;
+	return netdev->send(frame, &offload) ? ERR_OK : ERR_MEM;
 }
 
 /*
@@ -162,7 +164,8 @@ void net_open(const char *cmdline)
 	ip4_addr_t ip, mask, gateway;
 
 	read_addresses(cmdline, &ip, &mask, &gateway);
-	netdev_open(cmdline, &info);
+	netdev = platform->netdev;
+	netdev->open(cmdline, &info);
 	read_mtu(cmdline);
 	/* What we take at a time, lwIP knows by TCP_MSS alone, if not by the MTU. */
 	info.tx_gso = info.tx_gso && mtu == MTU;
@@ -178,7 +181,7 @@ void net_open(const char *cmdline)
 	NETIF_SET_CHECKSUM_CTRL(&netif, NETIF_CHECKSUM_ENABLE_ALL & ~(info.tx_csum ? NETIF_CHECKSUM_GEN_TCP : 0));
 	netif_set_default(&netif);
 	netif_set_up(&netif);
-	netdev_flush();
+	netdev->flush();
 }
 
 void net_allow_super_frames(struct tcp_pcb *pcb)
@@ -198,11 +201,11 @@ void net_tx_ready(void)
 void net_run(void)
 {
 	for (;;) {
-		unsigned int frames = netdev_poll(BUDGET);
+		unsigned int frames = netdev->poll(BUDGET);
 
 		sys_check_timeouts();
-		netdev_flush();
+		netdev->flush();
 		if (!frames)
-			cpu_sleep((uint64_t)sys_timeouts_sleeptime() * 1000, netdev_ready);
+			platform->sleep((uint64_t)sys_timeouts_sleeptime() * 1000, netdev->ready);
 	}
 }

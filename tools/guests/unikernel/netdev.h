@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What net.c wants from a network device, and the device from it. All is
- * called from the main loop but netdev_irq().
+ * called from the main loop.
  */
 #ifndef NETDEV_H
 #define NETDEV_H
@@ -26,21 +26,21 @@ struct netdev_offload {
 	uint16_t header_bytes;	/* that each segment gets */
 };
 
-/* Finds the device and starts it; without one, stop()s. CMDLINE may say where it is. */
-void netdev_open(const char *cmdline, struct netdev_info *info);
-/* Frames that came, at most BUDGET, to net_input(); buffers given back. How many. */
-unsigned int netdev_poll(unsigned int budget);
-/*
- * Takes a reference on FRAME until the device has sent it. False if there is
- * no room: netdev_poll() calls net_tx_ready() when there is.
- */
-bool netdev_send(struct pbuf *frame, const struct netdev_offload *offload);
-/* Tells the device of all that was sent and of new buffers. */
-void netdev_flush(void);
-/* Whether netdev_poll() has something to do; if not, the device will interrupt. */
-bool netdev_ready(void);
-/* The interrupt: takes back the device's request. */
-void netdev_irq(void);
+struct netdev {
+	/* Finds the device and starts it; without one, stop()s. CMDLINE may say where it is. */
+	void (*open)(const char *cmdline, struct netdev_info *info);
+	/* Frames that came, at most BUDGET, to net_input(); buffers given back. How many. */
+	unsigned int (*poll)(unsigned int budget);
+	/*
+	 * Takes a reference on FRAME until the device has sent it, or a copy. False if
+	 * there is no room: poll() calls net_tx_ready() when there is.
+	 */
+	bool (*send)(struct pbuf *frame, const struct netdev_offload *offload);
+	/* Tells the device of all that was sent and of new buffers. */
+	void (*flush)(void);
+	/* Whether poll() has something to do; if not, the device will end the platform's sleep(). */
+	bool (*ready)(void);
+};
 
 /* Takes FRAME over. CSUM_OK: its TCP checksum need not be looked at. */
 void net_input(struct pbuf *frame, bool csum_ok);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* As much of lwIP's packet buffers as the unikernel's drivers use; test_unikernel.c counts them. */
+/* As much of lwIP's packet buffers as the unikernel's drivers use; test_unikernel*.c count them. */
 #ifndef LWIP_PBUF_H
 #define LWIP_PBUF_H
 
@@ -21,10 +21,12 @@ struct pbuf_custom {
 	void (*custom_free_function)(struct pbuf *p);
 };
 
+struct pbuf *pbuf_alloc(pbuf_layer layer, uint16_t length, pbuf_type type);
 struct pbuf *pbuf_alloced_custom(pbuf_layer layer, uint16_t length, pbuf_type type, struct pbuf_custom *p,
 				 void *payload, uint16_t payload_bytes);
 struct pbuf *pbuf_clone(pbuf_layer layer, pbuf_type type, struct pbuf *p);
 void pbuf_cat(struct pbuf *head, struct pbuf *tail);
+uint16_t pbuf_copy_partial(const struct pbuf *p, void *to, uint16_t length, uint16_t offset);
 void pbuf_ref(struct pbuf *p);
 uint8_t pbuf_free(struct pbuf *p);
 

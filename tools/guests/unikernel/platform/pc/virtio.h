@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <linux/virtio_ring.h>
+#include "netdev.h"
 
 #define QUEUE_MAX	256	/* descriptors; a power of two */
 
@@ -66,5 +67,9 @@ unsigned int virtq_used(struct virtq *q);
 /* The next of those, -1 if it is not one that the device had: it is broken from then on. */
 int virtq_take(struct virtq *q, uint32_t *length);
 void virtq_interrupts(struct virtq *q, bool on);
+
+extern const struct netdev virtio_net;
+/* Its interrupt: takes back the device's request. */
+void virtio_net_irq(void);
 
 #endif

@@ -2,9 +2,11 @@
 /*
  * Faults, interrupts (local and I/O APIC) and time (TSC, set by the PIT's clock).
  */
-#include "cpu.h"
 #include "console.h"
-#include "netdev.h"
+#include "cpu.h"
+#include "fault.h"
+#include "pc.h"
+#include "virtio.h"
 
 #define APIC			0xfee00000u
 #define APIC_EOI		(APIC + 0xb0)
@@ -49,15 +51,6 @@ struct gate {
 
 #define GATE_INTERRUPT		0x8e
 
-/* What a fault leaves on the stack. */
-struct fault_frame {
-	uint64_t error;
-	uint64_t rip;
-	uint64_t segment;
-	uint64_t flags;
-	uint64_t rsp;
-};
-
 /* The three clocks at one instant. */
 struct instant {
 	uint64_t tsc;
@@ -71,24 +64,14 @@ uint64_t boot_tsc;
 static struct gate idt[256];
 static uint64_t tsc_per_ms, apic_per_ms;
 
-void fault(uint64_t vector, const struct fault_frame *frame) __attribute__((noreturn));
 void irq(uint64_t vector);
-
-void fault(uint64_t vector, const struct fault_frame *frame)
-{
-	uint64_t address;
-
-	__asm__ volatile("mov %%cr2, %0" : "=r"(address));
-	stop("fault %u, error %x, at %x, address %x", (unsigned int)vector, (unsigned int)frame->error,
-	     (unsigned int)frame->rip, (unsigned int)address);
-}
 
 void irq(uint64_t vector)
 {
 	if (vector == VECTOR_SPURIOUS)
 		return;
 	if (vector == VECTOR_NET)
-		netdev_irq();
+		virtio_net_irq();
 	write32(APIC_EOI, 0);
 }
 
@@ -196,7 +179,7 @@ static void calibrate(void)
 		stop("no clock: TSC %u, APIC %u per ms", (unsigned int)tsc_per_ms, (unsigned int)apic_per_ms);
 }
 
-uint64_t now_us(void)
+uint64_t cpu_now_us(void)
 {
 	uint64_t ticks = tsc() - boot_tsc;
 
@@ -227,7 +210,7 @@ void cpu_sleep(uint64_t timeout_us, bool (*ready)(void))
 	__asm__ volatile("sti");
 }
 
-void cpu_stop(void)
+void cpu_halt(void)
 {
 	for (;;)
 		__asm__ volatile("cli; hlt");

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <linux/virtio_mmio.h>
 #include "cmdline.h"
-#include "cpu.h"
+#include "pc.h"
 #include "virtio.h"
 
 #define MAGIC	0x74726976

@@ -7,7 +7,7 @@
 #include <linux/pci_regs.h>
 #include <linux/virtio_pci.h>
 #include "console.h"
-#include "cpu.h"
+#include "pc.h"
 #include "virtio.h"
 
 #define CONFIG_ADDRESS		0xcf8

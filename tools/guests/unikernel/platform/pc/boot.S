@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * From PVH's 32-bit entry to main() in long mode, and the way into irq() and
- * fault() of cpu.c.
+ * fault().
  *
  * Memory is mapped one to one up to 4 GiB, in pages of 2 MiB: our image and
  * its data, and the registers of devices below 4 GiB.
  */
 #include <xen/elfnote.h>
-#include "cpu.h"
+#include "fault.h"
+#include "pc.h"
 
 #define PAGE_PRESENT	1
 #define PAGE_WRITE	2
@@ -25,7 +26,7 @@
 
 #define STACK_BYTES	32768
 
-	.section .note.pvh, "a", @note
+	.section .note.entries, "a", @note
 	.balign	4
 	.long	4, 8, XEN_ELFNOTE_PHYS32_ENTRY
 	.asciz	"Xen"
@@ -85,7 +86,7 @@ start64:
 	xorl	%eax, %eax
 	movl	%eax, %fs
 	movl	%eax, %gs
-	movl	%esi, %edi
+	movl	$pc, %edi
 	xorl	%ebp, %ebp
 	call	main
 1:	cli
@@ -133,27 +134,7 @@ irq_common:
 	popq	%rdi
 	iretq
 
-/* Faults end everything: their stubs lie FAULT_STUB_BYTES apart, and the frame is for fault(). */
-	.balign	FAULT_STUB_BYTES
-	.globl	fault_stubs
-fault_stubs:
-	.set	vector, 0
-	.rept	FAULTS
-	.balign	FAULT_STUB_BYTES
-	/* These push an error code themselves. */
-	.if	!(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21)
-	pushq	$0
-	.endif
-	movl	$vector, %edi
-	jmp	fault_common
-	.set	vector, vector + 1
-	.endr
-
-fault_common:
-	cld
-	movq	%rsp, %rsi
-	andq	$-16, %rsp
-	call	fault
+	FAULT_STUBS fault_stubs, 0
 
 	.section .rodata
 	.balign	8
@@ -174,6 +155,7 @@ pointers:
 directories:
 	.skip	4096 * DIRECTORIES
 	.skip	STACK_BYTES
+	.globl	stack_top
 stack_top:
 
 	.section .note.GNU-stack, "", @progbits

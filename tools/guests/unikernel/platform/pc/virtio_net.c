@@ -9,6 +9,7 @@
 #include <linux/virtio_net.h>
 #include "console.h"
 #include "cpu.h"
+#include "memory.h"
 #include "netdev.h"
 #include "virtio.h"
 
@@ -41,7 +42,7 @@ static struct virtq rx, tx;
 static uint64_t features;
 static bool broken, tx_stalled;
 
-static struct rx_buf rx_bufs[RX_BUFS];
+static struct rx_buf *rx_bufs;
 static struct rx_buf *rx_free;
 static unsigned int rx_n_free;
 static struct rx_buf *rx_posted[QUEUE_MAX];
@@ -158,7 +159,7 @@ static void tx_reclaim(void)
 		give_up(tx.broken);
 }
 
-unsigned int netdev_poll(unsigned int budget)
+static unsigned int poll(unsigned int budget)
 {
 	unsigned int n, frames = 0, available;
 
@@ -181,7 +182,7 @@ unsigned int netdev_poll(unsigned int budget)
 	return frames;
 }
 
-bool netdev_send(struct pbuf *frame, const struct netdev_offload *offload)
+static bool send(struct pbuf *frame, const struct netdev_offload *offload)
 {
 	struct virtq_part parts[TX_PARTS];
 	unsigned int n = 1;
@@ -217,7 +218,7 @@ bool netdev_send(struct pbuf *frame, const struct netdev_offload *offload)
 	return true;
 }
 
-void netdev_flush(void)
+static void flush(void)
 {
 	if (broken)
 		return;
@@ -226,25 +227,25 @@ void netdev_flush(void)
 }
 
 /* Used frames matter only to who waits for room. */
-static bool ready(void)
+static bool has_work(void)
 {
 	return virtq_used(&rx) || rx.broken || (tx_stalled && (virtq_used(&tx) || tx.broken));
 }
 
-bool netdev_ready(void)
+static bool ready(void)
 {
 	if (broken)
 		return false;
 	virtq_interrupts(&rx, true);
 	virtq_interrupts(&tx, tx_stalled);
-	if (!ready())
+	if (!has_work())
 		return false;
 	virtq_interrupts(&rx, false);
 	virtq_interrupts(&tx, false);
 	return true;
 }
 
-void netdev_irq(void)
+void virtio_net_irq(void)
 {
 	transport->irq_ack();
 	virtq_interrupts(&rx, false);
@@ -281,7 +282,7 @@ static void read_config(struct netdev_info *info)
 		transport->config(offsetof(struct virtio_net_config, mtu), (uint8_t *)&info->mtu, sizeof(info->mtu));
 }
 
-void netdev_open(const char *cmdline, struct netdev_info *info)
+static void open(const char *cmdline, struct netdev_info *info)
 {
 	unsigned int i;
 
@@ -298,8 +299,17 @@ void netdev_open(const char *cmdline, struct netdev_info *info)
 	virtq_interrupts(&tx, false);
 	transport->set_status(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK |
 			      VIRTIO_CONFIG_S_DRIVER_OK);
+	rx_bufs = memory_take(RX_BUFS * sizeof(*rx_bufs));
 	for (i = 0; i < RX_BUFS; i++)
 		rx_release(&rx_bufs[i].pbuf.pbuf);
 	rx_fill();
-	netdev_flush();
+	flush();
 }
+
+const struct netdev virtio_net = {
+	.open = open,
+	.poll = poll,
+	.send = send,
+	.flush = flush,
+	.ready = ready,
+};

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a Xen guest receives: a frame waits for slots in the guest's ring, then is copied by
+ * grants into them, from wherever it is: another guest's slots, or our own memory. See xen.h.
+ *
+ * What waits is bounded, in bytes and in age. A guest that gives no slots for that long is
+ * stalled: nothing waits for it until it does.
+ */
+#include <linux/etherdevice.h>
+#include <xen/events.h>
+#include "nfvk.h"
+#include "xen.h"
+
+#define WAITING_MAX	(1 << 20)	/* bytes that wait for one queue's slots */
+
+/* ---- its slots: under rx_lock ---- */
+
+/* Are there n slots? If not: the frontend is to send an event when it posts the next. */
+static bool has_slots(struct nfvk_xen_queue *q, u32 n)
+{
+	struct xen_netif_rx_sring *ring = q->rx.sring;
+	u32 prod;
+
+	do {
+		prod = READ_ONCE(ring->req_prod);
+		if (prod - q->rx.rsp_prod_pvt > NFVK_XEN_RING) {
+			nfvk_xen_fence(q, NFV_MISS_BAD_PROD);
+			return false;
+		}
+		if (prod - q->rx.req_cons >= n) {
+			virt_rmb();	/* the index, then the requests; pairs with the frontend's */
+			return true;
+		}
+		ring->req_event = prod + 1;
+		virt_mb();		/* the request for an event, then the index again; pairs with the frontend's */
+	} while (READ_ONCE(ring->req_prod) != prod);
+	return false;
+}
+
+static u32 slots_of(const struct sk_buff *skb)
+{
+	return DIV_ROUND_UP(skb->len, XEN_PAGE_SIZE) + skb_is_gso(skb);
+}
+
+static u16 first_flags(const struct sk_buff *skb)
+{
+	u16 flags = skb_is_gso(skb) ? XEN_NETRXF_extra_info : 0;
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
+		flags |= XEN_NETRXF_csum_blank | XEN_NETRXF_data_validated;
+	else if (skb->ip_summed == CHECKSUM_UNNECESSARY)
+		flags |= XEN_NETRXF_data_validated;
+	return flags;
+}
+
+static void add_gso(struct nfvk_xen_queue *q, const struct sk_buff *skb, unsigned int owner)
+{
+	bool v4 = skb_shinfo(skb)->gso_type & SKB_GSO_TCPV4;
+
+	/* Takes up the request of its slot. */
+	q->rx.req_cons++;
+	q->response[q->n_responses].frame = owner;
+	q->response[q->n_responses].is_extra = true;
+	q->response[q->n_responses++].extra = (struct xen_netif_extra_info){
+		.type = XEN_NETIF_EXTRA_TYPE_GSO,
+		.u.gso = {
+			.size = skb_shinfo(skb)->gso_size,
+			.type = v4 ? XEN_NETIF_GSO_TYPE_TCPV4 : XEN_NETIF_GSO_TYPE_TCPV6,
+		},
+	};
+}
+
+/* Copy from c into the next slot. Returns how many bytes. */
+static u32 fill_slot(struct nfvk_xen_queue *q, struct nfvk_xen_cursor *c, unsigned int owner, u16 *id)
+{
+	struct xen_netif_rx_request request;
+	struct nfvk_xen_end from, to;
+	u32 bytes = 0;
+
+	RING_COPY_REQUEST(&q->rx, q->rx.req_cons, &request);
+	q->rx.req_cons++;
+	*id = request.id;
+	to = nfvk_xen_granted(q, request.gref, 0, XEN_PAGE_SIZE, true);
+	while (to.len) {
+		u32 n;
+
+		nfvk_xen_cursor_at(c, &from);
+		if (!from.len)
+			break;
+		n = nfvk_xen_copies_add(&q->deliver, owner, &from, &to);
+		nfvk_xen_cursor_skip(c, n);
+		bytes += n;
+	}
+	return bytes;
+}
+
+static void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *skb, unsigned int owner)
+{
+	struct nfvk_xen_cursor c;
+	u32 left = skb->len;
+
+	nfvk_xen_cursor_start(&c, skb);
+	for (bool first = true; left; first = false) {
+		struct xen_netif_rx_response *r = &q->response[q->n_responses].r;
+		u32 n;
+
+		q->response[q->n_responses].frame = owner;
+		q->response[q->n_responses++].is_extra = false;
+		*r = (struct xen_netif_rx_response){ .flags = first ? first_flags(skb) : 0 };
+		n = fill_slot(q, &c, owner, &r->id);
+		if (WARN_ON_ONCE(!n)) {		/* shorter than it says */
+			__set_bit(owner, q->deliver.failed);
+			return;
+		}
+		left -= n;
+		r->status = n;
+		if (left)
+			r->flags |= XEN_NETRXF_more_data;
+		if (first && skb_is_gso(skb))
+			add_gso(q, skb, owner);
+	}
+}
+
+/* Make the copies; pass slots and frames on. */
+static void finish(struct nfvk_xen_queue *q, struct sk_buff_head *done)
+{
+	bool notify;
+
+	if (!q->n_responses)
+		return;
+	nfvk_xen_copies_run(&q->deliver);
+	for (unsigned int i = 0; i < q->n_responses; i++) {
+		void *slot = RING_GET_RESPONSE(&q->rx, q->rx.rsp_prod_pvt++);
+
+		if (q->response[i].is_extra) {
+			memcpy(slot, &q->response[i].extra, sizeof(q->response[i].extra));
+			continue;
+		}
+		if (test_bit(q->response[i].frame, q->deliver.failed))
+			q->response[i].r.status = XEN_NETIF_RSP_ERROR;
+		memcpy(slot, &q->response[i].r, sizeof(q->response[i].r));
+	}
+	nfvk_xen_miss(q, NFV_MISS_RX_GRANT, bitmap_weight(q->deliver.failed, NFVK_XEN_BURST));
+	bitmap_zero(q->deliver.failed, NFVK_XEN_BURST);
+	q->n_responses = 0;
+	RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&q->rx, notify);
+	if (notify)
+		notify_remote_via_irq(q->rx_irq);
+	skb_queue_splice_tail_init(&q->copying, done);
+}
+
+static void count_tx(struct nfvk_xen_queue *q, u32 frames, u64 bytes)
+{
+	struct nfvk_port *port;
+	struct nfvk_counters *c;
+
+	rcu_read_lock();
+	port = rcu_dereference(q->vif->port);
+	if (port) {
+		c = this_cpu_ptr(port->counters);
+		u64_stats_update_begin(&c->syncp);
+		u64_stats_add(&c->tx_frames, frames);
+		u64_stats_add(&c->tx_bytes, bytes);
+		u64_stats_add(&c->copies, frames);
+		u64_stats_add(&c->copied_bytes, bytes);
+		u64_stats_update_end(&c->syncp);
+	}
+	rcu_read_unlock();
+}
+
+static void free_frames(struct sk_buff_head *list)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(list)))
+		consume_skb(skb);
+}
+
+void nfvk_xen_deliver(struct nfvk_xen_queue *q)
+{
+	struct sk_buff_head done;
+	struct sk_buff *skb;
+	u32 frames = 0, owner = 0;
+	u64 bytes = 0;
+
+	__skb_queue_head_init(&done);
+	spin_lock(&q->rx_lock);
+	if (q->stalled && !q->broken && has_slots(q, 1))
+		q->stalled = false;
+	while ((skb = skb_peek(&q->waiting)) && !q->broken && has_slots(q, slots_of(skb))) {
+		if (owner == NFVK_XEN_BURST || q->n_responses + slots_of(skb) > NFVK_XEN_RING) {
+			finish(q, &done);
+			owner = 0;
+		}
+		__skb_unlink(skb, &q->waiting);
+		q->waiting_bytes -= skb->len;
+		fill_slots(q, skb, owner++);
+		__skb_queue_tail(&q->copying, skb);
+		frames++;
+		bytes += skb->len;
+	}
+	finish(q, &done);
+	spin_unlock(&q->rx_lock);
+	if (frames)
+		count_tx(q, frames, bytes);
+	free_frames(&done);
+}
+/* ---- what waits for them ---- */
+
+int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct sk_buff *skb)
+{
+	int err = 0;
+
+	spin_lock(&q->rx_lock);
+	if (q->broken)
+		err = -ENETDOWN;
+	else if (q->stalled || q->waiting_bytes + skb->len > WAITING_MAX)
+		err = -ENOBUFS;
+	if (!err) {
+		*(unsigned long *)skb->cb = jiffies;
+		q->waiting_bytes += skb->len;
+		__skb_queue_tail(&q->waiting, skb);
+	}
+	spin_unlock(&q->rx_lock);
+	return err;
+}
+void nfvk_xen_purge(struct nfvk_xen_queue *q, const struct nfvk_xen_queue *from)
+{
+	struct sk_buff_head gone;
+	struct sk_buff *skb, *next;
+
+	__skb_queue_head_init(&gone);
+	spin_lock_bh(&q->rx_lock);
+	skb_queue_walk_safe(&q->waiting, skb, next) {
+		if (from && !(nfvk_in_guest(skb) && nfvk_xen_held(skb)->queue == from))
+			continue;
+		__skb_unlink(skb, &q->waiting);
+		q->waiting_bytes -= skb->len;
+		__skb_queue_tail(&gone, skb);
+	}
+	spin_unlock_bh(&q->rx_lock);
+	free_frames(&gone);
+}
+
+void nfvk_xen_expire(struct nfvk_xen_queue *q)
+{
+	unsigned long limit = msecs_to_jiffies(nfvk_held_ms);
+	struct sk_buff_head old;
+	struct sk_buff *skb;
+
+	__skb_queue_head_init(&old);
+	spin_lock(&q->rx_lock);
+	while ((skb = skb_peek(&q->waiting)) && time_after_eq(jiffies, *(unsigned long *)skb->cb + limit)) {
+		__skb_unlink(skb, &q->waiting);
+		q->waiting_bytes -= skb->len;
+		q->stalled = true;
+		__skb_queue_tail(&old, skb);
+	}
+	spin_unlock(&q->rx_lock);
+	nfvk_xen_miss(q, NFV_MISS_RX_EXPIRED, skb_queue_len(&old));
+	free_frames(&old);
+}
+
+/* ---- multicast control ---- */
+
+static int find_mcast(const struct nfvk_vif *vif, u64 addr)
+{
+	for (unsigned int i = 0; i < vif->n_mcast; i++)
+		if (vif->mcast[i] == addr)
+			return i;
+	return -1;
+}
+
+s16 nfvk_xen_change_mcast(struct nfvk_vif *vif, const struct nfvk_xen_frame *f)
+{
+	u64 addr = ether_addr_to_u64(f->mcast_addr);
+	s16 status = XEN_NETIF_RSP_OKAY;
+	int i;
+
+	if (!vif->mcast_control)
+		return XEN_NETIF_RSP_ERROR;
+	spin_lock_bh(&vif->mcast_lock);
+	i = find_mcast(vif, addr);
+	if (f->mcast == NFVK_XEN_EXTRA_MCAST_DEL) {
+		if (i >= 0)
+			vif->mcast[i] = vif->mcast[--vif->n_mcast];
+	} else if (i < 0) {
+		if (is_multicast_ether_addr(f->mcast_addr) && vif->n_mcast < NFVK_XEN_MCASTS)
+			vif->mcast[vif->n_mcast++] = addr;
+		else
+			status = XEN_NETIF_RSP_ERROR;
+	}
+	spin_unlock_bh(&vif->mcast_lock);
+	return status;
+}
+
+bool nfvk_xen_filtered(struct nfvk_vif *vif, const struct sk_buff *skb)
+{
+	const u8 *to = skb->data;
+	bool known;
+
+	if (!vif->mcast_control || !is_multicast_ether_addr(to) || is_broadcast_ether_addr(to))
+		return false;
+	spin_lock_bh(&vif->mcast_lock);
+	known = find_mcast(vif, ether_addr_to_u64(to)) >= 0;
+	spin_unlock_bh(&vif->mcast_lock);
+	return !known;
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a Xen guest sends: slots gathered, 128 bytes of each frame copied here by grants, in
+ * one hypercall for all of a poll; the rest stays where it is, held. Then to where the
+ * forwarding table says, or into a ring of the port. See xen.h.
+ */
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <linux/tcp.h>
+#include <linux/virtio_net.h>
+#include <linux/wait_bit.h>
+#include <xen/events.h>
+#include "nfvk.h"
+#include "xen.h"
+
+#define GSO_SIZE_MIN	48		/* bytes: no TCP has a smaller segment */
+
+static_assert(sizeof(struct nfvk_xen_tx) == sizeof(struct xen_netif_tx_request));
+static_assert(offsetof(struct nfvk_xen_tx, size) == offsetof(struct xen_netif_tx_request, size));
+static_assert(sizeof(union nfvk_xen_slot) == sizeof(union xen_netif_tx_sring_entry));
+static_assert(sizeof(struct nfvk_xen_extra) == sizeof(struct xen_netif_extra_info));
+
+/* ---- its slots ---- */
+
+static void answer(struct nfvk_xen_queue *q, const struct nfvk_xen_tx *slot, u16 n, u16 extras, s16 status)
+{
+	struct xen_netif_tx_response *r;
+	bool notify;
+
+	spin_lock_bh(&q->tx_lock);
+	for (u16 i = 0; i < n + extras; i++) {
+		r = RING_GET_RESPONSE(&q->tx, q->tx.rsp_prod_pvt++);
+		r->id = i < n ? slot[i].id : 0;
+		r->status = i < n ? status : XEN_NETIF_RSP_NULL;
+	}
+	RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&q->tx, notify);
+	spin_unlock_bh(&q->tx_lock);
+	if (notify)
+		notify_remote_via_irq(q->tx_irq);
+}
+
+/* skb->destructor of a held frame; no other skb has it. */
+static void release(struct sk_buff *skb)
+{
+	struct nfvk_xen_held *held = nfvk_xen_held(skb);
+	struct nfvk_xen_queue *q = held->queue;
+
+	answer(q, held->slot, held->n, held->extras, XEN_NETIF_RSP_OKAY);
+	if (atomic_dec_and_test(&q->outstanding))
+		wake_up_var(&q->outstanding);
+}
+
+bool nfvk_in_guest(const struct sk_buff *skb)
+{
+	return skb->destructor == release;
+}
+
+static bool set_offloads(struct sk_buff *skb, const struct nfvk_xen_frame *f)
+{
+	u16 start, offset;
+
+	if (!(f->flags & NFVK_XEN_TXF_CSUM_BLANK)) {
+		if (f->flags & NFVK_XEN_TXF_DATA_VALIDATED)
+			skb->ip_summed = CHECKSUM_UNNECESSARY;
+		return !f->gso_size;
+	}
+	if (!nfvk_xen_csum_place(skb->data, skb_headlen(skb), &start, &offset))
+		return false;
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_headroom(skb) + start;
+	skb->csum_offset = offset;
+	skb_set_transport_header(skb, start);
+	if (!f->gso_size)
+		return true;
+	if (offset != offsetof(struct tcphdr, check) || f->gso_size < GSO_SIZE_MIN ||
+	    vlan_get_protocol(skb) != htons(f->gso_type == XEN_NETIF_GSO_TYPE_TCPV4 ? ETH_P_IP : ETH_P_IPV6))
+		return false;
+	/* One segment is no super-frame. */
+	if (f->len <= (u32)start + sizeof(struct tcphdr) + f->gso_size)
+		return true;
+	skb_shinfo(skb)->gso_size = f->gso_size;
+	skb_shinfo(skb)->gso_type = f->gso_type == XEN_NETIF_GSO_TYPE_TCPV4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+	skb_shinfo(skb)->gso_type |= SKB_GSO_DODGY;
+	return true;
+}
+
+static void set_protocol(struct sk_buff *skb)
+{
+	__be16 proto = eth_hdr(skb)->h_proto;
+
+	skb->protocol = eth_proto_is_802_3(proto) ? proto : htons(ETH_P_802_2);
+	skb_set_network_header(skb, eth_type_vlan(proto) ? VLAN_ETH_HLEN : ETH_HLEN);
+}
+
+static void hold(struct nfvk_xen_queue *q, struct sk_buff *skb, const struct nfvk_xen_frame *f)
+{
+	struct nfvk_xen_held *held = nfvk_xen_held(skb);
+
+	held->queue = q;
+	held->n = f->n;
+	held->extras = f->extras;
+	memcpy(held->slot, f->slot, f->n * sizeof(f->slot[0]));
+	skb->data_len = f->len - skb_headlen(skb);
+	skb->len = f->len;
+	skb->destructor = release;
+	atomic_inc(&q->outstanding);
+}
+
+/* All of a frame that is in its guest's memory, into one of ours. */
+static void copy_whole(struct nfvk_xen_copies *copies, unsigned int owner, const struct sk_buff *skb, const struct sk_buff *whole)
+{
+	struct nfvk_xen_cursor from, to;
+
+	nfvk_xen_cursor_start(&from, skb);
+	nfvk_xen_cursor_start(&to, whole);
+	for (u32 left = skb->len, n; left; left -= n) {
+		struct nfvk_xen_end a, b;
+
+		nfvk_xen_cursor_at(&from, &a);
+		nfvk_xen_cursor_at(&to, &b);
+		if (WARN_ON_ONCE(!a.len || !b.len)) {	/* shorter than it says */
+			__set_bit(owner, copies->failed);
+			return;
+		}
+		n = nfvk_xen_copies_add(copies, owner, &a, &b);
+		nfvk_xen_cursor_skip(&from, n);
+		nfvk_xen_cursor_skip(&to, n);
+	}
+}
+
+/* ---- to another port, without the daemon; in the poll, under RCU ---- */
+
+/* To a port that takes frames of ours only: the copies of one poll are made together. */
+static void fetch_for(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port, struct nfvk_port *dst,
+		      struct sk_buff *skb)
+{
+	struct sk_buff *whole = nfvk_alloc_frame(skb->len, GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!whole) {
+		nfvk_forwarded(port, dst, -ENOMEM);
+		kfree_skb(skb);
+		return;
+	}
+	copy_whole(&q->fetch, i, skb, whole);
+	whole->next = skb;
+	q->fetched[i] = whole;
+	q->fetched_for[i] = dst;
+}
+
+static int dress_as(struct sk_buff *skb, const struct sk_buff *like)
+{
+	struct nfv_vnet_hdr vnet = { 0 };
+
+	if (virtio_net_hdr_from_skb(like, (struct virtio_net_hdr *)&vnet, true, true, 0))
+		return -EINVAL;
+	skb_reset_mac_header(skb);
+	return nfvk_dress(skb, &vnet);
+}
+
+/* The copies are made: send them on. */
+static void forward_fetched(struct nfvk_xen_queue *q, struct nfvk_port *port, unsigned int n)
+{
+	nfvk_xen_copies_run(&q->fetch);
+	for (unsigned int i = 0; i < n; i++) {
+		struct sk_buff *whole = q->fetched[i], *skb;
+		struct nfvk_port *dst = q->fetched_for[i];
+		int err = -EIO;
+
+		if (!whole)
+			continue;
+		q->fetched[i] = NULL;
+		skb = whole->next;
+		skb_mark_not_on_list(whole);
+		whole->dev = rcu_dereference(dst->dev);
+		if (whole->dev && !test_bit(i, q->fetch.failed))
+			err = dress_as(whole, skb);
+		consume_skb(skb);
+		if (err) {
+			nfvk_forwarded(port, dst, err);
+			kfree_skb(whole);
+		} else {
+			nfvk_forward(port, dst, whole);
+		}
+	}
+}
+
+/* False: not consumed. */
+static bool forward(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port, struct sk_buff *skb)
+{
+	struct nfvk_port *dst = nfvk_route(port, skb);
+
+	if (!dst)
+		return false;
+	if (nfvk_in_guest(skb) && !dst->ops->xen) {
+		fetch_for(q, i, port, dst, skb);
+		return true;
+	}
+	nfvk_forward(port, dst, skb);
+	if (dst->ops->flush)
+		__set_bit(dst->id, q->touched);
+	return true;
+}
+
+static void flush_touched(struct nfvk_xen_queue *q, struct nfvk_port *port)
+{
+	unsigned int id;
+
+	for_each_set_bit(id, q->touched, NFV_PORTS_MAX) {
+		struct nfvk_port *dst = nfvk_port_get(port->session, id);
+
+		if (dst && rcu_access_pointer(dst->dev))
+			dst->ops->flush(dst);
+	}
+	bitmap_zero(q->touched, NFV_PORTS_MAX);
+}
+
+/* A frame with its header here: to where the table says, or into the ring of the port. */
+static void receive(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port)
+{
+	const struct nfvk_xen_frame *f = &q->frame[i];
+	const u8 *header = q->header + i * NFV_HDR_MAX;
+	struct sk_buff *skb = alloc_skb(NFV_HDR_MAX + sizeof(struct nfvk_xen_held), GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!skb) {
+		answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_DROPPED);
+		nfvk_miss(port, NFV_MISS_NO_MEMORY);
+		return;
+	}
+	skb_put_data(skb, header, min_t(u32, f->len, NFV_HDR_MAX));
+	skb_reset_mac_header(skb);
+	set_protocol(skb);
+	if (f->len > NFV_HDR_MAX)
+		hold(q, skb, f);
+	else
+		answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_OKAY);
+	if (!set_offloads(skb, f)) {
+		nfvk_miss(port, NFV_MISS_BAD_FRAME);
+		kfree_skb(skb);
+		return;
+	}
+	if (!forward(q, i, port, skb))
+		nfvk_queue_put(&port->queue[q->index % port->nr_queues], skb);
+}
+
+static void fetch_header(struct nfvk_xen_queue *q, unsigned int i)
+{
+	const struct nfvk_xen_frame *f = &q->frame[i];
+	struct nfvk_xen_end from, to;
+
+	nfvk_xen_own(&to, q->header + i * NFV_HDR_MAX, min_t(u32, f->len, NFV_HDR_MAX));
+	for (unsigned int k = 0; to.len; k++) {
+		from = nfvk_xen_granted(q, f->slot[k].gref, f->slot[k].offset, f->slot[k].size, false);
+		if (from.len)
+			nfvk_xen_copies_add(&q->fetch, i, &from, &to);
+	}
+}
+
+/* Gather up to max frames, fetch their headers. Returns how many there are in q->frame[]; *seen counts others too. */
+static unsigned int gather(struct nfvk_xen_queue *q, unsigned int max, unsigned int *seen)
+{
+	const union nfvk_xen_slot *ring = (const void *)q->tx.sring->ring;
+	u32 prod = READ_ONCE(q->tx.sring->req_prod);
+	unsigned int n = 0;
+
+	virt_rmb();	/* requests are written before the index; pairs with the frontend's */
+	if (!nfvk_xen_prod_ok(prod, READ_ONCE(q->tx.rsp_prod_pvt))) {
+		nfvk_xen_fence(q, NFV_MISS_BAD_PROD);
+		return 0;
+	}
+	for (*seen = 0; *seen < max && q->tx.req_cons != prod; ++*seen) {
+		struct nfvk_xen_frame *f = &q->frame[n];
+		enum nfvk_xen_verdict verdict = nfvk_xen_gather(ring, q->tx.req_cons, prod - q->tx.req_cons, f);
+
+		if (verdict == NFVK_XEN_BAD_SLOT || verdict == NFVK_XEN_BAD_EXTRA) {
+			nfvk_xen_fence(q, verdict == NFVK_XEN_BAD_SLOT ? NFV_MISS_BAD_SLOT : NFV_MISS_BAD_EXTRA);
+			break;
+		}
+		q->tx.req_cons += f->n + f->extras;
+		if (verdict == NFVK_XEN_DROP) {
+			answer(q, f->slot, f->n, f->extras, f->mcast ? nfvk_xen_change_mcast(q->vif, f) : XEN_NETIF_RSP_ERROR);
+			if (!f->mcast)
+				nfvk_xen_miss(q, NFV_MISS_BAD_FRAME, 1);
+			continue;
+		}
+		fetch_header(q, n++);
+	}
+	nfvk_xen_copies_run(&q->fetch);
+	return n;
+}
+
+unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max)
+{
+	struct nfvk_port *port;
+	unsigned int seen = 0, n;
+
+	bitmap_zero(q->fetch.failed, NFVK_XEN_BURST);
+	n = gather(q, max, &seen);
+	rcu_read_lock();
+	port = rcu_dereference(q->vif->port);
+	for (unsigned int i = 0; i < n; i++) {
+		const struct nfvk_xen_frame *f = &q->frame[i];
+
+		if (test_bit(i, q->fetch.failed)) {
+			answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_ERROR);
+			nfvk_xen_miss(q, NFV_MISS_GRANT, 1);
+		} else if (port) {
+			receive(q, i, port);
+		} else {
+			answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_DROPPED);
+		}
+	}
+	if (port) {
+		forward_fetched(q, port, n);
+		flush_touched(q, port);
+	}
+	rcu_read_unlock();
+	return seen;
+}
+
+/* ---- a held frame, fetched ---- */
+
+int nfvk_xen_fetch(struct sk_buff **pskb, struct nfv_vnet_hdr *vnet)
+{
+	struct sk_buff *skb = *pskb, *whole;
+	struct nfvk_xen_copies *copies;
+	bool failed;
+
+	*vnet = (struct nfv_vnet_hdr){ 0 };
+	if (virtio_net_hdr_from_skb(skb, (struct virtio_net_hdr *)vnet, true, true, 0))
+		return -EINVAL;
+	copies = kzalloc(sizeof(*copies), GFP_KERNEL);
+	whole = copies ? nfvk_alloc_frame(skb->len, GFP_KERNEL) : NULL;
+	if (!whole) {
+		kfree(copies);
+		return -ENOMEM;
+	}
+	copies->ops = &nfvk_xen_held(skb)->queue->vif->grants.ops;
+	rcu_read_lock();
+	copy_whole(copies, 0, skb, whole);
+	rcu_read_unlock();
+	nfvk_xen_copies_run(copies);
+	failed = test_bit(0, copies->failed);
+	kfree(copies);
+	if (failed) {
+		kfree_skb(whole);
+		return -EIO;
+	}
+	skb_reset_mac_header(whole);
+	consume_skb(skb);
+	*pskb = whole;
+	return 0;
+}
