@@ -39,7 +39,7 @@ fake()
 	image) describe_xen 160 3 20 $DOMU_INITRD ;;
 	command)
 		xen_config "\$2" "\$4" "\$5" "\$6" "\$7" $DOMU_KERNEL "console=hvc0 quiet panic=-1 $2" "ramdisk = '$DOMU_INITRD'"
-		printf '%s\n' "\${xl_create[@]}" "\$2/xen.cfg"
+		printf '%s\n' xl create -Fcq "\$2/xen.cfg"
 		;;
 	esac
 	EOT
@@ -74,7 +74,7 @@ has_begun() { domains | grep -q '^nfv-draft'; }
 rm -f "$OUT/result.json"
 "$NFVCTL" bench draft --out "$OUT" --only tinyx.xen --measure instantiation --runs 3 >"$WORK/bench.log" 2>&1 &
 pid=$!
-check "interrupted: a guest is there" wait_for has_begun 120
+check "interrupted: a guest is there" wait_for has_begun 180
 kill -TERM $pid
 wait $pid
 check "interrupted: nothing is left" nothing_left

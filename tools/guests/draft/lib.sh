@@ -127,7 +127,8 @@ describe_xen()
 }
 
 # xen_config DIR MAC MIB nfvd|bridge TARGET KERNEL ARGUMENTS [LINE]... - the PV guest's, in DIR/xen.cfg. With
-# no script named, xl takes its own, vif-bridge.
+# no script named, xl takes its own, vif-bridge. `xl create -Fcq` then has the guest's console as its
+# output, and runs as long as the guest.
 xen_config()
 {
 	local vif="mac=$2,script=vif-nfv"
@@ -136,6 +137,3 @@ xen_config()
 	printf '%s\n' "name = '${1##*/}'" "type = 'pv'" "memory = $3" "kernel = '$6'" "extra = '$7'" "vif = ['$vif']" \
 		"on_poweroff = 'destroy'" "on_reboot = 'destroy'" "on_crash = 'destroy'" "${@:8}" >"$1/xen.cfg"
 }
-
-# In the foreground until the guest has ended, with its console.
-xl_create=(xl create -Fcq)
