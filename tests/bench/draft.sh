@@ -4,7 +4,7 @@
 # draft.sh [ARG]... - nfvctl bench draft ARG..., and what that cannot do on a host without Xen
 # in dom0 of an emulated one: all rows in build/bench-draft, and build/bench/draft.json.
 # Interrupted, the same command goes on.
-set -eu
+set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 BUILD=$(realpath "${NFV_BUILD:-build}")
 export BUILD NFV_KERNEL=6.1 NFV_BUILD=$BUILD
@@ -39,7 +39,8 @@ in_xen()
 	NFV_KO=$(tests/kernel/build-module.sh $NFV_KERNEL | head -n 1) &&
 		export NFV_KO &&
 		tests/kernel/machine --xen --kernel $NFV_KERNEL --timeout 14400 --share "$out/xen" \
-			tests/bench/draft-inside.sh --only "$list" --out "$out/xen" "$@" >"$out/xen/log"
+			tests/bench/draft-inside.sh --only "$list" --out "$out/xen" "$@" |
+			tee "$out/xen/log" | sed -un '/^\[/p' >&2
 }
 
 # rows REASON - what the machine has measured, and why not where it has not.
