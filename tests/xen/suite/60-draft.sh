@@ -50,7 +50,6 @@ export NFV_GUESTS=$WORK/guests
 fake tinyx.xen nfv.ip=10.77.0.2/24
 fake standardvm.xen rdinit=/nothing
 modprobe -q xen-netback
-mkdir -p "$WORK"
 bench --only tinyx.xen --measure rtt >/dev/null 2>&1
 check "without the module: says so" query '"nfv.ko is not loaded" in row("rtt", "tinyx.xen")["note"]'
 insmod "$NFV_KO"
