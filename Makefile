@@ -57,8 +57,8 @@ bench-xen: setup-kernel build
 	@tests/bench/xen.sh $(ARGS)
 
 # ARGS="--only container,tinyx.kvm --runs 20"
-bench-draft: setup-draft build
-	@$(BUILD)/ctl/nfvctl bench draft --out $(BUILD)/bench-draft $(ARGS)
+bench-draft: setup-draft setup-kernel build
+	@tests/bench/draft.sh $(ARGS)
 
 bench: setup-bench build
 	@tests/bench/run $(ARGS)
@@ -95,7 +95,7 @@ help:
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
 	@echo 'make bench-xen  Xen guests on nfv.ko beside xen-netback and a bridge, emulated'
-	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host'
+	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host, Xen emulated'
 	@echo 'make lint       static analysis, format, include rules'
 	@echo 'make install    into $(prefix); prefix=DIR, DESTDIR=DIR'
 	@echo 'make clean      remove $(BUILD)/'

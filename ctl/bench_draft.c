@@ -11,18 +11,18 @@
 #include "bench_draft.h"
 
 #define RUNS		5
-#define NOT_XEN		"not on a Xen host"
 
 const struct draft_row draft_rows[] = {
-	{ "standardvm.xen", NOT_XEN, 6500, 23.1, 24.5, 34, 913, 112 },
-	{ "standardvm.kvm", NULL, 2988, 20.1, 38.9, 18, 913, 82 },
-	{ "container", NULL, 1711, 45.1, 43.8, 4, 61, 3.8 },
-	{ "tinyx.kvm", NULL, 1081, 21.5, 37.9, 19, 3.5, 30 },
-	{ "tinyx.xen", NOT_XEN, 431, 28.6, 24.9, 15, 3.7, 31 },
-	{ "unikernel.osv.kvm", NULL, 330, 47.9, 47.7, 9, 12, 52 },
-	{ "unikernel.minios.xen", NOT_XEN, 31, 49.5, 32.6, 5, 2, 8 },
-	{ "unikernel.kvm", NULL, 0, 0, 0, 0, 0, 0 },	/* ours; the draft has none that compares */
-	{ NULL, NULL, 0, 0, 0, 0, 0, 0 }
+	{ "standardvm.xen", true, 6500, 23.1, 24.5, 34, 913, 112 },
+	{ "standardvm.kvm", false, 2988, 20.1, 38.9, 18, 913, 82 },
+	{ "container", false, 1711, 45.1, 43.8, 4, 61, 3.8 },
+	{ "tinyx.kvm", false, 1081, 21.5, 37.9, 19, 3.5, 30 },
+	{ "tinyx.xen", true, 431, 28.6, 24.9, 15, 3.7, 31 },
+	{ "unikernel.osv.kvm", false, 330, 47.9, 47.7, 9, 12, 52 },
+	{ "unikernel.minios.xen", true, 31, 49.5, 32.6, 5, 2, 8 },
+	{ "unikernel.kvm", false, 0, 0, 0, 0, 0, 0 },	/* ours; the draft has none that compares */
+	{ "unikernel.xen", true, 0, 0, 0, 0, 0, 0 },
+	{ NULL, false, 0, 0, 0, 0, 0, 0 }
 };
 
 const char *const draft_measures[] = { "instantiation", "throughput", "rtt", "image", "memory", NULL };
@@ -34,6 +34,7 @@ static const struct ctl_arg draft_args[] = {
 	{ "--time", ARG_NUMBER, false, 1, 3600, NULL },
 	{ "--image", ARG_STRING, false, 0, 0, NULL },
 	{ "--out", ARG_PATH, false, 0, 0, NULL },
+	{ "--add", ARG_PATH, false, 0, 0, NULL },	/* rows of another host; nothing is measured */
 	{ .key = NULL }
 };
 
@@ -122,11 +123,16 @@ static int find_image(json_t *options, const char *name, char path[PATH_MAX])
 	return rc;
 }
 
+/* Beside nfvctl's own folder, where it is installed; where it was built. */
 static const char *guests_dir(void)
 {
+	static char path[PATH_MAX / 2];
 	const char *dir = getenv("NFV_GUESTS");
 
-	return dir ? dir : NFV_GUESTS;
+	if (dir)
+		return dir;
+	snprintf(path, sizeof(path), "%s/../" NFV_DATADIR "/nfv-fastpath/guests", run_self_dir());
+	return access(path, X_OK) ? NFV_GUESTS : path;
 }
 
 /* Returns why the technology cannot run, or NULL. */
@@ -134,9 +140,10 @@ static const char *find_script(struct draft_bench *b, struct draft_subject *s, s
 {
 	int rc = find_image(b->options, s->row->name, s->image);
 
-	if (s->row->missing)
-		return s->row->missing;
-	snprintf(s->script, sizeof(s->script), "%s/draft/%s", guests_dir(), s->image[0] ? "foreign" : s->row->name);
+	if (s->row->xen && xen_missing())
+		return xen_missing();
+	snprintf(s->script, sizeof(s->script), "%s/draft/%s", guests_dir(),
+		 !s->image[0] ? s->row->name : s->row->xen ? "foreign.xen" : "foreign.kvm");
 	if (s->image[0] && rc) {
 		ctl_fail(err, NFV_RPC_E_NOENT, "no image %s: %s", s->image, strerror(-rc));
 		return err->text;
@@ -171,14 +178,31 @@ static void find_subjects(struct draft_bench *b)
 	}
 }
 
+/* Tables, page and all, of what there is. */
+static int finish(struct draft_bench *b, struct ctl_err *err)
+{
+	struct ctl_err no_page = { 0 };
+
+	tables_make(b->result);
+	if (result_save(b->result, err))
+		return CTL_FAILED;
+	if (run_shell(NULL, &no_page, "exec python3 '%s/draft/report.py' " DRAFT_RESULT " report.html", guests_dir()))
+		fprintf(stderr, "nfvctl: no report.html: %s\n", no_page.text);
+	tables_print(b->result, b->measures);
+	return CTL_OK;
+}
+
 /* In the sandbox. */
 static int run(struct draft_bench *b, struct ctl_err *err)
 {
-	int rc = b->n ? net_open(err) : CTL_OK;
-	struct ctl_err no_page = { 0 };
+	bool xen = false;
+	int rc;
 
-	for (int way = 0; !rc && json_object_get(b->options, "--image") && way < WAYS; way++)
-		rc = net_serve_dhcp((enum draft_way)way, err);
+	for (size_t i = 0; i < b->n; i++)
+		xen |= b->subjects[i].guest.kind == KIND_XEN;
+	rc = b->n ? net_open(xen, err) : CTL_OK;
+	if (!rc && json_object_get(b->options, "--image"))
+		rc = net_serve_dhcp(err);
 	if (rc)
 		return rc;
 	rc = rounds_run(b, err);
@@ -186,15 +210,8 @@ static int run(struct draft_bench *b, struct ctl_err *err)
 		guest_free(&b->subjects[i].guest);
 	if (rc)
 		return rc;
-	tables_make(b->result);
 	json_object_set_new(b->result, "complete", json_true());
-	rc = result_save(b->result, err);
-	if (rc)
-		return rc;
-	if (run_shell(NULL, &no_page, "exec python3 '%s/draft/report.py' " DRAFT_RESULT " report.html", guests_dir()))
-		fprintf(stderr, "nfvctl: no report.html: %s\n", no_page.text);
-	tables_print(b->result, b->measures);
-	return CTL_OK;
+	return finish(b, err);
 }
 
 /* Everything is written to the working directory. */
@@ -208,9 +225,8 @@ static int enter_out(json_t *options, struct ctl_err *err)
 	return CTL_OK;
 }
 
-static int open_bench(struct draft_bench *b, int argc, char **argv, struct ctl_err *err)
+static int parse(struct draft_bench *b, int argc, char **argv, struct ctl_err *err)
 {
-	json_t *runs, *seconds;
 	int rc = args_parse(argc, argv, draft_args, b->options, err);
 
 	if (!rc)
@@ -218,14 +234,27 @@ static int open_bench(struct draft_bench *b, int argc, char **argv, struct ctl_e
 	if (!rc)
 		rc = select_words(b->measures, measure_name,
 				  json_string_value(json_object_get(b->options, "--measure")), err);
-	if (!rc)
-		rc = check_images(b->options, err);
-	if (!rc && geteuid()) {
+	return rc ? rc : check_images(b->options, err);
+}
+
+static int add(struct draft_bench *b, const char *path, struct ctl_err *err)
+{
+	if (enter_out(b->options, err))
+		return CTL_FAILED;
+	b->result = result_add(path, err);
+	return b->result ? finish(b, err) : CTL_FAILED;
+}
+
+static int open_bench(struct draft_bench *b, struct ctl_err *err)
+{
+	json_t *runs, *seconds;
+	int rc = CTL_OK;
+
+	if (geteuid()) {
 		rc = ctl_fail(err, NFV_RPC_E_DENIED, "needs root, to make namespaces");
 		ctl_hint(err, "sudo nfvctl bench draft");
-	}
-	if (rc)
 		return rc;
+	}
 	runs = json_object_get(b->options, "--runs");
 	seconds = json_object_get(b->options, "--time");
 	b->runs = runs ? (size_t)json_integer_value(runs) : RUNS;
@@ -244,14 +273,21 @@ static int open_bench(struct draft_bench *b, int argc, char **argv, struct ctl_e
 int cmd_bench_draft(int argc, char **argv, struct ctl_err *err)
 {
 	struct draft_bench *b = calloc(1, sizeof(*b));
+	const char *other;
 	pid_t worker;
 	int rc;
 
 	if (!b)
 		return ctl_fail(err, NFV_RPC_E_FAILED, "out of memory");
 	b->options = json_object();
-	rc = open_bench(b, argc, argv, err);
-	if (!rc) {
+	rc = parse(b, argc, argv, err);
+	other = json_string_value(json_object_get(b->options, "--add"));
+	if (!rc && other) {
+		rc = add(b, other, err);
+	} else if (!rc) {
+		rc = open_bench(b, err);
+	}
+	if (!rc && !other) {
 		worker = sandbox_enter(err);
 		rc = worker < 0 ? CTL_FAILED : worker ? sandbox_wait(worker, err) : run(b, err);
 	}

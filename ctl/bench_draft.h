@@ -19,7 +19,7 @@
 
 enum draft_way {
 	WAY_NFVD,	/* a port of nfvd */
-	WAY_BRIDGE,	/* the stock way: a tap device or a veth in a Linux bridge */
+	WAY_BRIDGE,	/* the stock way: a tap device, a veth or xen-netback's interface in a Linux bridge */
 	WAYS
 };
 extern const char *const draft_way_names[WAYS];
@@ -27,7 +27,7 @@ extern const char *const draft_way_names[WAYS];
 /* A row of the tables. */
 struct draft_row {
 	const char *name;
-	const char *missing;	/* why it cannot run here, or NULL */
+	bool xen;		/* runs on a Xen host only */
 	/* What the draft has published; 0 where it has nothing. */
 	double instantiation_ms, tx_gbps, rx_gbps, rtt_ms, image_mb, memory_mb;
 };
@@ -37,11 +37,14 @@ extern const struct draft_row draft_rows[];	/* ends with a NULL name */
 enum draft_measure { INSTANTIATION, THROUGHPUT, RTT, IMAGE, MEMORY, MEASURES };
 extern const char *const draft_measures[];	/* their names; ends with a NULL */
 
+enum draft_kind { KIND_KVM, KIND_CONTAINER, KIND_XEN };
+
 struct draft_guest {
 	const char *script;		/* of its technology */
 	const char *image;		/* a foreign one, or NULL */
-	bool container, emulated;
-	unsigned int memory_mib, iperf;	/* version of its iperf server; 0: it has none */
+	enum draft_kind kind;
+	bool emulated;
+	unsigned int memory_mib, iperf;	/* version of its iperf server; 0: none, or not known */
 	double limit_s;			/* to boot */
 	bool ahead;			/* its port is made before it is created, and has settled */
 	enum draft_way way;
@@ -81,6 +84,7 @@ int sandbox_wait(pid_t worker, struct ctl_err *err);
 const char *sandbox_dir(void);	/* for files of guests; gone with the sandbox */
 
 /* ---- bench_draft_run.c ---- */
+const char *run_self_dir(void);	/* where nfvctl is */
 /* Run a shell command. Returns its exit status; *output, unless NULL, is to be freed. Silent when it succeeds. */
 int run_shell(char **output, struct ctl_err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Start argv with standard output to *out and error to a file. Returns when it has been executed, or -1. */
@@ -92,15 +96,27 @@ void run_stop(pid_t pid);	/* TERM, and KILL when that does not help */
 const char *last_line(const char *path);
 
 /* ---- bench_draft_net.c ---- */
-/* nfvd, the bridge, and a container at each. */
-int net_open(struct ctl_err *err);
-int net_serve_dhcp(enum draft_way way, struct ctl_err *err);
-/* A descriptor of the namespace of the container that is attached this way. */
-int net_host(enum draft_way way);
+/* nfvd, the bridge, and a container at each; with xen also the bridge of Xen's guests. */
+int net_open(bool xen, struct ctl_err *err);
+int net_serve_dhcp(struct ctl_err *err);	/* in each container */
+/* A descriptor of the namespace of the container that is attached as the guest is. */
+int net_host(const struct draft_guest *g);
 /* Make the guest's network, as part of starting it. */
 int net_attach(const struct draft_guest *g, struct ctl_err *err);
 void net_detach(const struct draft_guest *g);
 const char *net_target(const struct draft_guest *g);	/* for its command */
+
+/* ---- bench_draft_xen.c ---- */
+const char *xen_missing(void);	/* why Xen guests cannot run here, or NULL */
+void xen_set_home(int netns);	/* where nfvctl was started; before the sandbox is entered */
+int xen_enter(struct ctl_err *err);	/* it; to be left with netns_leave() */
+int xen_net_open(struct ctl_err *err);	/* in there */
+const char *xen_bridge(void);
+const char *xen_host_link(void);	/* what a container in the bridge is to be connected by */
+pid_t xen_start(char *const argv[], int *out, const char *errors, struct ctl_err *err);	/* run_start() in there */
+void xen_stop(void);		/* destroy the guest */
+/* Remove what the run of that folder has left on the host. */
+void xen_clean(const char *path);
 
 /* ---- bench_draft_guest.c ---- */
 /* Ask the script what the image is; fills in tech, and *g from it. */
@@ -144,6 +160,8 @@ int rounds_run(struct draft_bench *b, struct ctl_err *err);
 #define DRAFT_RESULT	"result.json"	/* in the working directory */
 /* The document for these options: that of an interrupted run, else a new one. */
 json_t *result_open(json_t *options, struct ctl_err *err);
+/* The document that is there, with the technologies of another one, in place of its own of these names. */
+json_t *result_add(const char *path, struct ctl_err *err);
 void result_describe_host(json_t *result);
 int result_save(json_t *result, struct ctl_err *err);
 /* The technology's part of it, and the samples of a measure there; borrowed, made when missing. */

@@ -3,7 +3,8 @@
  * The guest of bench draft: its script is asked beforehand, then it is created,
  * against the clock, without a shell in between.
  *
- *	attach	its port is made: nfvd's, or a tap or veth in the bridge
+ *	attach	its port is made: nfvd's, or a tap or veth in the bridge; that of a Xen guest
+ *		is made by xl, in `boot`
  *	create	the program that runs it is executed
  *	boot	until the guest first writes to its console
  *	network	from there until it answers; a container's network may do so before
@@ -26,7 +27,7 @@ static void describe_line(struct draft_guest *g, json_t *image, char *line)
 	int at = 0;
 
 	if (sscanf(line, "kind %31s", word) == 1)
-		g->container = !strcmp(word, "container");
+		g->kind = !strcmp(word, "container") ? KIND_CONTAINER : !strcmp(word, "xen") ? KIND_XEN : KIND_KVM;
 	else if (sscanf(line, "emulated %31s", word) == 1)
 		g->emulated = !strcmp(word, "yes");
 	else if (sscanf(line, "memory %u", &g->memory_mib) == 1 || sscanf(line, "iperf %u", &g->iperf) == 1 ||
@@ -132,14 +133,14 @@ int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err)
 		start = now_s();
 	}
 	attached = now_s();
-	g->pid = run_start(g->argv, &g->console, g->errors, err);
+	g->pid = (g->kind == KIND_XEN ? xen_start : run_start)(g->argv, &g->console, g->errors, err);
 	if (g->pid < 0) {
 		g->pid = 0;
 		net_detach(g);
 		return CTL_FAILED;
 	}
 	created = now_s();
-	if (syn_until_reset(net_host(g->way), g->console, g->limit_s, &console_at, &reset_at, err)) {
+	if (syn_until_reset(net_host(g), g->console, g->limit_s, &console_at, &reset_at, err)) {
 		said = last_line(g->errors);
 		guest_stop(g);
 		snprintf(reason, sizeof(reason), "%s", err->text);
@@ -161,6 +162,8 @@ void guest_stop(struct draft_guest *g)
 {
 	if (!g->pid)
 		return;
+	if (g->kind == KIND_XEN)
+		xen_stop();
 	run_stop(g->pid);
 	close(g->console);
 	net_detach(g);

@@ -14,7 +14,7 @@
 
 static void endpoints(const struct draft_guest *g, struct endpoint *host, struct endpoint *guest)
 {
-	*host = (struct endpoint){ .name = "host", .kind = EP_NETNS, .netns = net_host(g->way), .addr = DRAFT_HOST_IP };
+	*host = (struct endpoint){ .name = "host", .kind = EP_NETNS, .netns = net_host(g), .addr = DRAFT_HOST_IP };
 	*guest = (struct endpoint){ .name = "guest", .kind = EP_ADDRESS, .netns = -1, .addr = DRAFT_GUEST_IP };
 }
 
@@ -83,11 +83,25 @@ static int iperf3(const struct draft_guest *g, unsigned int seconds, bool to_hos
 	return CTL_OK;
 }
 
+/* A foreign image may have a server; by its port. */
+static unsigned int find_iperf(void)
+{
+	struct ctl_err ignored = { 0 };
+
+	for (unsigned int version = 3; version >= 2; version--)
+		if (!run_shell(NULL, &ignored, "exec timeout 5 ip netns exec host-nfvd bash -c ': </dev/tcp/" DRAFT_GUEST_IP "/%u'",
+			       version == 3 ? 5201U : 5001U))
+			return version;
+	return 0;
+}
+
 int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds, json_t *samples, struct ctl_err *err)
 {
 	double tx = 0, rx = 0;
 	int rc;
 
+	if (!g->iperf)
+		g->iperf = find_iperf();
 	if (!g->iperf)
 		return ctl_fail(err, NFV_RPC_E_FAILED, "there is no iperf in it");
 	rc = g->iperf == 2 ? iperf2_rx(g, seconds, &rx, err) : iperf3(g, seconds, false, &rx, err);
@@ -112,27 +126,32 @@ int measure_rtt(const struct draft_guest *g, json_t *samples, struct ctl_err *er
 	return CTL_OK;
 }
 
-/* What the virtual machine's process has resident; of a container what its control group uses, without cache. */
+/*
+ * What the virtual machine's process has resident; what xl says of a domain; of a container
+ * what its control group uses, without cache.
+ */
 int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err *err)
 {
-	const char *group = strrchr(sandbox_dir(), '/');
+	const char *name = strrchr(sandbox_dir(), '/') + 1;
 	char *text = NULL;
 	long long bytes;
 	int rc;
 
-	if (!g->container)
+	if (g->kind == KIND_KVM)
 		rc = run_shell(&text, err, "awk '$1 == \"VmRSS:\" { print $2 * 1024 }' /proc/%d/status", g->pid);
+	else if (g->kind == KIND_XEN)
+		rc = run_shell(&text, err, "xl list '%s' | awk 'NR == 2 { print $3 * 1024 * 1024 }'", name);
 	else
-		rc = run_shell(&text, err, "cd /sys/fs/cgroup/memory%s 2>/dev/null || cd /sys/fs/cgroup%s; "
+		rc = run_shell(&text, err, "cd /sys/fs/cgroup/memory/%s 2>/dev/null || cd /sys/fs/cgroup/%s; "
 			       "cat memory.usage_in_bytes memory.current memory.stat 2>/dev/null | "
 			       "awk 'NF == 1 { used = $1 } $1 ~ /^(total_)?inactive_file$/ { cache = $2 } "
-			       "END { printf \"%%d\\n\", used - cache }'", group, group);
+			       "END { printf \"%%d\\n\", used - cache }'", name, name);
 	if (rc)
 		return rc;
 	bytes = strtoll(text, NULL, 10);
 	free(text);
 	if (bytes <= 0)
-		return ctl_fail(err, NFV_RPC_E_FAILED, "the kernel does not say what memory it uses");
+		return ctl_fail(err, NFV_RPC_E_FAILED, "nobody says what memory it uses");
 	json_array_append_new(samples, json_pack("{sf}", "mb", (double)bytes / 1e6));
 	return CTL_OK;
 }

@@ -5,7 +5,9 @@
  *
  *	{draft, format, complete, options, host: {...}, tables: {...},
  *	 technologies: {NAME: {emulated, memory_mib, image: {bytes, files: [{path, bytes, sha256}]},
- *		commands: {WAY: [argument]}, samples: {MEASURE: [{...}]}, reason, errors: {MEASURE: text}}}}
+ *		commands: {WAY: [argument]}, samples: {MEASURE: [{...}]}, reason, errors: {MEASURE: text}, host}}}
+ *
+ * host of a technology: where it is another one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -36,17 +38,27 @@ static void forget_failures(json_t *result)
 	}
 }
 
+/* NULL when it is none. */
+static json_t *load(const char *path)
+{
+	json_t *result = json_load_file(path, 0, NULL);
+	const char *draft = json_string_value(json_object_get(result, "draft"));
+
+	if (draft && !strcmp(draft, DRAFT) && json_integer_value(json_object_get(result, "format")) == FORMAT &&
+	    json_is_object(json_object_get(result, "technologies")))
+		return result;
+	json_decref(result);
+	return NULL;
+}
+
 json_t *result_open(json_t *options, struct ctl_err *err)
 {
-	json_t *result = NULL;
-	const char *draft;
+	json_t *result;
 
 	if (access(DRAFT_RESULT, F_OK))
 		return new_result(options);
-	result = json_load_file(DRAFT_RESULT, 0, NULL);
-	draft = json_string_value(json_object_get(result, "draft"));
-	if (!draft || strcmp(draft, DRAFT) || json_integer_value(json_object_get(result, "format")) != FORMAT ||
-	    !json_is_object(json_object_get(result, "technologies"))) {
+	result = load(DRAFT_RESULT);
+	if (!result) {
 		ctl_fail(err, NFV_RPC_E_EXIST, "the " DRAFT_RESULT " that is there is not one of these");
 		ctl_hint(err, "nfvctl bench draft --out DIR");
 	} else if (json_is_true(json_object_get(result, "complete"))) {
@@ -62,6 +74,27 @@ json_t *result_open(json_t *options, struct ctl_err *err)
 	}
 	json_decref(result);
 	return NULL;
+}
+
+json_t *result_add(const char *path, struct ctl_err *err)
+{
+	json_t *result = load(DRAFT_RESULT), *other = load(path), *host, *tech;
+	const char *name;
+
+	if (!result || !other) {
+		ctl_fail(err, NFV_RPC_E_NOENT, "%s is no result of bench draft", result ? path : DRAFT_RESULT);
+		json_decref(result);
+		json_decref(other);
+		return NULL;
+	}
+	host = json_object_get(other, "host");
+	json_object_foreach(json_object_get(other, "technologies"), name, tech) {
+		if (host && !json_object_get(tech, "host"))
+			json_object_set(tech, "host", host);
+		json_object_set(json_object_get(result, "technologies"), name, tech);
+	}
+	json_decref(other);
+	return result;
 }
 
 /* What a shell command says, without its end of line. */

@@ -19,6 +19,19 @@
 
 #define STOP_SECONDS	5.0
 
+const char *run_self_dir(void)
+{
+	static char dir[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+	char *slash;
+
+	dir[n > 0 ? n : 0] = '\0';
+	slash = strrchr(dir, '/');
+	if (slash)
+		*slash = '\0';
+	return dir;
+}
+
 /* All that comes from fd until it ends, to be freed. */
 static char *read_all(int fd)
 {

@@ -2,8 +2,8 @@
 /*
  * Network, mount and process namespaces for bench draft, with a folder and named
  * namespaces of their own. The first process in there ends with its parent, and all
- * others with it. Only control groups and the empty folder outlive that; a run
- * removes its own, and those of runs that were killed too hard to do so.
+ * others with it. Only control groups, the empty folder and what Xen has outlive that; a
+ * run removes its own, and those of runs that were killed too hard to do so.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +25,7 @@
 
 static char dir[PATH_MAX];	/* its name is also the control group's */
 static bool made_netns_dir;
+static int own_pidns = -1;
 static volatile sig_atomic_t interrupted;
 static volatile pid_t worker;
 
@@ -47,7 +48,7 @@ static void interrupt(int sig)
 		kill(worker, SIGKILL);
 }
 
-/* The folder, on which nothing is mounted out here, and control groups of that name, version 1 or 2. */
+/* The folder, on which nothing is mounted out here; of that name Xen's guest; control groups, version 1 or 2. */
 static void remove_run(const char *path)
 {
 	const char *name = strrchr(path, '/');
@@ -55,6 +56,7 @@ static void remove_run(const char *path)
 	glob_t g;
 
 	rmdir(path);
+	xen_clean(path);
 	snprintf(pattern, sizeof(pattern), "/sys/fs/cgroup/{,*/}%s", name + 1);
 	if (glob(pattern, GLOB_BRACE, NULL, &g))
 		return;
@@ -114,7 +116,8 @@ pid_t sandbox_enter(struct ctl_err *err)
 		ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", dir, strerror(errno));
 		return -1;
 	}
-	if (unshare(CLONE_NEWPID)) {
+	own_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (own_pidns < 0 || unshare(CLONE_NEWPID)) {
 		ctl_fail(err, NFV_RPC_E_DENIED, "cannot make namespaces: %s", strerror(errno));
 		return -1;
 	}
@@ -123,6 +126,7 @@ pid_t sandbox_enter(struct ctl_err *err)
 	if (!worker) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		signal(SIGPIPE, SIG_IGN);
+		xen_set_home(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
 		if (!furnish())
 			return 0;
 		ctl_fail(err, NFV_RPC_E_FAILED, "cannot make namespaces: %s", strerror(errno));
@@ -142,6 +146,9 @@ int sandbox_wait(pid_t pid, struct ctl_err *err)
 
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	/* Where there is nobody left, no process can be started. */
+	if (setns(own_pidns, CLONE_NEWPID))
+		perror("nfvctl: setns");
 	remove_run(dir);
 	if (made_netns_dir)
 		rmdir(NETNS_DIR);

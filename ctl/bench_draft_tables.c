@@ -175,7 +175,7 @@ static const struct table {
 	{ "image", "Image, MB: all files that are loaded", image, {
 		{ "technology", "TECHNOLOGY" }, { "size.text", "SIZE" }, { "published_mb", "PUBLISHED" },
 		{ "published_mb_ratio", "x PUBLISHED" }, { "note", "NOTE" } } },
-	{ "memory", "Memory, MB: resident of the VMM or control group; and the least MiB a guest boots with", memory, {
+	{ "memory", "Memory, MB: resident of the VMM or control group, or what xl says; and the least MiB a guest boots with", memory, {
 		{ "technology", "TECHNOLOGY" }, { "used.text", "USED" }, { "need.text", "NEED MiB" },
 		{ "published_mb", "PUBLISHED" }, { "published_mb_ratio", "x PUBLISHED" }, { "note", "NOTE" } } },
 };

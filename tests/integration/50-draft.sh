@@ -70,6 +70,7 @@ measured()
 		fi
 	done
 	[ ${#names[@]} -gt 0 ] || return
+	MEASURED=${names[0]}
 	check "draft: ${names[*]}" bench --only "standardvm.xen,$(IFS=,; echo "${names[*]}")" --runs 1 --time 1
 	check "draft: complete, and of this host" query 'r["complete"] and r["host"]["kernel"] and r["host"]["cpus"] > 0'
 	check "draft: five tables" query 'list(r["tables"]) == ["instantiation", "throughput", "rtt", "image", "memory"]'
@@ -79,6 +80,7 @@ measured()
 	done
 	check "draft: a page with a plot per table" [ "$(grep -c '<svg' "$OUT/report.html")" = 5 ]
 	check "draft: nothing is left" nothing_left
+	cp "$OUT/result.json" "$WORK/measured.json"
 }
 
 one_technology()
@@ -130,6 +132,28 @@ guests_that_do_not_run()
 	check "draft: one that does not end when told" note unikernel.kvm "does not boot"
 	check "draft: one that needs an image" note unikernel.osv.kvm "needs --image unikernel.osv.kvm=PATH"
 	check "draft: nothing is left of them" nothing_left
+}
+
+# Ours, as if it were somebody else's: nothing is known of it but that it is a kernel.
+foreign_image()
+{
+	local image
+
+	if ! image=$("$TOP/tools/guests/unikernel/build.sh" 2>&1); then
+		skip "draft: a foreign kernel" "$(tail -n 1 <<<"$image")"
+		return
+	fi
+	check "draft: a foreign kernel" bench --only unikernel.osv.kvm --image "unikernel.osv.kvm=$image" --runs 1 --time 1
+	one_technology unikernel.osv.kvm
+}
+
+# The rows that another host has measured.
+added()
+{
+	check "added: one row of another result" bench --add "$WORK/measured.json"
+	check "added: measured there, and where that was" query "row('rtt', '$1')['avg']['n'] == 1 and 'cpu' in t['$1']['host']"
+	check "added: beside those of here" query "row('rtt', 'unikernel.osv.kvm')['avg']['n'] == 1 and 'host' not in t['unikernel.osv.kvm']"
+	check_fails "added: what is no result" bench --add /dev/null
 }
 
 wrong_images()
@@ -184,9 +208,11 @@ interrupted()
 
 export TMPDIR=$WORK/tmp
 mkdir -p "$OUT" "$TMPDIR"
-PROCESSES=$(processes) TRACES=$(traces)
+MEASURED= PROCESSES=$(processes) TRACES=$(traces)
 measured
 guests_that_do_not_run
+foreign_image
+[ -z "$MEASURED" ] || added "$MEASURED"
 wrong_images
 check "draft: -j prints one JSON object" json_only
 disk_full

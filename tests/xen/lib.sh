@@ -46,8 +46,9 @@ toolstack()
 	[ ! -e /run/xen/ready ] || return 0
 	mkdir -p /run/xen /run/xenstored /run/lock /var/lib/xen /var/lib/xenstored /var/log/xen/console /etc/xen/scripts
 	# Where the tools look for themselves.
-	[ -e /usr/lib/xen-4.17 ] || ln -s "$NFV_XEN/usr/lib/xen-4.17" /usr/lib/
-	cp "$TOP/tests/xen/vif-test" /etc/xen/scripts/
+	mkdir -p /usr/lib/xen-4.17
+	[ -e /usr/lib/xen-4.17/bin ] || ln -s "$NFV_XEN/usr/lib/xen-4.17/bin" /usr/lib/xen-4.17/
+	cp "$NFV_XEN"/etc/xen/scripts/* "$TOP/tests/xen/vif-test" /etc/xen/scripts/
 	touch /etc/xen/xl.conf
 	{
 		modprobe -qa xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc bridge veth

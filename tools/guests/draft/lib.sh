@@ -4,15 +4,16 @@
 # What the technologies of `nfvctl bench draft` share. Each is a script with two verbs:
 #
 #	TECHNOLOGY image [PATH]	build it, or take the foreign one at PATH; say what it is, in lines
-#		kind kvm|container	emulated yes|no		memory MIB	iperf 3|2|0
+#		kind kvm|container|xen	emulated yes|no		memory MIB	iperf 3|2|0
 #		limit SECONDS to boot in	file BYTES SHA256 PATH	(each one that is loaded)
 #	TECHNOLOGY command DIR ADDRESS/LENGTH MAC MIB nfvd|bridge TARGET [PATH]
 #		the command that runs it in the foreground, one argument a line, and
 #		ends it on SIGTERM; its console is standard output. DIR is its own.
+#		A Xen guest has its name, is destroyed by that, and the command ends then.
 #	TECHNOLOGY send ...	the same for a guest whose iperf 2 sends to HOST (its
 #		server cannot send), for SECONDS; both come after PATH
-#		TARGET is a vhost-user socket (nfvd), a tap device (bridge), or a
-#		container's network namespace.
+#		TARGET is a vhost-user socket (nfvd), a tap device (bridge), a
+#		container's network namespace, or of a Xen guest the bridge.
 #
 # What goes wrong is one line on standard error.
 
@@ -36,6 +37,29 @@ describe_file()
 	fi
 	echo "file $bytes ${hash%% *} $1"
 }
+
+# kind_of FILE - a foreign one: kernel, qcow2 or raw, by its first bytes
+kind_of()
+{
+	local magic
+
+	[ -f "$1" ] || die "$1 is no file"
+	magic=$(head -c 4 "$1" | od -An -tx1 | tr -d ' \n')
+	case $magic in
+	7f454c46) echo kernel; return ;;
+	514649fb) echo qcow2; return ;;
+	esac
+	if [ "$(od -An -tx1 -j 514 -N 4 "$1" | tr -d ' \n')" = 48647253 ]; then
+		echo kernel
+	elif [ "$(od -An -tx1 -j 510 -N 2 "$1" | tr -d ' \n')" = 55aa ]; then
+		echo raw
+	else
+		die "$1 is neither a kernel nor a disk"
+	fi
+}
+
+# address A.B.C.D/N - for the command line of a foreign kernel: the unikernel's word, and Linux's
+address() { echo "nfv.ip=$1 ip=${1%/*}:::255.255.255.0::eth0:none"; }
 
 # describe_kvm MIB IPERF LIMIT FILE... - the limit is for KVM.
 describe_kvm()
@@ -79,4 +103,37 @@ qemu_command()
 		printf '%s\n' -netdev "tap,id=net,ifname=$target,script=no,downscript=no$vhost"
 	fi
 	printf '%s\n' -device "$device,netdev=net,mac=$mac$romfile" "$@"
+}
+
+# describe_xen MIB IPERF LIMIT FILE... - the limit is for real hardware.
+describe_xen()
+{
+	local memory=$1 iperf=$2 limit=$3 file
+
+	command -v xl >/dev/null || die "no xl; apt-get install xen-utils-4.17"
+	for file in vif-nfv vif-bridge; do
+		[ -x "/etc/xen/scripts/$file" ] || die "no /etc/xen/scripts/$file; make install, and xen-utils-common, have them"
+	done
+	shift 3
+	printf 'kind xen\nmemory %s\niperf %s\n' "$memory" "$iperf"
+	if grep -q 'QEMU TCG' /proc/cpuinfo; then
+		printf 'emulated yes\nlimit %s\n' $((limit * 10))
+	else
+		printf 'emulated no\nlimit %s\n' "$limit"
+	fi
+	for file; do
+		describe_file "$file"
+	done
+}
+
+# xen_config DIR MAC MIB nfvd|bridge TARGET KERNEL ARGUMENTS [LINE]... - the PV guest's, in DIR/xen.cfg. With
+# no script named, xl takes its own, vif-bridge. `xl create -Fcq` then has the guest's console as its
+# output, and runs as long as the guest.
+xen_config()
+{
+	local vif="mac=$2,script=vif-nfv"
+
+	[ "$4" = nfvd ] || vif="mac=$2,bridge=$5"
+	printf '%s\n' "name = '${1##*/}'" "type = 'pv'" "memory = $3" "kernel = '$6'" "extra = '$7'" "vif = ['$vif']" \
+		"on_poweroff = 'destroy'" "on_reboot = 'destroy'" "on_crash = 'destroy'" "${@:8}" >"$1/xen.cfg"
 }

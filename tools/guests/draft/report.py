@@ -17,7 +17,7 @@ TABLES = [
     ("rtt", "Round trip", "ms", "echo flood from a container of the host; published: from another machine",
      [("average", "avg", "published_ms"), ("p50", "p50", None), ("p99", "p99", None)]),
     ("image", "Image", "MB", "all files that are loaded", [("size", "size", "published_mb")]),
-    ("memory", "Memory", "MB", "resident of the VMM, or of the control group; and the least a guest boots with",
+    ("memory", "Memory", "MB", "resident of the VMM, or of the control group, or what xl says; and the least a guest boots with",
      [("used", "used", "published_mb"), ("needed (MiB)", "need", None)]),
 ]
 
@@ -103,6 +103,8 @@ def steps(rows):
 
 def details(name, tech):
     out = [f"<h3>{e(name)}</h3>"]
+    if "host" in tech:
+        out.append("<p>On another host: " + "; ".join(f"{e(key)}: {e(value)}" for key, value in tech["host"].items()) + "</p>")
     for file in tech.get("image", {}).get("files", []):
         out.append(f'<p>{e(file["path"])}: {file["bytes"]} bytes, sha256 <code>{e(file["sha256"])}</code></p>')
     for way, words in tech.get("commands", {}).items():

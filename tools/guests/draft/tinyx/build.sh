@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# build.sh - a Linux with only the drivers and programs that its job needs.
+# build.sh kvm|xen - a Linux with only the drivers and programs that its job needs there.
 #
-# A kernel of Debian's linux-source (tinyconfig and kernel.config), busybox and
+# A kernel of Debian's linux-source (tinyconfig, kernel.config and the platform's), busybox and
 # iperf3. Prints the folder that holds `vmlinuz` and `initrd`; built once per
 # content, the kernel in a few minutes. Refuses to be larger than its budget.
 set -eu -o pipefail
@@ -13,6 +13,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
 package=linux-source-6.1
 source=/usr/src/$package.tar.xz
+configs=("$here/kernel.config" "$here/$1.config")
 
 die() { echo "tinyx: $*" >&2; exit 1; }
 
@@ -24,14 +25,20 @@ mkdir -p "$cache" || die "no cache"
 # --- the kernel, on its own: what runs on it changes more often ------------------
 
 version=$(dpkg-query -W -f '${Version}' $package)
-hash=$(cat "$here/kernel.config" - <<<"$version" | sha256sum | cut -c 1-16)
+hash=$(cat "${configs[@]}" - <<<"$version" | sha256sum | cut -c 1-16)
 kernel=$cache/tinyx-kernel-$hash
-exec {lock}>"$cache/tinyx.lock"
-flock "$lock"
-rm -rf "$cache"/tinyx-work.*
-work=$(mktemp -d "$cache/tinyx-work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
+
+# Alone, in a folder $work; those of builds that were killed go.
+begin_work()
+{
+	[ -z "${work:-}" ] || return 0
+	exec {lock}>"$cache/tinyx.lock"
+	flock "$lock"
+	rm -rf "$cache"/tinyx-work.*
+	work=$(mktemp -d "$cache/tinyx-work.XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	trap 'exit 1' HUP INT TERM
+}
 
 build_kernel()
 {
@@ -42,15 +49,17 @@ build_kernel()
 		--exclude='*/Documentation/[a-jl-z]*' --exclude='*/sound/*.[ch]'
 	cd "$tree"
 	make -s tinyconfig
-	cat "$here/kernel.config" >>.config
+	cat "${configs[@]}" >>.config
 	make -s olddefconfig
-	missing=$(grep -E '^(CONFIG_|# CONFIG_.* is not set)' "$here/kernel.config" | grep -vxFf .config) || true
+	missing=$(grep -hE '^(CONFIG_|# CONFIG_.* is not set)' "${configs[@]}" | grep -vxFf .config) || true
 	[ -z "$missing" ] || { echo "not to be had: $missing"; return 1; }
 	setpriv --pdeathsig TERM make -s -j 2 bzImage {lock}>&-
 	cp arch/x86/boot/bzImage "$kernel.new"
 	mv "$kernel.new" "$kernel"
 }
 
+[ -s "$kernel" ] || begin_work
+# Somebody else may have been faster.
 if [ ! -s "$kernel" ]; then
 	free_mib=$(($(df --output=avail "$cache" | tail -n 1) / 1024))
 	[ $free_mib -gt 2000 ] || die "$free_mib MiB are free in $cache; its kernel takes 2000 to build"
@@ -67,6 +76,7 @@ fi
 mapfile -t libs < <(ldd /usr/bin/iperf3 | sed -n 's,.*\(\s\|^\)\(/[^ ]*\) (0x.*,\2,p')
 hash=$(cat "$here/build.sh" "$here/init" "$kernel" /bin/busybox /usr/bin/iperf3 "${libs[@]}" | sha256sum | cut -c 1-16)
 image=$cache/tinyx-$hash
+[ -e "$image/initrd" ] || begin_work
 if [ ! -e "$image/initrd" ]; then
 	root=$work/root
 	mkdir -p "$root"/{bin,dev,proc,tmp,usr/bin} "$work/image"

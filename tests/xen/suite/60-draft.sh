@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# nfvctl bench draft with a guest of Xen, once each way: the shape of its result, why a guest does
+# not run, and that nothing of it is left, also when it is interrupted. No speeds.
+. "$(dirname "$0")/../lib.sh"
+
+OUT=$WORK/draft
+scripts=$TOP/tools/guests/draft
+xen_start "$@"
+
+cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
+bench() { timeout 300 "$NFVCTL" bench draft --out "$OUT" "$@"; }
+domains() { xl list | awk 'NR > 1 { print $1 }'; }
+traces() { domains; ip -o link | awk -F '[ :@]+' '{ print $2 }'; ls -d /tmp/nfv-draft.*; losetup --list --noheadings; }
+nothing_left() { wait_for '[ "$(traces 2>/dev/null)" = "$TRACES" ]' 20 || { traces; return 1; }; }
+
+# query EXPRESSION: true of the result r, its technologies t and tables.
+query()
+{
+	python3 - "$OUT/result.json" "$1" <<-'EOT'
+	import json, sys
+	r = json.load(open(sys.argv[1]))
+	t = r["technologies"]
+	def row(table, name):
+	    return next(row for row in r["tables"][table] if row["technology"] == name)
+	sys.exit(0 if eval("(" + sys.argv[2] + ")") else "not so: " + sys.argv[2])
+	EOT
+}
+
+# Debian's small kernel and initramfs of a domU, as a technology: quick to be had.
+fake()
+{
+	mkdir -p "$WORK/guests/draft"
+	cp "$scripts/lib.sh" "$scripts/report.py" "$WORK/guests/draft/"
+	cat >"$WORK/guests/draft/$1" <<-EOT
+	#!/usr/bin/env bash
+	. "\$(dirname "\$0")/lib.sh"
+	case \$1 in
+	image) describe_xen 160 3 20 $DOMU_INITRD ;;
+	command)
+		xen_config "\$2" "\$4" "\$5" "\$6" "\$7" $DOMU_KERNEL "console=hvc0 quiet panic=-1 $2" "ramdisk = '$DOMU_INITRD'"
+		printf '%s\n' xl create -Fcq "\$2/xen.cfg"
+		;;
+	esac
+	EOT
+	chmod +x "$WORK/guests/draft/$1"
+}
+
+export NFV_GUESTS=$WORK/guests
+fake tinyx.xen nfv.ip=10.77.0.2/24
+fake standardvm.xen rdinit=/nothing
+modprobe -q xen-netback
+bench --only tinyx.xen --measure rtt >/dev/null 2>&1
+check "without the module: says so" query '"nfv.ko is not loaded" in row("rtt", "tinyx.xen")["note"]'
+insmod "$NFV_KO"
+TRACES=$(traces 2>/dev/null)
+
+check "one run of a guest" bench --only tinyx.xen --measure instantiation,rtt --runs 1
+check "nothing failed" query '"errors" not in t["tinyx.xen"] and "reason" not in t["tinyx.xen"]'
+check "with nfvd, and with xen-netback and a bridge" query \
+	'sorted(s["way"] for s in t["tinyx.xen"]["samples"]["instantiation"]) == ["bridge", "nfvd"]'
+check "it took time" query 'all(s["total_ms"] > 0 for s in t["tinyx.xen"]["samples"]["instantiation"])'
+check "round trips" query 'all(0 < s["min"] <= s["avg"] <= s["max"] for s in t["tinyx.xen"]["samples"]["rtt"])'
+check "labelled, and compared with nothing" query \
+	'row("rtt", "tinyx.xen")["note"] == "emulated" and "published_ms_ratio" not in row("rtt", "tinyx.xen")'
+check "nothing is left" nothing_left
+
+check "a guest that does not boot" bench --only standardvm.xen --measure instantiation --runs 1
+check "its row says so" query '"ends instead of running" in row("instantiation", "standardvm.xen")["note"]'
+check "nothing is left of it" nothing_left
+
+has_begun() { domains | grep -q '^nfv-draft'; }
+rm -f "$OUT/result.json"
+"$NFVCTL" bench draft --out "$OUT" --only tinyx.xen --measure instantiation --runs 3 >"$WORK/bench.log" 2>&1 &
+pid=$!
+check "interrupted: a guest is there" wait_for has_begun 180
+kill -TERM $pid
+wait $pid
+check "interrupted: nothing is left" nothing_left
+check "the module can go" rmmod nfv
+finish
