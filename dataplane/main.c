@@ -10,8 +10,10 @@
 #include "eal.h"
 #include "fdb.h"
 #include "gmem.h"
+#include "kmod.h"
 #include "log.h"
 #include "netlink.h"
+#include "port.h"
 #include "rpc_server.h"
 #include "shortcut.h"
 #include "worker.h"
@@ -65,6 +67,8 @@ int main(int argc, char **argv)
 		goto no_workers;
 	if ((err = nfvd_ticks_start()) < 0 || (err = nfvd_rpc_start(nfvd_event_loop, socket)))
 		goto no_rpc;
+	if (!nfvd_kmod_available())
+		nfvd_packet_ahead();
 	sd_notify(0, "READY=1");
 	nfvd_event(NULL, "nfvd %s ready: %u worker(s), control socket %s", NFV_VERSION, nfvd_config.workers, socket);
 	err = sd_event_loop(nfvd_event_loop);

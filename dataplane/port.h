@@ -144,5 +144,7 @@ void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n);
 
 extern const struct nfvd_port_ops nfvd_port_vhost, nfvd_port_veth_module, nfvd_port_veth, nfvd_port_netdev,
 				  nfvd_port_xen;
+/* Make ready, in a thread of its own, what the next veth or netdev port without the module takes longest for. */
+void nfvd_packet_ahead(void);
 
 #endif

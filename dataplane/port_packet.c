@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -122,6 +123,90 @@ static void packet_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd
 
 /* ---- attaching ---- */
 
+/* A socket with its ring, not bound to any device. Returns it, or -1. */
+static int make_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
+{
+	static const int options[] = { PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING };
+	const int on = 1, size = SOCK_BUFFER;
+	int sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
+
+	if (sock < 0) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "cannot open a packet socket: %s", strerror(errno));
+		nfvd_hint(err, "nfvd needs CAP_NET_RAW and CAP_NET_ADMIN: run it as root");
+		return -1;
+	}
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (setsockopt(sock, SOL_PACKET, options[i], &on, sizeof(on))) {
+			nfvd_err(err, NFV_RPC_E_FAILED, "packet socket option %d: %s", options[i], strerror(errno));
+			goto close;
+		}
+	/* Forced past the system's limit where we may; the limit will do otherwise. */
+	if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	ret = nfvd_ring_map(ring, sock);
+	if (!ret)
+		return sock;
+	nfvd_err(err, NFV_RPC_E_FAILED, "no memory for the receive ring: %s", strerror(-ret));
+close:
+	close(sock);
+	return -1;
+}
+
+/*
+ * One socket is made ahead: for its ring the kernel waits for an RCU grace period, which is most
+ * of the time that attaching takes.
+ */
+static struct {
+	pthread_mutex_t lock;
+	int sock;		/* -1: none */
+	struct nfvd_packet_ring ring;
+} ahead = { .lock = PTHREAD_MUTEX_INITIALIZER, .sock = -1 };
+
+static void *make_ahead(void *unused)
+{
+	struct nfvd_packet_ring ring = { 0 };
+	struct nfvd_err ignored = { 0 };
+	int sock = make_socket(&ring, &ignored);
+
+	pthread_mutex_lock(&ahead.lock);
+	if (ahead.sock < 0 && sock >= 0) {
+		ahead.sock = sock;
+		ahead.ring = ring;
+		sock = -1;
+	}
+	pthread_mutex_unlock(&ahead.lock);
+	if (sock >= 0) {
+		nfvd_ring_unmap(&ring);
+		close(sock);
+	}
+	return unused;
+}
+
+void nfvd_packet_ahead(void)
+{
+	pthread_attr_t detached;
+	pthread_t thread;
+
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	pthread_create(&thread, &detached, make_ahead, NULL);	/* without it the next is made when it is needed */
+	pthread_attr_destroy(&detached);
+}
+
+/* The one that was made ahead, else a new one. */
+static int take_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
+{
+	int sock;
+
+	pthread_mutex_lock(&ahead.lock);
+	sock = ahead.sock;
+	*ring = ahead.ring;
+	ahead.sock = -1;
+	ahead.ring = (struct nfvd_packet_ring){ 0 };
+	pthread_mutex_unlock(&ahead.lock);
+	return sock >= 0 ? sock : make_socket(ring, err);
+}
+
 static int open_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
 {
 	struct packet *p = (struct packet *)nd;
@@ -130,28 +215,14 @@ static int open_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
 		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = nd->link.ifindex,
 	};
 	struct packet_mreq promisc = { .mr_ifindex = nd->link.ifindex, .mr_type = PACKET_MR_PROMISC };
-	const int on = 1, size = SOCK_BUFFER;
-	static const int options[] = { PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING };
-	int ret;
 
-	nd->sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (nd->sock < 0) {
-		nfvd_err(err, NFV_RPC_E_FAILED, "cannot open a packet socket: %s", strerror(errno));
-		nfvd_hint(err, "nfvd needs CAP_NET_RAW and CAP_NET_ADMIN: run it as root");
+	nd->sock = take_socket(&p->ring, err);
+	if (nd->sock < 0)
 		return -1;
-	}
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (setsockopt(nd->sock, SOL_PACKET, options[i], &on, sizeof(on)))
-			return nfvd_err(err, NFV_RPC_E_FAILED, "packet socket option %d: %s", options[i], strerror(errno));
-	/* Forced past the system's limit where we may; the limit will do otherwise. */
-	if (setsockopt(nd->sock, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
-		setsockopt(nd->sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	ret = nfvd_ring_map(&p->ring, nd->sock);
-	if (ret)
-		return nfvd_err(err, NFV_RPC_E_FAILED, "no memory for the receive ring: %s", strerror(-ret));
 	if (setsockopt(nd->sock, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof(promisc)) ||
 	    bind(nd->sock, (struct sockaddr *)&addr, sizeof(addr)))
 		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot bind to '%s': %s", nd->link.name, strerror(errno));
+	nfvd_packet_ahead();
 	nfvd_attach_step(nd->port, "socket", nfvd_now_us() - start);
 	return 0;
 }
