@@ -3,7 +3,9 @@
  * nfv-netfront.ko: the guest's side of a vif. What its files share.
  *
  *	netfront.c	the device: its life on the xenbus, and what the kernel asks of it
- *	netfront_io.c	its frames
+ *	netfront_queue.c	a queue: its grants and interrupts
+ *	netfront_tx.c	frames that are sent
+ *	netfront_rx.c	frames that are received
  *	netfront_gref.c	the control ring, and grants that stay
  *
  * The life of the device:
@@ -143,15 +145,48 @@ struct netfront {
 /* netfront.c; the event channel is closed by unbind_from_irqhandler(). */
 int netfront_bind(struct netfront *nf, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq);
 
-/* netfront_io.c */
+/* netfront_queue.c */
 int netfront_queue_init(struct netfront_queue *q);		/* its rings are there */
 void netfront_queue_free(struct netfront_queue *q);		/* ends its grants */
-netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev);
 int netfront_poll(struct napi_struct *napi, int budget);
 void netfront_kick(struct netfront_queue *q);			/* poll, whatever has happened */
 irqreturn_t netfront_tx_interrupt(int irq, void *q);
 irqreturn_t netfront_rx_interrupt(int irq, void *q);
 irqreturn_t netfront_interrupt(int irq, void *q);
+/* The backend writes nonsense, how is how: nothing of the device is looked at until it reconnects. */
+void netfront_broke(struct netfront_queue *q, const char *how);
+/* Of grants, which has one for each slot: grant the page; and end that. False: the backend has it still, it keeps its grant. */
+void netfront_grant(struct netfront_queue *q, struct netfront_page *p, struct page *page, grant_ref_t *grants, bool readonly);
+bool netfront_end_grant(struct netfront_page *p, grant_ref_t *grants);
+
+static inline bool netfront_is_broken(const struct netfront_queue *q)
+{
+	return test_bit(0, &q->nf->broken);
+}
+
+static inline void netfront_count(struct netfront_count *c, unsigned int bytes)
+{
+	u64_stats_update_begin(&c->syncp);
+	u64_stats_inc(&c->packets);
+	u64_stats_add(&c->bytes, bytes);
+	u64_stats_update_end(&c->syncp);
+}
+
+static inline void netfront_count_dropped(struct netfront_count *c)
+{
+	u64_stats_update_begin(&c->syncp);
+	u64_stats_inc(&c->dropped);
+	u64_stats_update_end(&c->syncp);
+}
+
+/* netfront_tx.c */
+netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev);
+void netfront_clean_tx(struct netfront_queue *q);		/* what has been sent goes */
+
+/* netfront_rx.c; the poll's */
+int netfront_take_frames(struct netfront_queue *q, int budget);	/* returns how many */
+/* Post slots. False: there is no memory, and so little is posted that no interrupt may come. */
+bool netfront_fill(struct netfront_queue *q);
 
 /* netfront_gref.c */
 int netfront_ctrl_make(struct netfront *nf);

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nfv-netfront.ko: a queue, its grants and interrupts. See netfront.h.
+ *
+ * What the backend writes is copied before it is looked at. If it makes no sense, nothing of
+ * the device's is looked at again until it reconnects.
+ */
+#include "netfront.h"
+
+static_assert(PAGE_SIZE == XEN_PAGE_SIZE);
+
+void netfront_broke(struct netfront_queue *q, const char *how)
+{
+	struct net_device *dev = q->nf->dev;
+
+	if (test_and_set_bit(0, &q->nf->broken))
+		return;
+	netif_carrier_off(dev);
+	netif_tx_stop_all_queues(dev);
+	netdev_err(dev, "queue %u: the backend %s: off until it reconnects\n", q->index, how);
+}
+
+bool netfront_end_grant(struct netfront_page *p, grant_ref_t *grants)
+{
+	if (!gnttab_end_foreign_access_ref(p->ref))
+		return false;
+	gnttab_release_grant_reference(grants, p->ref);
+	p->page = NULL;
+	return true;
+}
+
+void netfront_grant(struct netfront_queue *q, struct netfront_page *p, struct page *page, grant_ref_t *grants, bool readonly)
+{
+	p->page = page;
+	p->ref = gnttab_claim_grant_reference(grants);	/* there are as many as slots */
+	gnttab_page_grant_foreign_access_ref_one(p->ref, q->nf->xb->otherend_id, page, readonly);
+}
+
+/* ---- interrupts ---- */
+
+static void end_interrupts(struct netfront_queue *q)
+{
+	int more, eoi;
+
+	RING_FINAL_CHECK_FOR_RESPONSES(&q->rx, more);
+	if (more) {
+		napi_schedule(&q->napi);
+		return;
+	}
+	eoi = atomic_xchg(&q->eoi, 0);
+	if (eoi & NETFRONT_EOI_TX)
+		xen_irq_lateeoi(q->tx_irq, 0);
+	if (eoi & NETFRONT_EOI_RX)
+		xen_irq_lateeoi(q->rx_irq, 0);
+}
+
+int netfront_poll(struct napi_struct *napi, int budget)
+{
+	struct netfront_queue *q = container_of(napi, struct netfront_queue, napi);
+	bool filled = true;
+	int n = 0;
+
+	if (!netfront_is_broken(q))
+		netfront_clean_tx(q);
+	if (!netfront_is_broken(q))
+		n = netfront_take_frames(q, budget);
+	if (!netfront_is_broken(q))
+		filled = netfront_fill(q);
+	if (n == budget || !filled)
+		return budget;
+	/* A broken one's interrupts are not ended, so no more come. */
+	if (napi_complete_done(napi, n) && !netfront_is_broken(q))
+		end_interrupts(q);
+	return n;
+}
+
+void netfront_kick(struct netfront_queue *q)
+{
+	local_bh_disable();
+	napi_schedule(&q->napi);
+	local_bh_enable();
+}
+
+/* Has anything come since the last interrupt, or not been taken? */
+static bool news(RING_IDX prod, RING_IDX cons, u32 *seen)
+{
+	bool is_news = prod != *seen || prod != cons;
+
+	*seen = prod;
+	return is_news;
+}
+
+static bool tx_news(struct netfront_queue *q)
+{
+	return news(READ_ONCE(q->tx.sring->rsp_prod), READ_ONCE(q->tx.rsp_cons), &q->tx_seen);
+}
+
+static bool rx_news(struct netfront_queue *q)
+{
+	return news(READ_ONCE(q->rx.sring->rsp_prod), READ_ONCE(q->rx.rsp_cons), &q->rx_seen);
+}
+
+static irqreturn_t interrupted(struct netfront_queue *q, int irq, int eoi, bool work)
+{
+	if (netfront_is_broken(q))
+		return IRQ_HANDLED;
+	if (!work) {
+		xen_irq_lateeoi(irq, XEN_EOI_FLAG_SPURIOUS);
+		return IRQ_HANDLED;
+	}
+	atomic_or(eoi, &q->eoi);
+	napi_schedule(&q->napi);
+	return IRQ_HANDLED;
+}
+
+irqreturn_t netfront_tx_interrupt(int irq, void *q)
+{
+	return interrupted(q, irq, NETFRONT_EOI_TX, tx_news(q));
+}
+
+irqreturn_t netfront_rx_interrupt(int irq, void *q)
+{
+	return interrupted(q, irq, NETFRONT_EOI_RX, rx_news(q));
+}
+
+irqreturn_t netfront_interrupt(int irq, void *q)
+{
+	bool tx = tx_news(q), rx = rx_news(q);
+
+	return interrupted(q, irq, NETFRONT_EOI_TX, tx || rx);
+}
+
+/* ---- a queue ---- */
+
+int netfront_queue_init(struct netfront_queue *q)
+{
+	int err;
+
+	for (unsigned int i = 0; i < NETFRONT_RING; i++) {
+		q->tx_slot[i] = (struct netfront_tx_slot){ .next_free = i + 1 };
+		q->rx_slot[i] = (struct netfront_page){ 0 };
+	}
+	q->tx_free = q->tx_busy = 0;
+	q->tx_seen = q->rx_seen = 0;
+	atomic_set(&q->eoi, 0);
+	err = gnttab_alloc_grant_references(NETFRONT_RING, &q->tx_grants);
+	if (err)
+		return err;
+	err = gnttab_alloc_grant_references(NETFRONT_RING, &q->rx_grants);
+	if (err)
+		gnttab_free_grant_references(q->tx_grants);
+	return err;
+}
+
+void netfront_queue_free(struct netfront_queue *q)
+{
+	for (unsigned int i = 0; i < NETFRONT_RING; i++) {
+		struct netfront_tx_slot *tx = &q->tx_slot[i];
+
+		if (tx->skb) {
+			get_page(tx->own.page);
+			gnttab_end_foreign_access(tx->own.ref, tx->own.page);
+			dev_kfree_skb_any(tx->skb);
+			tx->skb = NULL;
+		}
+		if (q->rx_slot[i].page)
+			gnttab_end_foreign_access(q->rx_slot[i].ref, q->rx_slot[i].page);
+		q->rx_slot[i].page = NULL;
+	}
+	gnttab_free_grant_references(q->tx_grants);
+	gnttab_free_grant_references(q->rx_grants);
+	netfront_stage_free(q);
+}

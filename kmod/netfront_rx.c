@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nfv-netfront.ko: frames that are received. See netfront.h.
+ *
+ *	plain	a page for each slot; one that has a large frame's bytes goes up with it
+ *	staged	frames are copied from pages that stay granted
+ *
+ * A slot of the ring has the same number as its request and its answer: the place. Extra
+ * info takes up a place, the page there is posted again.
+ */
+#include <linux/etherdevice.h>
+#include <linux/skbuff.h>
+#include "netfront.h"
+
+#define COPY_MAX	1536u		/* bytes: a shorter frame is copied, its pages stay */
+#define HEADER		256u		/* bytes of a longer one that are in its linear part */
+
+static_assert(__CONST_RING_SIZE(xen_netif_rx, XEN_PAGE_SIZE) == NETFRONT_RING);
+static_assert(sizeof(struct xen_netif_extra_info) <= sizeof(struct xen_netif_rx_response));
+
+struct frame {
+	u32 len;			/* bytes */
+	u16 n;				/* parts */
+	u16 flags;			/* XEN_NETRXF_* of the first */
+	u16 gso_size;			/* 0: no super-frame */
+	u8 gso_type;
+	bool bad;			/* to be dropped */
+	bool staged;			/* one part of it, at least */
+	struct {
+		u16 slot, offset, len;
+	} part[MAX_SKB_FRAGS];
+};
+
+static bool take_extras(struct netfront_queue *q, RING_IDX prod, struct frame *f)
+{
+	struct xen_netif_extra_info extra;
+
+	do {
+		if (q->rx.rsp_cons == prod) {
+			netfront_broke(q, "ends the Rx ring within extra info");
+			return false;
+		}
+		extra = *(volatile struct xen_netif_extra_info *)RING_GET_RESPONSE(&q->rx, q->rx.rsp_cons);
+		WRITE_ONCE(q->rx.rsp_cons, q->rx.rsp_cons + 1);
+		if (!extra.type || extra.type >= XEN_NETIF_EXTRA_TYPE_MAX) {
+			netfront_broke(q, "sends extra info of no known type");
+			return false;
+		}
+		if (extra.type != XEN_NETIF_EXTRA_TYPE_GSO)
+			continue;
+		f->gso_size = extra.u.gso.size;
+		f->gso_type = extra.u.gso.type;
+		if (!f->gso_size || (f->gso_type != XEN_NETIF_GSO_TYPE_TCPV4 && f->gso_type != XEN_NETIF_GSO_TYPE_TCPV6))
+			f->bad = true;
+	} while (extra.flags & XEN_NETIF_EXTRA_FLAG_MORE);
+	return true;
+}
+
+/* The next part; its slot's page is where it was. */
+static bool take_part(struct netfront_queue *q, struct frame *f, struct xen_netif_rx_response *r)
+{
+	u16 slot = q->rx.rsp_cons % NETFRONT_RING;
+
+	RING_COPY_RESPONSE(&q->rx, q->rx.rsp_cons, r);
+	WRITE_ONCE(q->rx.rsp_cons, q->rx.rsp_cons + 1);
+	if (r->id != slot) {
+		netfront_broke(q, "answers an Rx request in another's place");
+		return false;
+	}
+	if (r->status > 0 && (u32)r->offset + r->status > XEN_PAGE_SIZE) {
+		netfront_broke(q, "has written beyond an Rx page, it says");
+		return false;
+	}
+	if (r->status < 0 || f->n == ARRAY_SIZE(f->part)) {
+		f->bad = true;
+		return true;
+	}
+	f->part[f->n].slot = slot;
+	f->part[f->n].offset = r->offset;
+	f->part[f->n++].len = r->status;
+	f->len += r->status;
+	f->staged |= !q->rx_slot[slot].page;
+	return true;
+}
+
+/* There is one response at least. False: the backend is broken. */
+static bool gather(struct netfront_queue *q, RING_IDX prod, struct frame *f)
+{
+	struct xen_netif_rx_response r;
+
+	f->len = f->n = f->gso_size = 0;
+	f->bad = f->staged = false;
+	if (!take_part(q, f, &r))
+		return false;
+	f->flags = r.flags;
+	if (r.flags & XEN_NETRXF_extra_info && !take_extras(q, prod, f))
+		return false;
+	while (r.flags & XEN_NETRXF_more_data) {
+		if (q->rx.rsp_cons == prod) {
+			netfront_broke(q, "ends the Rx ring within a frame");
+			return false;
+		}
+		if (!take_part(q, f, &r))
+			return false;
+	}
+	f->bad |= f->len < ETH_HLEN || f->len > NETFRONT_FRAME_MAX + ETH_HLEN;
+	return true;
+}
+
+static struct sk_buff *alloc_long(u32 len)
+{
+	struct sk_buff *skb;
+	int err;
+
+	skb = alloc_skb_with_frags(NET_SKB_PAD + NET_IP_ALIGN + HEADER, len - HEADER, PAGE_ALLOC_COSTLY_ORDER, &err,
+				   GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, NET_SKB_PAD + NET_IP_ALIGN);
+	skb_put(skb, HEADER);
+	skb->data_len = len - HEADER;
+	skb->len = len;
+	return skb;
+}
+
+static struct sk_buff *copy_frame(struct netfront_queue *q, const struct frame *f)
+{
+	struct sk_buff *skb;
+	u32 at = 0;
+
+	if (f->len > COPY_MAX) {
+		skb = alloc_long(f->len);
+	} else {
+		skb = napi_alloc_skb(&q->napi, f->len);
+		if (skb)
+			skb_put(skb, f->len);
+	}
+	if (!skb)
+		return NULL;
+	for (unsigned int i = 0; i < f->n; i++) {
+		u16 slot = f->part[i].slot;
+		struct page *page = q->rx_slot[slot].page ?: q->stage[slot].page;
+
+		skb_store_bits(skb, at, page_address(page) + f->part[i].offset, f->part[i].len);
+		at += f->part[i].len;
+	}
+	return skb;
+}
+
+/* A frame of the pages themselves; its bytes are read after their grants have ended. */
+static struct sk_buff *take_pages(struct netfront_queue *q, const struct frame *f)
+{
+	struct sk_buff *skb = napi_alloc_skb(&q->napi, HEADER);
+
+	if (!skb)
+		return NULL;
+	for (unsigned int i = 0; i < f->n; i++) {
+		struct netfront_page *p = &q->rx_slot[f->part[i].slot];
+		struct page *page = p->page;
+
+		if (!netfront_end_grant(p, &q->rx_grants)) {
+			netfront_broke(q, "keeps an Rx page that it has answered");
+			kfree_skb(skb);
+			return NULL;
+		}
+		skb_add_rx_frag(skb, i, page, f->part[i].offset, f->part[i].len, PAGE_SIZE);
+	}
+	if (!__pskb_pull_tail(skb, HEADER)) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	return skb;
+}
+
+static bool set_offloads(struct sk_buff *skb, const struct frame *f)
+{
+	bool blank = f->flags & XEN_NETRXF_csum_blank;
+
+	if (f->gso_size) {
+		skb_shinfo(skb)->gso_size = f->gso_size;
+		skb_shinfo(skb)->gso_type = f->gso_type == XEN_NETIF_GSO_TYPE_TCPV4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+		skb_shinfo(skb)->gso_type |= SKB_GSO_DODGY;
+	}
+	if (blank || f->gso_size) {
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		/* Segments need one that is open. */
+		return !skb_checksum_setup(skb, !blank);
+	}
+	if (f->flags & XEN_NETRXF_data_validated)
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+	return true;
+}
+
+static void receive(struct netfront_queue *q, const struct frame *f)
+{
+	struct sk_buff *skb = NULL;
+
+	if (!f->bad)
+		skb = f->len <= COPY_MAX || f->staged ? copy_frame(q, f) : take_pages(q, f);
+	if (!skb) {
+		netfront_count_dropped(&q->rx_count);
+		return;
+	}
+	skb->protocol = eth_type_trans(skb, q->nf->dev);
+	skb_reset_network_header(skb);
+	skb_record_rx_queue(skb, q->index);
+	if (!set_offloads(skb, f)) {
+		netfront_count_dropped(&q->rx_count);
+		kfree_skb(skb);
+		return;
+	}
+	netfront_count(&q->rx_count, f->len);
+	napi_gro_receive(&q->napi, skb);
+}
+
+int netfront_take_frames(struct netfront_queue *q, int budget)
+{
+	RING_IDX prod = READ_ONCE(q->rx.sring->rsp_prod);
+	struct frame f;
+	int n;
+
+	virt_rmb();	/* the index, then what it announces; pairs with the backend's */
+	if (prod - q->rx.rsp_cons > q->rx.req_prod_pvt - q->rx.rsp_cons) {
+		netfront_broke(q, "answers more Rx requests than there are");
+		return 0;
+	}
+	for (n = 0; n < budget && q->rx.rsp_cons != prod && gather(q, prod, &f); n++)
+		receive(q, &f);
+	return n;
+}
+
+/* A page for the slot that is posted next: the one that is there, or its staged one, or a new one. */
+static bool page_for(struct netfront_queue *q, u16 slot, bool staged, grant_ref_t *ref)
+{
+	struct netfront_page *p = &q->rx_slot[slot];
+	struct page *page = p->page;
+
+	if (page && staged) {
+		if (!netfront_end_grant(p, &q->rx_grants)) {
+			netfront_broke(q, "keeps an Rx page that it has answered");
+			return false;
+		}
+		__free_page(page);
+	}
+	if (staged) {
+		*ref = q->stage[slot].ref;
+		return true;
+	}
+	if (!p->page) {
+		page = dev_alloc_page();
+		if (!page)
+			return false;
+		netfront_grant(q, p, page, &q->rx_grants, false);
+	}
+	*ref = p->ref;
+	return true;
+}
+
+bool netfront_fill(struct netfront_queue *q)
+{
+	bool staged = smp_load_acquire(&q->staged);	/* its pages after it; pairs with name_pages's */
+	RING_IDX prod = q->rx.req_prod_pvt;
+	grant_ref_t ref;
+	int notify;
+
+	while (prod - q->rx.rsp_cons < NETFRONT_RING && page_for(q, prod % NETFRONT_RING, staged, &ref)) {
+		*RING_GET_REQUEST(&q->rx, prod) = (struct xen_netif_rx_request){ .id = prod % NETFRONT_RING, .gref = ref };
+		prod++;
+	}
+	if (prod != q->rx.req_prod_pvt) {
+		q->rx.req_prod_pvt = prod;
+		RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&q->rx, notify);
+		if (notify)
+			notify_remote_via_irq(q->rx_irq);
+	}
+	return prod - q->rx.rsp_cons >= NETFRONT_SLOTS_MAX;
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nfv-netfront.ko: frames that are sent. See netfront.h.
+ *
+ *	plain	each piece of a frame is granted, read-only, until its slot is answered
+ *	staged	frames are copied to pages that stay granted
+ *
+ * Ids are free numbers.
+ */
+#include <linux/skbuff.h>
+#include "netfront.h"
+
+#define TX_ROOM		(NETFRONT_SLOTS_MAX + 1)
+
+static_assert(__CONST_RING_SIZE(xen_netif_tx, XEN_PAGE_SIZE) == NETFRONT_RING);
+
+/* Position in a frame that is not staged: the linear part, then frags. */
+struct cursor {
+	const struct sk_buff *skb;
+	int frag;			/* -1: linear */
+	u32 offset;			/* in the piece */
+};
+
+/* Its next bytes, of one page; false: it has ended. */
+static bool next_piece(struct cursor *c, struct page **page, u32 *offset, u32 *len)
+{
+	u32 size, start;
+
+	for (;; c->frag++, c->offset = 0) {
+		if (c->frag >= skb_shinfo(c->skb)->nr_frags)
+			return false;
+		size = c->frag < 0 ? skb_headlen(c->skb) : skb_frag_size(&skb_shinfo(c->skb)->frags[c->frag]);
+		if (c->offset < size)
+			break;
+	}
+	if (c->frag < 0) {
+		*page = virt_to_page(c->skb->data + c->offset);
+		start = offset_in_page(c->skb->data + c->offset);
+	} else {
+		const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->frag];
+
+		start = skb_frag_off(frag) + c->offset;
+		*page = skb_frag_page(frag) + (start >> PAGE_SHIFT);
+		start = offset_in_page(start);
+	}
+	*offset = start;
+	*len = min_t(u32, size - c->offset, PAGE_SIZE - start);
+	c->offset += *len;
+	return true;
+}
+
+static unsigned int slots_of(const struct sk_buff *skb, bool staged)
+{
+	struct cursor c = { .skb = skb, .frag = -1 };
+	unsigned int n = 0;
+	struct page *page;
+	u32 offset, len;
+
+	if (staged)
+		return DIV_ROUND_UP(skb->len, XEN_PAGE_SIZE);
+	while (next_piece(&c, &page, &offset, &len))
+		n++;
+	return n;
+}
+
+static struct netfront_tx_slot *take_id(struct netfront_queue *q, struct xen_netif_tx_request *r)
+{
+	struct netfront_tx_slot *slot = &q->tx_slot[q->tx_free];
+
+	*r = (struct xen_netif_tx_request){ .id = q->tx_free };
+	q->tx_free = slot->next_free;
+	q->tx_busy++;
+	slot->busy = true;
+	return slot;
+}
+
+static void stage_slot(struct netfront_queue *q, const struct sk_buff *skb, u32 at, struct xen_netif_tx_request *r)
+{
+	const struct netfront_page *p;
+
+	take_id(q, r)->skb = NULL;
+	p = &q->stage[NETFRONT_RING + r->id];
+	r->gref = p->ref;
+	r->size = min_t(u32, skb->len - at, XEN_PAGE_SIZE);
+	skb_copy_bits(skb, at, page_address(p->page), r->size);
+}
+
+static void grant_slot(struct netfront_queue *q, struct sk_buff *skb, struct cursor *c, struct xen_netif_tx_request *r)
+{
+	struct netfront_tx_slot *slot = take_id(q, r);
+	struct page *page = NULL;
+	u32 offset = 0, len = 0;
+
+	next_piece(c, &page, &offset, &len);
+	slot->skb = skb_get(skb);
+	netfront_grant(q, &slot->own, page, &q->tx_grants, true);
+	r->gref = slot->own.ref;
+	r->offset = offset;
+	r->size = len;
+}
+
+static void add_gso(struct netfront_queue *q, const struct sk_buff *skb)
+{
+	bool v4 = skb_shinfo(skb)->gso_type & SKB_GSO_TCPV4;
+	struct xen_netif_extra_info *extra = (void *)RING_GET_REQUEST(&q->tx, q->tx.req_prod_pvt++);
+
+	*extra = (struct xen_netif_extra_info){
+		.type = XEN_NETIF_EXTRA_TYPE_GSO,
+		.u.gso = {
+			.size = skb_shinfo(skb)->gso_size,
+			.type = v4 ? XEN_NETIF_GSO_TYPE_TCPV4 : XEN_NETIF_GSO_TYPE_TCPV6,
+		},
+	};
+}
+
+static u16 first_flags(const struct sk_buff *skb)
+{
+	u16 flags = skb_is_gso(skb) ? XEN_NETTXF_extra_info : 0;
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
+		flags |= XEN_NETTXF_csum_blank | XEN_NETTXF_data_validated;
+	else if (skb->ip_summed == CHECKSUM_UNNECESSARY)
+		flags |= XEN_NETTXF_data_validated;
+	return flags;
+}
+
+static void put_frame(struct netfront_queue *q, struct sk_buff *skb, unsigned int n, bool staged)
+{
+	struct cursor c = { .skb = skb, .frag = -1 };
+	struct xen_netif_tx_request r;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (staged)
+			stage_slot(q, skb, i * XEN_PAGE_SIZE, &r);
+		else
+			grant_slot(q, skb, &c, &r);
+		if (i + 1 < n)
+			r.flags = XEN_NETTXF_more_data;
+		if (!i) {
+			r.flags |= first_flags(skb);
+			r.size = skb->len;
+		}
+		*RING_GET_REQUEST(&q->tx, q->tx.req_prod_pvt++) = r;
+		if (!i && skb_is_gso(skb))
+			add_gso(q, skb);
+	}
+}
+
+static netdev_tx_t drop(struct netfront_queue *q, struct sk_buff *skb)
+{
+	netfront_count_dropped(&q->tx_count);
+	dev_kfree_skb_any(skb);
+	return NETDEV_TX_OK;
+}
+
+netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct netfront *nf = netdev_priv(dev);
+	struct netfront_queue *q = &nf->queue[skb_get_queue_mapping(skb)];
+	bool staged = smp_load_acquire(&q->staged);	/* its pages after it; pairs with name_pages's */
+	unsigned int n;
+	int notify;
+
+	if (skb->len > NETFRONT_FRAME_MAX)
+		return drop(q, skb);
+	n = slots_of(skb, staged);
+	if (n > NETFRONT_SLOTS_MAX) {
+		if (skb_linearize(skb))
+			return drop(q, skb);
+		n = slots_of(skb, staged);
+		if (n > NETFRONT_SLOTS_MAX)
+			return drop(q, skb);
+	}
+	skb_tx_timestamp(skb);
+	put_frame(q, skb, n, staged);
+	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&q->tx, notify);
+	if (notify)
+		notify_remote_via_irq(q->tx_irq);
+	netfront_count(&q->tx_count, skb->len);
+	/* Here each slot has a reference of its own, or none needs one. */
+	dev_consume_skb_any(skb);
+	if (RING_FREE_REQUESTS(&q->tx) < TX_ROOM)
+		netif_tx_stop_queue(netdev_get_tx_queue(dev, q->index));
+	return NETDEV_TX_OK;
+}
+
+static bool answered(struct netfront_queue *q, const struct xen_netif_tx_response *r)
+{
+	struct netfront_tx_slot *slot;
+
+	if (r->status == XEN_NETIF_RSP_NULL) {	/* extra info's */
+		if (q->tx_busy <= q->tx.req_prod_pvt - q->tx.rsp_cons)
+			return true;
+		netfront_broke(q, "answers more extra info than there is");
+		return false;
+	}
+	if (r->id >= NETFRONT_RING || !q->tx_slot[r->id].busy) {
+		netfront_broke(q, "answers a Tx request that is not there");
+		return false;
+	}
+	slot = &q->tx_slot[r->id];
+	if (slot->skb) {
+		if (!netfront_end_grant(&slot->own, &q->tx_grants)) {
+			netfront_broke(q, "keeps a Tx page that it has answered");
+			return false;
+		}
+		dev_consume_skb_any(slot->skb);
+		slot->skb = NULL;
+	}
+	q->tx_busy--;
+	slot->busy = false;
+	slot->next_free = q->tx_free;
+	q->tx_free = r->id;
+	return true;
+}
+
+static void reap(struct netfront_queue *q)
+{
+	struct xen_netif_tx_response r;
+	RING_IDX prod;
+
+	do {
+		prod = READ_ONCE(q->tx.sring->rsp_prod);
+		virt_rmb();	/* the index, then what it announces; pairs with the backend's */
+		if (prod - q->tx.rsp_cons > q->tx.req_prod_pvt - q->tx.rsp_cons) {
+			netfront_broke(q, "answers more Tx requests than there are");
+			return;
+		}
+		while (q->tx.rsp_cons != prod) {
+			RING_COPY_RESPONSE(&q->tx, q->tx.rsp_cons, &r);
+			WRITE_ONCE(q->tx.rsp_cons, q->tx.rsp_cons + 1);
+			if (!answered(q, &r))
+				return;
+		}
+		/* The next event when half of the rest is done. */
+		q->tx.sring->rsp_event = prod + (q->tx.req_prod_pvt - prod) / 2 + 1;
+		virt_mb();	/* the request for an event, then the index again; pairs with the backend's */
+	} while (READ_ONCE(q->tx.sring->rsp_prod) != prod);
+}
+
+void netfront_clean_tx(struct netfront_queue *q)
+{
+	struct netdev_queue *txq = netdev_get_tx_queue(q->nf->dev, q->index);
+
+	__netif_tx_lock(txq, smp_processor_id());
+	reap(q);
+	if (netif_tx_queue_stopped(txq) && RING_FREE_REQUESTS(&q->tx) >= TX_ROOM && !netfront_is_broken(q))
+		netif_tx_wake_queue(txq);
+	__netif_tx_unlock(txq);
+}
