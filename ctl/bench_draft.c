@@ -138,10 +138,11 @@ static const char *guests_dir(void)
 /* Returns why the technology cannot run, or NULL. */
 static const char *find_script(struct draft_bench *b, struct draft_subject *s, struct ctl_err *err)
 {
+	const char *missing = s->row->xen ? xen_missing() : NULL;
 	int rc = find_image(b->options, s->row->name, s->image);
 
-	if (s->row->xen && xen_missing())
-		return xen_missing();
+	if (missing)
+		return missing;
 	snprintf(s->script, sizeof(s->script), "%s/draft/%s", guests_dir(),
 		 !s->image[0] ? s->row->name : s->row->xen ? "foreign.xen" : "foreign.kvm");
 	if (s->image[0] && rc) {

@@ -12,9 +12,9 @@ for name in container tinyx.kvm unikernel.kvm; do
 	[ -n "${NFV_TEST_NS:-}" ] || "$scripts/$name" image >/dev/null 2>&1 || true
 done
 . "$(dirname "$0")/../lib.sh"
+. "$TOP/tests/draft.sh"
 ns_enter "$@"
 
-OUT=$WORK/draft
 FAKE=$WORK/fake
 
 processes() { find /proc -maxdepth 1 -name '[0-9]*' | wc -l; }
@@ -37,23 +37,6 @@ nothing_left()
 		traces
 		return 1
 	fi
-}
-
-bench() { timeout 300 "$NFVCTL" bench draft --out "$OUT" "$@"; }
-
-# query EXPRESSION: true of the result r, its technologies t and tables.
-query()
-{
-	python3 - "$OUT/result.json" "$1" <<-'EOT'
-	import json, sys
-	r = json.load(open(sys.argv[1]))
-	t = r["technologies"]
-	def row(table, name):
-	    return next(row for row in r["tables"][table] if row["technology"] == name)
-	def samples(path, name, measure):
-	    return json.load(open(path))["technologies"][name]["samples"][measure]
-	sys.exit(0 if eval("(" + sys.argv[2] + ")") else "not so: " + sys.argv[2])
-	EOT
 }
 
 # --- what runs here -----------------------------------------------------------------

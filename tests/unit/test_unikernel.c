@@ -6,10 +6,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include "fake_console.h"
 
 #define HEADER	sizeof(struct virtio_net_hdr_v1)
 
-static unsigned int resets, lines, frames, copies_alive;
+static unsigned int resets, frames, copies_alive;
 static uint64_t offered;
 static struct pbuf *kept;	/* what lwIP holds on to */
 static bool keep;
@@ -101,18 +102,6 @@ void net_tx_ready(void)
 }
 
 /* --- the machine --- */
-
-void print(const char *format, ...)
-{
-	(void)format;
-	lines++;
-}
-
-void stop(const char *format, ...)
-{
-	(void)format;
-	abort();
-}
 
 void *memory_take(size_t bytes)
 {

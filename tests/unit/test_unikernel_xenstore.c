@@ -6,20 +6,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include "fake_console.h"
 
 static struct xenstore_domain_interface page;
 static uint64_t clock_us;
-static unsigned int lines;
 /* What the daemon says to each request; NULL: nothing. */
 static void (*served_by)(const struct xsd_sockmsg *request, const char *payload);
 static char last_payload[XENSTORE_PAYLOAD_MAX];
 static uint32_t last_type;
-
-void print(const char *format, ...)
-{
-	(void)format;
-	lines++;
-}
 
 void event_send(evtchn_port_t p)
 {

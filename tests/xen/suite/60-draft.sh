@@ -3,29 +3,15 @@
 # nfvctl bench draft with a guest of Xen, once each way: the shape of its result, why a guest does
 # not run, and that nothing of it is left, also when it is interrupted. No speeds.
 . "$(dirname "$0")/../lib.sh"
+. "$TOP/tests/draft.sh"
 
-OUT=$WORK/draft
 scripts=$TOP/tools/guests/draft
 xen_start "$@"
 
 cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
-bench() { timeout 300 "$NFVCTL" bench draft --out "$OUT" "$@"; }
 domains() { xl list | awk 'NR > 1 { print $1 }'; }
 traces() { domains; ip -o link | awk -F '[ :@]+' '{ print $2 }'; ls -d /tmp/nfv-draft.*; losetup --list --noheadings; }
 nothing_left() { wait_for '[ "$(traces 2>/dev/null)" = "$TRACES" ]' 20 || { traces; return 1; }; }
-
-# query EXPRESSION: true of the result r, its technologies t and tables.
-query()
-{
-	python3 - "$OUT/result.json" "$1" <<-'EOT'
-	import json, sys
-	r = json.load(open(sys.argv[1]))
-	t = r["technologies"]
-	def row(table, name):
-	    return next(row for row in r["tables"][table] if row["technology"] == name)
-	sys.exit(0 if eval("(" + sys.argv[2] + ")") else "not so: " + sys.argv[2])
-	EOT
-}
 
 # Debian's small kernel and initramfs of a domU, as a technology: quick to be had.
 fake()

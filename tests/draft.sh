@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# For scripts that test `nfvctl bench draft`: it leaves its result in $OUT.
+
+OUT=$WORK/draft
+bench() { timeout 300 "$NFVCTL" bench draft --out "$OUT" "$@"; }
+
+# query EXPRESSION: true of the result r, its technologies t and tables.
+query()
+{
+	python3 - "$OUT/result.json" "$1" <<-'EOT'
+	import json, sys
+	r = json.load(open(sys.argv[1]))
+	t = r["technologies"]
+	def row(table, name):
+	    return next(row for row in r["tables"][table] if row["technology"] == name)
+	def samples(path, name, measure):
+	    return json.load(open(path))["technologies"][name]["samples"][measure]
+	sys.exit(0 if eval("(" + sys.argv[2] + ")") else "not so: " + sys.argv[2])
+	EOT
+}
