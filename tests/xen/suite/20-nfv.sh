@@ -64,6 +64,19 @@ check "frames in = delivered + dropped" conserved
 nfvctl ledger
 nfvctl -j show vm1
 
+# --- saved and restored under traffic --------------------------------------------------------
+
+domu_exec vm1 '{ iperf3 -c 10.0.0.9 -t 10 >/tmp/long 2>&1; echo $? >/tmp/long.status; } &' >/dev/null
+check "TCP goes on" wait_for "shortcut_takes vm1 c1" 10
+id=$(domid vm1)
+check "vm1 is saved" xl save vm1 "$WORK/vm1.save"
+check "no grant of it is in use, when it is saved" [ "$(grants_left "$id")" = 0 ]
+check "restored" xl restore "$WORK/vm1.save"
+rm "$WORK/vm1.save"
+check "a port again" wait_for "state_is vm1 up" 20
+check "no connection was lost by that" domu_exec vm1 'until [ -e /tmp/long.status ]; do usleep 100000; done
+	cat /tmp/long; [ "$(cat /tmp/long.status)" = 0 ]'
+
 # --- destroyed under traffic ---------------------------------------------------------------
 
 domu_exec vm2 'ping -s 1400 10.0.0.1 >/dev/null & iperf3 -c 10.0.0.1 -t 60 >/dev/null 2>&1 &' >/dev/null

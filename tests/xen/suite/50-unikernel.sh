@@ -3,6 +3,8 @@
 #
 # The unikernel of tools/guests as a PV guest in 8 MB: on nfv.ko, with pages that stay granted; on
 # xen-netback; handed from one to the other; rebooted, destroyed under traffic. No grant stays in use.
+# Beside it one that QEMU runs.
+# kernel: 6.12
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 
@@ -104,6 +106,23 @@ answers nfv 2
 check "nfv: all without grant operations" [ "$(grant_calls)" = "$was" ]
 sends nfv "mac=$MAC2,script=vif-nfv"
 check "nfv: frames in = delivered + dropped" conserved
+
+# --- a KVM guest on the same host --------------------------------------------------------------
+
+nfvctl attach kvm k1 >/dev/null
+"$GUEST" run unikernel k1 --socket "$STATE/k1.sock" --ip 10.0.0.4/24 --log "$WORK/k1.log" >"$WORK/k1.qemu.log" 2>&1 &
+qemu=$!
+check "kvm: a unikernel in QEMU starts, in dom0" wait_for "grep -q nfv-guest-ready $WORK/k1.log" 60
+check "kvm: from Xen's guest to QEMU's" started u3 10.0.0.5/24 "mac=00:16:3e:00:00:13,script=vif-nfv" nfv.iperf=10.0.0.4 nfv.time=2
+check "kvm: TCP" wait_for "grep -q 'iperf server: [1-9]' $WORK/k1.log" 30
+check "kvm: and it says so" says u3 'iperf client: [1-9]'
+grep -h iperf "$(console_of u3)" "$WORK/k1.log" | sed 's/^/  /'
+nfvctl ledger | grep 'FROM\|k1'
+check "kvm: frames in = delivered + dropped" conserved
+kill $qemu
+check "kvm: Xen's guest goes" gone u3
+
+# --- nfvd killed --------------------------------------------------------------------------------
 
 kill -KILL "$NFVD_PID"
 wait "$NFVD_PID" 2>/dev/null
