@@ -2,7 +2,8 @@
 /*
  * nfv-netfront.ko: the guest's side of a vif. What its files share.
  *
- *	netfront.c	the device: its life on the xenbus, and what the kernel asks of it
+ *	netfront.c	the device: its life on the xenbus
+ *	netfront_dev.c	what the kernel asks of it
  *	netfront_queue.c	a queue: its grants and interrupts
  *	netfront_tx.c	frames that are sent
  *	netfront_rx.c	frames that are received
@@ -144,6 +145,13 @@ struct netfront {
 
 /* netfront.c; the event channel is closed by unbind_from_irqhandler(). */
 int netfront_bind(struct netfront *nf, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq);
+
+/* Both under RTNL: NAPI and the Tx queues of a connected one. */
+void netfront_up(struct netfront *nf);
+void netfront_down(struct netfront *nf);
+
+/* netfront_dev.c; it has neither carrier nor a Tx queue that goes. */
+void netfront_dev_setup(struct net_device *dev);
 
 /* netfront_queue.c */
 int netfront_queue_init(struct netfront_queue *q);		/* its rings are there */

@@ -106,6 +106,7 @@ struct nfvk_xen_queue {
 	struct xen_netif_tx_back_ring tx;	/* req_cons: the poll's; the rest under tx_lock */
 	u32 tx_seen;				/* its producer index at the last interrupt */
 	spinlock_t tx_lock;
+	bool taking;				/* a poll is, and pushes answers when it has; under tx_lock */
 	atomic_t outstanding;			/* frames whose slots are not answered */
 	struct nfvk_xen_frame frame[NFVK_XEN_BURST];	/* of one poll */
 	struct nfvk_xen_copies fetch;

@@ -22,6 +22,15 @@ static_assert(sizeof(struct nfvk_xen_extra) == sizeof(struct xen_netif_extra_inf
 
 /* ---- its slots ---- */
 
+/* Under tx_lock. True: the guest is to be notified. */
+static bool push_answers(struct nfvk_xen_queue *q)
+{
+	bool notify;
+
+	RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&q->tx, notify);
+	return notify;
+}
+
 static void answer(struct nfvk_xen_queue *q, const struct nfvk_xen_tx *slot, u16 n, u16 extras, s16 status)
 {
 	struct xen_netif_tx_response *r;
@@ -33,8 +42,31 @@ static void answer(struct nfvk_xen_queue *q, const struct nfvk_xen_tx *slot, u16
 		r->id = i < n ? slot[i].id : 0;
 		r->status = i < n ? status : XEN_NETIF_RSP_NULL;
 	}
-	RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&q->tx, notify);
+	notify = !q->taking && push_answers(q);
 	spin_unlock_bh(&q->tx_lock);
+	if (notify)
+		notify_remote_via_irq(q->tx_irq);
+}
+
+/*
+ * While a poll takes frames, answers wait for its end: a sender that is woken by the first
+ * of them may take the processor from the poll, and sends one frame at a time.
+ */
+static void hold_answers(struct nfvk_xen_queue *q)
+{
+	spin_lock(&q->tx_lock);
+	q->taking = true;
+	spin_unlock(&q->tx_lock);
+}
+
+static void give_answers(struct nfvk_xen_queue *q)
+{
+	bool notify;
+
+	spin_lock(&q->tx_lock);
+	q->taking = false;
+	notify = push_answers(q);
+	spin_unlock(&q->tx_lock);
 	if (notify)
 		notify_remote_via_irq(q->tx_irq);
 }
@@ -294,6 +326,7 @@ unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max)
 	unsigned int seen = 0, n;
 
 	bitmap_zero(q->fetch.failed, NFVK_XEN_BURST);
+	hold_answers(q);
 	n = gather(q, max, &seen);
 	rcu_read_lock();
 	port = rcu_dereference(q->vif->port);
@@ -314,6 +347,7 @@ unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max)
 		flush_touched(q, port);
 	}
 	rcu_read_unlock();
+	give_answers(q);
 	return seen;
 }
 
