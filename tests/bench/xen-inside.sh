@@ -53,9 +53,9 @@ pps()
 		echo rem_device_all >$pg/kpktgend_0; echo add_device eth0 >$pg/kpktgend_0
 		for set in 'count 0' 'pkt_size 60' 'delay 0' 'dst_mac $mac' 'dst $3' 'clone_skb 0'; do
 			echo \"\$set\" >$pg/eth0; done
-		timeout $((NFV_SECONDS + 15)) sh -c 'echo \$\$ >/tmp/pktgen; echo start >$pg/pgctrl' >/dev/null 2>&1 &" 20 >&2 || return
+		timeout $((NFV_SECONDS + 45)) sh -c 'echo \$\$ >/tmp/pktgen; echo start >$pg/pgctrl' >/dev/null 2>&1 &" 20 >&2 || return
 	domu_exec "$2" "look() { read -r up rest </proc/uptime; read -r n </sys/class/net/eth0/statistics/rx_packets; echo \$up \$n; }
-		sleep 1; look; sleep $NFV_SECONDS; look" 30 >"$WORK/seen" || status=$?
+		sleep 1; look; sleep $NFV_SECONDS; look" 40 >"$WORK/seen" || status=$?
 	domu_exec "$1" "kill \$(cat /tmp/pktgen); until grep -q 'Stopped:.*eth0' $pg/kpktgend_0; do usleep 50000; done" 30 >&2 || return
 	[ $status = 0 ] && awk 'NF == 2 { t = $1 - t; n = $2 - n } END { if (n <= 0) exit 1; print n / t / 1000 }' "$WORK/seen"
 }
