@@ -159,7 +159,7 @@ killed_client()
 		kill -KILL "$pid"
 		wait "$pid" 2>/dev/null
 		# Its request came before this one, or never comes.
-		nfvctl ledw k0 >/dev/null 2>&1 && nfvctl detach k0 >/dev/null
+		nfvctl show k0 >/dev/null 2>&1 && nfvctl detach k0 >/dev/null
 	done
 	check "control: nfvctl killed in the middle leaves a whole port or none" no_ports
 	check "control: and no file" nothing_left
