@@ -45,7 +45,8 @@ check "TCP from container to guest" domu_exec vm1 'iperf3 -c 10.0.0.9 -t 4 -R | 
 
 # --- without the daemon ------------------------------------------------------------------
 
-shortcut_takes() { [ "$(pair "$1" "$2" shortcut_frames)" -gt 1000 ]; }
+# Super-frames, and of the emulated ones few come in a second.
+shortcut_takes() { [ "$(pair "$1" "$2" shortcut_frames)" -gt $((${3:-0} + 100)) ]; }
 for pair in vm1:vm2 vm2:vm1 vm1:c1 c1:vm1; do
 	check "the module forwards ${pair%:*} to ${pair#*:} itself" shortcut_takes "${pair%:*}" "${pair#*:}"
 done
@@ -66,8 +67,9 @@ nfvctl -j show vm1
 
 # --- saved and restored under traffic --------------------------------------------------------
 
+was=$(pair vm1 c1 shortcut_frames)
 domu_exec vm1 '{ iperf3 -c 10.0.0.9 -t 10 >/tmp/long 2>&1; echo $? >/tmp/long.status; } &' >/dev/null
-check "TCP goes on" wait_for "shortcut_takes vm1 c1" 10
+check "TCP goes on" wait_for "shortcut_takes vm1 c1 $was" 10
 id=$(domid vm1)
 check "vm1 is saved" xl save vm1 "$WORK/vm1.save"
 check "no grant of it is in use, when it is saved" [ "$(grants_left "$id")" = 0 ]
