@@ -219,37 +219,59 @@ guest_kill()
 
 # --- what nfvd says ------------------------------------------------------------
 
-# member PORT KEY: of the port, as JSON has it, without quotes.
-member() { nfvctl -j show "$1" | grep -o "\"$2\":[^,}]*" | head -n 1 | cut -d : -f 2- | tr -d '"'; }
-state_is() { [ "$(member "$1" state)" = "$2" ]; }
+# In the shell alone: where all is emulated, each process takes a tenth of a second or more.
+
+# field JSON KEY: $REPLY is its first value, without quotes.
+field() { [[ $1 =~ \"$2\":([^,}]*) ]] && REPLY=${BASH_REMATCH[1]//\"/} || REPLY=; }
+# member PORT KEY: of the port
+member() { field "$("$NFVCTL" -j show "$1")" "$2" && echo "$REPLY"; }
+state_is() { field "$("$NFVCTL" -j show "$1")" state && [ "$REPLY" = "$2" ]; }
+# entry JSON START: $REPLY is the rest of the object in which START stands.
+entry()
+{
+	REPLY=${1#*"$2"}
+	[ "$REPLY" != "$1" ] && REPLY=${REPLY%%[\{\}]*} || REPLY=
+}
 # pair SRC DST KEY: a counter of the ledger; 0 if nothing went from SRC to DST.
 pair()
 {
-	nfvctl -j ledger | tr '{' '\n' | grep "\"src\":\"$1\",\"dst\":\"$2\"" |
-		grep -o "\"$3\":[0-9.]*" | cut -d : -f 2 | grep . || echo 0
+	entry "$("$NFVCTL" -j ledger)" "\"src\":\"$1\",\"dst\":\"$2\""
+	field "$REPLY" "$3"
+	echo "${REPLY:-0}"
 }
 # copies_of SRC DST: copies per frame since the last call with these two
 declare -A SEEN=()
 copies_of()
 {
-	local key=$1-$2 frames copies
+	local key=$1-$2 both frames copies
 
-	frames=$(pair "$1" "$2" frames) copies=$(pair "$1" "$2" copies)
-	set -- "$key" $((frames - ${SEEN[$key.f]:-0})) $((copies - ${SEEN[$key.c]:-0}))
+	entry "$("$NFVCTL" -j ledger)" "\"src\":\"$1\",\"dst\":\"$2\""
+	both=$REPLY
+	field "$both" frames && frames=${REPLY:-0}
+	field "$both" copies && copies=${REPLY:-0}
+	set -- $((frames - ${SEEN[$key.f]:-0})) $((copies - ${SEEN[$key.c]:-0}))
 	SEEN[$key.f]=$frames SEEN[$key.c]=$copies
-	[ "$2" -gt 0 ] && awk -v f="$2" -v c="$3" 'BEGIN { printf "%.2f\n", c / f }'
+	[ "$1" -gt 0 ] && set -- $((($2 * 100 + $1 / 2) / $1)) && printf '%d.%02d\n' $(($1 / 100)) $(($1 % 100))
 }
-stat_of() { nfvctl -j stats | tr '{' '\n' | grep "\"name\":\"$1\"" | grep -o "\"$2\":-\?[0-9]*" | cut -d : -f 2; }
+stat_of() { entry "$("$NFVCTL" -j stats)" "\"name\":\"$1\"" && field "$REPLY" "$2" && echo "$REPLY"; }
 # dropped PORT REASON
-dropped() { nfvctl drops | awk -v p="$1" -v r="$2" '$1 == p && $2 == r { n = $3 } END { print n + 0 }'; }
+dropped()
+{
+	local port reason n sum=0
+
+	while read -r port reason n _; do
+		[ "$port $reason" != "$1 $2" ] || sum=$((sum + n))
+	done <<<"$("$NFVCTL" drops)"
+	echo $sum
+}
 
 # Frames in = delivered + dropped, at every port and in total, at this instant.
 conserved()
 {
-	local in_flight
+	local stats
 
-	in_flight=$(nfvctl -j stats | grep -o '"in_flight":-\?[0-9]*' | sort -u)
-	[ "$in_flight" = '"in_flight":0' ] || { echo "$in_flight"; nfvctl -j stats; return 1; }
+	stats=$("$NFVCTL" -j stats)
+	[[ $stats == *'"in_flight":0'* && ! $stats =~ \"in_flight\":-?[1-9] ]] || { echo "$stats"; return 1; }
 }
 
 # --- traffic ---------------------------------------------------------------------

@@ -82,6 +82,7 @@ xen_end()
 # --- domUs -----------------------------------------------------------------------
 
 declare -A BOOTED=()		# what of the console is from before
+declare -A TTY=()		# the console's other end
 console_of() { echo "/var/log/xen/console/guest-$1.log"; }
 
 # domu_start NAME [A.B.C.D/N] [--module FILE] [VIF-OPTIONS]... - waits until it takes commands,
@@ -149,27 +150,33 @@ domu_wait()
 	kill "$tail"
 	exec {fd}<&-
 	[ $status = 0 ] || { tail -n 20 "$log"; return 1; }
+	domu_found "$1" || return
 	output=$(tail -c +$start "$log")
 	BOOTED[$1]=$(stat -c %s "$log")
 	! grep '^domu-init: not in time' <<<"$output"
 }
 
+# domu_found NAME - it is another domain than before: started, rebooted, restored.
+domu_found() { TTY[$1]=$(xenstore-read "/local/domain/$(domid "$1")/console/tty"); }
+
+# domu_restore NAME FILE
+domu_restore() { xl restore "$2" && domu_found "$1"; }
+
 # domu_exec NAME COMMAND [SECONDS] - its output and exit status; 137 if it was killed at the
 # limit (60), 124 if the domU does not answer. Quick ones one after the other only.
 domu_exec()
 {
-	local log line part='' begun='' status=124 limit=$((${3:-60} * ${NFV_PATIENCE:-1})) id=$BASHPID-$RANDOM$RANDOM fd tail tty ask late
+	local log line part='' begun='' status=124 limit=$((${3:-60} * ${NFV_PATIENCE:-1})) id=$BASHPID-$RANDOM$RANDOM fd tail ask late
 
 	log=$(console_of "$1") late=$((SECONDS + limit + 15))
-	tty=$(xenstore-read "/local/domain/$(domid "$1")/console/tty") || return 124
 	ask="$id $limit $(base64 -w 0 <<<"$2")"
 	follow $(($(stat -c %s "$log") + 1)) "$log"
-	echo "$ask" >"$tty"
+	echo "$ask" >"${TTY[$1]}" || return 124
 	while [ $SECONDS -lt $late ]; do
 		if ! IFS= read -r -t 10 -u "$fd" line; then
 			part+=$line
 			# A console may lose a line.
-			[ -n "$begun" ] || echo "$ask" >"$tty"
+			[ -n "$begun" ] || echo "$ask" >"${TTY[$1]}"
 			continue
 		fi
 		line=$part${line%$'\r'} part=
@@ -188,11 +195,11 @@ guest_exec() { domu_exec "$@"; }
 # domu_reboot NAME - as the guest itself does; waits until it is up again, with another id.
 domu_reboot()
 {
-	local id tty
+	local id
 
-	id=$(domid "$1") && tty=$(xenstore-read "/local/domain/$id/console/tty") || return
+	id=$(domid "$1") || return
 	# It goes without an answer.
-	echo "0 10 $(base64 -w 0 <<<'reboot -f')" >"$tty"
+	echo "0 10 $(base64 -w 0 <<<'reboot -f')" >"${TTY[$1]}"
 	wait_for "! domain_exists $id" 30 && domu_wait "$1"
 }
 
@@ -249,7 +256,7 @@ grants_left()
 # shellcheck disable=SC2034 # for scripts
 MAC1=00:16:3e:00:00:11 MAC2=00:16:3e:00:00:12
 
-pings() { domu_exec "$1" "ping -c 3 -W 10 $2 ${3:-}" 40; }
+pings() { domu_exec "$1" "ping -c 3 -i 0.2 -W 10 $2 ${3:-}" 40; }
 
 # rate NAME GUEST ADDRESS [OPTION]... - passes if bytes come, and says how many; see iperf
 rate()
@@ -270,7 +277,7 @@ traffic()
 	check "$1: vm1 reaches vm2" pings vm1 10.0.0.2
 	check "$1: vm2 reaches vm1, in fragments" pings vm2 10.0.0.1 "-s 9000"
 	check "$1: vm1 reaches the container" pings vm1 10.0.0.3
-	check "$1: the container reaches vm2" in_ns c1 ping -c 3 -W 10 10.0.0.2
+	check "$1: the container reaches vm2" in_ns c1 ping -c 3 -i 0.2 -W 10 10.0.0.2
 	ss -Hltn -N c1 | grep -q :5201 || in_ns c1 iperf3 -s -D >/dev/null
 	wait_for "ss -Hltn -N c1 | grep -q :5201" 20
 	rate "$1: TCP, vm1 to vm2" vm1 10.0.0.2

@@ -72,7 +72,7 @@ check "plain they are" persistent vm2 "0 0"
 check "vm2 reboots" domu_reboot vm2
 check "nfv: ping after that" pings vm1 10.0.0.2
 check "vm2 is saved" xl save vm2 "$WORK/vm2.save"
-check "restored" xl restore "$WORK/vm2.save"
+check "restored" domu_restore vm2 "$WORK/vm2.save"
 rm "$WORK/vm2.save"
 check "nfv: ping, restored" pings vm1 10.0.0.2 "-s 20000"
 check "nfv: its grants stay again" persistent vm2 "1 1"
