@@ -145,13 +145,13 @@ int net_open(bool xen, struct ctl_err *err)
 	return attach(json_pack("{ss ss ss}", "type", "veth", "name", "host", "dev", "veth-nfvd"), err);
 }
 
-/* What a container runtime's network plug-in does. */
+/* What a container runtime's network plug-in does, and THEN: nfvd's attach sets the host's end up itself. */
 static int make_container_net(const char *then, struct ctl_err *err)
 {
 	return run_shell(NULL, err, "ip netns add " GUEST " && "
 			 "ip link add veth-guest type veth peer name eth0 address " DRAFT_GUEST_MAC " netns " GUEST " && "
 			 "ip -n " GUEST " addr add " DRAFT_GUEST_IP "/24 dev eth0 && ip -n " GUEST " link set eth0 up && "
-			 "ip -n " GUEST " link set lo up && ip link set veth-guest up%s", then);
+			 "ip -n " GUEST " link set lo up%s", then);
 }
 
 int net_attach(const struct draft_guest *g, struct ctl_err *err)
@@ -159,7 +159,7 @@ int net_attach(const struct draft_guest *g, struct ctl_err *err)
 	if (g->kind == KIND_XEN)
 		return CTL_OK;
 	if (g->way == WAY_BRIDGE)
-		return g->kind == KIND_CONTAINER ? make_container_net(" master br0", err) :
+		return g->kind == KIND_CONTAINER ? make_container_net(" && ip link set veth-guest up master br0", err) :
 		       run_shell(NULL, err, "ip tuntap add tap0 mode tap && ip link set tap0 up master br0");
 	if (g->kind == KIND_KVM)
 		return attach(json_pack("{ss ss}", "type", "kvm", "name", GUEST), err);
