@@ -5,8 +5,9 @@
 RAW has one JSON object per line, in the order of measuring:
   {"case", "who", "unit", "value"}   a sample. "nfvd" is ours, "nfvd_..." a variant of
                                      ours, anybody else a peer
-  {"case", "ledger": {"pairs"}}      nfvd's ledger after that case; it runs on over
-                                     cases, so differences count
+  {"case", "ledger": {"pairs"}, "ports": {"ports"}}
+                                     nfvd's ledger after that case, and its ports where there are
+                                     Xen guests; both run on over cases, so differences count
 A ratio is ours over theirs, for times ("us") theirs over ours: above 1 is better.
 """
 import argparse
@@ -22,19 +23,27 @@ def summary(values):
             "max": round(max(values), 3), "samples": [round(v, 3) for v in values]}
 
 
-def copies_per_frame(lines):
-    """{case: copies per frame}; a ledger smaller than the last is a new daemon's."""
-    sums, last = {}, (0, 0)
+def costs_of(line):
+    """What has been paid until then; nfvctl show counts grants of Xen guests."""
+    costs = {key: sum(p[key] for p in line["ledger"]["pairs"]) for key in ("frames", "copies")}
+    if "ports" in line:
+        costs |= {key: sum(p.get(key, 0) for p in line["ports"]["ports"]) for key in ("grant_ops", "grant_maps")}
+    return costs
+
+
+def per_frame(lines):
+    """{case: {cost: per frame}}; a ledger smaller than the last is a new daemon's."""
+    sums, last = {}, {}
     for line in lines:
-        pairs = line["ledger"]["pairs"]
-        now = (sum(p["frames"] for p in pairs), sum(p["copies"] for p in pairs))
-        if now[0] < last[0]:
-            last = (0, 0)
-        grown = sums.setdefault(line["case"], [0, 0])
-        grown[0] += now[0] - last[0]
-        grown[1] += now[1] - last[1]
+        now = costs_of(line)
+        if now["frames"] < last.get("frames", 0):
+            last = {}
+        grown = sums.setdefault(line["case"], dict.fromkeys(now, 0))
+        for key in now:
+            grown[key] += now[key] - last.get(key, 0)
         last = now
-    return {case: round(copies / frames, 4) if frames else None for case, (frames, copies) in sums.items()}
+    return {case: {key: round(n / grown["frames"], 4) for key, n in grown.items() if key != "frames"}
+            for case, grown in sums.items() if grown["frames"]}
 
 
 def machine():
@@ -47,14 +56,15 @@ def machine():
     return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release()}
 
 
-def make_case(name, samples, copies, emulated):
+def make_case(name, samples, costs, emulated):
     who = {}
     for s in samples:
         who.setdefault(s["who"], []).append(s["value"])
     unit = samples[0]["unit"]
     ours = summary(who.pop("nfvd"))
     case = {"name": name, "unit": unit, "nfvd": ours, "peers": {}, "ratio": {},
-            "copies_per_frame": copies.get(name), "emulated": name in emulated}
+            "copies_per_frame": None, "emulated": name in emulated}
+    case |= {f"{key}_per_frame": value for key, value in costs.items()}
     for other, values in who.items():
         theirs = summary(values)
         if other.startswith("nfvd_"):
@@ -100,10 +110,10 @@ def main():
     args = parser.parse_args()
     with open(args.raw, encoding="utf-8") as f:
         lines = [json.loads(line) for line in f if line.strip()]
-    copies = copies_per_frame([x for x in lines if "ledger" in x])
+    costs = per_frame([x for x in lines if "ledger" in x])
     samples = [x for x in lines if "who" in x]
     names = list(dict.fromkeys(s["case"] for s in samples if s["who"] == "nfvd"))
-    cases = [make_case(n, [s for s in samples if s["case"] == n], copies, args.emulated) for n in names]
+    cases = [make_case(n, [s for s in samples if s["case"] == n], costs.get(n, {}), args.emulated) for n in names]
     result = {"cases": cases, "machine": machine(), "command": args.command, "note": args.note,
               "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
     with open(args.out, "w", encoding="utf-8") as f:

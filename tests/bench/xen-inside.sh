@@ -15,7 +15,7 @@ VALUE=				# of the last sample that could be taken
 say() { printf '[%4d s] %s\n' $SECONDS "$*"; }
 die() { say "failed: $*"; tail -n 30 "$WORK"/*.log; exit 1; }
 sample() { printf '{"case":"%s","who":"%s","unit":"%s","value":%s}\n' "$@" >>"$raw"; }
-ledger() { printf '{"case":"%s","ledger":%s}\n' "$1" "$(nfvctl -j ledger | tr -d '\n')" >>"$raw"; }
+ledger() { printf '{"case":"%s","ledger":%s,"ports":%s}\n' "$1" "$(nfvctl -j ledger)" "$(nfvctl -j show)" | tr -d '\n' >>"$raw"; echo >>"$raw"; }
 
 # --- one measurement: prints a number, or says on stderr why there is none ----------------
 
