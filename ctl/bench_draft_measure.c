@@ -9,7 +9,7 @@
 #include "bench_draft.h"
 
 #define RTT_SECONDS		2.0
-#define NEED_PATIENCE		3	/* times what it takes with plenty of memory */
+#define NEED_PATIENCE		2	/* times what it takes with plenty of memory */
 #define IPERF_EXTRA_SECONDS	20
 
 static void endpoints(const struct draft_guest *g, struct endpoint *host, struct endpoint *guest)
