@@ -134,10 +134,12 @@ void guest_free(struct draft_guest *g);
 
 /* ---- bench_draft_syn.c ---- */
 /*
- * SYNs to a closed port, one each millisecond, until an RST has answered and console has said something.
- * Sets the times of both (now_s()). Fails when that is not so within limit_s, or the guest ends.
+ * SYNs to a closed port, one each millisecond, until an RST has answered and, if console_too, console has
+ * said something. Sets the times of both (now_s(); 0: it said nothing). Fails when that is not so within
+ * limit_s, or the guest ends.
  */
-int syn_until_reset(int netns, int console, double limit_s, double *console_at, double *reset_at, struct ctl_err *err);
+int syn_until_reset(int netns, int console, bool console_too, double limit_s, double *console_at, double *reset_at,
+		    struct ctl_err *err);
 
 /* ---- bench_draft_measure.c ---- */
 /* Each appends one sample to the array, or fails. The guest runs, but for the last two. */

@@ -7,7 +7,8 @@
  *		is made by xl, in `boot`
  *	create	the program that runs it is executed
  *	boot	until the guest first writes to its console
- *	network	from there until it answers; a container's network may do so before
+ *	network	from there until it answers. A container's network is the host's and may do so
+ *		before it runs, so it has to write, too; a guest that is quiet until it answers has 0
  */
 #include <errno.h>
 #include <stdio.h>
@@ -140,7 +141,7 @@ int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err)
 		return CTL_FAILED;
 	}
 	created = now_s();
-	if (syn_until_reset(net_host(g), g->console, g->limit_s, &console_at, &reset_at, err)) {
+	if (syn_until_reset(net_host(g), g->console, g->kind == KIND_CONTAINER, g->limit_s, &console_at, &reset_at, err)) {
 		said = last_line(g->errors);
 		guest_stop(g);
 		snprintf(reason, sizeof(reason), "%s", err->text);
@@ -149,6 +150,8 @@ int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err)
 	if (sample) {
 		double end = reset_at > console_at ? reset_at : console_at;
 
+		if (!(console_at > 0))
+			console_at = end;
 		json_object_set_new(sample, "attach_ms", json_real(ms(start, attached)));
 		json_object_set_new(sample, "create_ms", json_real(ms(attached, created)));
 		json_object_set_new(sample, "boot_ms", json_real(ms(created, console_at)));

@@ -106,7 +106,8 @@ static int too_late(double console_at, double reset_at, double limit_s, const ch
 	return ctl_fail(err, NFV_RPC_E_FAILED, "does not boot: nothing on its console and no answer within %.0f s", limit_s);
 }
 
-int syn_until_reset(int netns, int console, double limit_s, double *console_at, double *reset_at, struct ctl_err *err)
+int syn_until_reset(int netns, int console, bool console_too, double limit_s, double *console_at, double *reset_at,
+		    struct ctl_err *err)
 {
 	struct pollfd fds[] = { { .fd = open_socket(netns), .events = POLLIN }, { .fd = console, .events = POLLIN } };
 	double start = now_s(), next = start;
@@ -117,7 +118,7 @@ int syn_until_reset(int netns, int console, double limit_s, double *console_at, 
 	if (fds[0].fd < 0)
 		return ctl_fail(err, NFV_RPC_E_FAILED, "cannot send SYNs: %s", strerror(errno));
 	*console_at = *reset_at = 0;
-	while (!rc && !(*console_at > 0 && *reset_at > 0)) {
+	while (!rc && !(*reset_at > 0 && (*console_at > 0 || !console_too))) {
 		double now = now_s();
 
 		if (now - start > limit_s)
