@@ -97,6 +97,7 @@ struct netfront_queue {
 	u32 tx_seen;				/* responses, at the last interrupt */
 	u16 tx_free;				/* the first of a list */
 	u16 tx_busy;				/* ids; not more than unanswered requests, so a free place has a free id */
+	u16 tx_held;				/* ids with an skb */
 	grant_ref_t tx_grants;			/* not in use */
 	struct netfront_tx_slot tx_slot[NETFRONT_RING];		/* by id */
 	struct netfront_count tx_count;

@@ -140,7 +140,7 @@ int netfront_queue_init(struct netfront_queue *q)
 		q->tx_slot[i] = (struct netfront_tx_slot){ .next_free = i + 1 };
 		q->rx_slot[i] = (struct netfront_page){ 0 };
 	}
-	q->tx_free = q->tx_busy = 0;
+	q->tx_free = q->tx_busy = q->tx_held = 0;
 	q->tx_seen = q->rx_seen = 0;
 	atomic_set(&q->eoi, 0);
 	err = gnttab_alloc_grant_references(NETFRONT_RING, &q->tx_grants);

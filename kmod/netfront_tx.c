@@ -13,6 +13,7 @@
 #define TX_ROOM		(NETFRONT_SLOTS_MAX + 1)
 
 static_assert(__CONST_RING_SIZE(xen_netif_tx, XEN_PAGE_SIZE) == NETFRONT_RING);
+static_assert(NETFRONT_RING / 2 + TX_ROOM < NETFRONT_RING);	/* a full ring's event comes */
 
 /* Position in a frame that is not staged: the linear part, then frags. */
 struct cursor {
@@ -93,6 +94,7 @@ static void grant_slot(struct netfront_queue *q, struct sk_buff *skb, struct cur
 
 	next_piece(c, &page, &offset, &len);
 	slot->skb = skb_get(skb);
+	q->tx_held++;
 	netfront_grant(q, &slot->own, page, &q->tx_grants, true);
 	r->gref = slot->own.ref;
 	r->offset = offset;
@@ -206,6 +208,7 @@ static bool answered(struct netfront_queue *q, const struct xen_netif_tx_respons
 		}
 		dev_consume_skb_any(slot->skb);
 		slot->skb = NULL;
+		q->tx_held--;
 	}
 	q->tx_busy--;
 	slot->busy = false;
@@ -232,8 +235,8 @@ static void reap(struct netfront_queue *q)
 			if (!answered(q, &r))
 				return;
 		}
-		/* The next event when half of the rest is done. */
-		q->tx.sring->rsp_event = prod + (q->tx.req_prod_pvt - prod) / 2 + 1;
+		/* The next event when half of the rest is done; if nobody waits for that, when the ring may be short of room. */
+		q->tx.sring->rsp_event = prod + (q->tx_held ? (q->tx.req_prod_pvt - prod) / 2 + 1 : NETFRONT_RING / 2);
 		virt_mb();	/* the request for an event, then the index again; pairs with the backend's */
 	} while (READ_ONCE(q->tx.sring->rsp_prod) != prod);
 }

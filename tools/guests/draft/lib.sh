@@ -105,6 +105,8 @@ qemu_command()
 	printf '%s\n' -device "$device,netdev=net,mac=$mac$romfile" "$@"
 }
 
+xen_is_emulated() { grep -q 'QEMU TCG' /proc/cpuinfo; }
+
 # describe_xen MIB IPERF LIMIT FILE... - the limit is for real hardware.
 describe_xen()
 {
@@ -116,7 +118,7 @@ describe_xen()
 	done
 	shift 3
 	printf 'kind xen\nmemory %s\niperf %s\n' "$memory" "$iperf"
-	if grep -q 'QEMU TCG' /proc/cpuinfo; then
+	if xen_is_emulated; then
 		printf 'emulated yes\nlimit %s\n' $((limit * 10))
 	else
 		printf 'emulated no\nlimit %s\n' "$limit"
@@ -131,9 +133,11 @@ describe_xen()
 # output, and runs as long as the guest.
 xen_config()
 {
-	local vif="mac=$2,script=vif-nfv"
+	local vif="mac=$2,script=vif-nfv" tsc=()
 
 	[ "$4" = nfvd ] || vif="mac=$2,bridge=$5"
+	# A TSC that does not say it is invariant is emulated by Xen, too: each read is a trap.
+	! xen_is_emulated || tsc=("tsc_mode = 2")
 	printf '%s\n' "name = '${1##*/}'" "type = 'pv'" "memory = $3" "kernel = '$6'" "extra = '$7'" "vif = ['$vif']" \
-		"on_poweroff = 'destroy'" "on_reboot = 'destroy'" "on_crash = 'destroy'" "${@:8}" >"$1/xen.cfg"
+		"on_poweroff = 'destroy'" "on_reboot = 'destroy'" "on_crash = 'destroy'" "${tsc[@]}" "${@:8}" >"$1/xen.cfg"
 }
