@@ -8,9 +8,11 @@
  * Ids are free numbers.
  */
 #include <linux/skbuff.h>
+#include <net/sock.h>
 #include "netfront.h"
 
 #define TX_ROOM		(NETFRONT_SLOTS_MAX + 1)
+#define PACING_SHIFT	7		/* as mac80211's: a socket's frames and its share of the ring are of 8 ms, not 1 */
 
 static_assert(__CONST_RING_SIZE(xen_netif_tx, XEN_PAGE_SIZE) == NETFRONT_RING);
 static_assert(NETFRONT_RING / 2 + TX_ROOM < NETFRONT_RING);	/* a full ring's event comes */
@@ -173,6 +175,8 @@ netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev)
 		if (n > NETFRONT_SLOTS_MAX)
 			return drop(q, skb);
 	}
+	/* To wake the other end is dear, until when it runs nobody knows: let there be enough for it then. */
+	sk_pacing_shift_update(skb->sk, PACING_SHIFT);
 	skb_tx_timestamp(skb);
 	put_frame(q, skb, n, staged);
 	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&q->tx, notify);
