@@ -87,7 +87,7 @@ console_of() { echo "/var/log/xen/console/guest-$1.log"; }
 
 # domu_start NAME [A.B.C.D/N] [--module FILE] [VIF-OPTIONS]... - waits until it takes commands,
 # and its eth0, which gets the address, is connected. $DOMU_MEM MB, $DOMU_VCPUS processors (and
-# queues). FILE in place of the kernel's xen-netfront. tsc_mode 2: here, where the TSC does not
+# queues). FILE in place of the kernel's xen-netfront. tsc_mode: here, where the TSC does not
 # say that it is invariant, Xen would emulate each read of it.
 domu_start()
 {
@@ -109,7 +109,7 @@ domu_start()
 		vcpus = $DOMU_VCPUS
 		kernel = "$DOMU_KERNEL"
 		ramdisk = "$initrd"
-		tsc_mode = 2
+		tsc_mode = "native"
 		extra = "console=hvc0 quiet loglevel=4 mitigations=off panic=-1 nfv.name=$name${ip:+ nfv.ip=$ip}"
 		vif = [ $vifs ]
 		on_crash = "destroy"

@@ -137,7 +137,7 @@ xen_config()
 
 	[ "$4" = nfvd ] || vif="mac=$2,bridge=$5"
 	# A TSC that does not say it is invariant is emulated by Xen, too: each read is a trap.
-	! xen_is_emulated || tsc=("tsc_mode = 2")
+	! xen_is_emulated || tsc=("tsc_mode = 'native'")
 	printf '%s\n' "name = '${1##*/}'" "type = 'pv'" "memory = $3" "kernel = '$6'" "extra = '$7'" "vif = ['$vif']" \
 		"on_poweroff = 'destroy'" "on_reboot = 'destroy'" "on_crash = 'destroy'" "${tsc[@]}" "${@:8}" >"$1/xen.cfg"
 }
