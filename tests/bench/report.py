@@ -23,25 +23,27 @@ def summary(values):
             "max": round(max(values), 3), "samples": [round(v, 3) for v in values]}
 
 
-def costs_of(line):
+def costs_of(line, names):
     """What has been paid until then; nfvctl show counts grants of Xen guests."""
     costs = {key: sum(p[key] for p in line["ledger"]["pairs"]) for key in ("frames", "copies")}
     if "ports" in line:
-        costs |= {key: sum(p.get(key, 0) for p in line["ports"]["ports"]) for key in ("grant_ops", "grant_maps")}
+        ports = [p for p in line["ports"]["ports"] if p["name"] in names]
+        costs |= {key: sum(p[key] for p in ports) for key in ("grant_ops", "grant_maps")}
     return costs
 
 
 def per_frame(lines):
     """{case: {cost: per frame}}; a ledger smaller than the last is a new daemon's."""
-    sums, last = {}, {}
+    sums, last = {}, None
     for line in lines:
-        now = costs_of(line)
-        if now["frames"] < last.get("frames", 0):
-            last = {}
+        names = line.get("of", ())
+        now, before = costs_of(line, names), costs_of(last, names) if last else {}
+        if now["frames"] < before.get("frames", 0):
+            before = {}
         grown = sums.setdefault(line["case"], dict.fromkeys(now, 0))
         for key in now:
-            grown[key] += now[key] - last.get(key, 0)
-        last = now
+            grown[key] += now[key] - before.get(key, 0)
+        last = line
     return {case: {key: round(n / grown["frames"], 4) for key, n in grown.items() if key != "frames"}
             for case, grown in sums.items() if grown["frames"]}
 

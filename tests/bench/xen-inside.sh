@@ -15,7 +15,16 @@ VALUE=				# of the last sample that could be taken
 say() { printf '[%4d s] %s\n' $SECONDS "$*"; }
 die() { say "failed: $*"; tail -n 30 "$WORK"/*.log; exit 1; }
 sample() { printf '{"case":"%s","who":"%s","unit":"%s","value":%s}\n' "$@" >>"$raw"; }
-ledger() { printf '{"case":"%s","ledger":%s,"ports":%s}\n' "$1" "$(nfvctl -j ledger)" "$(nfvctl -j show)" | tr -d '\n' >>"$raw"; echo >>"$raw"; }
+# ledger CASE FROM - what has been paid until now, and the grants of the sender's kind: vm1 and vm2, or vm3 and vm4
+ledger()
+{
+	local pair='"vm1","vm2"'
+
+	[ "$2" = vm1 ] || pair='"vm3","vm4"'
+	printf '{"case":"%s","of":[%s],"ledger":%s,"ports":%s}\n' "$1" "$pair" "$(nfvctl -j ledger)" "$(nfvctl -j show)" |
+		tr -d '\n' >>"$raw"
+	echo >>"$raw"
+}
 
 # --- one measurement: prints a number, or says on stderr why there is none ----------------
 
@@ -63,7 +72,7 @@ pps()
 
 # --- samples ------------------------------------------------------------------------------
 
-# take CASE WHO UNIT COMMAND... - the sample that it prints; without one the others go on.
+# take CASE WHO UNIT COMMAND FROM... - the sample that it prints; without one the others go on.
 take()
 {
 	local name=$1 who=$2 unit=$3
@@ -71,16 +80,19 @@ take()
 	shift 3
 	if VALUE=$("$@" 2>"$WORK/output") && [ -n "$VALUE" ]; then
 		sample "$name" "$who" "$unit" "$VALUE"
-		[ "$who" != nfvd ] || ledger "$name"
+		[ "$who" != nfvd ] || ledger "$name" "$2"
 	else
 		VALUE=
 		fail "$name, $who" "$(cat "$WORK/output")"
 	fi
 }
 
-# measure WHO KIND FROM TO ADDRESS - all cases; KIND is -persistent, or nothing
+# measure WHO KIND FROM TO ADDRESS - all cases; KIND is -persistent, or nothing. Grants that nobody
+# has used for a while are mapped again by a first second that does not count.
 measure()
 {
+	iperf "$3" "$5" -t 1 >/dev/null
+	[ "$1" != nfvd ] || ledger start "$3"
 	take "tcp-xen-xen$2" "$1" Gb/s tcp "$3" "$5"
 	take "rtt-xen-xen$2" "$1" us rtt "$3" "$5"
 	take "pps-xen-xen$2" "$1" kpps pps "$3" "$4" "$5"
@@ -154,12 +166,17 @@ elif ! start_persistent; then
 	netfront=
 fi
 
+# What TCP remembers of an address, as how soon frames were lost, is of whoever connected it then.
+forget=/proc/sys/net/ipv4/tcp_no_metrics_save
+in_ns c1 sh -c "echo 1 >$forget"
+for name in vm1 vm2 ${netfront:+vm3 vm4}; do
+	domu_exec $name "echo 1 >$forget" || die "$name does not forget"
+done
 seconds=$NFV_SECONDS NFV_SECONDS=1
 for ((round = 0; round <= NFV_ROUNDS; round++)); do
 	first=$(($(wc -l <"$raw") + 1))
 	say "round $round of $NFV_ROUNDS"
 	use_nfvd || die "handing over to nfvd"
-	ledger start
 	measure nfvd "" vm1 vm2 10.0.0.2
 	[ -z "$netfront" ] || measure nfvd -persistent vm3 vm4 10.0.0.4
 	use_netback || die "giving back to xen-netback"

@@ -12,19 +12,6 @@ ip link set br0 up
 mk_container c1 10.0.0.3/24
 ip link set veth-c1 master br0
 
-# Any module does; this one is the kernel's own.
-with_module()
-{
-	local ko
-
-	ko=$(modinfo -F filename xen-netfront) && cp "$ko" "$WORK/" && gone vm1 || return
-	ko=$WORK/${ko##*/}
-	[[ $ko != *.xz ]] || { xz -d "$ko" && ko=${ko%.xz}; } || return
-	mv "$ko" "$WORK/its-own.ko"
-	domu_start vm1 10.0.0.1/24 --module "$WORK/its-own.ko" "mac=$MAC1,bridge=br0,script=vif-test" &&
-		pings vm1 10.0.0.2 && domu_exec vm1 '[ -e /modules/its-own.ko ] && insmod /modules/pktgen.ko && ls /proc/net/pktgen'
-}
-
 check "vm1 starts" domu_start vm1 10.0.0.1/24 "mac=$MAC1,bridge=br0,script=vif-test" || finish
 check "vm2 starts" domu_start vm2 10.0.0.2/24 "mac=$MAC2,bridge=br0,script=vif-test" || finish
 check "xen-netback serves them" [ "$(driver_of vm1) $(driver_of vm2)" = "vif vif" ]
@@ -34,7 +21,6 @@ check "vm2 reboots" domu_reboot vm2
 check "the rebooted vm2 is reached" pings vm1 10.0.0.2
 check "vm1 is taken from xen-netback and given back" rebind vm1 vif
 check "vm1 reaches vm2 again" pings vm1 10.0.0.2
-check "vm1 starts anew, with a module of its own" with_module
 check "vm1 ends" gone vm1
 check "vm2 ends" gone vm2
 check "nobody has their grants" [ "$(grants_left all)" = 0 ]
