@@ -152,7 +152,7 @@ start_nfvd()
 {
 	"$NFVD" --state-dir $STATE "$@" >>$NFVD_LOG 2>&1 &
 	NFVD_PID=$!
-	if ! wait_for "nfvctl show || ! kill -0 $NFVD_PID" 30 || ! kill -0 $NFVD_PID 2>/dev/null; then
+	if ! wait_for "nfvctl show || ! kill -0 $NFVD_PID" 60 || ! kill -0 $NFVD_PID 2>/dev/null; then
 		fail "nfvd starts" "$(tail -n 20 $NFVD_LOG)"
 		exit 1
 	fi
