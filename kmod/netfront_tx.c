@@ -239,8 +239,14 @@ static void reap(struct netfront_queue *q)
 			if (!answered(q, &r))
 				return;
 		}
-		/* The next event when half of the rest is done; if nobody waits for that, when the ring may be short of room. */
-		q->tx.sring->rsp_event = prod + (q->tx_held ? (q->tx.req_prod_pvt - prod) / 2 + 1 : NETFRONT_RING / 2);
+		/*
+		 * The next event when half of the rest is done; if nobody waits for that, nor for a
+		 * plain frame's that comes, when the ring may be short of room.
+		 */
+		if (q->tx_held || !smp_load_acquire(&q->staged))
+			q->tx.sring->rsp_event = prod + (q->tx.req_prod_pvt - prod) / 2 + 1;
+		else
+			q->tx.sring->rsp_event = prod + NETFRONT_RING / 2;
 		virt_mb();	/* the request for an event, then the index again; pairs with the backend's */
 	} while (READ_ONCE(q->tx.sring->rsp_prod) != prod);
 }
