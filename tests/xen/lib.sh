@@ -110,7 +110,7 @@ domu_start()
 		kernel = "$DOMU_KERNEL"
 		ramdisk = "$initrd"
 		tsc_mode = "native"
-		extra = "console=hvc0 quiet loglevel=4 mitigations=off panic=-1 nfv.name=$name${ip:+ nfv.ip=$ip}"
+		extra = "console=hvc0 quiet loglevel=4 mitigations=off norandmaps panic=-1 nfv.name=$name${ip:+ nfv.ip=$ip}"
 		vif = [ $vifs ]
 		on_crash = "destroy"
 		on_reboot = "restart"

@@ -48,6 +48,8 @@ rate "netback: TCP out" vm1 10.0.0.3
 rate "netback: TCP in" vm1 10.0.0.3 -R
 check "netback: both queues send" both_send
 check "netback: plain grants" persistent vm1 "0 0"
+# A sender that waits for its socket's memory hears that frames have been sent.
+check "netback: UDP, as fast as it goes" domu_exec vm1 "iperf3 -u -b 0 -c 10.0.0.3 -t 2 >/dev/null" 30
 check "netback: down and up" domu_exec vm1 'ip link set eth0 down && ip link set eth0 up && ping -c 3 -W 10 10.0.0.3'
 check "netback: the module goes and comes" reload vm1 10.0.0.1/24
 check "netback: ping after that" pings vm1 10.0.0.3

@@ -52,6 +52,13 @@ check "labelled, and compared with nothing" query \
 	'row("rtt", "tinyx.xen")["note"] == "emulated" and "published_ms_ratio" not in row("rtt", "tinyx.xen")'
 check "nothing is left" nothing_left
 
+cp "$scripts/foreign.xen" "$WORK/guests/draft/"
+check "a foreign kernel" bench --only unikernel.minios.xen --image "unikernel.minios.xen=$NFV_UNIKERNEL" \
+	--measure instantiation,throughput,rtt --runs 1 --time 1
+check "it has all figures" query '"errors" not in t["unikernel.minios.xen"] and
+	all(row(m, "unikernel.minios.xen")[v]["n"] == 1 for m, v in (("throughput", "tx"), ("throughput", "rx"), ("rtt", "avg")))'
+check "nothing is left of it" nothing_left
+
 check "a guest that does not boot" bench --only standardvm.xen --measure instantiation --runs 1
 check "its row says so" query '"ends instead of running" in row("instantiation", "standardvm.xen")["note"]'
 check "nothing is left of it" nothing_left
