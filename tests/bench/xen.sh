@@ -23,6 +23,6 @@ for case in $(sed -n 's/.*"case":"\([^"]*\)","who":"nfvd".*/\1/p' "$raw" | sort 
 done
 [ ${#emulated[@]} -gt 0 ] || { echo "xen.sh: no samples" >&2; exit 1; }
 python3 tests/bench/report.py --command "make bench-xen" "${emulated[@]}" \
-	--note "one boot of Xen 4.17 and Linux $kernel in QEMU TCG, one processor; PV guests with one; a short first round is not counted, nor TCP's first 2 s; tcp-xen-container: from the guest and to it, averaged; -persistent: guests with nfv-netfront, beside the others' xen-netback" \
+	--note "one boot of Xen 4.17 and Linux $kernel in QEMU TCG, one processor; PV guests with one; a short first round is not counted, nor TCP's first 2 s; iperf3 in blocks of 1 MiB; tcp-xen-container: from the guest and to it, averaged; -persistent: guests with nfv-netfront, beside the others' xen-netback" \
 	"$raw" "$BUILD/bench/xen.json"
 [ "$status" = 0 ] || { echo "xen.sh: samples are missing" >&2; exit 1; }

@@ -15,7 +15,7 @@ stat_of() { domu_exec "$1" "ethtool -S eth0" | awk -v name="$2" '$1 ~ name { pri
 both_send() { stat_of vm1 _tx_packets | awk '{ exit !(NF == 2 && $1 > 0 && $2 > 0) }'; }
 persistent() { [ "$(stat_of "$1" _persistent)" = "$2" ]; }
 # The module says nothing when all is well.
-quiet() { ! domu_exec "$1" dmesg | grep -i 'nfv.netfront.*:\|warning\|bug:\|g\.e\.' | grep -v 'module\|taint'; }
+quiet() { domu_exec "$1" "! dmesg | grep -i 'nfv.netfront.*:\|warning\|bug:\|g\.e\.' | grep -v 'module\|taint'"; }
 
 # Grant copies and maps of vm2's so far. (vm1 has slots of before its pages were named.)
 asked() { echo "$(($(member vm2 grant_ops) + $(member vm2 grant_maps)))"; }
