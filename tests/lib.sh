@@ -73,24 +73,26 @@ NAP=0.05			# between two looks at something
 MARK=0
 now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo $((t / 1000)); }
 
-# Time since the last result.
+# took: $REPLY is the time since the last result. Without a process.
 took()
 {
-	local now
-	now=$(now_ms)
-	printf '%d.%d s' $(((now - MARK) / 1000)) $(((now - MARK) % 1000 / 100))
+	local now=${EPOCHREALTIME/[.,]/}
+
+	now=$((now / 1000))
+	printf -v REPLY '%d.%d s' $(((now - MARK) / 1000)) $(((now - MARK) % 1000 / 100))
+	MARK=$now
 }
 
-pass() { echo "ok - $1 ($(took))"; MARK=$(now_ms); }
-skip() { echo "skip - $1: $2"; MARK=$(now_ms); }
+pass() { took; echo "ok - $1 ($REPLY)"; }
+skip() { took; echo "skip - $1: $2"; }
 
 fail()
 {
-	echo "not ok - $1 ($(took))"
+	took
+	echo "not ok - $1 ($REPLY)"
 	shift
 	printf '%s\n' "$@" | sed '/^$/d; s/^/  /'
 	FAILED=$((FAILED + 1))
-	MARK=$(now_ms)
 }
 
 # check NAME COMMAND... - passes if the command does; its output is shown if not.

@@ -15,17 +15,20 @@ vmlinux=$("$here/../kernel/vmlinux.sh" "$folder")
 programs=("$(type -P busybox)" "$(type -P iperf3)" "$(type -P ethtool)")
 files_of() { modprobe -d "$folder" -S "$release" --show-depends "$1" | awk '$1 == "insmod" { print $2 }'; }
 mapfile -t load < <(files_of xen-netfront)
-[ ${#load[@]} -gt 0 ] || { echo "domu-image.sh: no xen-netfront" >&2; exit 1; }
+[ ${#load[@]} = 1 ] || { echo "domu-image.sh: xen-netfront is not one module" >&2; exit 1; }
 mapfile -t modules < <(printf '%s\n' "${load[@]}" && files_of pktgen)
 hash=$(cat "$here/domu-image.sh" "$here/domu-init" "${programs[@]}" "${modules[@]}" | sha256sum | cut -c 1-16)
 initrd=$cache/domu-$hash
 if [ ! -e "$initrd" ]; then
 	work=$(mktemp -d "$cache/build.XXXXXX")
 	trap 'rm -rf "$work"' EXIT
-	mkdir -p "$work"/root/{bin,modules}
+	mkdir -p "$work"/root/{bin,dev,modules,proc,sys,tmp}
 	cp "$here/domu-init" "$work/root/init"
 	chmod 755 "$work/root/init"
-	cp "${programs[@]}" "$work/root/bin/"
+	for file in $(busybox --list); do
+		ln -s busybox "$work/root/bin/$file"
+	done
+	cp --remove-destination "${programs[@]}" "$work/root/bin/"
 	for file in $(ldd "${programs[@]}" 2>/dev/null | grep -o '/[^ :]*lib[^ :]*' | sort -u); do
 		mkdir -p "$work/root${file%/*}"
 		cp -L "$file" "$work/root$file"
@@ -37,10 +40,6 @@ if [ ! -e "$initrd" ]; then
 		*) cp "$file" "$work/root/modules/$name" ;;
 		esac
 	done
-	for file in "${load[@]}"; do
-		name=${file##*/}
-		echo "${name%.xz}"
-	done >"$work/root/modules/order"
 	(cd "$work/root" && find . -print0 | sort -z |
 		cpio --null --create --format=newc --owner=0:0 --quiet) >"$work/initrd"
 	mv -T "$work/initrd" "$initrd"

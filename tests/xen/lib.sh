@@ -11,7 +11,8 @@
 #	finish
 #
 # A script runs in mount and process namespaces of its own, with Xen's tools, and in dom0's
-# network namespace, where vifs are. At its end go its processes, all domUs, bridges and veths.
+# network namespace, where vifs are. At its end go its processes, bridges and veths, and the domUs
+# that have a vif; all of them, if it failed. Others stay: a later script's domu_plug needs no boot.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 read -r DOMU_KERNEL DOMU_INITRD <<<"$NFV_DOMU"
@@ -34,6 +35,10 @@ xen_start()
 	rm -rf "$WORK" "$STATE"
 	mkdir -p "$WORK" /run/netns
 	mount -t tmpfs tmpfs /run/netns
+	local name
+	for name in $(domu_names); do
+		domu_found "$name" || xl destroy "$name"
+	done
 	# shellcheck disable=SC2034 # of tests/lib.sh
 	MARK=$(now_ms)
 	trap xen_end EXIT
@@ -68,8 +73,9 @@ xen_end()
 	cp /var/log/xen/xl-*.log "$WORK"/ 2>/dev/null
 	# A process may hold grants, and a domU lives on until they are gone.
 	[ -z "$NFVD_PID" ] || stop_nfvd
-	for name in $(xl list | awk 'NR > 1 && $1 != "Domain-0" && $1 != "(null)" { print $1 }'); do
-		xl destroy "$name"
+	[ $status = 0 ] && [ $FAILED = 0 ] || domu_none
+	for name in $(domu_names); do
+		! vifs_of "$(xl domid "$name")" || xl destroy "$name"
 	done >/dev/null 2>&1
 	for name in $(ip -o link show type bridge | awk -F '[ :@]+' '{ print $2 }') \
 		$(ip -o link show type veth | awk -F '[ :@]+' '{ print $2 }'); do
@@ -82,35 +88,39 @@ xen_end()
 # --- domUs -----------------------------------------------------------------------
 
 declare -A BOOTED=()		# what of the console is from before
-declare -A TTY=()		# the console's other end
+declare -A DOMID=()
+declare -A CONSOLE=()		# descriptors of the consoles' other ends
 console_of() { echo "/var/log/xen/console/guest-$1.log"; }
+domu_names() { xl list | awk 'NR > 1 && $1 != "Domain-0" && $1 != "(null)" { print $1 }'; }
+vifs_of() { ls -d "/sys/bus/xen-backend/devices/vif-$1-"*; }
 
-# domu_start NAME [A.B.C.D/N] [--module FILE] [VIF-OPTIONS]... - waits until it takes commands,
+# domu_start NAME [A.B.C.D/N] [--front DRIVER] [VIF-OPTIONS]... - waits until it takes commands,
 # and its eth0, which gets the address, is connected. $DOMU_MEM MB, $DOMU_VCPUS processors (and
-# queues). FILE in place of the kernel's xen-netfront. tsc_mode: here, where the TSC does not
-# say that it is invariant, Xen would emulate each read of it.
+# queues). DRIVER (nfv-netfront, evilfront) in place of the kernel's xen-netfront. tsc_mode: here,
+# where the TSC does not say that it is invariant, Xen would emulate each read of it. What the
+# kernel does not start is a quarter of the time that it boots in, and none of it is netfront's.
 domu_start()
 {
-	local name=$1 ip=${2:-} initrd=$DOMU_INITRD vif vifs=
+	local name=$1 ip=${2:-} front='' vif vifs=
 
 	shift $(($# < 2 ? $# : 2))
-	if [ "${1:-}" = --module ]; then
-		initrd=$WORK/$name.initrd
-		initrd_with "$2" >"$initrd" || return
+	if [ "${1:-}" = --front ]; then
+		front=$2
 		shift 2
 	fi
 	for vif; do
 		vifs+="'$vif',"
 	done
+	[ -e "$INITRD" ] || { initrd_with >"$INITRD.new" && mv "$INITRD.new" "$INITRD"; } || return
 	cat >"$WORK/$name.cfg" <<-EOT
 		name = "$name"
 		type = "pv"
 		memory = $DOMU_MEM
 		vcpus = $DOMU_VCPUS
 		kernel = "$DOMU_KERNEL"
-		ramdisk = "$initrd"
+		ramdisk = "$INITRD"
 		tsc_mode = "native"
-		extra = "console=hvc0 quiet loglevel=4 mitigations=off norandmaps panic=-1 nfv.name=$name${ip:+ nfv.ip=$ip}"
+		extra = "console=hvc0 quiet loglevel=4 mitigations=off norandmaps panic=-1 $NOT_STARTED nfv.name=$name${ip:+ nfv.ip=$ip}${front:+ nfv.front=$front}"
 		vif = [ $vifs ]
 		on_crash = "destroy"
 		on_reboot = "restart"
@@ -121,16 +131,52 @@ domu_start()
 	xl create -q "$WORK/$name.cfg" && domu_wait "$name"
 }
 
-# initrd_with MODULE - a file of a later archive wins.
+NOT_STARTED="rodata=off cryptomgr.notests initcall_blacklist=jent_mod_init,load_system_certificate_list"
+NOT_STARTED+=,bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init,init_encrypted,crypto_kdf108_init
+
+# The drivers that are ours; a file of a later archive is added. Once for all scripts.
+INITRD=/run/xen/initrd
 initrd_with()
 {
-	local root=$WORK/root
+	local root=$WORK/root file
 
-	rm -rf "$root"
 	mkdir -p "$root/modules"
-	cp "$1" "$root/modules/" || return
-	echo "${1##*/}" >"$root/modules/order"
+	for file in "${NFV_KO%/*}/nfv-netfront.ko" "${NFV_EVILFRONT:-}"; do
+		[ ! -e "$file" ] || cp "$file" "$root/modules/" || return
+	done
 	cat "$DOMU_INITRD" && (cd "$root" && find modules | cpio --create --format=newc --quiet)
+}
+
+# domu_plug NAME A.B.C.D/N|"" [--front DRIVER] VIF-OPTIONS - as domu_start, but a domU that runs
+# gets this interface, and driver, in place of those it has. One of an earlier script's cannot
+# reboot: that script's end was that of the xl that would start it again.
+domu_plug()
+{
+	local name=$1 ip=$2 front=xen-netfront
+
+	if ! domu_exec "$name" true 2>/dev/null; then
+		xl destroy "$name" 2>/dev/null
+		domu_start "$@"
+		return
+	fi
+	shift 2
+	if [ "$1" = --front ]; then
+		front=$2
+		shift 2
+	fi
+	domu_unplug "$name" && domu_exec "$name" "sh /init front $front" || return
+	# shellcheck disable=SC2086 # options, one by one
+	xl network-attach "$name" ${1//,/ } && { [ -z "$ip" ] || domu_exec "$name" "sh /init net $ip"; }
+}
+
+# domu_unplug NAME - without a vif
+domu_unplug()
+{
+	local id
+
+	id=$(domid "$1") || return
+	vifs_of "$id" >/dev/null 2>&1 || return 0
+	xl network-detach "$1" 0 && wait_for "! vifs_of $id" 10 && domu_exec "$1" '! [ -e /sys/class/net/eth0 ]'
 }
 
 # follow FIRST FILE - what comes, from byte FIRST on, can be read from $fd, until $tail is killed.
@@ -154,12 +200,19 @@ domu_wait()
 	[ $status = 0 ] || { tail -n 20 "$log"; return 1; }
 	domu_found "$1" || return
 	output=$(tail -c +$start "$log")
-	BOOTED[$1]=$(stat -c %s "$log")
 	! grep '^domu-init: not in time' <<<"$output"
 }
 
 # domu_found NAME - it is another domain than before: started, rebooted, restored.
-domu_found() { TTY[$1]=$(xenstore-read "/local/domain/$(domid "$1")/console/tty"); }
+domu_found()
+{
+	local fd=${CONSOLE[$1]:-} tty
+
+	[ -z "$fd" ] || exec {fd}>&-
+	BOOTED[$1]=$(stat -c %s "$(console_of "$1")")
+	DOMID[$1]=$(xl domid "$1") && tty=$(xenstore-read "/local/domain/${DOMID[$1]}/console/tty") && exec {fd}<>"$tty" &&
+		CONSOLE[$1]=$fd
+}
 
 # domu_restore NAME FILE
 domu_restore() { xl restore "$2" && domu_found "$1"; }
@@ -168,19 +221,20 @@ domu_restore() { xl restore "$2" && domu_found "$1"; }
 # limit (60), 124 if the domU does not answer. Quick ones one after the other only.
 domu_exec()
 {
-	local log line part='' begun='' status=124 limit=$((${3:-60} * ${NFV_PATIENCE:-1})) id=$BASHPID-$RANDOM$RANDOM fd tail ask late
+	local line part='' begun='' got status=124 limit=$((${3:-60} * ${NFV_PATIENCE:-1})) id=$BASHPID-$RANDOM$RANDOM fd late ask
 
-	log=$(console_of "$1") late=$((SECONDS + limit + 15))
-	ask="$id $limit $(base64 -w 0 <<<"$2")"
-	follow $(($(stat -c %s "$log") + 1)) "$log"
-	echo "$ask" >"${TTY[$1]}" || return 124
+	fd=${CONSOLE[$1]:-} late=$((SECONDS + limit + 15))
+	ask="$id $limit ${2//$'\n'/$'\1'}"
+	[ -n "$fd" ] && echo "$ask" >&"$fd" || return 124
 	while [ $SECONDS -lt $late ]; do
-		if ! IFS= read -r -t 10 -u "$fd" line; then
+		IFS= read -r -t 10 -u "$fd" line && got=0 || got=$?
+		if [ $got -gt 128 ]; then
 			part+=$line
 			# A console may lose a line.
-			[ -n "$begun" ] || echo "$ask" >"${TTY[$1]}"
+			[ -n "$begun" ] || echo "$ask" >&"$fd"
 			continue
 		fi
+		[ $got = 0 ] || break
 		line=$part${line%$'\r'} part=
 		case $line in
 		"$id begin") begun=1 ;;
@@ -188,8 +242,6 @@ domu_exec()
 		"$id end "[0-9]*) status=${line##* }; break ;;
 		esac
 	done
-	kill "$tail"
-	exec {fd}<&-
 	return "$status"
 }
 guest_exec() { domu_exec "$@"; }
@@ -201,7 +253,7 @@ domu_reboot()
 
 	id=$(domid "$1") || return
 	# It goes without an answer.
-	echo "0 10 $(base64 -w 0 <<<'reboot -f')" >"${TTY[$1]}"
+	echo "0 10 reboot -f" >&"${CONSOLE[$1]}"
 	wait_for "! domain_exists $id" 30 && domu_wait "$1"
 }
 
@@ -211,11 +263,21 @@ domu_kill()
 	local id
 
 	id=$(domid "$1") || return
-	xl destroy "$1" && wait_for "! domain_exists $id" 20
+	xl destroy "$1" && wait_for "! domain_exists $id" 20 && unset "DOMID[$1]"
 }
 
-domid() { xl domid "$1"; }
+domid() { [ -z "${DOMID[$1]:-}" ] && xl domid "$1" || echo "${DOMID[$1]}"; }
 domain_exists() { xl list | awk -v id="$1" '$(NF - 4) == id { found = 1 } END { exit !found }'; }
+
+# domu_none - not even one of an earlier script's
+domu_none()
+{
+	local name
+
+	for name in $(domu_names); do
+		xl destroy "$name"
+	done
+}
 
 # driver_of NAME [NUMBER] - the backend driver of its vif
 driver_of()
@@ -266,7 +328,7 @@ rate()
 	local name=$1 mbps
 
 	shift
-	if mbps=$(iperf "$@" -t 3 2>"$WORK/output"); then
+	if mbps=$(iperf "$@" -t 2 2>"$WORK/output"); then
 		pass "$name: $mbps Mb/s"
 	else
 		fail "$name" "$(cat "$WORK/output")"

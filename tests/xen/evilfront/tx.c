@@ -107,7 +107,9 @@ static void push(struct evil *e)
 
 void evil_tx_collect(struct evil *e, unsigned int ms)
 {
-	for (unsigned int waited = 0;; waited += 5) {
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+
+	for (;;) {
 		u32 prod = READ_ONCE(e->tx.sring->rsp_prod);
 
 		virt_rmb();	/* the index, then the answers; pairs with the backend's */
@@ -115,7 +117,7 @@ void evil_tx_collect(struct evil *e, unsigned int ms)
 			e->tx_answers++;
 			e->tx_okay += RING_GET_RESPONSE(&e->tx, e->tx.rsp_cons)->status == XEN_NETIF_RSP_OKAY;
 		}
-		if (e->tx.rsp_cons == e->tx.req_prod_pvt || waited >= ms)
+		if (e->tx.rsp_cons == e->tx.req_prod_pvt || time_after(jiffies, end))
 			return;
 		msleep(5);
 	}

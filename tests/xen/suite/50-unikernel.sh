@@ -7,6 +7,7 @@
 # kernel: 6.1
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
+domu_none
 
 PATH=$(dirname "$NFVCTL"):$PATH
 cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/

@@ -8,6 +8,7 @@
 
 scripts=$TOP/tools/guests/draft
 xen_start "$@"
+domu_none
 
 cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
 domains() { xl list | awk 'NR > 1 { print $1 }'; }
