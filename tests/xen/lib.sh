@@ -149,7 +149,7 @@ initrd_with()
 
 # domu_plug NAME A.B.C.D/N|"" [--front DRIVER] VIF-OPTIONS - as domu_start, but a domU that runs
 # gets this interface, and driver, in place of those it has. One of an earlier script's cannot
-# reboot: that script's end was that of the xl that would start it again.
+# reboot: that script's end was that of the xl that would start it again. (xl restore is another.)
 domu_plug()
 {
 	local name=$1 ip=$2 front=xen-netfront
@@ -254,7 +254,7 @@ domu_reboot()
 	id=$(domid "$1") || return
 	# It goes without an answer.
 	echo "0 10 reboot -f" >&"${CONSOLE[$1]}"
-	wait_for "! domain_exists $id" 30 && domu_wait "$1"
+	domu_wait "$1" && [ "$(domid "$1")" != "$id" ]
 }
 
 # domu_kill NAME - at once, and waits until the domain is gone, that is until nobody has its pages.
@@ -328,7 +328,7 @@ rate()
 	local name=$1 mbps
 
 	shift
-	if mbps=$(iperf "$@" -t 2 2>"$WORK/output"); then
+	if mbps=$(iperf "$@" -t 1 2>"$WORK/output"); then
 		pass "$name: $mbps Mb/s"
 	else
 		fail "$name" "$(cat "$WORK/output")"

@@ -40,7 +40,7 @@ in_ns c1 iperf3 -s -D >/dev/null
 # --- on xen-netback --------------------------------------------------------------------
 
 export DOMU_VCPUS=2
-check "vm1 gets nfv-netfront, on xen-netback" domu_plug vm1 10.0.0.1/24 --front nfv-netfront "mac=$MAC1,bridge=br0,script=vif-test" || finish
+check "vm1 starts with nfv-netfront, on xen-netback" domu_plug vm1 10.0.0.1/24 --front nfv-netfront "mac=$MAC1,bridge=br0,script=vif-test" || finish
 check "netback: ping, in fragments" pings vm1 10.0.0.3 "-s 20000"
 check "netback: TCP, eight streams" domu_exec vm1 "iperf3 -c 10.0.0.3 -t 2 -P 8 >/dev/null"
 rate "netback: TCP out" vm1 10.0.0.3

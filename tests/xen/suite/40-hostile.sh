@@ -3,6 +3,7 @@
 #
 # A hostile frontend (vm1, evilfront) beside an honest guest (vm2) and a container (c1). These
 # lose nothing while it goes on, and each thing that is wrong has a name: a counter, or a state.
+# boot
 # kernel: 6.12
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
@@ -194,7 +195,7 @@ check "xenstore: no rx-copy" refused no-rx-copy
 check "a refused one may connect again" alive
 for case in close-under-traffic closed-at-once state-storm key-storm; do
 	check "xenstore: $case" beside evil $case
-	check "it may connect again" alive
+	check "it may connect again" wait_for alive 10
 done
 
 # --- the end ---------------------------------------------------------------------------------

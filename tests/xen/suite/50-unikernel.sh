@@ -4,7 +4,7 @@
 # The unikernel of tools/guests as a PV guest in 8 MB: on nfv.ko, with pages that stay granted; on
 # xen-netback; handed from one to the other; rebooted, destroyed under traffic. No grant stays in use.
 # Beside it one that QEMU runs.
-# kernel: 6.1
+# kernel: 6.12
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 domu_none

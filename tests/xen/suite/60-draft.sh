@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # nfvctl bench draft with a guest of Xen, once each way: the shape of its result, why a guest does
 # not run, and that nothing of it is left, also when it is interrupted. No speeds.
+# boot
 # kernel: 6.1
 . "$(dirname "$0")/../lib.sh"
 . "$TOP/tests/draft.sh"
