@@ -140,8 +140,9 @@ check "ping over the bridge again" domu_exec vm1 'ping -c 3 -i 0.2 10.0.0.2'
 # --- destroyed under traffic ---------------------------------------------------------------
 
 check "both taken over again" eval 'nfvctl attach xen vm1 domid "$(domid vm1)" && nfvctl attach xen vm2 domid "$(domid vm2)"'
+was=$(pair vm2 vm1 shortcut_frames)
 busy
-check "there is traffic" wait_for "shortcut_takes vm2 vm1" 20
+check "there is traffic" wait_for "shortcut_takes vm2 vm1 $was" 20
 id=$(domid vm1)
 check "destroyed under it" domu_kill vm1
 check "its port is gone" gone vm1
