@@ -350,6 +350,16 @@ traffic()
 	rate "$1: TCP, the container to vm1" vm1 10.0.0.3 -R
 }
 
+# busy NAME ADDRESS - there is traffic, until idle NAME: bursts that leave xl some of the processor,
+# of which it would get a twentieth else.
+busy()
+{
+	domu_exec "$1" "ping -s 1400 -i 0.1 $2 >/dev/null & echo \$! >/tmp/pid
+		iperf3 -b 10M --pacing-timer 100000 --forceflush -i 0.2 -t 600 -c $2 >/tmp/busy 2>&1 & echo \$! >>/tmp/pid"
+	check "there is traffic" domu_exec "$1" 'until grep "[KM]bits/sec" /tmp/busy; do usleep 100000; done'
+}
+idle() { domu_exec "$1" 'kill -KILL $(cat /tmp/pid)'; }
+
 # gone NAME - destroys it; nothing of it is left.
 gone()
 {

@@ -3,7 +3,7 @@
 #
 # Guests with nfv-netfront.ko: on xen-netback and a bridge; on nfv.ko, with grants that stay;
 # taken over from one to the other. The module goes and comes, a guest is saved, a vif detached,
-# a guest destroyed.
+# guests destroyed under traffic.
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 
@@ -83,12 +83,20 @@ check "nor in vm2" quiet vm2
 
 # --- the end -------------------------------------------------------------------------------
 
-check "vm1's vif is detached" xl network-detach vm1 0
-check "its eth0 goes" wait_for "domu_exec vm1 '! [ -e /sys/class/net/eth0 ]'" 10
-check "vm1 has but the grants of any guest" [ "$(grants_left "$(domid vm1)")" = 2 ]
-check "its module goes" domu_exec vm1 'rmmod nfv_netfront'
-check "vm2 is destroyed" gone vm2
-check "nobody has its grants" [ "$(grants_left all)" = 2 ]
+check "vm1's vif is detached" domu_unplug vm1
+check "it has but the grants of any guest" [ "$(grants_left "$(domid vm1)")" = 2 ]
+check "its module goes, and an unmodified guest is plugged in" domu_plug vm1 10.0.0.1/24 "mac=$MAC1,script=vif-nfv"
+ip link set veth-c1 nomaster
+nfvctl attach veth c1 dev veth-c1 >/dev/null
+busy vm2 10.0.0.1
+check "vm1 is destroyed under traffic" gone vm1
+check "its port is gone" wait_for "! nfvctl show vm1" 10
+idle vm2
+check "the other one goes on" pings vm2 10.0.0.3
+busy vm2 10.0.0.3
+check "vm2 is destroyed under traffic" gone vm2
+check "nobody has their grants" [ "$(grants_left all)" = 0 ]
+check "the container goes on" state_is c1 up
 check "nfvd ends" stop_nfvd
 check "nfv.ko goes" rmmod nfv
 finish
