@@ -354,7 +354,7 @@ traffic()
 # of which it would get a twentieth else.
 busy()
 {
-	domu_exec "$1" "ping -s 1400 -i 0.1 $2 >/dev/null & echo \$! >/tmp/pid
+	domu_exec "$1" "rm -f /tmp/busy; ping -s 1400 -i 0.1 $2 >/dev/null & echo \$! >/tmp/pid
 		iperf3 -b 10M --pacing-timer 100000 --forceflush -i 0.2 -t 600 -c $2 >/tmp/busy 2>&1 & echo \$! >>/tmp/pid"
 	check "there is traffic" domu_exec "$1" 'until grep "[KM]bits/sec" /tmp/busy; do usleep 100000; done'
 }
