@@ -62,7 +62,9 @@
 #define NETFRONT_QUEUES_MAX	8u
 #define NETFRONT_SLOTS_MAX	18u		/* of a frame that is sent, extra info not counted */
 #define NETFRONT_FRAME_MAX	65535u		/* bytes: the first slot has them in 16 bits */
-#define NETFRONT_STAGES		(2 * NETFRONT_RING)
+/* Pages that stay granted: for each Rx slot, for each Tx id, and to take the place of one that is lent. */
+#define NETFRONT_SPARES		256u
+#define NETFRONT_STAGES		(2 * NETFRONT_RING + NETFRONT_SPARES)
 
 /* A page that is granted. */
 struct netfront_page {
@@ -109,12 +111,16 @@ struct netfront_queue {
 	struct netfront_count rx_count;
 
 	/*
-	 * Pages granted once: one for each Rx slot, then one for each Tx id. Made when a backend
-	 * that would map them is met first, they stay until release. Slots that are in use stay
-	 * what they are when staged changes.
+	 * Pages granted once. Made when a backend that would map them is met first, they stay until
+	 * release. Slots that are in use stay what they are when staged changes. One that a large
+	 * frame came in is lent to the stack with it, and a spare that the stack has given back
+	 * takes its place.
 	 */
 	struct netfront_page *stage;
 	bool staged;
+	u16 rx_stage[NETFRONT_RING];		/* by place: which of them */
+	u16 spare[NETFRONT_SPARES];		/* the others, lent or not, from next_spare on: lent longest ago first */
+	u32 next_spare;
 };
 
 #define NETFRONT_EOI_TX	1

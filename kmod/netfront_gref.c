@@ -3,7 +3,7 @@
  * nfv-netfront.ko: the control ring, and pages that are granted once. See xen_gref.h.
  *
  * Whether the backend maps them makes no difference to what we do with them: a frame is
- * copied to or from such a page, and the page is used again. So one that was named need not
+ * in such a page for a while, and the page is used again. So one that was named need not
  * be unnamed before the backend has closed, and one whose name got lost does no harm.
  */
 #include <linux/slab.h>
@@ -12,7 +12,6 @@
 
 #define ANSWER_TIME	(5 * HZ)
 
-static_assert(NETFRONT_STAGES <= NFVK_XEN_GREFS_OF_PAGE);
 static_assert(sizeof(struct nfvk_xen_gref) * NFVK_XEN_GREFS_OF_PAGE <= XEN_PAGE_SIZE);
 
 /* ---- the control ring ---- */
@@ -109,6 +108,11 @@ void netfront_stage_free(struct netfront_queue *q)
 	q->staged = false;
 }
 
+static bool is_tx(unsigned int stage)
+{
+	return stage >= NETFRONT_RING && stage < 2 * NETFRONT_RING;
+}
+
 static int stage_page(struct netfront_queue *q, struct netfront_page *p, bool readonly)
 {
 	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
@@ -136,14 +140,18 @@ static int stage_make(struct netfront_queue *q)
 	if (!q->stage)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < NETFRONT_STAGES && !err; i++)
-		err = stage_page(q, &q->stage[i], i >= NETFRONT_RING);
+		err = stage_page(q, &q->stage[i], is_tx(i));
 	if (err)
 		netfront_stage_free(q);
+	for (unsigned int i = 0; i < NETFRONT_RING; i++)
+		q->rx_stage[i] = i;
+	for (unsigned int i = 0; i < NETFRONT_SPARES; i++)
+		q->spare[i] = 2 * NETFRONT_RING + i;
 	return err;
 }
 
-/* ADD or DEL of the first n; ask's result. */
-static int list_pages(struct netfront_queue *q, u16 type, unsigned int n)
+/* ADD or DEL of n from first on; ask's result. */
+static int list_some(struct netfront_queue *q, u16 type, unsigned int first, unsigned int n)
 {
 	struct netfront_page list_page;
 	struct nfvk_xen_gref *list;
@@ -155,11 +163,21 @@ static int list_pages(struct netfront_queue *q, u16 type, unsigned int n)
 	list = page_address(list_page.page);
 	for (unsigned int i = 0; i < n; i++)
 		list[i] = (struct nfvk_xen_gref){
-			.ref = q->stage[i].ref,
-			.flags = i < NETFRONT_RING ? 0 : NFVK_XEN_GREF_READONLY,
+			.ref = q->stage[first + i].ref,
+			.flags = is_tx(first + i) ? NFVK_XEN_GREF_READONLY : 0,
 		};
 	status = ask(q->nf, type, (const u32[3]){ q->index, list_page.ref, n }, &answer);
 	gnttab_end_foreign_access(list_page.ref, list_page.page);
+	return status;
+}
+
+/* The same of the first n, however many. */
+static int list_pages(struct netfront_queue *q, u16 type, unsigned int n)
+{
+	int status = 0;
+
+	for (unsigned int i = 0; i < n && !status; i += NFVK_XEN_GREFS_OF_PAGE)
+		status = list_some(q, type, i, min(n - i, (unsigned int)NFVK_XEN_GREFS_OF_PAGE));
 	return status;
 }
 

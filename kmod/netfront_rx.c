@@ -3,7 +3,12 @@
  * nfv-netfront.ko: frames that are received. See netfront.h.
  *
  *	plain	a page for each slot; one that has a large frame's bytes goes up with it
- *	staged	frames are copied from pages that stay granted
+ *	staged	pages that stay granted; a large frame's are lent to the stack with it, until it has
+ *		let go of them. With none to post instead, as for a short frame: copied
+ *
+ * A page that is lent stays the backend's to write: of what it lends the stack has the headers
+ * in a copy of its own, and is told that the rest may change (SKBFL_SHARED_FRAG). Who does
+ * not trust a backend with that loads the module with persistent=0.
  *
  * A slot of the ring has the same number as its request and its answer: the place. Extra
  * info takes up a place, the page there is posted again.
@@ -13,6 +18,7 @@
 #include "netfront.h"
 
 #define COPY_MAX	1536u		/* bytes: a shorter frame is copied, its pages stay */
+#define SPARES_PASSED	16u		/* spares still lent that a search for others goes past */
 #define HEADER		256u		/* bytes of a longer one that are in its linear part */
 
 static_assert(__CONST_RING_SIZE(xen_netif_rx, XEN_PAGE_SIZE) == NETFRONT_RING);
@@ -25,7 +31,7 @@ struct frame {
 	u16 gso_size;			/* 0: no super-frame */
 	u8 gso_type;
 	bool bad;			/* to be dropped */
-	bool staged;			/* one part of it, at least */
+	u16 staged;			/* parts */
 	struct {
 		u16 slot, offset, len;
 	} part[MAX_SKB_FRAGS];
@@ -79,7 +85,7 @@ static bool take_part(struct netfront_queue *q, struct frame *f, struct xen_neti
 	f->part[f->n].offset = r->offset;
 	f->part[f->n++].len = r->status;
 	f->len += r->status;
-	f->staged |= !q->rx_slot[slot].page;
+	f->staged += !q->rx_slot[slot].page;
 	return true;
 }
 
@@ -88,8 +94,8 @@ static bool gather(struct netfront_queue *q, RING_IDX prod, struct frame *f)
 {
 	struct xen_netif_rx_response r;
 
-	f->len = f->n = f->gso_size = 0;
-	f->bad = f->staged = false;
+	f->len = f->n = f->staged = f->gso_size = 0;
+	f->bad = false;
 	if (!take_part(q, f, &r))
 		return false;
 	f->flags = r.flags;
@@ -139,10 +145,51 @@ static struct sk_buff *copy_frame(struct netfront_queue *q, const struct frame *
 		return NULL;
 	for (unsigned int i = 0; i < f->n; i++) {
 		u16 slot = f->part[i].slot;
-		struct page *page = q->rx_slot[slot].page ?: q->stage[slot].page;
+		struct page *page = q->rx_slot[slot].page ?: q->stage[q->rx_stage[slot]].page;
 
 		skb_store_bits(skb, at, page_address(page) + f->part[i].offset, f->part[i].len);
 		at += f->part[i].len;
+	}
+	return skb;
+}
+
+/* Places of spares that the stack has given back, n of them into place. False: there are not so many nearby. */
+static bool find_spares(struct netfront_queue *q, u16 *place, unsigned int n)
+{
+	unsigned int found = 0;
+
+	for (unsigned int i = 0; found < n && i < n + SPARES_PASSED; i++) {
+		u16 at = q->next_spare++ % NETFRONT_SPARES;
+
+		if (page_ref_count(q->stage[q->spare[at]].page) == 1)
+			place[found++] = at;
+	}
+	return found == n;
+}
+
+/* A frame of staged pages themselves; NULL: there is nothing to post in their places, or no memory. */
+static struct sk_buff *lend_pages(struct netfront_queue *q, const struct frame *f)
+{
+	u16 place[MAX_SKB_FRAGS];
+	struct sk_buff *skb;
+
+	if (!find_spares(q, place, f->n))
+		return NULL;
+	skb = napi_alloc_skb(&q->napi, HEADER);
+	if (!skb)
+		return NULL;
+	for (unsigned int i = 0; i < f->n; i++) {
+		u16 *stage = &q->rx_stage[f->part[i].slot];
+		struct page *page = q->stage[*stage].page;
+
+		get_page(page);
+		skb_add_rx_frag(skb, i, page, f->part[i].offset, f->part[i].len, PAGE_SIZE);
+		swap(*stage, q->spare[place[i]]);
+	}
+	skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
+	if (!__pskb_pull_tail(skb, HEADER)) {
+		kfree_skb(skb);
+		return NULL;
 	}
 	return skb;
 }
@@ -191,12 +238,23 @@ static bool set_offloads(struct sk_buff *skb, const struct frame *f)
 	return true;
 }
 
+static struct sk_buff *build(struct netfront_queue *q, const struct frame *f)
+{
+	struct sk_buff *skb = NULL;
+
+	if (f->len > COPY_MAX && !f->staged)
+		return take_pages(q, f);
+	if (f->len > COPY_MAX && f->staged == f->n)
+		skb = lend_pages(q, f);
+	return skb ?: copy_frame(q, f);
+}
+
 static void receive(struct netfront_queue *q, const struct frame *f)
 {
 	struct sk_buff *skb = NULL;
 
 	if (!f->bad)
-		skb = f->len <= COPY_MAX || f->staged ? copy_frame(q, f) : take_pages(q, f);
+		skb = build(q, f);
 	if (!skb) {
 		netfront_count_dropped(&q->rx_count);
 		return;
@@ -243,7 +301,7 @@ static bool page_for(struct netfront_queue *q, u16 slot, bool staged, grant_ref_
 		__free_page(page);
 	}
 	if (staged) {
-		*ref = q->stage[slot].ref;
+		*ref = q->stage[q->rx_stage[slot]].ref;
 		return true;
 	}
 	if (!p->page) {

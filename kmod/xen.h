@@ -54,6 +54,7 @@ struct nfvk_xen_end {
 };
 
 struct nfvk_xen_queue;
+struct nfvk_xen_held;
 /* A guest's. write: it is copied to. */
 struct nfvk_xen_end nfvk_xen_granted(struct nfvk_xen_queue *q, u32 gref, u32 offset, u32 len, bool write);
 
@@ -69,14 +70,14 @@ struct nfvk_xen_copies {
 /* Position in a frame, whatever it is made of. */
 struct nfvk_xen_cursor {
 	const struct sk_buff *skb;
-	int piece;			/* -1: the linear part; then slots, or frags */
-	u32 offset;			/* in the piece */
+	const struct nfvk_xen_held *held;	/* NULL: the frame is not in its guest's memory */
+	int piece, n;			/* -1: the linear part; then n slots, or frags */
+	u32 offset;			/* in the piece, of what comes after at */
+	struct nfvk_xen_end at;		/* where it stands; len is 0 at the frame's end */
 };
 
 void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb);
-/* Where it stands; len > 0 unless the frame has ended. */
-void nfvk_xen_cursor_at(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end);
-void nfvk_xen_cursor_skip(struct nfvk_xen_cursor *c, u32 bytes);
+void nfvk_xen_cursor_next(struct nfvk_xen_cursor *c);	/* if all of c->at has been copied: to what comes after it */
 void nfvk_xen_own(struct nfvk_xen_end *end, const void *addr, u32 len);	/* of the direct map; len is cut at the page's end */
 /* Copy bytes, as much as fits both ends; both move on. Runs what was collected when there is no room. */
 u32 nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to);

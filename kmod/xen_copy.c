@@ -30,72 +30,64 @@ struct nfvk_xen_end nfvk_xen_granted(struct nfvk_xen_queue *q, u32 gref, u32 off
 	};
 }
 
-static bool in_guest(const struct sk_buff *skb)
-{
-	return nfvk_in_guest(skb);
-}
-
-static int nr_pieces(const struct sk_buff *skb)
-{
-	return in_guest(skb) ? nfvk_xen_held(skb)->n : skb_shinfo(skb)->nr_frags;
-}
-
 static u32 piece_len(const struct nfvk_xen_cursor *c)
 {
 	if (c->piece < 0)
 		return skb_headlen(c->skb);
-	if (in_guest(c->skb))
-		return nfvk_xen_held(c->skb)->slot[c->piece].size;
+	if (c->held)
+		return c->held->slot[c->piece].size;
 	return skb_frag_size(&skb_shinfo(c->skb)->frags[c->piece]);
 }
 
-void nfvk_xen_cursor_skip(struct nfvk_xen_cursor *c, u32 bytes)
+static void at_slot(struct nfvk_xen_cursor *c)
 {
-	for (c->offset += bytes; c->piece < nr_pieces(c->skb) && c->offset >= piece_len(c); c->piece++) {
-		c->offset -= piece_len(c);
-		/* What the linear part holds of a guest's frame stands in its slots, too. */
-		if (c->piece < 0 && in_guest(c->skb))
-			c->offset += skb_headlen(c->skb);
+	const struct nfvk_xen_tx *slot = &c->held->slot[c->piece];
+
+	c->at = nfvk_xen_granted(c->held->queue, slot->gref, slot->offset + c->offset, slot->size - c->offset, false);
+}
+
+static void at_frag(struct nfvk_xen_cursor *c)
+{
+	const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->piece];
+	u32 offset = skb_frag_off(frag) + c->offset;
+
+	c->at = (struct nfvk_xen_end){
+		.gfn = pfn_to_gfn(page_to_pfn(skb_frag_page(frag)) + (offset >> XEN_PAGE_SHIFT)),
+		.addr = page_address(skb_frag_page(frag)) + offset,
+		.offset = offset & ~XEN_PAGE_MASK,
+	};
+	c->at.len = min_t(u32, skb_frag_size(frag) - c->offset, XEN_PAGE_SIZE - c->at.offset);
+}
+
+void nfvk_xen_cursor_next(struct nfvk_xen_cursor *c)
+{
+	while (!c->at.len && c->piece < c->n) {
+		u32 len = piece_len(c);
+
+		if (c->offset >= len) {
+			c->offset -= len;
+			/* What the linear part holds of a guest's frame stands in its slots, too. */
+			if (c->piece++ < 0 && c->held)
+				c->offset += len;
+			continue;
+		}
+		if (c->piece < 0)
+			nfvk_xen_own(&c->at, c->skb->data + c->offset, len - c->offset);
+		else if (c->held)
+			at_slot(c);
+		else
+			at_frag(c);
+		c->offset += c->at.len;
 	}
 }
 
 void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb)
 {
 	*c = (struct nfvk_xen_cursor){ .skb = skb, .piece = -1 };
-	nfvk_xen_cursor_skip(c, 0);
-}
-
-static void at_slot(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end)
-{
-	const struct nfvk_xen_held *held = nfvk_xen_held(c->skb);
-	const struct nfvk_xen_tx *slot = &held->slot[c->piece];
-
-	*end = nfvk_xen_granted(held->queue, slot->gref, slot->offset + c->offset, slot->size - c->offset, false);
-}
-
-static void at_frag(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end)
-{
-	const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->piece];
-	u32 offset = skb_frag_off(frag) + c->offset;
-
-	*end = (struct nfvk_xen_end){
-		.gfn = pfn_to_gfn(page_to_pfn(skb_frag_page(frag)) + (offset >> XEN_PAGE_SHIFT)),
-		.addr = page_address(skb_frag_page(frag)) + offset,
-		.offset = offset & ~XEN_PAGE_MASK,
-	};
-	end->len = min_t(u32, skb_frag_size(frag) - c->offset, XEN_PAGE_SIZE - end->offset);
-}
-
-void nfvk_xen_cursor_at(const struct nfvk_xen_cursor *c, struct nfvk_xen_end *end)
-{
-	if (c->piece >= nr_pieces(c->skb))
-		*end = (struct nfvk_xen_end){ .len = 0 };
-	else if (c->piece < 0)
-		nfvk_xen_own(end, c->skb->data + c->offset, skb_headlen(c->skb) - c->offset);
-	else if (in_guest(c->skb))
-		at_slot(c, end);
-	else
-		at_frag(c, end);
+	if (nfvk_in_guest(skb))
+		c->held = nfvk_xen_held(skb);
+	c->n = c->held ? c->held->n : skb_shinfo(skb)->nr_frags;
+	nfvk_xen_cursor_next(c);
 }
 
 static void set_end(struct gnttab_copy_ptr *ptr, const struct nfvk_xen_end *end)

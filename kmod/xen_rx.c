@@ -12,6 +12,7 @@
 #include "xen.h"
 
 #define WAITING_MAX	(1 << 20)	/* bytes that wait for one queue's slots */
+#define SLOTS_WHOLE_MAX	17		/* a dense frame's most, with which every frontend can do */
 
 /* ---- its slots: under rx_lock ---- */
 
@@ -37,9 +38,35 @@ static bool has_slots(struct nfvk_xen_queue *q, u32 n)
 	return false;
 }
 
-static u32 slots_of(const struct sk_buff *skb)
+/* Each full to its end. */
+static u32 slots_dense(const struct sk_buff *skb)
 {
 	return DIV_ROUND_UP(skb->len, XEN_PAGE_SIZE) + skb_is_gso(skb);
+}
+
+/*
+ * So that no slot of the sender's is cut: a copy costs the hypervisor as much as ten times its
+ * bytes. 0: more than every frontend takes, or the frame is not a guest's.
+ */
+static u32 slots_whole(const struct sk_buff *skb)
+{
+	u32 header = skb_headlen(skb), room = XEN_PAGE_SIZE - header, n = 1;
+	const struct nfvk_xen_held *held;
+
+	if (!nfvk_in_guest(skb))
+		return 0;
+	held = nfvk_xen_held(skb);
+	for (unsigned int i = 0; i < held->n; i++) {
+		u32 known = min_t(u32, header, held->slot[i].size), len = held->slot[i].size - known;
+
+		header -= known;
+		if (len > room) {
+			n++;
+			room = XEN_PAGE_SIZE;
+		}
+		room -= len;
+	}
+	return n <= SLOTS_WHOLE_MAX ? n + skb_is_gso(skb) : 0;
 }
 
 static u16 first_flags(const struct sk_buff *skb)
@@ -70,31 +97,25 @@ static void add_gso(struct nfvk_xen_queue *q, const struct sk_buff *skb, unsigne
 	};
 }
 
-/* Copy from c into the next slot. Returns how many bytes. */
-static u32 fill_slot(struct nfvk_xen_queue *q, struct nfvk_xen_cursor *c, unsigned int owner, u16 *id)
+/* Copy from c into the next slot: all that has room, or what it can take whole. Returns how many bytes. */
+static u32 fill_slot(struct nfvk_xen_queue *q, struct nfvk_xen_cursor *c, bool whole, unsigned int owner, u16 *id)
 {
 	struct xen_netif_rx_request request;
-	struct nfvk_xen_end from, to;
+	struct nfvk_xen_end to;
 	u32 bytes = 0;
 
 	RING_COPY_REQUEST(&q->rx, q->rx.req_cons, &request);
 	q->rx.req_cons++;
 	*id = request.id;
 	to = nfvk_xen_granted(q, request.gref, 0, XEN_PAGE_SIZE, true);
-	while (to.len) {
-		u32 n;
-
-		nfvk_xen_cursor_at(c, &from);
-		if (!from.len)
-			break;
-		n = nfvk_xen_copies_add(&q->deliver, owner, &from, &to);
-		nfvk_xen_cursor_skip(c, n);
-		bytes += n;
+	while (to.len && c->at.len && (!whole || c->at.len <= to.len)) {
+		bytes += nfvk_xen_copies_add(&q->deliver, owner, &c->at, &to);
+		nfvk_xen_cursor_next(c);
 	}
 	return bytes;
 }
 
-static void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *skb, unsigned int owner)
+static void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *skb, bool whole, unsigned int owner)
 {
 	struct nfvk_xen_cursor c;
 	u32 left = skb->len;
@@ -107,7 +128,7 @@ static void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *skb, unsi
 		q->response[q->n_responses].frame = owner;
 		q->response[q->n_responses++].is_extra = false;
 		*r = (struct xen_netif_rx_response){ .flags = first ? first_flags(skb) : 0 };
-		n = fill_slot(q, &c, owner, &r->id);
+		n = fill_slot(q, &c, whole, owner, &r->id);
 		if (WARN_ON_ONCE(!n)) {		/* shorter than it says */
 			__set_bit(owner, q->deliver.failed);
 			return;
@@ -187,14 +208,23 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 	spin_lock(&q->rx_lock);
 	if (q->stalled && !q->broken && has_slots(q, 1))
 		q->stalled = false;
-	while ((skb = skb_peek(&q->waiting)) && !q->broken && has_slots(q, slots_of(skb))) {
-		if (owner == NFVK_XEN_BURST || q->n_responses + slots_of(skb) > NFVK_XEN_RING) {
+	while ((skb = skb_peek(&q->waiting)) && !q->broken) {
+		u32 whole = slots_whole(skb), n = whole ?: slots_dense(skb);
+
+		if (!has_slots(q, n)) {
+			/* As many as it needs may be all that it ever posts. */
+			n = slots_dense(skb);
+			if (!whole || !has_slots(q, n))
+				break;
+			whole = 0;
+		}
+		if (owner == NFVK_XEN_BURST || q->n_responses + n > NFVK_XEN_RING) {
 			finish(q, &done);
 			owner = 0;
 		}
 		__skb_unlink(skb, &q->waiting);
 		q->waiting_bytes -= skb->len;
-		fill_slots(q, skb, owner++);
+		fill_slots(q, skb, whole, owner++);
 		__skb_queue_tail(&q->copying, skb);
 		frames++;
 		bytes += skb->len;
@@ -205,6 +235,7 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 		count_tx(q, frames, bytes);
 	free_frames(&done);
 }
+
 /* ---- what waits for them ---- */
 
 int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct sk_buff *skb)

@@ -145,18 +145,14 @@ static void copy_whole(struct nfvk_xen_copies *copies, unsigned int owner, const
 
 	nfvk_xen_cursor_start(&from, skb);
 	nfvk_xen_cursor_start(&to, whole);
-	for (u32 left = skb->len, n; left; left -= n) {
-		struct nfvk_xen_end a, b;
-
-		nfvk_xen_cursor_at(&from, &a);
-		nfvk_xen_cursor_at(&to, &b);
-		if (WARN_ON_ONCE(!a.len || !b.len)) {	/* shorter than it says */
+	for (u32 left = skb->len; left; ) {
+		if (WARN_ON_ONCE(!from.at.len || !to.at.len)) {	/* shorter than it says */
 			__set_bit(owner, copies->failed);
 			return;
 		}
-		n = nfvk_xen_copies_add(copies, owner, &a, &b);
-		nfvk_xen_cursor_skip(&from, n);
-		nfvk_xen_cursor_skip(&to, n);
+		left -= nfvk_xen_copies_add(copies, owner, &from.at, &to.at);
+		nfvk_xen_cursor_next(&from);
+		nfvk_xen_cursor_next(&to);
 	}
 }
 
