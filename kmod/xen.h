@@ -45,12 +45,10 @@
 
 /* Some bytes of one page: a guest's, or of our own. */
 struct nfvk_xen_end {
-	bool granted;
-	domid_t domid;			/* granted: whose */
-	u32 gref;
-	unsigned long gfn;		/* own */
 	void *addr;			/* of byte offset; NULL: a guest's, not mapped here */
-	u32 offset, len;
+	u32 gref;
+	domid_t domid;			/* whose; DOMID_SELF: our own, there is no gref */
+	u16 offset, len;
 };
 
 struct nfvk_xen_queue;

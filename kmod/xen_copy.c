@@ -14,7 +14,7 @@
 void nfvk_xen_own(struct nfvk_xen_end *end, const void *addr, u32 len)
 {
 	*end = (struct nfvk_xen_end){
-		.gfn = virt_to_gfn((void *)addr), .addr = (void *)addr, .offset = offset_in_page(addr),
+		.addr = (void *)addr, .domid = DOMID_SELF, .offset = offset_in_page(addr),
 		.len = min_t(u32, len, XEN_PAGE_SIZE - offset_in_page(addr)),
 	};
 }
@@ -25,8 +25,7 @@ struct nfvk_xen_end nfvk_xen_granted(struct nfvk_xen_queue *q, u32 gref, u32 off
 	void *page = maps ? nfvk_xen_map_addr(maps, gref, write) : NULL;
 
 	return (struct nfvk_xen_end){
-		.granted = true, .domid = q->vif->domid, .gref = gref, .addr = page ? page + offset : NULL,
-		.offset = offset, .len = len,
+		.addr = page ? page + offset : NULL, .gref = gref, .domid = q->vif->domid, .offset = offset, .len = len,
 	};
 }
 
@@ -49,14 +48,8 @@ static void at_slot(struct nfvk_xen_cursor *c)
 static void at_frag(struct nfvk_xen_cursor *c)
 {
 	const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->piece];
-	u32 offset = skb_frag_off(frag) + c->offset;
 
-	c->at = (struct nfvk_xen_end){
-		.gfn = pfn_to_gfn(page_to_pfn(skb_frag_page(frag)) + (offset >> XEN_PAGE_SHIFT)),
-		.addr = page_address(skb_frag_page(frag)) + offset,
-		.offset = offset & ~XEN_PAGE_MASK,
-	};
-	c->at.len = min_t(u32, skb_frag_size(frag) - c->offset, XEN_PAGE_SIZE - c->at.offset);
+	nfvk_xen_own(&c->at, page_address(skb_frag_page(frag)) + skb_frag_off(frag) + c->offset, skb_frag_size(frag) - c->offset);
 }
 
 void nfvk_xen_cursor_next(struct nfvk_xen_cursor *c)
@@ -92,22 +85,12 @@ void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb)
 
 static void set_end(struct gnttab_copy_ptr *ptr, const struct nfvk_xen_end *end)
 {
+	ptr->domid = end->domid;
 	ptr->offset = end->offset;
-	if (end->granted) {
+	if (end->domid == DOMID_SELF)
+		ptr->u.gmfn = virt_to_gfn(end->addr);
+	else
 		ptr->u.ref = end->gref;
-		ptr->domid = end->domid;
-	} else {
-		ptr->u.gmfn = end->gfn;
-		ptr->domid = DOMID_SELF;
-	}
-}
-
-static void move_on(struct nfvk_xen_end *end, u32 n)
-{
-	end->offset += n;
-	end->len -= n;
-	if (end->addr)
-		end->addr += n;
 }
 
 static void collect(struct nfvk_xen_copies *c, unsigned int owner, const struct nfvk_xen_end *from,
@@ -119,12 +102,18 @@ static void collect(struct nfvk_xen_copies *c, unsigned int owner, const struct 
 		nfvk_xen_copies_run(c);
 	op = &c->op[c->n];
 	c->owner[c->n++] = owner;
-	*op = (struct gnttab_copy){
-		.len = n,
-		.flags = (from->granted ? GNTCOPY_source_gref : 0) | (to->granted ? GNTCOPY_dest_gref : 0),
-	};
-	set_end((struct gnttab_copy_ptr *)&op->source, from);
-	set_end((struct gnttab_copy_ptr *)&op->dest, to);
+	op->len = n;
+	op->flags = (from->domid != DOMID_SELF ? GNTCOPY_source_gref : 0) | (to->domid != DOMID_SELF ? GNTCOPY_dest_gref : 0);
+	set_end(&op->source, from);
+	set_end(&op->dest, to);
+}
+
+static void move_on(struct nfvk_xen_end *end, u32 n)
+{
+	end->offset += n;
+	end->len -= n;
+	if (end->addr)
+		end->addr += n;
 }
 
 u32 nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to)
