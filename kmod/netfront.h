@@ -109,6 +109,7 @@ struct netfront_queue {
 	grant_ref_t rx_grants;
 	struct netfront_page rx_slot[NETFRONT_RING];		/* by place in the ring; no page: staged */
 	struct netfront_count rx_count;
+	unsigned long rx_lent;			/* frames */
 
 	/*
 	 * Pages granted once. Made when a backend that would map them is met first, they stay until

@@ -67,6 +67,7 @@ static const struct net_device_ops netdev_ops = {
 /* ethtool -S: of each queue. */
 static const char *const stat_names[] = {
 	"persistent", "tx_packets", "tx_bytes", "tx_dropped", "rx_packets", "rx_bytes", "rx_dropped",
+	"rx_lent",			/* frames that came with the pages that they were in */
 };
 
 static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
@@ -99,6 +100,7 @@ static void get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stat
 		to[0] = READ_ONCE(nf->queue[i].staged);
 		read_count(&nf->queue[i].tx_count, &to[1], &to[2], &to[3]);
 		read_count(&nf->queue[i].rx_count, &to[4], &to[5], &to[6]);
+		to[7] = READ_ONCE(nf->queue[i].rx_lent);
 	}
 }
 

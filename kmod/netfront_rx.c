@@ -187,6 +187,7 @@ static struct sk_buff *lend_pages(struct netfront_queue *q, const struct frame *
 		swap(*stage, q->spare[place[i]]);
 	}
 	skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
+	WRITE_ONCE(q->rx_lent, q->rx_lent + 1);
 	if (!__pskb_pull_tail(skb, HEADER)) {
 		kfree_skb(skb);
 		return NULL;

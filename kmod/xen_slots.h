@@ -141,6 +141,27 @@ static inline enum nfvk_xen_verdict nfvk_xen_gather(const union nfvk_xen_slot *r
 }
 
 /*
+ * How many Rx slots of a page take a frame of these n Tx slots if none of them is cut. Its first
+ * header bytes are not taken from them, but from somewhere else, in one piece of at most a page.
+ */
+static inline __u32 nfvk_xen_slots_whole(const struct nfvk_xen_tx *slot, __u32 n, __u32 header)
+{
+	__u32 room = NFVK_XEN_PAGE - header, slots = 1;
+
+	for (__u32 i = 0; i < n; i++) {
+		__u32 known = header < slot[i].size ? header : slot[i].size, len = slot[i].size - known;
+
+		header -= known;
+		if (len > room) {
+			slots++;
+			room = NFVK_XEN_PAGE;
+		}
+		room -= len;
+	}
+	return slots;
+}
+
+/*
  * Where the transport checksum of a frame belongs, by its first n bytes: offset of the
  * transport header into *start, of the field from there into *offset. False: no TCP or
  * UDP is to be seen there.

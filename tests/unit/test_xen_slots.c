@@ -181,11 +181,45 @@ static void checksums(void **state)
 	assert_true(nfvk_xen_csum_place(frame(0x0800, tcp4, 20), 34 + 18, &start, &offset));
 }
 
+static unsigned int whole_of(unsigned int header, const uint16_t *size, unsigned int n)
+{
+	struct nfvk_xen_tx slots[NFVK_XEN_SLOTS_MAX] = { 0 };
+
+	for (unsigned int i = 0; i < n; i++)
+		slots[i].size = size[i];
+	return nfvk_xen_slots_whole(slots, n, header);
+}
+
+static void whole(void **state)
+{
+	uint16_t size[NFVK_XEN_SLOTS_MAX] = { 66, 1000 };
+
+	assert_int_equal(whole_of(60, (uint16_t[]){ 60 }, 1), 1);
+	assert_int_equal(whole_of(128, (uint16_t[]){ 4096 }, 1), 1);
+	assert_int_equal(whole_of(128, (uint16_t[]){ 66, 62, 4096 }, 3), 2);
+	assert_int_equal(whole_of(128, (uint16_t[]){ 66, 4096 }, 2), 2);	/* its 4034 have no room after 128 */
+	assert_int_equal(whole_of(128, (uint16_t[]){ 0, 66, 0, 4030, 0 }, 5), 1);
+	assert_int_equal(whole_of(128, (uint16_t[]){ 128, 3000, 3000, 1096, 1 }, 5), 3);
+	for (unsigned int n = 2; n < NFVK_XEN_SLOTS_MAX; n++) {
+		size[n] = 4096;
+		assert_int_equal(whole_of(128, size, n + 1), n);
+	}
+	/* Not fewer than the bytes need, and not more than there are pieces. */
+	for (unsigned int step = 1; step < 4096; step += 7) {
+		unsigned int bytes = 0, n;
+
+		for (unsigned int i = 0; i < NFVK_XEN_SLOTS_MAX; i++)
+			bytes += size[i] = (i * step) % 4096 + 1;
+		n = whole_of(128, size, NFVK_XEN_SLOTS_MAX);
+		assert_true(n >= (bytes + 4095) / 4096 && n <= NFVK_XEN_SLOTS_MAX + 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_slot), cmocka_unit_test(several), cmocka_unit_test(pieces), cmocka_unit_test(bad),
-		cmocka_unit_test(extras), cmocka_unit_test(checksums),
+		cmocka_unit_test(extras), cmocka_unit_test(checksums), cmocka_unit_test(whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,9 @@ check "and back" once vm2 vm1
 check "TCP, the other way" domu_exec vm1 'iperf3 -c 10.0.0.2 -t 2 -R | tail -n 4'
 check "TCP from guest to container" domu_exec vm1 'iperf3 -c 10.0.0.9 -t 2 | tail -n 4'
 check "guest to container: one copy" once vm1 c1
+check "guest to guest: intact" intact vm1 10.0.0.1 vm2
+check "guest to container: intact" intact vm1 10.0.0.1 c1
+check "container to guest: intact" intact c1 10.0.0.9 vm2
 check "container to guest: one copy" once c1 vm1
 check "TCP from container to guest" domu_exec vm1 'iperf3 -c 10.0.0.9 -t 2 -R | tail -n 4'
 

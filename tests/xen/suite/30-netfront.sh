@@ -16,6 +16,15 @@ persistent() { [ "$(stat_of "$1" _persistent)" = "$2" ]; }
 # The module says nothing when all is well.
 quiet() { domu_exec "$1" "! dmesg | grep -i 'nfv.netfront.*:\|warning\|bug:\|g\.e\.' | grep -v 'module\|taint'"; }
 
+# Frames that came to vm2 with the pages they were in. none_lent: those of 6 MB do not.
+lent() { stat_of vm2 _rx_lent | awk '{ print $1 + $2 }'; }
+none_lent()
+{
+	local was
+
+	was=$(lent) && domu_exec vm2 'wget -q -O - http://10.0.0.1:7000/sent >/dev/null' && [ "$(lent)" = "$was" ]
+}
+
 # Grant copies and maps of vm2's so far. (vm1 has slots of before its pages were named.)
 asked() { echo "$(($(member vm2 grant_ops) + $(member vm2 grant_maps)))"; }
 
@@ -67,6 +76,20 @@ rate "nfv: TCP, vm2 to vm1" vm1 10.0.0.2 -R
 asked=$(($(asked) - asked)) frames=$(($(pair vm2 vm1 frames) - frames))
 echo "  $asked grant operations for $frames frames"
 check "nfv: frames move without grant operations" [ $((asked * 100)) -le $frames ]
+check "nfv: intact" intact vm1 10.0.0.1 vm2
+check "nfv: a large frame's pages are lent" [ "$(lent)" -gt 0 ]
+# Who does not read keeps them, until there are none. His share of memory is enough for that.
+domu_exec vm2 'echo 4096 300000 2000000 >/proc/sys/net/ipv4/tcp_rmem; echo 20000 20000 20000 >/proc/sys/net/ipv4/tcp_mem
+	for i in $(seq 16); do
+		wget -q -O - http://10.0.0.1:7000/sent | { until [ -e /tmp/go ]; do usleep 100000; done; sha256sum >/tmp/got$i; } &
+	done >/dev/null 2>&1'
+check "sixteen programs do not read: no page is left to lend" wait_for none_lent 30
+check "frames come as before" pings vm1 10.0.0.2 "-s 20000"
+check "the sixteen read: intact" domu_exec vm2 'touch /tmp/go; for i in $(seq 16); do until [ -s /tmp/got$i ]; do usleep 100000; done; done
+	sort /tmp/got* | uniq -c | grep "^ *16 "'
+lent=$(lent)
+rate "TCP once more" vm1 10.0.0.2
+check "pages are lent again" [ "$(lent)" -gt "$lent" ]
 check "vm2's module goes and comes, with plain grants" reload vm2 10.0.0.2/24 persistent=0
 check "nfv: ping, with plain grants at one end" pings vm1 10.0.0.2 "-s 20000"
 check "plain they are" persistent vm2 "0 0"
