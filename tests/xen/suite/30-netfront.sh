@@ -16,13 +16,13 @@ persistent() { [ "$(stat_of "$1" _persistent)" = "$2" ]; }
 # The module says nothing when all is well.
 quiet() { domu_exec "$1" "! dmesg | grep -i 'nfv.netfront.*:\|warning\|bug:\|g\.e\.' | grep -v 'module\|taint'"; }
 
-# Frames that came to vm2 with the pages they were in. none_lent: those of 6 MB do not.
+# Frames that came to vm2 with the pages they were in. few_lent: of 6 MB, hardly any.
 lent() { stat_of vm2 _rx_lent | awk '{ print $1 + $2 }'; }
-none_lent()
+few_lent()
 {
 	local was
 
-	was=$(lent) && domu_exec vm2 'wget -q -O - http://10.0.0.1:7000/sent >/dev/null' && [ "$(lent)" = "$was" ]
+	was=$(lent) && domu_exec vm2 'wget -q -O - http://10.0.0.1:7000/sent >/dev/null' && [ "$(lent)" -lt $((was + 20)) ]
 }
 
 # Grant copies and maps of vm2's so far. (vm1 has slots of before its pages were named.)
@@ -78,12 +78,12 @@ echo "  $asked grant operations for $frames frames"
 check "nfv: frames move without grant operations" [ $((asked * 100)) -le $frames ]
 check "nfv: intact" intact vm1 10.0.0.1 vm2
 check "nfv: a large frame's pages are lent" [ "$(lent)" -gt 0 ]
-# Who does not read keeps them, until there are none. His share of memory is enough for that.
+# Who does not read keeps them, until there are none, or those of one small frame. His share of memory is enough for that.
 domu_exec vm2 'echo 4096 300000 2000000 >/proc/sys/net/ipv4/tcp_rmem; echo 20000 20000 20000 >/proc/sys/net/ipv4/tcp_mem
 	for i in $(seq 16); do
 		wget -q -O - http://10.0.0.1:7000/sent | { until [ -e /tmp/go ]; do usleep 100000; done; sha256sum >/tmp/got$i; } &
 	done >/dev/null 2>&1'
-check "sixteen programs do not read: no page is left to lend" wait_for none_lent 30
+check "sixteen programs do not read: hardly a page is left to lend" wait_for few_lent 30
 check "frames come as before" pings vm1 10.0.0.2 "-s 20000"
 check "the sixteen read: intact" domu_exec vm2 'touch /tmp/go; for i in $(seq 16); do until [ -s /tmp/got$i ]; do usleep 100000; done; done
 	sort /tmp/got* | uniq -c | grep "^ *16 "'
