@@ -45,8 +45,8 @@ static u32 slots_dense(const struct sk_buff *skb)
 }
 
 /*
- * So that no slot of the sender's is cut: each copy costs the hypervisor some hundred instructions,
- * one more slot less than that. 0: more than every frontend takes, or the frame is not a guest's.
+ * So that no slot of the sender's is cut: two copies of half a page cost the hypervisor much more
+ * than one of a page. 0: that is more than every frontend takes, or the frame is not a guest's.
  */
 static u32 slots_whole(const struct sk_buff *skb)
 {

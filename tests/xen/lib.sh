@@ -341,7 +341,7 @@ intact()
 {
 	local sent got
 
-	sent=$(at "$1" 'head -c 6000000 /dev/urandom >/tmp/sent; httpd -p 7000 -h /tmp 2>/dev/null; sha256sum </tmp/sent') &&
+	sent=$(at "$1" 'head -c 3000000 /dev/urandom >/tmp/sent; httpd -p 7000 -h /tmp 2>/dev/null; sha256sum </tmp/sent') &&
 		got=$(at "$3" "wget -q -O - http://$2:7000/sent | sha256sum") && [ -n "$got" ] && [ "$sent" = "$got" ]
 }
 

@@ -16,7 +16,7 @@ persistent() { [ "$(stat_of "$1" _persistent)" = "$2" ]; }
 # The module says nothing when all is well.
 quiet() { domu_exec "$1" "! dmesg | grep -i 'nfv.netfront.*:\|warning\|bug:\|g\.e\.' | grep -v 'module\|taint'"; }
 
-# Frames that came to vm2 with the pages they were in. few_lent: of 6 MB, hardly any.
+# Frames that came to vm2 with the pages they were in. few_lent: of 3 MB, hardly any.
 lent() { stat_of vm2 _rx_lent | awk '{ print $1 + $2 }'; }
 few_lent()
 {
