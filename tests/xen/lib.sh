@@ -197,11 +197,14 @@ domu_wait()
 	timeout $((60 * ${NFV_PATIENCE:-1})) grep -q -m 1 '^domu-init: ready' <&"$fd" || status=1
 	kill "$tail"
 	exec {fd}<&-
-	[ $status = 0 ] || { tail -n 20 "$log"; return 1; }
+	[ $status = 0 ] || { said "$log"; return 1; }
 	domu_found "$1" || return
 	output=$(tail -c +$start "$log")
 	! grep '^domu-init: not in time' <<<"$output"
 }
+
+# said FILE - of a console: an oops from its first line on, or else the last of it
+said() { awk '/BUG: |\[#1\]/ { oops = 1 } oops' "$1" | head -n 60 | grep . || tail -n 20 "$1"; }
 
 # domu_found NAME - it is another domain than before: started, rebooted, restored.
 domu_found()
