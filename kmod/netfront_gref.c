@@ -141,13 +141,15 @@ static int stage_make(struct netfront_queue *q)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < NETFRONT_STAGES && !err; i++)
 		err = stage_page(q, &q->stage[i], is_tx(i));
-	if (err)
+	if (err) {
 		netfront_stage_free(q);
+		return err;
+	}
 	for (unsigned int i = 0; i < NETFRONT_RING; i++)
 		q->rx_stage[i] = i;
 	for (unsigned int i = 0; i < NETFRONT_SPARES; i++)
 		q->spare[i] = 2 * NETFRONT_RING + i;
-	return err;
+	return 0;
 }
 
 /* ADD or DEL of n from first on; ask's result. */

@@ -161,6 +161,7 @@ static bool find_spares(struct netfront_queue *q, u16 *place, unsigned int n)
 	for (unsigned int i = 0; found < n && i < n + SPARES_PASSED; i++) {
 		u16 at = q->next_spare++ % NETFRONT_SPARES;
 
+		/* What the stack read of it comes before its put_page(), and what we post after this look. */
 		if (page_ref_count(q->stage[q->spare[at]].page) == 1)
 			place[found++] = at;
 	}
