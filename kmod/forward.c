@@ -32,7 +32,7 @@ struct route {
 
 struct nfvk_table {
 	struct rcu_head rcu;
-	siphash_key_t hash;	/* nobody can choose addresses that collide */
+	hsiphash_key_t hash;	/* nobody can choose addresses that collide */
 	u32 mask;
 	struct route slot[];
 };
@@ -51,7 +51,7 @@ static u64 key_of(const u8 *mac, u16 vlan)
 /* Its slot, or the empty one where it would be; a table is never full. */
 static struct route *find(struct nfvk_table *t, u64 key)
 {
-	u32 i = siphash_1u64(key, &t->hash) & t->mask;
+	u32 i = hsiphash_2u32(key, key >> 32, &t->hash) & t->mask;
 
 	while (t->slot[i].key != key && t->slot[i].key != EMPTY)
 		i = (i + 1) & t->mask;

@@ -62,9 +62,14 @@
 #define NETFRONT_QUEUES_MAX	8u
 #define NETFRONT_SLOTS_MAX	18u		/* of a frame that is sent, extra info not counted */
 #define NETFRONT_FRAME_MAX	65535u		/* bytes: the first slot has them in 16 bits */
-/* Pages that stay granted: for each Rx slot, for each Tx id, and to take the place of one that is lent. */
-#define NETFRONT_SPARES		256u
-#define NETFRONT_STAGES		(2 * NETFRONT_RING + NETFRONT_SPARES)
+/*
+ * Pages that stay granted: for each Tx id one, then blocks of pages that are one to the stack: for
+ * each Rx slot one, and as many to take the place of those that are lent.
+ */
+#define NETFRONT_BLOCK_ORDER	3u
+#define NETFRONT_BLOCK		(1u << NETFRONT_BLOCK_ORDER)
+#define NETFRONT_BLOCKS		(2 * NETFRONT_RING / NETFRONT_BLOCK)
+#define NETFRONT_STAGES		(NETFRONT_RING + NETFRONT_BLOCKS * NETFRONT_BLOCK)
 
 /* A page that is granted. */
 struct netfront_page {
@@ -113,16 +118,19 @@ struct netfront_queue {
 
 	/*
 	 * Pages granted once. Made when a backend that would map them is met first, they stay until
-	 * release. Slots that are in use stay what they are when staged changes. One that a large
-	 * frame came in is lent to the stack with it, and a spare that the stack has given back
-	 * takes its place.
+	 * release. Slots that are in use stay what they are when staged changes. Of a block that the
+	 * stack has nothing of, pages that are not posted are dealt out: for slots of frames whose
+	 * pages are lent, in order, so that what comes next lies in few pieces.
 	 */
 	struct netfront_page *stage;
 	bool staged;
 	u16 rx_stage[NETFRONT_RING];		/* by place: which of them */
-	u16 spare[NETFRONT_SPARES];		/* the others, lent or not, from next_spare on: lent longest ago first */
-	u32 next_spare;
+	u8 posted[NETFRONT_BLOCKS];		/* a bit for each page: it is in rx_stage */
+	u8 block;				/* that is dealt out */
+	u8 undealt;				/* of it, a bit for each page */
 };
+
+static_assert(NETFRONT_BLOCK == 8);		/* as bits above */
 
 #define NETFRONT_EOI_TX	1
 #define NETFRONT_EOI_RX	2

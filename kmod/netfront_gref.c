@@ -110,28 +110,38 @@ void netfront_stage_free(struct netfront_queue *q)
 
 static bool is_tx(unsigned int stage)
 {
-	return stage >= NETFRONT_RING && stage < 2 * NETFRONT_RING;
+	return stage < NETFRONT_RING;
 }
 
-static int stage_page(struct netfront_queue *q, struct netfront_page *p, bool readonly)
+/* Has a reference of the page from now on. */
+static int stage_page(struct netfront_queue *q, struct netfront_page *p, struct page *page, bool readonly)
 {
-	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	int ref;
+	int ref = gnttab_grant_foreign_access(q->nf->xb->otherend_id, xen_page_to_gfn(page), readonly);
 
-	if (!page)
-		return -ENOMEM;
-	ref = gnttab_grant_foreign_access(q->nf->xb->otherend_id, xen_page_to_gfn(page), readonly);
-	if (ref < 0) {
-		__free_page(page);
+	if (ref < 0)
 		return ref;
-	}
+	get_page(page);
 	p->page = page;
 	p->ref = ref;
 	return 0;
 }
 
+static int stage_pages(struct netfront_queue *q, struct netfront_page *p, unsigned int order, bool readonly)
+{
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_COMP | __GFP_NOWARN, order);
+	int err = 0;
+
+	if (!page)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < 1u << order && !err; i++)
+		err = stage_page(q, &p[i], page + i, readonly);
+	put_page(page);
+	return err;
+}
+
 static int stage_make(struct netfront_queue *q)
 {
+	unsigned int order;
 	int err = 0;
 
 	if (q->stage)
@@ -139,16 +149,21 @@ static int stage_make(struct netfront_queue *q)
 	q->stage = kvcalloc(NETFRONT_STAGES, sizeof(*q->stage), GFP_KERNEL);
 	if (!q->stage)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < NETFRONT_STAGES && !err; i++)
-		err = stage_page(q, &q->stage[i], is_tx(i));
+	for (unsigned int i = 0; i < NETFRONT_STAGES && !err; i += 1u << order) {
+		order = is_tx(i) ? 0 : NETFRONT_BLOCK_ORDER;
+		err = stage_pages(q, &q->stage[i], order, is_tx(i));
+	}
 	if (err) {
 		netfront_stage_free(q);
 		return err;
 	}
-	for (unsigned int i = 0; i < NETFRONT_RING; i++)
-		q->rx_stage[i] = i;
-	for (unsigned int i = 0; i < NETFRONT_SPARES; i++)
-		q->spare[i] = 2 * NETFRONT_RING + i;
+	memset(q->posted, 0, sizeof(q->posted));
+	for (unsigned int i = 0; i < NETFRONT_RING; i++) {
+		q->rx_stage[i] = NETFRONT_RING + i;
+		q->posted[i / NETFRONT_BLOCK] |= BIT(i % NETFRONT_BLOCK);
+	}
+	q->block = 0;
+	q->undealt = 0;
 	return 0;
 }
 
@@ -158,7 +173,7 @@ static int list_some(struct netfront_queue *q, u16 type, unsigned int first, uns
 	struct netfront_page list_page;
 	struct nfvk_xen_gref *list;
 	u32 answer;
-	int status = stage_page(q, &list_page, false);
+	int status = stage_pages(q, &list_page, 0, false);
 
 	if (status)
 		return status;

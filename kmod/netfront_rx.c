@@ -18,23 +18,26 @@
 #include "netfront.h"
 
 #define COPY_MAX	1536u		/* bytes: a shorter frame is copied, its pages stay */
-#define SPARES_PASSED	16u		/* spares still lent that a search for others goes past */
+#define BLOCKS_PASSED	4u		/* that a search for pages goes past: something of them is lent */
 #define HEADER		256u		/* bytes of a longer one that are in its linear part */
 
 static_assert(__CONST_RING_SIZE(xen_netif_rx, XEN_PAGE_SIZE) == NETFRONT_RING);
 static_assert(sizeof(struct xen_netif_extra_info) <= sizeof(struct xen_netif_rx_response));
 
+struct part {
+	u16 slot, offset, len;
+};
+
 struct frame {
 	u32 len;			/* bytes */
 	u16 n;				/* parts */
+	u16 slots;			/* extra info's, too */
 	u16 flags;			/* XEN_NETRXF_* of the first */
 	u16 gso_size;			/* 0: no super-frame */
 	u8 gso_type;
 	bool bad;			/* to be dropped */
 	u16 staged;			/* parts */
-	struct {
-		u16 slot, offset, len;
-	} part[MAX_SKB_FRAGS];
+	struct part part[MAX_SKB_FRAGS];
 };
 
 static bool take_extras(struct netfront_queue *q, RING_IDX prod, struct frame *f)
@@ -93,6 +96,7 @@ static bool take_part(struct netfront_queue *q, struct frame *f, struct xen_neti
 static bool gather(struct netfront_queue *q, RING_IDX prod, struct frame *f)
 {
 	struct xen_netif_rx_response r;
+	RING_IDX first = q->rx.rsp_cons;
 
 	f->len = f->n = f->staged = f->gso_size = 0;
 	f->bad = false;
@@ -109,6 +113,7 @@ static bool gather(struct netfront_queue *q, RING_IDX prod, struct frame *f)
 		if (!take_part(q, f, &r))
 			return false;
 	}
+	f->slots = q->rx.rsp_cons - first;
 	f->bad |= f->len < ETH_HLEN || f->len > NETFRONT_FRAME_MAX + ETH_HLEN;
 	return true;
 }
@@ -129,6 +134,13 @@ static struct sk_buff *alloc_long(u32 len)
 	return skb;
 }
 
+static const void *address_of(const struct netfront_queue *q, const struct part *part)
+{
+	struct page *page = q->rx_slot[part->slot].page ?: q->stage[q->rx_stage[part->slot]].page;
+
+	return page_address(page) + part->offset;
+}
+
 static struct sk_buff *copy_frame(struct netfront_queue *q, const struct frame *f)
 {
 	struct sk_buff *skb;
@@ -144,52 +156,82 @@ static struct sk_buff *copy_frame(struct netfront_queue *q, const struct frame *
 	if (!skb)
 		return NULL;
 	for (unsigned int i = 0; i < f->n; i++) {
-		u16 slot = f->part[i].slot;
-		struct page *page = q->rx_slot[slot].page ?: q->stage[q->rx_stage[slot]].page;
-
-		skb_store_bits(skb, at, page_address(page) + f->part[i].offset, f->part[i].len);
+		skb_store_bits(skb, at, address_of(q, &f->part[i]), f->part[i].len);
 		at += f->part[i].len;
 	}
 	return skb;
 }
 
-/* Places of spares that the stack has given back, n of them into place. False: there are not so many nearby. */
-static bool find_spares(struct netfront_queue *q, u16 *place, unsigned int n)
+/* Another block to deal out. False: of those nearby something is lent, or all is posted. */
+static bool next_block(struct netfront_queue *q)
 {
-	unsigned int found = 0;
-
-	for (unsigned int i = 0; found < n && i < n + SPARES_PASSED; i++) {
-		u16 at = q->next_spare++ % NETFRONT_SPARES;
-
+	for (unsigned int i = 0; i < BLOCKS_PASSED && !q->undealt; i++) {
+		q->block = (q->block + 1) % NETFRONT_BLOCKS;
 		/* What the stack read of it comes before its put_page(), and what we post after this look. */
-		if (page_ref_count(q->stage[q->spare[at]].page) == 1)
-			place[found++] = at;
+		if (page_ref_count(q->stage[NETFRONT_RING + q->block * NETFRONT_BLOCK].page) == NETFRONT_BLOCK)
+			q->undealt = ~q->posted[q->block];
 	}
-	return found == n;
+	return q->undealt;
+}
+
+/* Pages to post, n of them into stage. Returns how many there are. */
+static unsigned int deal(struct netfront_queue *q, u16 *stage, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n && (q->undealt || next_block(q)); i++) {
+		stage[i] = NETFRONT_RING + q->block * NETFRONT_BLOCK + __ffs(q->undealt);
+		q->undealt &= q->undealt - 1;
+	}
+	return i;
+}
+
+static void post_instead(struct netfront_queue *q, u16 slot, u16 stage)
+{
+	u16 old = q->rx_stage[slot];
+
+	q->posted[(old - NETFRONT_RING) / NETFRONT_BLOCK] &= ~BIT(old % NETFRONT_BLOCK);
+	q->posted[(stage - NETFRONT_RING) / NETFRONT_BLOCK] |= BIT(stage % NETFRONT_BLOCK);
+	q->rx_stage[slot] = stage;
+}
+
+/* A part without its first bytes. One piece with what comes before it, if it can be. */
+static void lend_page(struct netfront_queue *q, struct sk_buff *skb, const struct part *part, u32 without)
+{
+	u16 stage = q->rx_stage[part->slot];
+	struct page *block = q->stage[round_down(stage, NETFRONT_BLOCK)].page;
+	u32 offset = stage % NETFRONT_BLOCK * PAGE_SIZE + part->offset + without;
+	int n = skb_shinfo(skb)->nr_frags;
+
+	if (skb_can_coalesce(skb, n, block, offset)) {
+		skb_coalesce_rx_frag(skb, n - 1, part->len - without, PAGE_SIZE);
+		return;
+	}
+	get_page(block);
+	skb_add_rx_frag(skb, n, block, offset, part->len - without, PAGE_SIZE);
 }
 
 /* A frame of staged pages themselves; NULL: there is nothing to post in their places, or no memory. */
 static struct sk_buff *lend_pages(struct netfront_queue *q, const struct frame *f)
 {
-	u16 place[MAX_SKB_FRAGS];
+	u32 header = min_t(u32, f->part[0].len, HEADER);
+	u16 stage[MAX_SKB_FRAGS + XEN_NETIF_EXTRA_TYPE_MAX];
 	struct sk_buff *skb;
 
-	if (!find_spares(q, place, f->n))
+	if (f->slots > ARRAY_SIZE(stage) || deal(q, stage, f->slots) < f->slots)
 		return NULL;
 	skb = napi_alloc_skb(&q->napi, HEADER);
 	if (!skb)
 		return NULL;
-	for (unsigned int i = 0; i < f->n; i++) {
-		u16 *stage = &q->rx_stage[f->part[i].slot];
-		struct page *page = q->stage[*stage].page;
-
-		get_page(page);
-		skb_add_rx_frag(skb, i, page, f->part[i].offset, f->part[i].len, PAGE_SIZE);
-		swap(*stage, q->spare[place[i]]);
-	}
+	skb_put_data(skb, address_of(q, &f->part[0]), header);
+	for (unsigned int i = header == f->part[0].len; i < f->n; i++)
+		lend_page(q, skb, &f->part[i], i ? 0 : header);
+	/* Extra info's, too: in order, the next lap's frames are in few pieces. */
+	for (unsigned int i = 0; i < f->slots; i++)
+		post_instead(q, (f->part[0].slot + i) % NETFRONT_RING, stage[i]);
 	skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
 	WRITE_ONCE(q->rx_lent, q->rx_lent + 1);
-	if (!__pskb_pull_tail(skb, HEADER)) {
+	if (header < HEADER && !__pskb_pull_tail(skb, HEADER - header)) {
 		kfree_skb(skb);
 		return NULL;
 	}

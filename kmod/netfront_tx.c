@@ -17,50 +17,68 @@
 static_assert(__CONST_RING_SIZE(xen_netif_tx, XEN_PAGE_SIZE) == NETFRONT_RING);
 static_assert(NETFRONT_RING / 2 + TX_ROOM < NETFRONT_RING);	/* a full ring's event comes */
 
-/* Position in a frame that is not staged: the linear part, then frags. */
+/* Position in a frame: the linear part, then frags. */
 struct cursor {
 	const struct sk_buff *skb;
-	int frag;			/* -1: linear */
-	u32 offset;			/* in the piece */
+	unsigned int frag;		/* the next */
+	const void *at;
+	u32 left;			/* bytes at it */
 };
+
+static void start(struct cursor *c, const struct sk_buff *skb)
+{
+	*c = (struct cursor){ .skb = skb, .at = skb->data, .left = skb_headlen(skb) };
+}
+
+/* Is there more? */
+static bool more(struct cursor *c)
+{
+	while (!c->left && c->frag < skb_shinfo(c->skb)->nr_frags) {
+		const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->frag++];
+
+		c->at = skb_frag_address(frag);
+		c->left = skb_frag_size(frag);
+	}
+	return c->left;
+}
+
+static void move_on(struct cursor *c, u32 n)
+{
+	c->at += n;
+	c->left -= n;
+}
+
+static void copy_bytes(struct cursor *c, void *to, u32 len)
+{
+	for (u32 n; len && more(c); to += n, len -= n) {
+		n = min(len, c->left);
+		memcpy(to, c->at, n);
+		move_on(c, n);
+	}
+}
 
 /* Its next bytes, of one page; false: it has ended. */
 static bool next_piece(struct cursor *c, struct page **page, u32 *offset, u32 *len)
 {
-	u32 size, start;
-
-	for (;; c->frag++, c->offset = 0) {
-		if (c->frag >= skb_shinfo(c->skb)->nr_frags)
-			return false;
-		size = c->frag < 0 ? skb_headlen(c->skb) : skb_frag_size(&skb_shinfo(c->skb)->frags[c->frag]);
-		if (c->offset < size)
-			break;
-	}
-	if (c->frag < 0) {
-		*page = virt_to_page(c->skb->data + c->offset);
-		start = offset_in_page(c->skb->data + c->offset);
-	} else {
-		const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->frag];
-
-		start = skb_frag_off(frag) + c->offset;
-		*page = skb_frag_page(frag) + (start >> PAGE_SHIFT);
-		start = offset_in_page(start);
-	}
-	*offset = start;
-	*len = min_t(u32, size - c->offset, PAGE_SIZE - start);
-	c->offset += *len;
+	if (!more(c))
+		return false;
+	*page = virt_to_page(c->at);
+	*offset = offset_in_page(c->at);
+	*len = min_t(u32, c->left, PAGE_SIZE - *offset);
+	move_on(c, *len);
 	return true;
 }
 
 static unsigned int slots_of(const struct sk_buff *skb, bool staged)
 {
-	struct cursor c = { .skb = skb, .frag = -1 };
+	struct cursor c;
 	unsigned int n = 0;
 	struct page *page;
 	u32 offset, len;
 
 	if (staged)
 		return DIV_ROUND_UP(skb->len, XEN_PAGE_SIZE);
+	start(&c, skb);
 	while (next_piece(&c, &page, &offset, &len))
 		n++;
 	return n;
@@ -77,15 +95,15 @@ static struct netfront_tx_slot *take_id(struct netfront_queue *q, struct xen_net
 	return slot;
 }
 
-static void stage_slot(struct netfront_queue *q, const struct sk_buff *skb, u32 at, struct xen_netif_tx_request *r)
+static void stage_slot(struct netfront_queue *q, u32 len, struct cursor *c, struct xen_netif_tx_request *r)
 {
 	const struct netfront_page *p;
 
 	take_id(q, r)->skb = NULL;
-	p = &q->stage[NETFRONT_RING + r->id];
+	p = &q->stage[r->id];
 	r->gref = p->ref;
-	r->size = min_t(u32, skb->len - at, XEN_PAGE_SIZE);
-	skb_copy_bits(skb, at, page_address(p->page), r->size);
+	r->size = len;
+	copy_bytes(c, page_address(p->page), len);
 }
 
 static void grant_slot(struct netfront_queue *q, struct sk_buff *skb, struct cursor *c, struct xen_netif_tx_request *r)
@@ -130,12 +148,13 @@ static u16 first_flags(const struct sk_buff *skb)
 
 static void put_frame(struct netfront_queue *q, struct sk_buff *skb, unsigned int n, bool staged)
 {
-	struct cursor c = { .skb = skb, .frag = -1 };
+	struct cursor c;
 	struct xen_netif_tx_request r;
 
+	start(&c, skb);
 	for (unsigned int i = 0; i < n; i++) {
 		if (staged)
-			stage_slot(q, skb, i * XEN_PAGE_SIZE, &r);
+			stage_slot(q, min_t(u32, skb->len - i * XEN_PAGE_SIZE, XEN_PAGE_SIZE), &c, &r);
 		else
 			grant_slot(q, skb, &c, &r);
 		if (i + 1 < n)

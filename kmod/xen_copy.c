@@ -19,81 +19,66 @@ void nfvk_xen_own(struct nfvk_xen_end *end, const void *addr, u32 len)
 	};
 }
 
-struct nfvk_xen_end nfvk_xen_granted(struct nfvk_xen_queue *q, u32 gref, u32 offset, u32 len, bool write)
+/* What a slot holds beyond what the linear part stands for. */
+static __always_inline void at_slot(struct nfvk_xen_cursor *c, const struct nfvk_xen_tx *slot)
 {
-	struct nfvk_xen_maps *maps = smp_load_acquire(&q->maps);	/* pairs with change_maps() */
-	void *page = maps ? nfvk_xen_map_addr(maps, gref, write) : NULL;
+	u32 known = min_t(u32, c->known, slot->size);
 
-	return (struct nfvk_xen_end){
-		.addr = page ? page + offset : NULL, .gref = gref, .domid = q->vif->domid, .offset = offset, .len = len,
-	};
+	c->known -= known;
+	if (known < slot->size)
+		nfvk_xen_granted(&c->at, c->held->queue, slot->gref, slot->offset + known, slot->size - known, false);
 }
 
-static u32 piece_len(const struct nfvk_xen_cursor *c)
+static void at_frag(struct nfvk_xen_cursor *c, const skb_frag_t *frag)
 {
-	if (c->piece < 0)
-		return skb_headlen(c->skb);
-	if (c->held)
-		return c->held->slot[c->piece].size;
-	return skb_frag_size(&skb_shinfo(c->skb)->frags[c->piece]);
+	c->own = page_address(skb_frag_page(frag)) + skb_frag_off(frag);
+	c->own_len = skb_frag_size(frag);
 }
 
-static void at_slot(struct nfvk_xen_cursor *c)
+/* Once all of c->at has been copied: to what comes after it. Inline, as what follows: it is done for each slot. */
+static __always_inline void step(struct nfvk_xen_cursor *c)
 {
-	const struct nfvk_xen_tx *slot = &c->held->slot[c->piece];
-
-	c->at = nfvk_xen_granted(c->held->queue, slot->gref, slot->offset + c->offset, slot->size - c->offset, false);
-}
-
-static void at_frag(struct nfvk_xen_cursor *c)
-{
-	const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->piece];
-
-	nfvk_xen_own(&c->at, page_address(skb_frag_page(frag)) + skb_frag_off(frag) + c->offset, skb_frag_size(frag) - c->offset);
-}
-
-void nfvk_xen_cursor_next(struct nfvk_xen_cursor *c)
-{
-	while (!c->at.len && c->piece < c->n) {
-		u32 len = piece_len(c);
-
-		if (c->offset >= len) {
-			c->offset -= len;
-			/* What the linear part holds of a guest's frame stands in its slots, too. */
-			if (c->piece++ < 0 && c->held)
-				c->offset += len;
-			continue;
+	while (!c->at.len) {
+		if (c->own_len) {
+			nfvk_xen_own(&c->at, c->own, c->own_len);
+			c->own += c->at.len;
+			c->own_len -= c->at.len;
+		} else if (c->piece == c->n) {
+			return;
+		} else if (c->held) {
+			at_slot(c, &c->held->slot[c->piece++]);
+		} else {
+			at_frag(c, &skb_shinfo(c->skb)->frags[c->piece++]);
 		}
-		if (c->piece < 0)
-			nfvk_xen_own(&c->at, c->skb->data + c->offset, len - c->offset);
-		else if (c->held)
-			at_slot(c);
-		else
-			at_frag(c);
-		c->offset += c->at.len;
 	}
 }
 
 void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb)
 {
-	*c = (struct nfvk_xen_cursor){ .skb = skb, .piece = -1 };
-	if (nfvk_in_guest(skb))
-		c->held = nfvk_xen_held(skb);
+	c->skb = skb;
+	c->held = nfvk_in_guest(skb) ? nfvk_xen_held(skb) : NULL;
 	c->n = c->held ? c->held->n : skb_shinfo(skb)->nr_frags;
-	nfvk_xen_cursor_next(c);
+	c->piece = 0;
+	c->own = skb->data;
+	c->own_len = c->known = skb_headlen(skb);
+	c->at.len = 0;
+	step(c);
 }
 
-static void set_end(struct gnttab_copy_ptr *ptr, const struct nfvk_xen_end *end)
+/* Returns the flag if the end is a guest's. */
+static __always_inline u16 set_end(struct gnttab_copy_ptr *ptr, const struct nfvk_xen_end *end, u16 flag)
 {
 	ptr->domid = end->domid;
 	ptr->offset = end->offset;
-	if (end->domid == DOMID_SELF)
+	if (end->domid == DOMID_SELF) {
 		ptr->u.gmfn = virt_to_gfn(end->addr);
-	else
-		ptr->u.ref = end->gref;
+		return 0;
+	}
+	ptr->u.ref = end->gref;
+	return flag;
 }
 
-static void collect(struct nfvk_xen_copies *c, unsigned int owner, const struct nfvk_xen_end *from,
+static __always_inline void collect(struct nfvk_xen_copies *c, unsigned int owner, const struct nfvk_xen_end *from,
 		    const struct nfvk_xen_end *to, u32 n)
 {
 	struct gnttab_copy *op;
@@ -103,12 +88,10 @@ static void collect(struct nfvk_xen_copies *c, unsigned int owner, const struct 
 	op = &c->op[c->n];
 	c->owner[c->n++] = owner;
 	op->len = n;
-	op->flags = (from->domid != DOMID_SELF ? GNTCOPY_source_gref : 0) | (to->domid != DOMID_SELF ? GNTCOPY_dest_gref : 0);
-	set_end(&op->source, from);
-	set_end(&op->dest, to);
+	op->flags = set_end(&op->source, from, GNTCOPY_source_gref) | set_end(&op->dest, to, GNTCOPY_dest_gref);
 }
 
-static void move_on(struct nfvk_xen_end *end, u32 n)
+static __always_inline void move_on(struct nfvk_xen_end *end, u32 n)
 {
 	end->offset += n;
 	end->len -= n;
@@ -116,7 +99,7 @@ static void move_on(struct nfvk_xen_end *end, u32 n)
 		end->addr += n;
 }
 
-u32 nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to)
+static __always_inline void add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to)
 {
 	u32 n = min(from->len, to->len);
 
@@ -126,7 +109,38 @@ u32 nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nf
 		collect(c, owner, from, to, n);
 	move_on(from, n);
 	move_on(to, n);
-	return n;
+}
+
+void nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to)
+{
+	add(c, owner, from, to);
+}
+
+u32 nfvk_xen_copy(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_cursor *from, struct nfvk_xen_end *to, bool whole)
+{
+	struct nfvk_xen_end at = *to;
+
+	while (at.len && from->at.len && (!whole || from->at.len <= at.len)) {
+		add(c, owner, &from->at, &at);
+		step(from);
+	}
+	swap(*to, at);
+	return at.len - to->len;
+}
+
+bool nfvk_xen_copy_whole(struct nfvk_xen_copies *c, unsigned int owner, const struct sk_buff *skb, const struct sk_buff *whole)
+{
+	struct nfvk_xen_cursor from, to;
+	u32 left = skb->len, n;
+
+	nfvk_xen_cursor_start(&from, skb);
+	for (nfvk_xen_cursor_start(&to, whole); left; left -= n) {
+		n = nfvk_xen_copy(c, owner, &from, &to.at, false);
+		if (WARN_ON_ONCE(!n))
+			return false;
+		step(&to);
+	}
+	return true;
 }
 
 void nfvk_xen_copies_run(struct nfvk_xen_copies *c)

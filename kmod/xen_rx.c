@@ -91,17 +91,12 @@ static u32 fill_slot(struct nfvk_xen_queue *q, struct nfvk_xen_cursor *c, bool w
 {
 	struct xen_netif_rx_request request;
 	struct nfvk_xen_end to;
-	u32 bytes = 0;
 
 	RING_COPY_REQUEST(&q->rx, q->rx.req_cons, &request);
 	q->rx.req_cons++;
 	*id = request.id;
-	to = nfvk_xen_granted(q, request.gref, 0, XEN_PAGE_SIZE, true);
-	while (to.len && c->at.len && (!whole || c->at.len <= to.len)) {
-		bytes += nfvk_xen_copies_add(&q->deliver, owner, &c->at, &to);
-		nfvk_xen_cursor_next(c);
-	}
-	return bytes;
+	nfvk_xen_granted(&to, q, request.gref, 0, XEN_PAGE_SIZE, true);
+	return nfvk_xen_copy(&q->deliver, owner, c, &to, whole);
 }
 
 static void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *skb, bool whole, unsigned int owner)

@@ -138,24 +138,6 @@ static void hold(struct nfvk_xen_queue *q, struct sk_buff *skb, const struct nfv
 	atomic_inc(&q->outstanding);
 }
 
-/* All of a frame that is in its guest's memory, into one of ours. */
-static void copy_whole(struct nfvk_xen_copies *copies, unsigned int owner, const struct sk_buff *skb, const struct sk_buff *whole)
-{
-	struct nfvk_xen_cursor from, to;
-
-	nfvk_xen_cursor_start(&from, skb);
-	nfvk_xen_cursor_start(&to, whole);
-	for (u32 left = skb->len; left; ) {
-		if (WARN_ON_ONCE(!from.at.len || !to.at.len)) {	/* shorter than it says */
-			__set_bit(owner, copies->failed);
-			return;
-		}
-		left -= nfvk_xen_copies_add(copies, owner, &from.at, &to.at);
-		nfvk_xen_cursor_next(&from);
-		nfvk_xen_cursor_next(&to);
-	}
-}
-
 /* ---- to another port, without the daemon; in the poll, under RCU ---- */
 
 /* To a port that takes frames of ours only: the copies of one poll are made together. */
@@ -169,7 +151,8 @@ static void fetch_for(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port
 		kfree_skb(skb);
 		return;
 	}
-	copy_whole(&q->fetch, i, skb, whole);
+	if (!nfvk_xen_copy_whole(&q->fetch, i, skb, whole))
+		__set_bit(i, q->fetch.failed);
 	whole->next = skb;
 	q->fetched[i] = whole;
 	q->fetched_for[i] = dst;
@@ -277,7 +260,7 @@ static void fetch_header(struct nfvk_xen_queue *q, unsigned int i)
 
 	nfvk_xen_own(&to, q->header + i * NFV_HDR_MAX, min_t(u32, f->len, NFV_HDR_MAX));
 	for (unsigned int k = 0; to.len; k++) {
-		from = nfvk_xen_granted(q, f->slot[k].gref, f->slot[k].offset, f->slot[k].size, false);
+		nfvk_xen_granted(&from, q, f->slot[k].gref, f->slot[k].offset, f->slot[k].size, false);
 		if (from.len)
 			nfvk_xen_copies_add(&q->fetch, i, &from, &to);
 	}
@@ -353,7 +336,7 @@ int nfvk_xen_fetch(struct sk_buff **pskb, struct nfv_vnet_hdr *vnet)
 {
 	struct sk_buff *skb = *pskb, *whole;
 	struct nfvk_xen_copies *copies;
-	bool failed;
+	bool ok;
 
 	*vnet = (struct nfv_vnet_hdr){ 0 };
 	if (virtio_net_hdr_from_skb(skb, (struct virtio_net_hdr *)vnet, true, true, 0))
@@ -366,12 +349,12 @@ int nfvk_xen_fetch(struct sk_buff **pskb, struct nfv_vnet_hdr *vnet)
 	}
 	copies->ops = &nfvk_xen_held(skb)->queue->vif->grants.ops;
 	rcu_read_lock();
-	copy_whole(copies, 0, skb, whole);
+	ok = nfvk_xen_copy_whole(copies, 0, skb, whole);
 	rcu_read_unlock();
 	nfvk_xen_copies_run(copies);
-	failed = test_bit(0, copies->failed);
+	ok = ok && !test_bit(0, copies->failed);
 	kfree(copies);
-	if (failed) {
+	if (!ok) {
 		kfree_skb(whole);
 		return -EIO;
 	}
