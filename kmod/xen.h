@@ -6,7 +6,8 @@
  *	port_xen.c	the port: its queues' interrupts and life
  *	xen_tx.c	what the guest sends: its Tx ring, to held frames
  *	xen_rx.c	what the guest receives: frames that wait, to its Rx ring
- *	xen_copy.c	grant copies, collected; memcpy where both ends are mapped
+ *	xen_copy.c	grant copies, collected
+ *	xen_copy.h	a frame, slot by slot, to where it is copied
  *	xen_maps.c	grants that stay mapped, for a frontend that names them (xen_gref.h)
  *	xen_ctrl.c	the control ring, over which it does
  *	xen_slots.h	the Tx ring, parsed; compiled in user space, too
@@ -43,17 +44,6 @@
 
 /* ---- xen_copy.c ---- */
 
-/* Some bytes of one page: a guest's, or of our own. */
-struct nfvk_xen_end {
-	void *addr;			/* of byte offset; NULL: a guest's, not mapped here */
-	u32 gref;
-	domid_t domid;			/* whose; DOMID_SELF: our own, there is no gref */
-	u16 offset, len;
-};
-
-struct nfvk_xen_queue;
-struct nfvk_xen_held;
-
 /* Copies of several frames; owner says whose each is. */
 struct nfvk_xen_copies {
 	atomic64_t *ops;			/* counts them */
@@ -63,25 +53,6 @@ struct nfvk_xen_copies {
 	struct gnttab_copy op[NFVK_XEN_COPIES];
 };
 
-/* Position in a frame, whatever it is made of: the linear part, then slots or frags. */
-struct nfvk_xen_cursor {
-	const struct sk_buff *skb;
-	const struct nfvk_xen_held *held;	/* NULL: the frame is not in its guest's memory */
-	unsigned int piece, n;		/* the next of n slots, or frags */
-	u32 known;			/* bytes of the slots to come that the linear part stands for */
-	const void *own;		/* of our own memory: what comes after at, before that piece */
-	u32 own_len;
-	struct nfvk_xen_end at;		/* where it stands; len is 0 at the frame's end */
-};
-
-void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb);
-void nfvk_xen_own(struct nfvk_xen_end *end, const void *addr, u32 len);	/* of the direct map; len is cut at the page's end */
-/* Copy bytes, as much as fits both ends; both move on. Runs what was collected when there is no room. */
-void nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to);
-/* So on until to is full, or, with whole, until what comes next does not fit. Returns how many bytes. */
-u32 nfvk_xen_copy(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_cursor *from, struct nfvk_xen_end *to, bool whole);
-/* All of skb's bytes into another one. False: one of them is shorter than it says. */
-bool nfvk_xen_copy_whole(struct nfvk_xen_copies *c, unsigned int owner, const struct sk_buff *skb, const struct sk_buff *whole);
 /* Any context that may not sleep, too. Marks owners of copies that fail. */
 void nfvk_xen_copies_run(struct nfvk_xen_copies *c);
 
@@ -168,19 +139,6 @@ struct nfvk_vif {
 	int ctrl_irq;
 	bool ctrl_broken;
 };
-
-/* Of a page that the queue's guest granted. write: it is copied to. */
-static inline void nfvk_xen_granted(struct nfvk_xen_end *end, struct nfvk_xen_queue *q, u32 gref, u32 offset, u32 len, bool write)
-{
-	struct nfvk_xen_maps *maps = smp_load_acquire(&q->maps);	/* pairs with change_maps() */
-	void *page = maps ? nfvk_xen_map_addr(maps, gref, write) : NULL;
-
-	end->addr = page ? page + offset : NULL;
-	end->gref = gref;
-	end->domid = q->vif->domid;
-	end->offset = offset;
-	end->len = len;
-}
 
 /* xen_bus.c */
 extern struct mutex nfvk_vifs_lock;

@@ -9,7 +9,7 @@
 #include <linux/etherdevice.h>
 #include <xen/events.h>
 #include "nfvk.h"
-#include "xen.h"
+#include "xen_copy.h"
 
 #define WAITING_MAX	(1 << 20)	/* bytes that wait for one queue's slots */
 #define SLOTS_WHOLE_MAX	17		/* a dense frame's most, with which every frontend can do */

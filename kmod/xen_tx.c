@@ -11,7 +11,7 @@
 #include <linux/wait_bit.h>
 #include <xen/events.h>
 #include "nfvk.h"
-#include "xen.h"
+#include "xen_copy.h"
 
 #define GSO_SIZE_MIN	48		/* bytes: no TCP has a smaller segment */
 
@@ -138,6 +138,22 @@ static void hold(struct nfvk_xen_queue *q, struct sk_buff *skb, const struct nfv
 	atomic_inc(&q->outstanding);
 }
 
+/* All of a frame that is in its guest's memory, into one of ours. False: one of them is shorter than it says. */
+static bool copy_whole(struct nfvk_xen_copies *copies, unsigned int owner, const struct sk_buff *skb, const struct sk_buff *whole)
+{
+	struct nfvk_xen_cursor from, to;
+	u32 left = skb->len, n;
+
+	nfvk_xen_cursor_start(&from, skb);
+	for (nfvk_xen_cursor_start(&to, whole); left; left -= n) {
+		n = nfvk_xen_copy(copies, owner, &from, &to.at, false);
+		if (WARN_ON_ONCE(!n))
+			return false;
+		nfvk_xen_cursor_step(&to);
+	}
+	return true;
+}
+
 /* ---- to another port, without the daemon; in the poll, under RCU ---- */
 
 /* To a port that takes frames of ours only: the copies of one poll are made together. */
@@ -151,7 +167,7 @@ static void fetch_for(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port
 		kfree_skb(skb);
 		return;
 	}
-	if (!nfvk_xen_copy_whole(&q->fetch, i, skb, whole))
+	if (!copy_whole(&q->fetch, i, skb, whole))
 		__set_bit(i, q->fetch.failed);
 	whole->next = skb;
 	q->fetched[i] = whole;
@@ -349,7 +365,7 @@ int nfvk_xen_fetch(struct sk_buff **pskb, struct nfv_vnet_hdr *vnet)
 	}
 	copies->ops = &nfvk_xen_held(skb)->queue->vif->grants.ops;
 	rcu_read_lock();
-	ok = nfvk_xen_copy_whole(copies, 0, skb, whole);
+	ok = copy_whole(copies, 0, skb, whole);
 	rcu_read_unlock();
 	nfvk_xen_copies_run(copies);
 	ok = ok && !test_bit(0, copies->failed);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Frames on the move, slot by slot: inline, for there are seventeen in a large frame.
+ *
+ * A copy stays within one page at both ends; the hypervisor keeps a page for as long as
+ * consecutive copies use it, and frames are copied front to back.
+ *
+ * Where both ends are mapped here, ours or persistently granted, memcpy does it at once.
+ */
+#ifndef NFVK_XEN_COPY_H
+#define NFVK_XEN_COPY_H
+
+#include "xen.h"
+
+/* Some bytes of one page: a guest's, or of our own. */
+struct nfvk_xen_end {
+	void *addr;			/* of byte offset; NULL: a guest's, not mapped here */
+	u32 gref;
+	domid_t domid;			/* whose; DOMID_SELF: our own, there is no gref */
+	u32 offset, len;
+};
+
+/* Of the direct map; len is cut at the page's end. */
+static inline void nfvk_xen_own(struct nfvk_xen_end *end, const void *addr, u32 len)
+{
+	end->addr = (void *)addr;
+	end->domid = DOMID_SELF;
+	end->offset = offset_in_page(addr);
+	end->len = min_t(u32, len, XEN_PAGE_SIZE - end->offset);
+}
+
+/* Of a page that the queue's guest granted. write: it is copied to. */
+static inline void nfvk_xen_granted(struct nfvk_xen_end *end, struct nfvk_xen_queue *q, u32 gref, u32 offset, u32 len, bool write)
+{
+	struct nfvk_xen_maps *maps = smp_load_acquire(&q->maps);	/* pairs with change_maps() */
+	void *page = maps ? nfvk_xen_map_addr(maps, gref, write) : NULL;
+
+	end->addr = page ? page + offset : NULL;
+	end->gref = gref;
+	end->domid = q->vif->domid;
+	end->offset = offset;
+	end->len = len;
+}
+
+/* ---- position in a frame: the linear part, then slots or frags ---- */
+
+struct nfvk_xen_cursor {
+	const struct sk_buff *skb;
+	const struct nfvk_xen_held *held;	/* NULL: the frame is not in its guest's memory */
+	unsigned int piece, n;		/* the next of n slots, or frags */
+	u32 known;			/* bytes of the slots to come that the linear part stands for */
+	const void *own;		/* of our own memory: what comes after at, before that piece */
+	u32 own_len;
+	struct nfvk_xen_end at;		/* where it stands; len is 0 at the frame's end */
+};
+
+/* Once all of c->at has been copied: to what comes after it. */
+static inline void nfvk_xen_cursor_step(struct nfvk_xen_cursor *c)
+{
+	while (!c->at.len) {
+		if (c->own_len) {
+			nfvk_xen_own(&c->at, c->own, c->own_len);
+			c->own += c->at.len;
+			c->own_len -= c->at.len;
+		} else if (c->piece == c->n) {
+			return;
+		} else if (c->held) {
+			const struct nfvk_xen_tx *slot = &c->held->slot[c->piece++];
+			u32 known = min_t(u32, c->known, slot->size);
+
+			c->known -= known;
+			if (known < slot->size)
+				nfvk_xen_granted(&c->at, c->held->queue, slot->gref, slot->offset + known, slot->size - known, false);
+		} else {
+			const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->piece++];
+
+			c->own = page_address(skb_frag_page(frag)) + skb_frag_off(frag);
+			c->own_len = skb_frag_size(frag);
+		}
+	}
+}
+
+static inline void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb)
+{
+	c->skb = skb;
+	c->held = nfvk_in_guest(skb) ? nfvk_xen_held(skb) : NULL;
+	c->n = c->held ? c->held->n : skb_shinfo(skb)->nr_frags;
+	c->piece = 0;
+	c->own = skb->data;
+	c->own_len = c->known = skb_headlen(skb);
+	c->at.len = 0;
+	nfvk_xen_cursor_step(c);
+}
+
+/* ---- copies ---- */
+
+/* Returns the flag if the end is a guest's. */
+static inline u16 nfvk_xen_set_end(struct gnttab_copy_ptr *ptr, const struct nfvk_xen_end *end, u16 flag)
+{
+	ptr->domid = end->domid;
+	ptr->offset = end->offset;
+	if (end->domid == DOMID_SELF) {
+		ptr->u.gmfn = virt_to_gfn(end->addr);
+		return 0;
+	}
+	ptr->u.ref = end->gref;
+	return flag;
+}
+
+static inline void nfvk_xen_end_move(struct nfvk_xen_end *end, u32 n)
+{
+	end->offset += n;
+	end->len -= n;
+	if (end->addr)
+		end->addr += n;
+}
+
+/* Copy bytes, as much as fits both ends; both move on. Runs what was collected when there is no room. */
+static inline void nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to)
+{
+	u32 n = min(from->len, to->len);
+
+	if (from->addr && to->addr) {
+		memcpy(to->addr, from->addr, n);
+	} else {
+		struct gnttab_copy *op;
+
+		if (c->n == NFVK_XEN_COPIES)
+			nfvk_xen_copies_run(c);
+		op = &c->op[c->n];
+		c->owner[c->n++] = owner;
+		op->len = n;
+		op->flags = nfvk_xen_set_end(&op->source, from, GNTCOPY_source_gref) | nfvk_xen_set_end(&op->dest, to, GNTCOPY_dest_gref);
+	}
+	nfvk_xen_end_move(from, n);
+	nfvk_xen_end_move(to, n);
+}
+
+/* So on until to is full, or, with whole, until what comes next does not fit. Returns how many bytes. */
+static inline u32 nfvk_xen_copy(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_cursor *from,
+				struct nfvk_xen_end *to, bool whole)
+{
+	u32 room = to->len;
+
+	while (to->len && from->at.len && (!whole || from->at.len <= to->len)) {
+		nfvk_xen_copies_add(c, owner, &from->at, to);
+		nfvk_xen_cursor_step(from);
+	}
+	return room - to->len;
+}
+
+#endif
