@@ -79,7 +79,7 @@ struct netfront_page {
 
 struct netfront_tx_slot {
 	struct netfront_page own;		/* of a frame that is not staged */
-	struct sk_buff *skb;			/* a reference of it; NULL: staged */
+	struct sk_buff *skb;			/* a reference of it; staged: the last slot's, of a large one */
 	u16 next_free;
 	bool busy;
 };

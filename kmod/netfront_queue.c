@@ -157,12 +157,13 @@ void netfront_queue_free(struct netfront_queue *q)
 	for (unsigned int i = 0; i < NETFRONT_RING; i++) {
 		struct netfront_tx_slot *tx = &q->tx_slot[i];
 
-		if (tx->skb) {
+		if (tx->own.page) {
 			get_page(tx->own.page);
 			gnttab_end_foreign_access(tx->own.ref, tx->own.page);
-			dev_kfree_skb_any(tx->skb);
-			tx->skb = NULL;
+			tx->own.page = NULL;
 		}
+		dev_kfree_skb_any(tx->skb);
+		tx->skb = NULL;
 		if (q->rx_slot[i].page)
 			gnttab_end_foreign_access(q->rx_slot[i].ref, q->rx_slot[i].page);
 		q->rx_slot[i].page = NULL;

@@ -3,7 +3,8 @@
  * nfv-netfront.ko: frames that are sent. See netfront.h.
  *
  *	plain	each piece of a frame is granted, read-only, until its slot is answered
- *	staged	frames are copied to pages that stay granted
+ *	staged	frames are copied to pages that stay granted; a large one is let go of when it is
+ *		answered, too, so that its socket does not send more than the ring takes
  *
  * Ids are free numbers.
  */
@@ -146,6 +147,15 @@ static u16 first_flags(const struct sk_buff *skb)
 	return flags;
 }
 
+/* A staged frame, with its last slot. */
+static void hold(struct netfront_queue *q, struct sk_buff *skb, u16 id)
+{
+	/* The next event may be far: nobody has waited for one. */
+	if (!q->tx_held++)
+		q->tx.sring->rsp_event = q->tx.req_prod_pvt;
+	q->tx_slot[id].skb = skb_get(skb);
+}
+
 static void put_frame(struct netfront_queue *q, struct sk_buff *skb, unsigned int n, bool staged)
 {
 	struct cursor c;
@@ -167,6 +177,8 @@ static void put_frame(struct netfront_queue *q, struct sk_buff *skb, unsigned in
 		if (!i && skb_is_gso(skb))
 			add_gso(q, skb);
 	}
+	if (staged && n > 1)
+		hold(q, skb, r.id);
 }
 
 static netdev_tx_t drop(struct netfront_queue *q, struct sk_buff *skb)
@@ -202,7 +214,7 @@ netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev)
 	if (notify)
 		notify_remote_via_irq(q->tx_irq);
 	netfront_count(&q->tx_count, skb->len);
-	/* Here each slot has a reference of its own, or none needs one. */
+	/* Slots have references of their own. */
 	dev_consume_skb_any(skb);
 	if (RING_FREE_REQUESTS(&q->tx) < TX_ROOM)
 		netif_tx_stop_queue(netdev_get_tx_queue(dev, q->index));
@@ -225,7 +237,7 @@ static bool answered(struct netfront_queue *q, const struct xen_netif_tx_respons
 	}
 	slot = &q->tx_slot[r->id];
 	if (slot->skb) {
-		if (!netfront_end_grant(&slot->own, &q->tx_grants)) {
+		if (slot->own.page && !netfront_end_grant(&slot->own, &q->tx_grants)) {
 			netfront_broke(q, "keeps a Tx page that it has answered");
 			return false;
 		}
@@ -260,7 +272,7 @@ static void reap(struct netfront_queue *q)
 		}
 		/*
 		 * The next event when half of the rest is done; if nobody waits for that, nor for a
-		 * plain frame's that comes, when the ring may be short of room.
+		 * plain frame's that comes, when the ring may be short of room. See hold().
 		 */
 		if (q->tx_held || !smp_load_acquire(&q->staged))
 			q->tx.sring->rsp_event = prod + (q->tx.req_prod_pvt - prod) / 2 + 1;
