@@ -132,8 +132,6 @@ static void hold(struct nfvk_xen_queue *q, struct sk_buff *skb, const struct nfv
 	held->n = f->n;
 	held->extras = f->extras;
 	memcpy(held->slot, f->slot, f->n * sizeof(f->slot[0]));
-	skb->data_len = f->len - skb_headlen(skb);
-	skb->len = f->len;
 	skb->destructor = release;
 	atomic_inc(&q->outstanding);
 }
@@ -211,21 +209,15 @@ static void forward_fetched(struct nfvk_xen_queue *q, struct nfvk_port *port, un
 	}
 }
 
-/* False: not consumed. */
-static bool forward(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port, struct sk_buff *skb)
+static void forward(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port, struct nfvk_port *dst, struct sk_buff *skb)
 {
-	struct nfvk_port *dst = nfvk_route(port, skb);
-
-	if (!dst)
-		return false;
 	if (nfvk_in_guest(skb) && !dst->ops->xen) {
 		fetch_for(q, i, port, dst, skb);
-		return true;
+		return;
 	}
 	nfvk_forward(port, dst, skb);
 	if (dst->ops->flush)
 		__set_bit(dst->id, q->touched);
-	return true;
 }
 
 static void flush_touched(struct nfvk_xen_queue *q, struct nfvk_port *port)
@@ -241,44 +233,90 @@ static void flush_touched(struct nfvk_xen_queue *q, struct nfvk_port *port)
 	bitmap_zero(q->touched, NFV_PORTS_MAX);
 }
 
-/* A frame with its header here: to where the table says, or into the ring of the port. */
+/* ---- the header; after it: to where the table says, or into the ring of the port ---- */
+
+#define HEADERS_MIN	(ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr))
+
+/* How much of it is fetched at first: Linux has all headers of a large frame in its first slot, and nothing else. */
+static u32 first_bytes(const struct nfvk_xen_frame *f)
+{
+	u32 all = min_t(u32, f->len, NFV_HDR_MAX);
+
+	return f->len > NFV_HDR_MAX && f->slot[0].size >= HEADERS_MIN ? min_t(u32, f->slot[0].size, all) : all;
+}
+
+static void fetch_header(struct nfvk_xen_queue *q, unsigned int i, u32 n)
+{
+	const struct nfvk_xen_frame *f = &q->frame[i];
+	struct nfvk_xen_end from, to;
+
+	nfvk_xen_own(&to, q->header + i * NFV_HDR_MAX, n);
+	for (unsigned int k = 0; to.len; k++) {
+		nfvk_xen_granted(&from, q, f->slot[k].gref, f->slot[k].offset, f->slot[k].size, false);
+		if (from.len)
+			nfvk_xen_copies_add(&q->fetch, i, &from, &to);
+	}
+}
+
+static void show_header(struct nfvk_xen_queue *q, unsigned int i, struct sk_buff *skb, u32 n)
+{
+	skb->len = skb->data_len = 0;
+	skb_reset_tail_pointer(skb);
+	skb_put_data(skb, q->header + i * NFV_HDR_MAX, n);
+	skb->len = q->frame[i].len;
+	skb->data_len = skb->len - n;
+	skb->ip_summed = CHECKSUM_NONE;
+	skb_shinfo(skb)->gso_size = skb_shinfo(skb)->gso_type = 0;
+	skb_reset_mac_header(skb);
+	set_protocol(skb);
+}
+
+/* False: its header makes no sense. *dst is NULL if the table does not say where to. */
+static bool decide(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port, struct sk_buff *skb, u32 n, struct nfvk_port **dst)
+{
+	bool ok;
+
+	show_header(q, i, skb, n);
+	ok = set_offloads(skb, &q->frame[i]);
+	*dst = ok ? nfvk_route(port, skb) : NULL;
+	return ok;
+}
+
 static void receive(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port)
 {
 	const struct nfvk_xen_frame *f = &q->frame[i];
-	const u8 *header = q->header + i * NFV_HDR_MAX;
 	struct sk_buff *skb = alloc_skb(NFV_HDR_MAX + sizeof(struct nfvk_xen_held), GFP_ATOMIC | __GFP_NOWARN);
+	struct nfvk_port *dst;
+	bool ok;
 
 	if (!skb) {
 		answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_DROPPED);
 		nfvk_miss(port, NFV_MISS_NO_MEMORY);
 		return;
 	}
-	skb_put_data(skb, header, min_t(u32, f->len, NFV_HDR_MAX));
-	skb_reset_mac_header(skb);
-	set_protocol(skb);
 	if (f->len > NFV_HDR_MAX)
 		hold(q, skb, f);
 	else
 		answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_OKAY);
-	if (!set_offloads(skb, f)) {
+	ok = decide(q, i, port, skb, first_bytes(f), &dst);
+	/* The daemon is to see as much as the ring shows; or there were headers in the next slot. */
+	if (!dst && skb_headlen(skb) < min_t(u32, f->len, NFV_HDR_MAX)) {
+		fetch_header(q, i, NFV_HDR_MAX);
+		nfvk_xen_copies_run(&q->fetch);
+		if (test_bit(i, q->fetch.failed)) {
+			nfvk_miss(port, NFV_MISS_GRANT);
+			kfree_skb(skb);
+			return;
+		}
+		ok = decide(q, i, port, skb, NFV_HDR_MAX, &dst);
+	}
+	if (!ok) {
 		nfvk_miss(port, NFV_MISS_BAD_FRAME);
 		kfree_skb(skb);
-		return;
-	}
-	if (!forward(q, i, port, skb))
+	} else if (dst) {
+		forward(q, i, port, dst, skb);
+	} else {
 		nfvk_queue_put(&port->queue[q->index % port->nr_queues], skb);
-}
-
-static void fetch_header(struct nfvk_xen_queue *q, unsigned int i)
-{
-	const struct nfvk_xen_frame *f = &q->frame[i];
-	struct nfvk_xen_end from, to;
-
-	nfvk_xen_own(&to, q->header + i * NFV_HDR_MAX, min_t(u32, f->len, NFV_HDR_MAX));
-	for (unsigned int k = 0; to.len; k++) {
-		nfvk_xen_granted(&from, q, f->slot[k].gref, f->slot[k].offset, f->slot[k].size, false);
-		if (from.len)
-			nfvk_xen_copies_add(&q->fetch, i, &from, &to);
 	}
 }
 
@@ -309,7 +347,8 @@ static unsigned int gather(struct nfvk_xen_queue *q, unsigned int max, unsigned 
 				nfvk_xen_miss(q, NFV_MISS_BAD_FRAME, 1);
 			continue;
 		}
-		fetch_header(q, n++);
+		fetch_header(q, n, first_bytes(f));
+		n++;
 	}
 	nfvk_xen_copies_run(&q->fetch);
 	return n;
