@@ -66,6 +66,13 @@ void nfvk_xen_ctrl_disconnect(struct nfvk_vif *vif);	/* once no frame moves; als
 
 /* ---- a vif ---- */
 
+struct nfvk_xen_answer {		/* to an Rx request */
+	struct xen_netif_rx_response r;
+	struct xen_netif_extra_info extra;
+	u8 frame;
+	bool is_extra;
+};
+
 struct nfvk_xen_queue {
 	struct nfvk_vif *vif;
 	unsigned int index;
@@ -97,12 +104,7 @@ struct nfvk_xen_queue {
 	bool stalled;				/* frames have waited in vain: no more until slots come */
 	struct sk_buff_head copying;
 	unsigned int n_responses;
-	struct {
-		struct xen_netif_rx_response r;
-		struct xen_netif_extra_info extra;
-		u8 frame;
-		bool is_extra;
-	} response[NFVK_XEN_RING];
+	struct nfvk_xen_answer response[NFVK_XEN_RING];
 	struct nfvk_xen_copies deliver;
 };
 

@@ -29,15 +29,26 @@ static inline void nfvk_xen_own(struct nfvk_xen_end *end, const void *addr, u32 
 	end->len = min_t(u32, len, XEN_PAGE_SIZE - end->offset);
 }
 
-/* Of a page that the queue's guest granted. write: it is copied to. */
-static inline void nfvk_xen_granted(struct nfvk_xen_end *end, struct nfvk_xen_queue *q, u32 gref, u32 offset, u32 len, bool write)
+/* Of a queue's guest what is asked for each of its pages. Under RCU. */
+struct nfvk_xen_guest {
+	struct nfvk_xen_maps *maps;
+	domid_t domid;
+};
+
+static inline void nfvk_xen_guest_of(struct nfvk_xen_guest *g, const struct nfvk_xen_queue *q)
 {
-	struct nfvk_xen_maps *maps = smp_load_acquire(&q->maps);	/* pairs with change_maps() */
-	void *page = maps ? nfvk_xen_map_addr(maps, gref, write) : NULL;
+	g->maps = smp_load_acquire(&q->maps);	/* pairs with change_maps() */
+	g->domid = q->vif->domid;
+}
+
+/* Of a page that it granted. write: it is copied to. */
+static inline void nfvk_xen_granted(struct nfvk_xen_end *end, const struct nfvk_xen_guest *g, u32 gref, u32 offset, u32 len, bool write)
+{
+	void *page = g->maps ? nfvk_xen_map_addr(g->maps, gref, write) : NULL;
 
 	end->addr = page ? page + offset : NULL;
 	end->gref = gref;
-	end->domid = q->vif->domid;
+	end->domid = g->domid;
 	end->offset = offset;
 	end->len = len;
 }
@@ -45,9 +56,10 @@ static inline void nfvk_xen_granted(struct nfvk_xen_end *end, struct nfvk_xen_qu
 /* ---- position in a frame: the linear part, then slots or frags ---- */
 
 struct nfvk_xen_cursor {
-	const struct sk_buff *skb;
-	const struct nfvk_xen_held *held;	/* NULL: the frame is not in its guest's memory */
-	unsigned int piece, n;		/* the next of n slots, or frags */
+	const struct nfvk_xen_tx *slot;		/* NULL: the frame is not in its guest's memory */
+	struct nfvk_xen_guest guest;
+	const skb_frag_t *frag;
+	unsigned int left;		/* slots or frags from there on */
 	u32 known;			/* bytes of the slots to come that the linear part stands for */
 	const void *own;		/* of our own memory: what comes after at, before that piece */
 	u32 own_len;
@@ -62,17 +74,17 @@ static inline void nfvk_xen_cursor_step(struct nfvk_xen_cursor *c)
 			nfvk_xen_own(&c->at, c->own, c->own_len);
 			c->own += c->at.len;
 			c->own_len -= c->at.len;
-		} else if (c->piece == c->n) {
+		} else if (!c->left) {
 			return;
-		} else if (c->held) {
-			const struct nfvk_xen_tx *slot = &c->held->slot[c->piece++];
+		} else if (c->left--, c->slot) {
+			const struct nfvk_xen_tx *slot = c->slot++;
 			u32 known = min_t(u32, c->known, slot->size);
 
 			c->known -= known;
 			if (known < slot->size)
-				nfvk_xen_granted(&c->at, c->held->queue, slot->gref, slot->offset + known, slot->size - known, false);
+				nfvk_xen_granted(&c->at, &c->guest, slot->gref, slot->offset + known, slot->size - known, false);
 		} else {
-			const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->piece++];
+			const skb_frag_t *frag = c->frag++;
 
 			c->own = page_address(skb_frag_page(frag)) + skb_frag_off(frag);
 			c->own_len = skb_frag_size(frag);
@@ -82,10 +94,15 @@ static inline void nfvk_xen_cursor_step(struct nfvk_xen_cursor *c)
 
 static inline void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb)
 {
-	c->skb = skb;
-	c->held = nfvk_in_guest(skb) ? nfvk_xen_held(skb) : NULL;
-	c->n = c->held ? c->held->n : skb_shinfo(skb)->nr_frags;
-	c->piece = 0;
+	if (nfvk_in_guest(skb)) {
+		c->slot = nfvk_xen_held(skb)->slot;
+		c->left = nfvk_xen_held(skb)->n;
+		nfvk_xen_guest_of(&c->guest, nfvk_xen_held(skb)->queue);
+	} else {
+		c->slot = NULL;
+		c->frag = skb_shinfo(skb)->frags;
+		c->left = skb_shinfo(skb)->nr_frags;
+	}
 	c->own = skb->data;
 	c->own_len = c->known = skb_headlen(skb);
 	c->at.len = 0;

@@ -69,15 +69,13 @@ static u16 first_flags(const struct sk_buff *skb)
 	return flags;
 }
 
-static void add_gso(struct nfvk_xen_queue *q, const struct sk_buff *skb, unsigned int owner)
+static void add_gso(struct nfvk_xen_answer *a, const struct sk_buff *skb, unsigned int owner)
 {
 	bool v4 = skb_shinfo(skb)->gso_type & SKB_GSO_TCPV4;
 
-	/* Takes up the request of its slot. */
-	q->rx.req_cons++;
-	q->response[q->n_responses].frame = owner;
-	q->response[q->n_responses].is_extra = true;
-	q->response[q->n_responses++].extra = (struct xen_netif_extra_info){
+	a->frame = owner;
+	a->is_extra = true;
+	a->extra = (struct xen_netif_extra_info){
 		.type = XEN_NETIF_EXTRA_TYPE_GSO,
 		.u.gso = {
 			.size = skb_shinfo(skb)->gso_size,
@@ -86,44 +84,42 @@ static void add_gso(struct nfvk_xen_queue *q, const struct sk_buff *skb, unsigne
 	};
 }
 
-/* Copy from c into the next slot: all that has room, or what it can take whole. Returns how many bytes. */
-static u32 fill_slot(struct nfvk_xen_queue *q, struct nfvk_xen_cursor *c, bool whole, unsigned int owner, u16 *id)
+/* Slots full to their ends, or whole: with what fits without a cut. Out of line: it needs all registers. */
+static noinline void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *skb, bool whole, unsigned int owner)
 {
-	struct xen_netif_rx_request request;
-	struct nfvk_xen_end to;
-
-	RING_COPY_REQUEST(&q->rx, q->rx.req_cons, &request);
-	q->rx.req_cons++;
-	*id = request.id;
-	nfvk_xen_granted(&to, q, request.gref, 0, XEN_PAGE_SIZE, true);
-	return nfvk_xen_copy(&q->deliver, owner, c, &to, whole);
-}
-
-static void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *skb, bool whole, unsigned int owner)
-{
+	struct nfvk_xen_answer *a = &q->response[q->n_responses];
+	u32 left = skb->len, n, cons = q->rx.req_cons;
 	struct nfvk_xen_cursor c;
-	u32 left = skb->len;
+	struct nfvk_xen_guest guest;
+	struct nfvk_xen_end to;
+	u16 flags = first_flags(skb);
 
-	nfvk_xen_cursor_start(&c, skb);
-	for (bool first = true; left; first = false) {
-		struct xen_netif_rx_response *r = &q->response[q->n_responses].r;
-		u32 n;
+	nfvk_xen_guest_of(&guest, q);
+	for (nfvk_xen_cursor_start(&c, skb); left; left -= n) {
+		const volatile struct xen_netif_rx_request *request = RING_GET_REQUEST(&q->rx, cons++);
 
-		q->response[q->n_responses].frame = owner;
-		q->response[q->n_responses++].is_extra = false;
-		*r = (struct xen_netif_rx_response){ .flags = first ? first_flags(skb) : 0 };
-		n = fill_slot(q, &c, whole, owner, &r->id);
+		a->frame = owner;
+		a->is_extra = false;
+		a->r.id = request->id;
+		a->r.offset = 0;
+		nfvk_xen_granted(&to, &guest, request->gref, 0, XEN_PAGE_SIZE, true);
+		n = nfvk_xen_copy(&q->deliver, owner, &c, &to, whole);
 		if (WARN_ON_ONCE(!n)) {		/* shorter than it says */
 			__set_bit(owner, q->deliver.failed);
-			return;
+			left = n = 0;
 		}
-		left -= n;
-		r->status = n;
-		if (left)
-			r->flags |= XEN_NETRXF_more_data;
-		if (first && skb_is_gso(skb))
-			add_gso(q, skb, owner);
+		a->r.status = n;
+		a->r.flags = flags | (left > n ? XEN_NETRXF_more_data : 0);
+		a++;
+		/* Extra info takes up a request, too. */
+		if (flags & XEN_NETRXF_extra_info) {
+			add_gso(a++, skb, owner);
+			cons++;
+		}
+		flags = 0;
 	}
+	q->rx.req_cons = cons;
+	q->n_responses = a - q->response;
 }
 
 /* Make the copies; pass slots and frames on. */

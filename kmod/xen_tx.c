@@ -248,11 +248,13 @@ static u32 first_bytes(const struct nfvk_xen_frame *f)
 static void fetch_header(struct nfvk_xen_queue *q, unsigned int i, u32 n)
 {
 	const struct nfvk_xen_frame *f = &q->frame[i];
+	struct nfvk_xen_guest guest;
 	struct nfvk_xen_end from, to;
 
+	nfvk_xen_guest_of(&guest, q);
 	nfvk_xen_own(&to, q->header + i * NFV_HDR_MAX, n);
 	for (unsigned int k = 0; to.len; k++) {
-		nfvk_xen_granted(&from, q, f->slot[k].gref, f->slot[k].offset, f->slot[k].size, false);
+		nfvk_xen_granted(&from, &guest, f->slot[k].gref, f->slot[k].offset, f->slot[k].size, false);
 		if (from.len)
 			nfvk_xen_copies_add(&q->fetch, i, &from, &to);
 	}

@@ -38,6 +38,8 @@ static const struct tx_case {
 	{ "tx-foreign", 1, { BAD_SLOT(EVIL_FOREIGN, 200, 0) } },
 	/* The header is in order, what is behind it is not. */
 	{ "tx-never-second", 2, { SLOT(0, 400, MORE), BAD_SLOT(EVIL_NEVER, 200, 0) } },
+	/* All headers are in the first slot; the daemon is to see more than them. */
+	{ "tx-never-header", 2, { SLOT(0, 260, MORE), BAD_SLOT(EVIL_NEVER, 200, 0) } },
 	{ "tx-offset", 1, { SLOT(4000, 200, 0) } },
 	{ "tx-offset-max", 1, { SLOT(0xffff, 0xffff, 0) } },
 	{ "tx-offset-second", 2, { SLOT(0, 400, MORE), SLOT(4000, 97, 0) } },

@@ -139,7 +139,7 @@ check "tx: 18 slots" harmless tx-slots-18 "tx 18 answers, 18 okay"
 check "tx: the backend's index overwritten" harmless tx-rsp-prod "tx 16 answers, 16 okay"
 # It did not ask for multicast control.
 check "tx: 10000 multicast requests" harmless tx-mcast-10000 "tx 20000 answers, 0 okay"
-check "tx: bad grants" counted gnt_error 4 tx-never tx-beyond tx-revoked tx-foreign
+check "tx: bad grants" counted gnt_error 5 tx-never tx-beyond tx-revoked tx-foreign tx-never-header
 check "tx: one bad grant among many" harmless tx-burst-one-never "tx 196 answers, 195 okay"
 check "tx: a grant revoked in flight" harmless tx-pulled "tx-pulled 0"
 check "tx: a bad grant behind the header" harmless tx-never-second "tx 2 answers"
