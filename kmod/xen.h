@@ -67,8 +67,10 @@ void nfvk_xen_ctrl_disconnect(struct nfvk_vif *vif);	/* once no frame moves; als
 /* ---- a vif ---- */
 
 struct nfvk_xen_answer {		/* to an Rx request */
-	struct xen_netif_rx_response r;
-	struct xen_netif_extra_info extra;
+	union {
+		struct xen_netif_rx_response r;
+		struct xen_netif_extra_info extra;
+	};
 	u8 frame;
 	bool is_extra;
 };

@@ -11,6 +11,8 @@
 #include "nfvk.h"
 #include "xen_copy.h"
 
+static_assert(sizeof(struct xen_netif_rx_response) == sizeof(struct xen_netif_extra_info));
+
 #define WAITING_MAX	(1 << 20)	/* bytes that wait for one queue's slots */
 #define SLOTS_WHOLE_MAX	17		/* a dense frame's most, with which every frontend can do */
 
@@ -88,6 +90,7 @@ static void add_gso(struct nfvk_xen_answer *a, const struct sk_buff *skb, unsign
 static noinline void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *skb, bool whole, unsigned int owner)
 {
 	struct nfvk_xen_answer *a = &q->response[q->n_responses];
+	const union xen_netif_rx_sring_entry *ring = q->rx.sring->ring;
 	u32 left = skb->len, n, cons = q->rx.req_cons;
 	struct nfvk_xen_cursor c;
 	struct nfvk_xen_guest guest;
@@ -96,7 +99,7 @@ static noinline void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *
 
 	nfvk_xen_guest_of(&guest, q);
 	for (nfvk_xen_cursor_start(&c, skb); left; left -= n) {
-		const volatile struct xen_netif_rx_request *request = RING_GET_REQUEST(&q->rx, cons++);
+		const volatile struct xen_netif_rx_request *request = &ring[cons++ % NFVK_XEN_RING].req;
 
 		a->frame = owner;
 		a->is_extra = false;
@@ -125,22 +128,22 @@ static noinline void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *
 /* Make the copies; pass slots and frames on. */
 static void finish(struct nfvk_xen_queue *q, struct sk_buff_head *done)
 {
+	union xen_netif_rx_sring_entry *ring;
+	struct nfvk_xen_answer *a;
 	bool notify;
+	u32 prod;
 
 	if (!q->n_responses)
 		return;
 	nfvk_xen_copies_run(&q->deliver);
-	for (unsigned int i = 0; i < q->n_responses; i++) {
-		void *slot = RING_GET_RESPONSE(&q->rx, q->rx.rsp_prod_pvt++);
-
-		if (q->response[i].is_extra) {
-			memcpy(slot, &q->response[i].extra, sizeof(q->response[i].extra));
-			continue;
-		}
-		if (test_bit(q->response[i].frame, q->deliver.failed))
-			q->response[i].r.status = XEN_NETIF_RSP_ERROR;
-		memcpy(slot, &q->response[i].r, sizeof(q->response[i].r));
+	ring = q->rx.sring->ring;
+	prod = q->rx.rsp_prod_pvt;
+	for (a = q->response; a < q->response + q->n_responses; a++) {
+		if (!a->is_extra && test_bit(a->frame, q->deliver.failed))
+			a->r.status = XEN_NETIF_RSP_ERROR;
+		ring[prod++ % NFVK_XEN_RING].rsp = a->r;
 	}
+	q->rx.rsp_prod_pvt = prod;
 	nfvk_xen_miss(q, NFV_MISS_RX_GRANT, bitmap_weight(q->deliver.failed, NFVK_XEN_BURST));
 	bitmap_zero(q->deliver.failed, NFVK_XEN_BURST);
 	q->n_responses = 0;
@@ -213,7 +216,8 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 	spin_unlock(&q->rx_lock);
 	if (frames)
 		count_tx(q, frames, bytes);
-	free_frames(&done);
+	while ((skb = __skb_dequeue(&done)))
+		napi_consume_skb(skb, 1);
 }
 
 /* ---- what waits for them ---- */

@@ -33,15 +33,18 @@ static bool push_answers(struct nfvk_xen_queue *q)
 
 static void answer(struct nfvk_xen_queue *q, const struct nfvk_xen_tx *slot, u16 n, u16 extras, s16 status)
 {
-	struct xen_netif_tx_response *r;
+	union xen_netif_tx_sring_entry *ring;
 	bool notify;
+	u32 prod;
 
 	spin_lock_bh(&q->tx_lock);
-	for (u16 i = 0; i < n + extras; i++) {
-		r = RING_GET_RESPONSE(&q->tx, q->tx.rsp_prod_pvt++);
-		r->id = i < n ? slot[i].id : 0;
-		r->status = i < n ? status : XEN_NETIF_RSP_NULL;
-	}
+	ring = q->tx.sring->ring;
+	prod = q->tx.rsp_prod_pvt;
+	for (u32 i = 0; i < n; i++)
+		ring[prod++ % NFVK_XEN_RING].rsp = (struct xen_netif_tx_response){ .id = slot[i].id, .status = status };
+	for (u32 i = 0; i < extras; i++)
+		ring[prod++ % NFVK_XEN_RING].rsp = (struct xen_netif_tx_response){ .status = XEN_NETIF_RSP_NULL };
+	q->tx.rsp_prod_pvt = prod;
 	notify = !q->taking && push_answers(q);
 	spin_unlock_bh(&q->tx_lock);
 	if (notify)
@@ -287,7 +290,8 @@ static bool decide(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *p
 static void receive(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port)
 {
 	const struct nfvk_xen_frame *f = &q->frame[i];
-	struct sk_buff *skb = alloc_skb(NFV_HDR_MAX + sizeof(struct nfvk_xen_held), GFP_ATOMIC | __GFP_NOWARN);
+	struct sk_buff *skb = __alloc_skb(NFV_HDR_MAX + sizeof(struct nfvk_xen_held), GFP_ATOMIC | __GFP_NOWARN,
+					  SKB_ALLOC_NAPI, NUMA_NO_NODE);
 	struct nfvk_port *dst;
 	bool ok;
 

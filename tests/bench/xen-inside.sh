@@ -4,7 +4,7 @@
 # The part of xen.sh that runs in dom0. Guests vm1 and vm2, container c1: in each round all are
 # on nfvd, then on xen-netback and a bridge. Guests vm3 and vm4 have nfv-netfront, and stay on nfvd.
 # A short round that does not count comes first: code that runs for the first time has to be translated.
-DOMU_MEM=1024
+DOMU_MEM=$NFV_GUEST_MIB
 . "$(dirname "$0")/../xen/lib.sh"
 xen_start "$@"
 
