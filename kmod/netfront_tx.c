@@ -32,7 +32,7 @@ static void start(struct cursor *c, const struct sk_buff *skb)
 }
 
 /* Is there more? */
-static bool more(struct cursor *c)
+static inline bool more(struct cursor *c)
 {
 	while (!c->left && c->frag < skb_shinfo(c->skb)->nr_frags) {
 		const skb_frag_t *frag = &skb_shinfo(c->skb)->frags[c->frag++];
@@ -85,31 +85,35 @@ static unsigned int slots_of(const struct sk_buff *skb, bool staged)
 	return n;
 }
 
-static struct netfront_tx_slot *take_id(struct netfront_queue *q, struct xen_netif_tx_request *r)
+/* Requests are written where they will be read; nothing of them is read back. */
+static struct xen_netif_tx_request *next_request(struct netfront_queue *q)
 {
-	struct netfront_tx_slot *slot = &q->tx_slot[q->tx_free];
-
-	*r = (struct xen_netif_tx_request){ .id = q->tx_free };
-	q->tx_free = slot->next_free;
-	q->tx_busy++;
-	slot->busy = true;
-	return slot;
+	return &q->tx.sring->ring[q->tx.req_prod_pvt++ % NETFRONT_RING].req;
 }
 
-static void stage_slot(struct netfront_queue *q, u32 len, struct cursor *c, struct xen_netif_tx_request *r)
+static u16 take_id(struct netfront_queue *q)
 {
-	const struct netfront_page *p;
+	u16 id = q->tx_free;
 
-	take_id(q, r)->skb = NULL;
-	p = &q->stage[r->id];
+	q->tx_free = q->tx_slot[id].next_free;
+	q->tx_busy++;
+	q->tx_slot[id].busy = true;
+	return id;
+}
+
+static void stage_slot(struct netfront_queue *q, u16 id, u32 len, struct cursor *c, struct xen_netif_tx_request *r)
+{
+	const struct netfront_page *p = &q->stage[id];
+
 	r->gref = p->ref;
+	r->offset = 0;
 	r->size = len;
 	copy_bytes(c, page_address(p->page), len);
 }
 
-static void grant_slot(struct netfront_queue *q, struct sk_buff *skb, struct cursor *c, struct xen_netif_tx_request *r)
+static void grant_slot(struct netfront_queue *q, u16 id, struct sk_buff *skb, struct cursor *c, struct xen_netif_tx_request *r)
 {
-	struct netfront_tx_slot *slot = take_id(q, r);
+	struct netfront_tx_slot *slot = &q->tx_slot[id];
 	struct page *page = NULL;
 	u32 offset = 0, len = 0;
 
@@ -125,7 +129,7 @@ static void grant_slot(struct netfront_queue *q, struct sk_buff *skb, struct cur
 static void add_gso(struct netfront_queue *q, const struct sk_buff *skb)
 {
 	bool v4 = skb_shinfo(skb)->gso_type & SKB_GSO_TCPV4;
-	struct xen_netif_extra_info *extra = (void *)RING_GET_REQUEST(&q->tx, q->tx.req_prod_pvt++);
+	struct xen_netif_extra_info *extra = (void *)next_request(q);
 
 	*extra = (struct xen_netif_extra_info){
 		.type = XEN_NETIF_EXTRA_TYPE_GSO,
@@ -159,26 +163,27 @@ static void hold(struct netfront_queue *q, struct sk_buff *skb, u16 id)
 static void put_frame(struct netfront_queue *q, struct sk_buff *skb, unsigned int n, bool staged)
 {
 	struct cursor c;
-	struct xen_netif_tx_request r;
+	u16 id = 0;
 
 	start(&c, skb);
 	for (unsigned int i = 0; i < n; i++) {
+		struct xen_netif_tx_request *r = next_request(q);
+
+		id = take_id(q);
+		r->id = id;
+		r->flags = (i + 1 < n ? XEN_NETTXF_more_data : 0) | (i ? 0 : first_flags(skb));
 		if (staged)
-			stage_slot(q, min_t(u32, skb->len - i * XEN_PAGE_SIZE, XEN_PAGE_SIZE), &c, &r);
+			stage_slot(q, id, min_t(u32, skb->len - i * XEN_PAGE_SIZE, XEN_PAGE_SIZE), &c, r);
 		else
-			grant_slot(q, skb, &c, &r);
-		if (i + 1 < n)
-			r.flags = XEN_NETTXF_more_data;
-		if (!i) {
-			r.flags |= first_flags(skb);
-			r.size = skb->len;
-		}
-		*RING_GET_REQUEST(&q->tx, q->tx.req_prod_pvt++) = r;
-		if (!i && skb_is_gso(skb))
+			grant_slot(q, id, skb, &c, r);
+		if (i)
+			continue;
+		r->size = skb->len;
+		if (skb_is_gso(skb))
 			add_gso(q, skb);
 	}
 	if (staged && n > 1)
-		hold(q, skb, r.id);
+		hold(q, skb, id);
 }
 
 static netdev_tx_t drop(struct netfront_queue *q, struct sk_buff *skb)
