@@ -5,14 +5,14 @@
 # in interleaved rounds in one boot of an emulated machine. Its clock counts instructions: seconds
 # would tell what QEMU is slow at (timers, interrupts, address spaces), and what else the host does.
 # By their memory Linux gives guests' TCP windows: 0.7 MB with 160 MiB, 6 MB from 768 MiB on.
-# ROUNDS (3), SECONDS_PER_SAMPLE (2; each takes three and more), CASES (all; a part of their names), GUEST_MIB (1024).
+# ROUNDS (9), SECONDS_PER_SAMPLE (2; each takes three and more), CASES (all; a part of their names), GUEST_MIB (1024).
 # Result: build/bench/xen.json
 set -eu
 cd "$(dirname "$0")/../.."
 BUILD=$(realpath "${NFV_BUILD:-build}")
 kernel=${1:-6.1}
 mib=${GUEST_MIB:-1024}
-export BUILD NFV_GUEST_MIB=$mib NFV_ROUNDS=${ROUNDS:-3} NFV_SECONDS=${SECONDS_PER_SAMPLE:-2} NFV_CASES=${CASES:-} NFV_KERNEL=$kernel NFV_BUILD=$BUILD
+export BUILD NFV_GUEST_MIB=$mib NFV_ROUNDS=${ROUNDS:-9} NFV_SECONDS=${SECONDS_PER_SAMPLE:-2} NFV_CASES=${CASES:-} NFV_KERNEL=$kernel NFV_BUILD=$BUILD
 mkdir -p "$BUILD/bench"
 raw=$BUILD/bench/raw-xen.jsonl
 NFV_KO=$(tests/kernel/build-module.sh "$kernel" | head -n 1)
@@ -26,7 +26,11 @@ for case in $(sed -n 's/.*"case":"\([^"]*\)","who":"nfvd".*/\1/p' "$raw" | sort 
 	emulated+=(--emulated "$case")
 done
 [ ${#emulated[@]} -gt 0 ] || { echo "xen.sh: no samples" >&2; exit 1; }
-python3 tests/bench/report.py --command "${CASES:+CASES=$CASES }${GUEST_MIB:+GUEST_MIB=$GUEST_MIB }make bench-xen" "${emulated[@]}" \
+command=
+for name in ROUNDS SECONDS_PER_SAMPLE CASES GUEST_MIB; do
+	command+=${!name:+$name=${!name} }
+done
+python3 tests/bench/report.py --command "${command}make bench-xen" "${emulated[@]}" \
 	--note "one boot of Xen 4.17 and Linux $kernel in QEMU TCG, one processor, whose clock counts instructions, 8 ns each; PV guests with one, and $mib MiB; a short first round is not counted, nor TCP's first 2 s; iperf3 in its usual blocks of 128 KiB, or where named so of 1 MiB; tcp-xen-container: from the guest and to it, averaged; -persistent: guests with nfv-netfront, beside the others' xen-netback" \
 	"$raw" "$BUILD/bench/xen.json"
 [ "$status" = 0 ] || { echo "xen.sh: samples are missing" >&2; exit 1; }
