@@ -11,7 +11,7 @@
  * not trust a backend with that loads the module with persistent=0.
  *
  * A slot of the ring has the same number as its request and its answer: the place. Extra
- * info takes up a place, the page there is posted again.
+ * info takes up a place; nothing is in the page there.
  */
 #include <linux/etherdevice.h>
 #include <linux/skbuff.h>

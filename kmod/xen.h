@@ -6,7 +6,7 @@
  *	port_xen.c	the port: its queues' interrupts and life
  *	xen_tx.c	what the guest sends: its Tx ring, to held frames
  *	xen_rx.c	what the guest receives: frames that wait, to its Rx ring
- *	xen_copy.c	grant copies, collected
+ *	xen_copy.c	grant copies that were collected, made
  *	xen_copy.h	a frame, slot by slot, to where it is copied
  *	xen_maps.c	grants that stay mapped, for a frontend that names them (xen_gref.h)
  *	xen_ctrl.c	the control ring, over which it does

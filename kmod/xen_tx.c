@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a Xen guest sends: slots gathered, 128 bytes of each frame copied here by grants, in
- * one hypercall for all of a poll; the rest stays where it is, held. Then to where the
- * forwarding table says, or into a ring of the port. See xen.h.
+ * What a Xen guest sends: slots gathered, the headers of each frame, at most 128 bytes,
+ * copied here by grants, in one hypercall for all of a poll; the rest stays where it is,
+ * held. Then to where the forwarding table says, or into a ring of the port. See xen.h.
  */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
