@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <urcu-qsbr.h>
+#include "clock.h"
 
 #define BUCKETS 16384
 
@@ -81,7 +82,10 @@ static enum nfvd_drop move(struct nfvd_fdb_entry *e, struct nfvd_port *src, uint
 	uint32_t from = atomic_load(&e->port);
 	struct nfvd_port *old;
 
-	if (now_ms - atomic_load_explicit(&e->seen_ms, memory_order_relaxed) < NFVD_FDB_HOLD_MS)
+	/* Forgotten since we found it: the next frame adds it anew. */
+	if (from == NFVD_FDB_GONE)
+		return NFVD_N_REASONS;
+	if (nfvd_elapsed_ms(now_ms, atomic_load_explicit(&e->seen_ms, memory_order_relaxed)) < NFVD_FDB_HOLD_MS)
 		return NFVD_DROP_MAC_FLAP;
 	if (atomic_fetch_add(&src->macs, 1) >= src->macs_max) {
 		atomic_fetch_sub(&src->macs, 1);
@@ -107,17 +111,22 @@ enum nfvd_drop nfvd_fdb_learn(struct nfvd_port *src, uint64_t key, uint32_t now_
 		return add(src, key, now_ms);
 	if (atomic_load_explicit(&e->port, memory_order_relaxed) != src->id)
 		return move(e, src, now_ms);
-	if (atomic_load_explicit(&e->seen_ms, memory_order_relaxed) != now_ms)
+	/* Two queues of a port may be on two workers: its stamp never goes back. */
+	if (nfvd_later(now_ms, atomic_load_explicit(&e->seen_ms, memory_order_relaxed)))
 		atomic_store_explicit(&e->seen_ms, now_ms, memory_order_relaxed);
 	return NFVD_N_REASONS;
 }
 
 static void del(struct nfvd_fdb_entry *e)
 {
-	struct nfvd_port *port = rcu_dereference(nfvd_ports[atomic_load(&e->port)]);
+	struct nfvd_port *port;
+	uint32_t from;
 
 	if (cds_lfht_del(table, &e->node))
 		return;
+	/* A worker may move what it found before that: whoever takes the port off the entry gives its place back. */
+	from = atomic_exchange(&e->port, NFVD_FDB_GONE);
+	port = from < NFVD_PORTS_MAX ? rcu_dereference(nfvd_ports[from]) : NULL;
 	if (port)
 		atomic_fetch_sub(&port->macs, 1);
 	atomic_store(&changed, true);
@@ -150,10 +159,8 @@ void nfvd_fdb_flush(struct nfvd_port *port)
 
 static void age_one(struct nfvd_fdb_entry *e, void *arg)
 {
-	uint32_t idle = *(const uint32_t *)arg - atomic_load_explicit(&e->seen_ms, memory_order_relaxed);
-
-	/* A worker may have stamped it after now was read: that is "negative", not 49 days. */
-	if ((int32_t)idle > NFVD_FDB_AGEING_S * 1000)
+	if (nfvd_elapsed_ms(*(const uint32_t *)arg, atomic_load_explicit(&e->seen_ms, memory_order_relaxed)) >
+	    NFVD_FDB_AGEING_S * 1000)
 		del(e);
 }
 

@@ -22,6 +22,7 @@
 #include <urcu/rculfhash.h>
 #include "port.h"
 
+#define NFVD_FDB_GONE		NFVD_PORTS_MAX	/* port of an entry that was deleted */
 #define NFVD_FDB_HOLD_MS	1000
 #define NFVD_FDB_AGEING_S	300
 #define NFVD_MACS_DEFAULT	1024	/* addresses that one port may teach */
@@ -30,7 +31,7 @@
 struct nfvd_fdb_entry {
 	struct cds_lfht_node node;
 	uint64_t key;			/* nfvd_fdb_key() */
-	_Atomic(uint32_t) port;
+	_Atomic(uint32_t) port;		/* id; NFVD_FDB_GONE, to those who found the entry just before */
 	_Atomic(uint32_t) seen_ms;	/* wraps; on the clock of nfvd_now_ms() */
 	struct rcu_head rcu;
 };
@@ -52,7 +53,7 @@ void nfvd_fdb_fini(void);
 /* Worker. NULL: not known. Valid until the worker's next quiescent state. */
 struct nfvd_fdb_entry *nfvd_fdb_lookup(uint64_t key);
 
-/* Worker. src was seen with this source address. NFVD_N_REASONS, or why its frame must not pass. */
+/* Worker. src was seen, at now_ms of its own iteration, with this source address. NFVD_N_REASONS, or why its frame must not pass. */
 enum nfvd_drop nfvd_fdb_learn(struct nfvd_port *src, uint64_t key, uint32_t now_ms);
 
 /* Control: forget what is at port (NULL: all); drop what was silent too long. */

@@ -47,7 +47,7 @@ static void collect(struct nfvd_fdb_entry *e, void *arg)
 	if (nfvd_shortcut_last_seen(s->e[s->n].mac, s->e[s->n].vlan, &age_ms) && age_ms < 1000000000) {
 		uint32_t then = nfvd_now_ms() - (uint32_t)age_ms;
 
-		if ((int32_t)(then - atomic_load(&e->seen_ms)) > 0)
+		if (nfvd_later(then, atomic_load(&e->seen_ms)))
 			atomic_store(&e->seen_ms, then);
 	}
 	s->n++;
@@ -59,7 +59,7 @@ static void freshen(const struct nfvd_shortcut_entry *seen, uint32_t idle_ms)
 	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(nfvd_fdb_key(seen->mac, seen->vlan));
 	uint32_t then = nfvd_now_ms() - idle_ms;
 
-	if (e && atomic_load(&e->port) == seen->port && (int32_t)(then - atomic_load(&e->seen_ms)) > 0)
+	if (e && atomic_load(&e->port) == seen->port && nfvd_later(then, atomic_load(&e->seen_ms)))
 		atomic_store(&e->seen_ms, then);
 }
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
 #include "log.h"
@@ -37,14 +36,6 @@ static uint64_t spin_cycles;
 static struct thread *thread_of(struct nfvd_worker *w)
 {
 	return caa_container_of(w, struct thread, w);
-}
-
-uint32_t nfvd_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static unsigned int poll_queue(struct nfvd_worker *w, struct nfvd_rxq *q)

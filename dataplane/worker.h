@@ -15,6 +15,7 @@
 #define NFVD_WORKER_H
 
 #include <rte_ticketlock.h>
+#include "clock.h"
 #include "port.h"
 
 #define NFVD_WORKERS_MAX	16
@@ -68,9 +69,6 @@ void nfvd_workers_unlock(void);
 
 /* Control, at attach: zero the counters of this id in every worker. 0 or -ENOMEM. */
 int nfvd_counters_reset(unsigned int id);
-
-/* Monotonic, coarse, wraps after 49 days; compare by subtraction. */
-uint32_t nfvd_now_ms(void);
 
 /* switch.c. Worker: forward what was taken from q's port. */
 void nfvd_switch(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_frame *frames, unsigned int n);

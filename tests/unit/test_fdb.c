@@ -72,6 +72,43 @@ static void moves_only_after_silence(void **state)
 	assert_int_equal(b.macs, 1);
 }
 
+/* A worker whose iteration began before the owner's frame was stamped by another: no time has passed. */
+static void clocks_of_two_workers_differ(void **state)
+{
+	static const uint32_t starts[] = { 1000000, 2, 0xfffffffe };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		uint32_t t = starts[i];
+
+		assert_int_equal(nfvd_fdb_learn(&a, KEY(i), t), NFVD_N_REASONS);
+		for (uint32_t ahead = 0; ahead <= 2000; ahead += 4) {
+			assert_int_equal(nfvd_fdb_learn(&a, KEY(i), t + ahead), NFVD_N_REASONS);
+			assert_int_equal(nfvd_fdb_learn(&b, KEY(i), t), NFVD_DROP_MAC_FLAP);
+		}
+		/* Nor does the owner's own slower worker make its address look idle. */
+		assert_int_equal(nfvd_fdb_learn(&a, KEY(i), t), NFVD_N_REASONS);
+		assert_int_equal(nfvd_fdb_lookup(KEY(i))->seen_ms, t + 2000);
+		assert_int_equal(nfvd_fdb_learn(&b, KEY(i), t + 2999), NFVD_DROP_MAC_FLAP);
+	}
+	assert_int_equal(a.macs, 3);
+	assert_int_equal(b.macs, 0);
+}
+
+/* A worker found an entry; control deleted it; the worker goes on with what it found. */
+static void deleted_under_a_mover(void **state)
+{
+	struct nfvd_fdb_entry *e;
+
+	nfvd_fdb_learn(&a, KEY(1), 0);
+	e = nfvd_fdb_lookup(KEY(1));
+	del(e);
+	assert_int_equal(move(e, &b, 100000), NFVD_N_REASONS);
+	assert_int_equal(a.macs, 0);
+	assert_int_equal(b.macs, 0);
+	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 100000), NFVD_N_REASONS);
+	assert_int_equal(b.macs, 1);
+}
+
 static void ages_and_flushes(void **state)
 {
 	nfvd_fdb_learn(&a, KEY(1), 1000);
@@ -99,6 +136,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(vlan_is_part_of_the_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(limit_is_per_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(moves_only_after_silence, setup, teardown),
+		cmocka_unit_test_setup_teardown(clocks_of_two_workers_differ, setup, teardown),
+		cmocka_unit_test_setup_teardown(deleted_under_a_mover, setup, teardown),
 		cmocka_unit_test_setup_teardown(ages_and_flushes, setup, teardown),
 	};
 
