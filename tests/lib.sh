@@ -18,6 +18,7 @@
 set -u
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$TOP/tools/namespaces.sh"
 BUILD=$(realpath -m "${NFV_BUILD:-$TOP/build}")
 NFVD=${NFVD:-$BUILD/dataplane/nfvd}
 NFVCTL=${NFVCTL:-$BUILD/ctl/nfvctl}
@@ -32,11 +33,10 @@ FAILED=0
 # Re-run the script inside; TERM reaches nothing there, KILL ends all of it.
 ns_enter()
 {
-	if [ -z "${NFV_TEST_NS:-}" ]; then
+	if ! ns_inside "$@"; then
 		[ "$(id -u)" = 0 ] || { skip "$(basename "$0")" "root, to make namespaces"; exit 0; }
-		NFV_TEST_NS=1 exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@"
+		exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@" "$(ns_word)"
 	fi
-	unset NFV_TEST_NS
 	mount -t tmpfs tmpfs /run
 	mkdir -p $WORK /run/netns
 	ip link set lo up

@@ -11,10 +11,11 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$(realpath -m "${1:-$top/build}")
 
-if [ -z "${NFV_DEMO_NS:-}" ]; then
+. "$top/tools/namespaces.sh"
+if ! ns_inside "$@"; then
 	[ "$(id -u)" = 0 ] || { echo "demo: needs root, to make namespaces" >&2; exit 1; }
-	NFV_DEMO_NS=1 setpriv --pdeathsig KILL \
-		unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$build" &
+	setpriv --pdeathsig KILL \
+		unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$build" "$(ns_word)" &
 	child=$!
 	# shellcheck disable=SC2064
 	trap "kill -KILL $child; wait; exit 130" INT TERM
@@ -22,7 +23,6 @@ if [ -z "${NFV_DEMO_NS:-}" ]; then
 	wait $child || status=$?
 	exit $status
 fi
-unset NFV_DEMO_NS
 
 state=/run/nfvd
 guest=$top/tools/guests/guest

@@ -4,6 +4,7 @@
 # setup.sh [-n] [build|module|demo|kernel|debug|check|bench|draft]... - install with apt what is missing.
 #
 # Says nothing when nothing is missing; -n only says what is. Default: all.
+# shellcheck disable=SC2034 # kinds are used by name
 set -eu
 
 build="make gcc meson ninja-build pkg-config git
@@ -18,16 +19,13 @@ module="make gcc"
 case $(uname -r) in
 *-amd64) module+=" linux-headers-$(uname -r)" ;;
 esac
+kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
 # The module in machines; their kernels are fetched, not installed.
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
-check="$kernel user-mode-linux runc mmdebstrap iperf
+check="$kernel $kernel_source user-mode-linux runc mmdebstrap iperf
 	cppcheck clang-tidy-14 clang-format-14"
-# shellcheck disable=SC2034 # all are used by name
 bench="$check openvswitch-switch-dpdk"
-kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
-# shellcheck disable=SC2034
 debug="$kernel $kernel_source"
-# shellcheck disable=SC2034
 draft="$demo $kernel_source runc mmdebstrap iperf python3"
 
 die() { echo "setup.sh: $*" >&2; exit 1; }

@@ -9,9 +9,11 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-if [ -z "${PACKET_IO_NS:-}" ]; then
-	PACKET_IO_NS=1 exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@"
+. "$here/../../tools/namespaces.sh"
+if ! ns_inside "$@"; then
+	exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@" "$(ns_word)"
 fi
+set -- "${@:1:$#-1}"
 rounds=${1:-5} seconds=${2:-2}
 mount -t tmpfs tmpfs /run
 mkdir -p /run/netns /run/io

@@ -5,12 +5,14 @@
 # if a test does, if nfvd dies or does not end when told, or if a sanitizer complains.
 set -u
 
+. "$(dirname "$0")/../../tools/namespaces.sh"
+# nfvd listens to the kernel's news about devices: not those of this machine.
+if [ "$(id -u)" = 0 ]; then
+	ns_inside "$@" || exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@" "$(ns_word)"
+	set -- "${@:1:$#-1}"
+fi
 nfvd=$(realpath "$1") evil=$(realpath "$2")
 shift 2
-# nfvd listens to the kernel's news about devices: not those of this machine.
-if [ "$(id -u)" = 0 ] && [ -z "${EVIL_NS:-}" ]; then
-	EVIL_NS=1 exec unshare --net --mount "$0" "$nfvd" "$evil" "$@"
-fi
 
 dir=$(mktemp -d)
 log=$dir/nfvd.log

@@ -8,7 +8,7 @@
 set -eu -o pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
+. "$here/../../tools/guests/cache.sh"
 package=linux-source-6.1
 source=/usr/src/$package.tar.xz
 config=$here/debug.config
@@ -33,7 +33,7 @@ present()
 if present; then
 	exit 0
 fi
-mkdir -p "$cache"
+making "the debug kernel"
 exec {lock}>"$cache/debug.lock"
 flock -n "$lock" || { say "somebody else is building it"; flock "$lock"; }
 if present; then

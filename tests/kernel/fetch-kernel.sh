@@ -9,8 +9,7 @@
 # Asks the archive only if none is there, or with -u for a newer one.
 set -eu
 
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
-apt=$cache/apt
+. "$(dirname "${BASH_SOURCE[0]}")/../../tools/guests/cache.sh"
 
 die() { echo "fetch-kernel.sh: $*" >&2; exit 1; }
 usage() { echo "usage: fetch-kernel.sh [-u] 6.1|6.12" >&2; exit 2; }
@@ -21,8 +20,7 @@ if [ "${1:-}" = -u ]; then
 	shift
 fi
 case ${1:-} in
-6.1) backports= ;;
-6.12) backports=1 ;;
+6.1 | 6.12) ;;
 *) usage ;;
 esac
 [ $# = 1 ] || usage
@@ -43,8 +41,8 @@ if [ -z "$update" ] && present; then
 	exit 0
 fi
 
-mkdir -p "$apt"/{lists,cache/archives}/partial
-exec {lock}>"$apt/lock"
+making "Debian's kernel $series"
+exec {lock}>"$cache/lock-kernel-$series"
 flock "$lock"
 # Somebody else may have been faster.
 if [ -z "$update" ] && present; then
@@ -57,31 +55,13 @@ log=$work/log
 trap 'status=$?; [ $status = 0 ] || tail -n 25 "$log" >&2; rm -rf "$work"; exit $status' EXIT
 trap 'exit 1' INT TERM
 : >"$log"
-
-# Nothing of the system's apt changes: lists and cache are ours, and a source
-# more stands in a sources.list of our own, after what is in the system's.
-options=(-q -o "Dir::Etc::SourceList=$apt/sources.list" -o "Dir::State::Lists=$apt/lists"
-	-o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)
-targets() { apt-get "${options[@]}" indextargets --format "$1" "Created-By: Packages" "Origin: $2" "Codename: $3"; }
-
-{ cat /etc/apt/sources.list 2>/dev/null || true; } >"$apt/sources.list"
-apt-get "${options[@]}" update >>"$log" 2>&1 || die "apt-get update failed"
-if [ -n "$backports" ]; then
-	suite=bookworm-backports
-	if [ -z "$(targets . "Debian Backports" $suite)" ]; then
-		uri=$(targets "\$(REPO_URI)" Debian bookworm | sort -u | head -n 1)
-		[ -n "$uri" ] || die "no source of bookworm in /etc/apt"
-		keys=/usr/share/keyrings/debian-archive-keyring.gpg
-		[ -e $keys ] || keys=
-		echo "deb ${keys:+[signed-by=$keys] }$uri $suite main" >>"$apt/sources.list"
-		apt-get "${options[@]}" update >>"$log" 2>&1 || die "apt-get update failed"
-	fi
-fi
+[ -z "$update" ] || rm -f "$cache/apt/updated"
+apt_open
 
 # depends PACKAGE REGEX - version and name of what the newest of the series depends on.
 depends()
 {
-	apt-cache "${options[@]}" show --all-versions "$1" 2>>"$log" |
+	apt-cache "${apt_options[@]}" show --all-versions "$1" 2>>"$log" |
 		awk -v series="$series." -v name="$2" '
 			/^Version: / { version = $2 }
 			/^Depends: / && index(version, series) == 1 && !done++ {
@@ -106,11 +86,8 @@ while read -r _ package; do
 done < <(depends "linux-headers-$release" '^linux-(headers-.*-common|kbuild-.*)$')
 [ ${#packages[@]} = 4 ] || die "linux-headers-$release $version does not name its parts: ${packages[*]}"
 echo "fetch-kernel.sh: getting Debian's $release ($version)" >&2
-mkdir "$work/debs" "$work/kernel"
-(cd "$work/debs" && apt-get "${options[@]}" download "${packages[@]}") >>"$log" 2>&1 || die "apt-get download failed"
-for deb in "$work"/debs/*.deb; do
-	dpkg -x "$deb" "$work/kernel" >>"$log" 2>&1 || die "cannot unpack ${deb##*/}"
-done
+mkdir "$work/kernel"
+debs_unpack "$work/kernel" "${packages[@]}"
 
 cd "$work/kernel"
 mv "boot/vmlinuz-$release" vmlinuz

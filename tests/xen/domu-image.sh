@@ -6,7 +6,7 @@
 set -eu
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
+. "$here/../../tools/guests/cache.sh"
 
 folder=$("$here/../kernel/fetch-kernel.sh" "$1")
 read -r release folder <<<"$folder"
@@ -20,6 +20,7 @@ mapfile -t modules < <(printf '%s\n' "${load[@]}" && files_of pktgen)
 hash=$(cat "$here/domu-image.sh" "$here/domu-init" "${programs[@]}" "${modules[@]}" | sha256sum | cut -c 1-16)
 initrd=$cache/domu-$hash
 if [ ! -e "$initrd" ]; then
+	making "the initramfs of a domU"
 	work=$(mktemp -d "$cache/build.XXXXXX")
 	trap 'rm -rf "$work"' EXIT
 	mkdir -p "$work"/root/{bin,dev,modules,proc,sys,tmp}

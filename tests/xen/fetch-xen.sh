@@ -10,8 +10,7 @@
 set -eu
 
 series=4.17
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
-apt=$cache/apt-xen
+. "$(dirname "${BASH_SOURCE[0]}")/../../tools/guests/cache.sh"
 
 die() { echo "fetch-xen.sh: $*" >&2; exit 1; }
 
@@ -37,8 +36,8 @@ if [ -z "$update" ] && present; then
 	exit 0
 fi
 
-mkdir -p "$apt"/{lists,cache/archives}/partial
-exec {lock}>"$apt/lock"
+making "Debian's Xen"
+exec {lock}>"$cache/lock-xen"
 flock "$lock"
 # Somebody else may have been faster.
 if [ -z "$update" ] && present; then
@@ -52,11 +51,10 @@ trap 'status=$?; [ $status = 0 ] || tail -n 25 "$log" >&2; rm -rf "$work"; exit 
 trap 'exit 1' INT TERM
 : >"$log"
 
-# Nothing of the system's apt changes: lists and cache are ours.
-options=(-q -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)
-apt-get "${options[@]}" update >>"$log" 2>&1 || die "apt-get update failed"
+[ -z "$update" ] || rm -f "$cache/apt/updated"
+apt_open
 
-version=$(apt-cache "${options[@]}" show --no-all-versions xen-hypervisor-$series-amd64 2>>"$log" |
+version=$(apt-cache "${apt_options[@]}" show --no-all-versions xen-hypervisor-$series-amd64 2>>"$log" |
 	awk '/^Version: / { print $2 }')
 [ -n "$version" ] || die "no xen-hypervisor-$series-amd64"
 xen=$cache/xen-$version
@@ -72,11 +70,8 @@ for package in xen-hypervisor-$series-amd64 xen-utils-$series xen-utils-common x
 done
 packages+=(libyajl2)
 echo "fetch-xen.sh: getting Debian's Xen $version" >&2
-mkdir "$work/debs" "$work/xen"
-(cd "$work/debs" && apt-get "${options[@]}" download "${packages[@]}") >>"$log" 2>&1 || die "apt-get download failed"
-for deb in "$work"/debs/*.deb; do
-	dpkg -x "$deb" "$work/xen" >>"$log" 2>&1 || die "cannot unpack ${deb##*/}"
-done
+mkdir "$work/xen"
+debs_unpack "$work/xen" "${packages[@]}"
 
 cd "$work/xen"
 gzip -dc boot/xen-$series-amd64.gz >xen || die "no hypervisor"

@@ -26,11 +26,10 @@ export LD_LIBRARY_PATH=$NFV_XEN/usr/lib/x86_64-linux-gnu
 # xen_start "$@" - the toolstack, if it does not run; then the script again in namespaces.
 xen_start()
 {
-	if [ -z "${NFV_TEST_NS:-}" ]; then
+	if ! ns_inside "$@"; then
 		toolstack || { fail "Xen's tools start" "$(cat /run/xen.log)"; exit 1; }
-		NFV_TEST_NS=1 exec unshare --mount --pid --fork --kill-child --mount-proc bash "$0" "$@"
+		exec unshare --mount --pid --fork --kill-child --mount-proc bash "$0" "$@" "$(ns_word)"
 	fi
-	unset NFV_TEST_NS
 	mount -t xenfs xenfs /proc/xen
 	rm -rf "$WORK" "$STATE"
 	mkdir -p "$WORK" /run/netns

@@ -11,7 +11,7 @@ set -eu
 
 cd "$(dirname "$0")"
 nfvctl=${1:-}
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
+. ./cache.sh
 
 die() { echo "build-image.sh: $*" >&2; exit 1; }
 
@@ -44,7 +44,7 @@ if [ -e "$image/initrd" ]; then
 	exit 0
 fi
 
-mkdir -p "$cache"
+making "the guest image"
 work=$(mktemp -d "$cache/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=$work/root

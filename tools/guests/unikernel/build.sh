@@ -10,7 +10,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here"
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
+. ../cache.sh
 image_max=$((2 * 1024 * 1024))
 memory_max=$((7 * 1024 * 1024))
 
@@ -26,6 +26,7 @@ if [ -e "$image" ]; then
 	exit 0
 fi
 
+making "the unikernel"
 work=$(mktemp -d "$cache/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 

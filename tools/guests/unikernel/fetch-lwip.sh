@@ -9,7 +9,7 @@ set -eu
 version=2.1.3
 file=lwip_$version+dfsg1.orig.tar.xz
 sha256=0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
+. "$(dirname "${BASH_SOURCE[0]}")/../cache.sh"
 sources=$cache/lwip-${sha256:0:16}
 
 die() { echo "fetch-lwip.sh: $*" >&2; exit 1; }
@@ -20,15 +20,14 @@ if [ -e "$sources/src/Filelists.mk" ]; then
 	exit 0
 fi
 
-mkdir -p "$cache"
+making "lwIP $version"
+apt_open
 work=$(mktemp -d "$cache/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 # From where this machine gets its other packages.
-archive=$(apt-get indextargets --format "\$(REPO_URI)" "Created-By: Packages" "Origin: Debian" "Component: main" |
-	grep -v security | head -n 1)
-[ -n "$archive" ] || die "apt has no archive of Debian's main packages: apt-get update"
-/usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file "${archive%/}/pool/main/l/lwip/$file" \
+archive=$(apt_targets "\$(REPO_URI)" Debian bookworm | head -n 1)
+/usr/lib/apt/apt-helper "${apt_options[@]}" -o Acquire::Retries=3 download-file "${archive%/}/pool/main/l/lwip/$file" \
 	"$work/$file" "SHA256:$sha256" >"$work/log" 2>&1 || { cat "$work/log" >&2; die "cannot get $file"; }
 tar -xf "$work/$file" -C "$work"
 

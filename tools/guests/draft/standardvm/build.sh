@@ -8,18 +8,19 @@
 set -eu -o pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
+. "$here/../../cache.sh"
 
 die() { echo "standardvm: $*" >&2; exit 1; }
 
 image=$cache/standardvm-$(cat "$here/build.sh" "$here/overlay" | sha256sum | cut -c 1-16)
-mkdir -p "$cache" || die "no cache"
 exec {lock}>"$cache/standardvm.lock"
 flock "$lock"
 if [ ! -e "$image" ]; then
 	command -v mmdebstrap >/dev/null || die "no mmdebstrap; tools/setup.sh draft installs it"
 	kib=$(df --output=avail "$cache" | tail -n 1)
 	[ "$kib" -gt 3000000 ] || die "$((kib / 1024)) MiB are free in $cache; its disk takes 3000 to build"
+	making "standardvm"
+	apt_open
 	echo "standardvm: installing Debian, some minutes" >&2
 	rm -rf "$cache"/standardvm-build.*
 	work=$(mktemp -d "$cache/standardvm-build.XXXXXX")
@@ -32,7 +33,7 @@ if [ ! -e "$image" ]; then
 		--customize-hook='echo overlay >>"$1/etc/initramfs-tools/modules"; chroot "$1" update-initramfs -u' \
 		--customize-hook='chroot "$1" systemctl enable systemd-networkd systemd-network-generator iperf3' \
 		--customize-hook='rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*' \
-		bookworm "$work/root" >"$work/log" 2>&1 </dev/null {lock}>&- ||
+		bookworm "$work/root" - < <(debian_sources) >"$work/log" 2>&1 {lock}>&- ||
 		die "mmdebstrap: $(grep -m 1 '^E:' "$work/log")"
 	cp -L "$work/root/vmlinuz" "$work/root/initrd.img" "$work/image/"
 	kib=$(du -sk "$work/root" | cut -f 1)

@@ -10,7 +10,7 @@ set -eu -o pipefail
 
 budget_bytes=8000000
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
+. "$here/../../cache.sh"
 package=linux-source-6.1
 source=/usr/src/$package.tar.xz
 configs=("$here/kernel.config" "$here/$1.config")
@@ -20,7 +20,6 @@ die() { echo "tinyx: $*" >&2; exit 1; }
 for file in $source /bin/busybox /usr/bin/iperf3; do
 	[ -e "$file" ] || die "no $file; tools/setup.sh draft installs it"
 done
-mkdir -p "$cache" || die "no cache"
 
 # --- the kernel, on its own: what runs on it changes more often ------------------
 
@@ -32,6 +31,7 @@ kernel=$cache/tinyx-kernel-$hash
 begin_work()
 {
 	[ -z "${work:-}" ] || return 0
+	making tinyx
 	exec {lock}>"$cache/tinyx.lock"
 	flock "$lock"
 	rm -rf "$cache"/tinyx-work.*
