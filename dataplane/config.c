@@ -20,7 +20,7 @@ static const char usage[] =
 	"  --workers N       threads that switch, 1 to 16 (1)\n"
 	"  --cpus A,B,...    pin worker 0 to CPU A, worker 1 to B, ... (not pinned)\n"
 	"  --spin-us N       how long an idle worker polls before it sleeps, up to 1000000 (50)\n"
-	"  --verbose         librte_vhost's messages too\n"
+	"  --verbose         DPDK's messages too\n"
 	"  --version, --help\n";
 
 static long number(const char *option, const char *text, long min, long max)

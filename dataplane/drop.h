@@ -54,8 +54,12 @@
 	X(VU_SECOND_CLIENT, "vu_second_client", "second connection to one socket refused") \
 	X(FEATURE_VIOLATION, "feature_violation", "feature acknowledged that was not offered") \
 	X(MEM_FD_SHORT, "mem_fd_short", "memory region larger than its file")	\
+	X(MEM_NOT_RAM, "mem_not_ram", "guest memory on a file that is neither tmpfs (memfd) nor hugetlbfs") \
 	X(MEM_UNSHARED, "mem_unshared", "guest memory is not shared; QEMU needs share=on") \
-	X(VU_DISCONNECT, "vu_disconnect", "the vhost-user peer went away")
+	X(VU_DISCONNECT, "vu_disconnect", "the vhost-user peer went away")	\
+	X(FD_EXHAUSTED, "fd_exhausted", "a guest was refused: nfvd has few file descriptors left; raise LimitNOFILE") \
+	X(NO_MEMORY, "no_memory", "a guest was refused: nfvd could not get or map memory for it") \
+	X(CALL_SLOW, "call_slow", "interrupting the guest took milliseconds, again and again")
 
 enum nfvd_drop {
 #define X(e, name, help) NFVD_DROP_##e,

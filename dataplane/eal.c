@@ -15,20 +15,18 @@ int nfvd_eal_init(bool verbose)
 	char lcores[32], prefix[48], level[] = "--log-level=lib.*:error";
 	/* One lcore, which may run anywhere: our threads choose their CPUs themselves. */
 	char *argv[] = {
-		"nfvd", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", "128",
+		"nfvd", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", "16",
 		"--lcores", lcores, prefix, level, NULL,
 	};
 
 	snprintf(lcores, sizeof(lcores), "0@(0-%ld)", sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	snprintf(prefix, sizeof(prefix), "--file-prefix=nfvd-%d", getpid());
-	/* A guest can make librte_vhost log for each message; nfvd counts those. */
 	if (!verbose)
 		rte_log_set_global_level(RTE_LOG_ERR);
 	if (rte_eal_init(sizeof(argv) / sizeof(argv[0]) - 1, argv) < 0) {
 		nfvd_log(LOG_ERR, "DPDK: %s", rte_strerror(rte_errno));
 		return rte_errno ? -rte_errno : -EIO;
 	}
-	rte_log_set_level_pattern("lib.vhost*", verbose ? RTE_LOG_INFO : RTE_LOG_EMERG);
 	return 0;
 }
 

@@ -6,44 +6,101 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
-#define TABLES_MAX 512	/* one for each connected guest, and its successor */
+/*
+ * What the signal handler reads, in any thread: nothing that is ever freed. A slot
+ * changes only while no thread uses its memory, so a fault in it finds it at rest;
+ * faults elsewhere must not take it for theirs, half written: turn is odd meanwhile.
+ */
+static struct slot {
+	_Atomic(uint32_t) turn;
+	_Atomic(uintptr_t) start[NFVD_GMEM_REGIONS_MAX], end[NFVD_GMEM_REGIONS_MAX];
+	_Atomic(struct nfvd_gmem *) table;
+} slots[NFVD_GMEM_OWNERS];
 
-/* Read by the signal handler in any thread, so: a fixed array of atomic pointers. */
-static _Atomic(struct nfvd_gmem *) tables[TABLES_MAX];
-
-int nfvd_gmem_register(struct nfvd_gmem *m)
+void nfvd_gmem_own(unsigned int owner, struct nfvd_gmem *m)
 {
-	for (unsigned int i = 0; i < TABLES_MAX; i++) {
-		struct nfvd_gmem *none = NULL;
+	struct slot *s = &slots[owner];
 
-		if (atomic_compare_exchange_strong(&tables[i], &none, m))
-			return 0;
+	atomic_fetch_add(&s->turn, 1);
+	for (unsigned int i = 0; i < NFVD_GMEM_REGIONS_MAX; i++) {
+		bool there = m && i < m->n;
+
+		atomic_store(&s->start[i], there ? (uintptr_t)m->r[i].map : 0);
+		atomic_store(&s->end[i], there ? (uintptr_t)m->r[i].map + m->r[i].map_size : 0);
 	}
-	return -ENOSPC;
+	atomic_store(&s->table, m);
+	atomic_fetch_add(&s->turn, 1);
 }
 
-void nfvd_gmem_unregister(struct nfvd_gmem *m)
+/* hugetlbfs maps whole huge pages only; st_blksize is their size, and that of a page elsewhere. */
+static bool map_region(struct nfvd_gmem_region *r, const struct nfvd_gmem_source *src)
 {
-	for (unsigned int i = 0; i < TABLES_MAX; i++) {
-		struct nfvd_gmem *same = m;
+	uint64_t page, start, end;
+	struct stat st;
+	void *map;
 
-		if (atomic_compare_exchange_strong(&tables[i], &same, NULL))
-			return;
-	}
+	if (fstat(src->fd, &st))
+		return false;
+	page = st.st_blksize >= 4096 ? st.st_blksize : 4096;
+	start = src->offset / page * page;
+	end = (src->offset + src->size + page - 1) / page * page;
+	map = mmap(NULL, end - start, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, src->fd, start);
+	if (map == MAP_FAILED)
+		return false;
+	madvise(map, end - start, MADV_DONTDUMP);
+	*r = (struct nfvd_gmem_region){
+		.gpa = src->gpa, .size = src->size, .uva = src->uva,
+		.hva = (uint8_t *)map + (src->offset - start), .map = map, .map_size = end - start,
+	};
+	return true;
 }
 
-static bool replace(struct nfvd_gmem *m, const uint8_t *addr)
+struct nfvd_gmem *nfvd_gmem_map(const struct nfvd_gmem_source *src, unsigned int n)
 {
-	for (unsigned int i = 0; i < m->n; i++) {
-		const struct nfvd_gmem_region *r = &m->r[i];
+	struct nfvd_gmem *m = calloc(1, sizeof(*m));
 
-		if (addr < r->map || addr >= r->map + r->map_size)
+	for (; m && m->n < n; m->n++)
+		if (!map_region(&m->r[m->n], &src[m->n])) {
+			nfvd_gmem_unmap(m);
+			return NULL;
+		}
+	return m;
+}
+
+void nfvd_gmem_unmap(struct nfvd_gmem *m)
+{
+	int saved = errno;
+
+	for (unsigned int i = 0; m && i < m->n; i++)
+		munmap(m->r[i].map, m->r[i].map_size);
+	free(m);
+	errno = saved;
+}
+
+uint8_t *nfvd_gmem_at_uva(const struct nfvd_gmem *m, uint64_t uva)
+{
+	for (unsigned int i = 0; i < m->n; i++)
+		if (uva - m->r[i].uva < m->r[i].size)
+			return m->r[i].hva + (uva - m->r[i].uva);
+	return NULL;
+}
+
+/* Zeros in the place of the region that addr lies in, if it is one of s. */
+static bool replace(struct slot *s, uintptr_t addr)
+{
+	uint32_t turn = atomic_load(&s->turn);
+
+	for (unsigned int i = 0; i < NFVD_GMEM_REGIONS_MAX; i++) {
+		uintptr_t start = atomic_load(&s->start[i]), end = atomic_load(&s->end[i]);
+
+		if (addr < start || addr >= end || turn & 1 || atomic_load(&s->turn) != turn)
 			continue;
-		if (mmap(r->map, r->map_size, PROT_READ | PROT_WRITE,
+		if (mmap((void *)start, end - start, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
 			return false;
-		atomic_store(&m->broken, true);
+		atomic_store(&atomic_load(&s->table)->broken, true);
 		return true;
 	}
 	return false;
@@ -53,14 +110,11 @@ static void on_sigbus(int sig, siginfo_t *info, void *ctx)
 {
 	int saved = errno;
 
-	for (unsigned int i = 0; i < TABLES_MAX; i++) {
-		struct nfvd_gmem *m = atomic_load(&tables[i]);
-
-		if (m && replace(m, info->si_addr)) {
+	for (unsigned int i = 0; i < NFVD_GMEM_OWNERS; i++)
+		if (replace(&slots[i], (uintptr_t)info->si_addr)) {
 			errno = saved;
 			return;
 		}
-	}
 	/* Not guest memory: a fault of our own, to be seen as such. */
 	signal(SIGBUS, SIG_DFL);
 }

@@ -26,6 +26,7 @@ struct nfvd_gmem_region {
 	uint8_t *hva;		/* where gpa is mapped here */
 	uint8_t *map;		/* the whole mapping, for the SIGBUS handler */
 	size_t map_size;
+	uint64_t uva;		/* where the peer itself has it mapped */
 };
 
 /* Immutable once published, but for broken. Freed after a grace period. */
@@ -102,10 +103,33 @@ static inline void gwrite16(volatile void *p, uint16_t v)
 /*
  * Memory that vanishes under us (the guest truncates its file) raises SIGBUS.
  * The handler replaces the region by zeros and marks its table broken; the
- * queues of the table are fenced at the next look.
+ * queues of the table are fenced at the next look. It knows each mapping from
+ * before its first use to after its last, by its owner's place in a table, and
+ * touches no other address: a fault elsewhere is our own and ends the process.
  */
 int nfvd_gmem_sigbus_init(void);
-int nfvd_gmem_register(struct nfvd_gmem *m);	/* 0 or -ENOSPC */
-void nfvd_gmem_unregister(struct nfvd_gmem *m);	/* after it can no longer be used */
+
+#define NFVD_GMEM_OWNERS 256
+
+struct nfvd_gmem_source {
+	uint64_t gpa, size, uva, offset;	/* bytes; offset into the file; uva: the peer's own address */
+	int fd;					/* tmpfs or hugetlbfs, at least offset + size bytes; stays the caller's */
+};
+
+/*
+ * Map n regions. NULL with errno. The memory is to be touched only after nfvd_gmem_own().
+ * Unmapping a large guest takes its time. Any thread but a worker; NULL is fine.
+ */
+struct nfvd_gmem *nfvd_gmem_map(const struct nfvd_gmem_source *src, unsigned int n);
+void nfvd_gmem_unmap(struct nfvd_gmem *m);
+
+/*
+ * From now on owner (a port's id) has the memory of m, or none with NULL. No thread
+ * may be using what it had before. One at a time for each owner.
+ */
+void nfvd_gmem_own(unsigned int owner, struct nfvd_gmem *m);
+
+/* Where the peer's own address uva is mapped here; NULL if it is in no region. */
+uint8_t *nfvd_gmem_at_uva(const struct nfvd_gmem *m, uint64_t uva);
 
 #endif

@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
+#include "call.h"
 #include "control.h"
 #include "eal.h"
 #include "fdb.h"
@@ -63,6 +64,10 @@ int main(int argc, char **argv)
 		nfvd_event(NULL, "container shortcut not available, containers go through user space");
 	if ((err = nfvd_netlink_start(nfvd_event_loop)))
 		goto no_netlink;
+	if ((err = nfvd_call_init(nfvd_config.workers))) {
+		nfvd_log(LOG_ERR, "no asynchronous I/O to interrupt guests with: sysctl fs.aio-max-nr, fs.aio-nr");
+		goto no_call;
+	}
 	if ((err = nfvd_workers_start(nfvd_config.workers, nfvd_config.cpus, nfvd_config.spin_us)))
 		goto no_workers;
 	if ((err = nfvd_ticks_start()) < 0 || (err = nfvd_rpc_start(nfvd_event_loop, socket)))
@@ -78,6 +83,8 @@ no_rpc:
 	nfvd_port_detach_all();
 no_workers:
 	nfvd_workers_stop();
+no_call:
+	nfvd_call_fini();
 	nfvd_netlink_stop();
 no_netlink:
 	nfvd_shortcut_fini();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * KVM port: vhost-user. librte_vhost speaks the protocol on a thread of its
- * own; the virtqueues are ours (vring_split.c).
+ * KVM port: vhost-user. What control does with it, and how its frames move. The
+ * protocol is spoken on a thread of the port's own (vhost_peer.c, vhost_dev.c).
  *
  *	               connect            both rings of pair 0 started
  *	  WAITING ───────────────► DOWN ───────────────────────────────► UP
@@ -9,11 +9,8 @@
  *	     │     disconnect       │ │        a ring stopped              │ malformed ring
  *	     └──────────────────────┴─┴───────────── FENCED ◄──────────────┘
  *	                            restart of the ring leads out of FENCED
- *
- * What happens on a connection is in vhost_dev.c.
  */
 #include <errno.h>
-#include <linux/virtio_config.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +22,15 @@
 #include "vhost_sock.h"
 #include "worker.h"
 
-#define SILENT_MS	5000	/* a peer that connects says something by then */
 #define UNSHARED_MS	2000	/* a started receive ring has buffers by then */
 
-static int parse(struct nfvd_vhost *v, json_t *params, struct nfvd_err *err)
+static int parse(struct nfvd_vhost *v, const char *name, json_t *params, struct nfvd_err *err)
 {
 	const char *key;
 	json_t *val;
 
 	v->queues = 1;
-	if (snprintf(v->path, sizeof(v->path), "%s/%s.sock", nfvd_config.state_dir, v->port->name) >=
+	if (snprintf(v->path, sizeof(v->path), "%s/%s.sock", nfvd_config.state_dir, name) >=
 	    (int)sizeof(v->path))
 		v->path[0] = 0;
 	json_object_foreach(params, key, val) {
@@ -64,82 +60,76 @@ static int parse(struct nfvd_vhost *v, json_t *params, struct nfvd_err *err)
 	return 0;
 }
 
-/* What we do not serve: the control queue of single-queue guests (some pass it on and wait for ever), and more. */
-static uint64_t not_offered(const struct nfvd_vhost *v)
+/* Whose socket is this? */
+static struct nfvd_port *find_path(const char *path)
 {
-	uint64_t f = 1ull << VIRTIO_NET_F_GUEST_ANNOUNCE | 1ull << VIRTIO_NET_F_MTU | 1ull << VIRTIO_NET_F_GUEST_UFO |
-		     1ull << VIRTIO_NET_F_HOST_UFO | 1ull << VIRTIO_NET_F_GSO | 1ull << VIRTIO_F_RING_PACKED |
-		     1ull << VHOST_F_LOG_ALL | 1ull << VIRTIO_F_ACCESS_PLATFORM;
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		struct nfvd_port *port = nfvd_ports[id];
 
-	if (v->queues == 1)
-		f |= 1ull << VIRTIO_NET_F_CTRL_VQ | 1ull << VIRTIO_NET_F_CTRL_RX | 1ull << VIRTIO_NET_F_MQ;
-	return f;
+		if (port && port->ops == &nfvd_port_vhost && !strcmp(((struct nfvd_vhost *)port->priv)->path, path))
+			return port;
+	}
+	return NULL;
 }
 
-static int start_driver(struct nfvd_vhost *v, struct nfvd_err *err)
+static int start(struct nfvd_vhost *v, struct nfvd_err *err)
 {
-	/* User-mode Linux has no interrupt at all without the backend's request channel. */
-	const uint64_t protocol = 1ull << VHOST_USER_PROTOCOL_F_MQ | 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK |
-				  1ull << VHOST_USER_PROTOCOL_F_SLAVE_REQ;
+	/* Before looking at the socket: a probe of our own would count as a second client there. */
+	struct nfvd_port *other = find_path(v->path);
+	int ret;
 
-	if (rte_vhost_driver_register(v->path, v->client ? RTE_VHOST_USER_CLIENT : 0))
-		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot make a vhost-user socket '%s'", v->path);
-	if (rte_vhost_driver_disable_features(v->path, not_offered(v)) ||
-	    rte_vhost_driver_set_protocol_features(v->path, protocol) ||
-	    rte_vhost_driver_get_features(v->path, &v->offered) ||
-	    rte_vhost_driver_callback_register(v->path, &nfvd_vhost_ops))
-		return nfvd_err(err, NFV_RPC_E_FAILED, "librte_vhost refused '%s'", v->path);
-	pthread_mutex_lock(&nfvd_vhost_lock);
-	nfvd_vhosts[v->port->id] = v;
-	pthread_mutex_unlock(&nfvd_vhost_lock);
-	if (nfvd_sock_wake() || rte_vhost_driver_start(v->path) || nfvd_sock_wake())
-		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot listen on '%s': %s", v->path, strerror(errno));
-	return 0;
+	if (other)
+		return nfvd_err(err, NFV_RPC_E_EXIST, "port '%s' has the socket '%s' already", other->name, v->path);
+	v->listener = v->client ? -1 : nfvd_sock_listen(v->path, &v->listener_id, err);
+	if (v->listener < 0 && !v->client)
+		return -1;
+	ret = nfvd_vhost_thread_start(v);
+	if (!ret)
+		return 0;
+	if (!v->client) {
+		nfvd_sock_unlink(v->path, &v->listener_id);
+		close(v->listener);
+	}
+	return nfvd_err(err, NFV_RPC_E_FAILED, "cannot start the port's thread: %s", strerror(-ret));
 }
 
+/* Rings and port end here; the thread closes, unmaps and frees the rest when it can. */
 static void vhost_detach(struct nfvd_port *port)
 {
 	struct nfvd_vhost *v = port->priv;
 
-	pthread_mutex_lock(&nfvd_vhost_lock);
-	nfvd_vhosts[port->id] = NULL;
-	nfvd_vhost_drop_connection(v);
-	pthread_mutex_unlock(&nfvd_vhost_lock);
-	rte_vhost_driver_unregister(v->path);
-	free(v);
+	pthread_mutex_lock(&v->lock);
+	nfvd_vhost_stop_all(v);
+	nfvd_gmem_own(port->id, NULL);
+	v->leaving = true;
+	if (!v->client)
+		nfvd_sock_unlink(v->path, &v->listener_id);
+	pthread_mutex_unlock(&v->lock);
+	nfvd_vhost_thread_end(v);
 }
 
 static int vhost_attach(struct nfvd_port *port, json_t *params, struct nfvd_err *err)
 {
 	struct nfvd_vhost *v = calloc(1, sizeof(*v));
-	uint64_t start = nfvd_now_us();
+	uint64_t start_us = nfvd_now_us();
 
 	if (!v)
 		return nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+	if (parse(v, port->name, params, err)) {
+		free(v);
+		return -1;
+	}
 	v->port = port;
-	v->vid = v->sock = -1;
-	if (parse(v, params, err)) {
-		free(v);
-		return -1;
-	}
-	/* Before looking at the socket: a probe of our own would count as a second client there. */
-	if (nfvd_vhost_find(v->path)) {
-		nfvd_err(err, NFV_RPC_E_EXIST, "port '%s' has the socket '%s' already",
-			 nfvd_vhost_find(v->path)->port->name, v->path);
-		free(v);
-		return -1;
-	}
-	if (!v->client && nfvd_sock_clear(v->path, err)) {
-		free(v);
-		return -1;
-	}
+	v->offered = nfvd_vhost_features(v->queues);
+	pthread_mutex_init(&v->lock, NULL);
 	port->priv = v;
 	port->nr_rxq = v->queues;
-	if (start_driver(v, err)) {
-		vhost_detach(port);
+	if (start(v, err)) {
+		pthread_mutex_destroy(&v->lock);
+		free(v);
 		return -1;
 	}
-	nfvd_attach_step(port, "socket", nfvd_now_us() - start);
+	nfvd_attach_step(port, "socket", nfvd_now_us() - start_us);
 	return 0;
 }
 
@@ -204,7 +194,7 @@ static void show_queue(struct nfvd_vhost *v, unsigned int i, json_t *list)
 
 	json_array_append_new(list, json_pack("{s:i, s:s, s:s*, s:i, s:I}", "index", i, "state",
 		v->vq[i].fault_seen ? "fenced" : r ? "running" : "stopped",
-		"reason", why == NFVD_NO_FAULT || why == 0 ? NULL : nfvd_reasons[why].name,
+		"reason", why == NFVD_NO_FAULT ? NULL : nfvd_reasons[why].name,
 		"size", r ? r->size : 0, "interrupts", (json_int_t)(r ? atomic_load(&r->calls) : 0)));
 }
 
@@ -214,7 +204,7 @@ static void vhost_show(struct nfvd_port *port, json_t *obj)
 	json_t *list = json_array();
 	char hex[24];
 
-	pthread_mutex_lock(&nfvd_vhost_lock);
+	pthread_mutex_lock(&v->lock);
 	for (unsigned int i = 0; i < 2 * v->queues; i++) {
 		show_queue(v, i, list);
 		if (v->vq[i].fault_seen)
@@ -223,11 +213,11 @@ static void vhost_show(struct nfvd_port *port, json_t *obj)
 	snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)v->features);
 	json_object_set_new(obj, "socket", json_string(v->path));
 	json_object_set_new(obj, "mode", json_string(v->client ? "client" : "server"));
-	json_object_set_new(obj, "connected", json_boolean(v->vid >= 0));
+	json_object_set_new(obj, "connected", json_boolean(v->connected));
 	json_object_set_new(obj, "features", json_string(hex));
 	json_object_set_new(obj, "mem_unshared", json_boolean(v->mem_unshared));
 	json_object_set_new(obj, "queue", list);
-	pthread_mutex_unlock(&nfvd_vhost_lock);
+	pthread_mutex_unlock(&v->lock);
 }
 
 /*
@@ -251,16 +241,11 @@ static void vhost_tick(struct nfvd_port *port)
 {
 	struct nfvd_vhost *v = port->priv;
 
-	pthread_mutex_lock(&nfvd_vhost_lock);
+	pthread_mutex_lock(&v->lock);
 	for (unsigned int i = 0; i < 2 * v->queues; i++)
 		nfvd_vhost_note_fence(v, i, nfvd_vhost_ring(v, i));
-	if (v->vid >= 0 && !v->spoke && nfvd_now_us() - v->connected_us > SILENT_MS * 1000 && v->sock >= 0) {
-		nfvd_fault(port, NFVD_DROP_VU_TIMEOUT, 1);
-		v->spoke = true;
-		shutdown(v->sock, SHUT_RDWR);
-	}
 	check_shared(v);
-	pthread_mutex_unlock(&nfvd_vhost_lock);
+	pthread_mutex_unlock(&v->lock);
 }
 
 const struct nfvd_port_ops nfvd_port_vhost = {

@@ -1,217 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vhost_dev.h"
 
-#include <fcntl.h>
-#include <limits.h>
 #include <linux/virtio_config.h>
+#include <numaif.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "call.h"
 #include "control.h"
 #include "log.h"
-#include "vhost_msg.h"
-#include "vhost_sock.h"
-#include "worker.h"
 
-#define VIDS_MAX	RTE_MAX_VHOST_DEVICE
+#define OK NFVD_N_REASONS
 
-pthread_mutex_t nfvd_vhost_lock = PTHREAD_MUTEX_INITIALIZER;
-struct nfvd_vhost *nfvd_vhosts[NFVD_PORTS_MAX];
-static struct nfvd_vhost *by_vid[VIDS_MAX];
-
-/* ---- rings ---- */
-
-void nfvd_vhost_update_state(struct nfvd_vhost *v, const char *why)
+uint64_t nfvd_vhost_features(unsigned int pairs)
 {
-	enum nfvd_state state = NFVD_STATE_UP;
+	uint64_t f = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ANY_LAYOUT | 1ull << VIRTIO_F_IN_ORDER |
+		     1ull << VU_F_PROTOCOL_FEATURES | 1ull << VIRTIO_RING_F_INDIRECT_DESC |
+		     1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_CSUM |
+		     1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_HOST_TSO6 | 1ull << VIRTIO_NET_F_HOST_ECN |
+		     1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_GUEST_TSO4 |
+		     1ull << VIRTIO_NET_F_GUEST_TSO6 | 1ull << VIRTIO_NET_F_GUEST_ECN;
 
-	if (v->vid < 0)
-		state = NFVD_STATE_WAITING;
-	else if (!nfvd_vhost_ring(v, 0) || !nfvd_vhost_ring(v, 1))
-		state = NFVD_STATE_DOWN;
-	for (unsigned int i = 0; i < 2 * v->queues; i++)
-		if (v->vid >= 0 && v->vq[i].fault_seen)
-			state = NFVD_STATE_FENCED;
-	nfvd_port_set_state(v->port, state, why);
+	/* We do not serve the control queue: the VMM does. Some pass it on, and wait for ever, so a single pair has none. */
+	if (pairs > 1)
+		f |= 1ull << VIRTIO_NET_F_CTRL_VQ | 1ull << VIRTIO_NET_F_CTRL_RX | 1ull << VIRTIO_NET_F_MQ;
+	return f;
 }
-
-static void free_ring(struct nfvd_vring *r)
-{
-	if (r->callfd >= 0)
-		close(r->callfd);
-	free(r);
-}
-
-void nfvd_vhost_note_fence(struct nfvd_vhost *v, unsigned int i, struct nfvd_vring *r)
-{
-	enum nfvd_drop why = r ? atomic_load(&r->fault) : NFVD_NO_FAULT;
-
-	if (why == NFVD_NO_FAULT || v->vq[i].fault_seen)
-		return;
-	v->vq[i].fault_seen = true;
-	v->vq[i].reason = why;
-	nfvd_fault(v->port, why, 1);
-	nfvd_event(v->port->name, "queue %u fenced: %s (%s)", i, nfvd_reasons[why].name, nfvd_reasons[why].help);
-	nfvd_vhost_update_state(v, nfvd_reasons[why].name);
-}
-
-static void stop_ring(struct nfvd_vhost *v, unsigned int i)
-{
-	struct nfvd_vring *r = nfvd_vhost_ring(v, i);
-	struct nfvd_rxq *q = &v->port->rxq[i / 2];
-
-	if (!r) {
-		v->vq[i].fault_seen = false;
-		return;
-	}
-	/* The worker first: what it has taken it gives back, for which it needs the ring. */
-	if (i & 1) {
-		nfvd_worker_del(q);
-		if (q->fd >= 0)
-			close(q->fd);
-		q->fd = -1;
-	}
-	atomic_store(&v->vq[i].ring, NULL);
-	nfvd_quiesce();
-	/* A guest that resets at once does not get round being counted. */
-	nfvd_vhost_note_fence(v, i, r);
-	v->vq[i].fault_seen = false;
-	/* GET_VRING_BASE is answered from the library's copy. */
-	rte_vhost_set_vring_base(v->vid, i, r->last_avail, r->used_idx);
-	free_ring(r);
-}
-
-static void stop_all(struct nfvd_vhost *v)
-{
-	for (unsigned int i = 0; i < 2 * v->queues; i++)
-		stop_ring(v, i);
-}
-
-static int dup_nonblock(int fd)
-{
-	int own = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-
-	if (own >= 0)
-		fcntl(own, F_SETFL, fcntl(own, F_GETFL) | O_NONBLOCK);
-	return own;
-}
-
-static struct nfvd_vring *make_ring(struct nfvd_vhost *v, unsigned int i, int *kickfd)
-{
-	struct rte_vhost_vring lib;
-	uint16_t avail, used;
-	struct nfvd_vring *r;
-
-	if (rte_vhost_get_vhost_vring(v->vid, i, &lib) || rte_vhost_get_vring_base(v->vid, i, &avail, &used) ||
-	    !lib.desc || !lib.avail || !lib.used)
-		return NULL;
-	r = aligned_alloc(64, (sizeof(*r) + 63) / 64 * 64);
-	if (!r)
-		return NULL;
-	memset(r, 0, sizeof(*r));
-	r->desc = lib.desc;
-	r->avail = lib.avail;
-	r->used = lib.used;
-	r->size = lib.size;
-	r->mask = lib.size - 1;
-	r->mem = v->mem;
-	r->hdr_len = nfvd_virtio_hdr_len(v->features);
-	r->event_idx = v->features >> VIRTIO_RING_F_EVENT_IDX & 1;
-	r->indirect = v->features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
-	r->mergeable = v->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
-	r->last_avail = avail;
-	r->used_idx = r->signalled = used;
-	r->fault = NFVD_NO_FAULT;
-	rte_spinlock_init(&r->lock);
-	r->callfd = dup_nonblock(lib.callfd);
-	*kickfd = dup_nonblock(lib.kickfd);
-	return r;
-}
-
-static void start_ring(struct nfvd_vhost *v, unsigned int i)
-{
-	struct nfvd_rxq *q = &v->port->rxq[i / 2];
-	struct nfvd_vring *r;
-	enum nfvd_drop why;
-	int kickfd;
-
-	if (!v->mem || !v->vq[i].ready || nfvd_vhost_ring(v, i))
-		return;
-	r = make_ring(v, i, &kickfd);
-	if (!r)
-		return;
-	why = nfvd_vring_check(r);
-	if (why != NFVD_NO_FAULT) {
-		nfvd_fault(v->port, why, 1);
-		nfvd_event(v->port->name, "queue %u not started: %s", i, nfvd_reasons[why].name);
-		v->vq[i].reason = why;
-		free_ring(r);
-		if (kickfd >= 0)
-			close(kickfd);
-		return;
-	}
-	/* The worker is about to poll it: no kicks until it asks for them. */
-	r->armed = true;
-	nfvd_vring_arm(r, false);
-	v->vq[i].reason = NFVD_NO_FAULT;
-	v->started_us = nfvd_now_us();
-	atomic_store(&v->vq[i].ring, r);
-	if (i & 1) {
-		q->fd = kickfd;
-		q->node = rte_vhost_get_numa_node(v->vid);
-		nfvd_worker_add(q);
-	} else if (kickfd >= 0) {
-		close(kickfd);
-	}
-	nfvd_vring_kick_guest(r);
-}
-
-static void start_all(struct nfvd_vhost *v)
-{
-	for (unsigned int i = 0; i < 2 * v->queues; i++)
-		start_ring(v, i);
-}
-
-/* ---- guest memory ---- */
-
-static void forget_memory(struct nfvd_vhost *v)
-{
-	stop_all(v);
-	if (v->mem) {
-		nfvd_gmem_unregister(v->mem);
-		free(v->mem);
-		v->mem = NULL;
-	}
-}
-
-static bool take_memory(struct nfvd_vhost *v)
-{
-	struct rte_vhost_memory *lib;
-	struct nfvd_gmem *m;
-
-	if (rte_vhost_get_mem_table(v->vid, &lib))
-		return false;
-	m = calloc(1, sizeof(*m));
-	for (unsigned int i = 0; m && i < lib->nregions && i < NFVD_GMEM_REGIONS_MAX; i++) {
-		m->r[i] = (struct nfvd_gmem_region){
-			.gpa = lib->regions[i].guest_phys_addr,
-			.size = lib->regions[i].size,
-			.hva = (uint8_t *)(uintptr_t)lib->regions[i].host_user_addr,
-			.map = lib->regions[i].mmap_addr,
-			.map_size = lib->regions[i].mmap_size,
-		};
-		m->n++;
-	}
-	free(lib);
-	if (!m || nfvd_gmem_register(m)) {
-		free(m);
-		return false;
-	}
-	v->mem = m;
-	return true;
-}
-
-/* ---- the library's callbacks ---- */
 
 static uint32_t accepts_of(uint64_t features)
 {
@@ -229,214 +43,433 @@ static uint32_t accepts_of(uint64_t features)
 	return accepts;
 }
 
-/* Before the library acts: stop what the message moves. */
-static void prepare(struct nfvd_vhost *v, const struct nfvd_vu_msg *msg)
+/* ---- state and faults ---- */
+
+void nfvd_vhost_update_state(struct nfvd_vhost *v, const char *why)
 {
+	enum nfvd_state state = NFVD_STATE_UP;
+
+	if (v->leaving)
+		return;
+	if (!v->connected)
+		state = NFVD_STATE_WAITING;
+	else if (!nfvd_vhost_ring(v, 0) || !nfvd_vhost_ring(v, 1))
+		state = NFVD_STATE_DOWN;
+	for (unsigned int i = 0; i < 2 * v->queues; i++)
+		if (v->connected && v->vq[i].fault_seen)
+			state = NFVD_STATE_FENCED;
+	nfvd_port_set_state(v->port, state, why);
+}
+
+void nfvd_vhost_note(struct nfvd_vhost *v, enum nfvd_drop what, const char *text)
+{
+	pthread_mutex_lock(&v->lock);
+	if (!v->leaving) {
+		nfvd_fault(v->port, what, 1);
+		if (text)
+			nfvd_event(v->port->name, "%s", text);
+	}
+	pthread_mutex_unlock(&v->lock);
+}
+
+void nfvd_vhost_note_fence(struct nfvd_vhost *v, unsigned int i, struct nfvd_vring *r)
+{
+	enum nfvd_drop why = r ? atomic_load(&r->fault) : NFVD_NO_FAULT;
+
+	if (why == NFVD_NO_FAULT || v->vq[i].fault_seen)
+		return;
+	v->vq[i].fault_seen = true;
+	v->vq[i].reason = why;
+	nfvd_fault(v->port, why, 1);
+	nfvd_event(v->port->name, "queue %u fenced: %s (%s)", i, nfvd_reasons[why].name, nfvd_reasons[why].help);
+	nfvd_vhost_update_state(v, nfvd_reasons[why].name);
+}
+
+/* ---- rings ---- */
+
+static void close_later(struct nfvd_vhost *v, int fd)
+{
+	if (fd >= 0)
+		v->closing[v->n_closing++] = fd;
+}
+
+/* Not under the lock: a peer's descriptor closes when its owner likes. */
+static void close_now(struct nfvd_vhost *v)
+{
+	while (v->n_closing)
+		close(v->closing[--v->n_closing]);
+}
+
+static void stop_ring(struct nfvd_vhost *v, unsigned int i)
+{
+	struct nfvd_vring *r = nfvd_vhost_ring(v, i);
+	struct nfvd_rxq *q = &v->port->rxq[i / 2];
+
+	v->vq[i].refused = false;
+	if (!r) {
+		v->vq[i].fault_seen = false;
+		return;
+	}
+	/* The worker first: what it has taken it gives back, for which it needs the ring. */
+	if (i & 1) {
+		nfvd_worker_del(q);
+		q->fd = -1;
+	}
+	atomic_store(&v->vq[i].ring, NULL);
+	nfvd_quiesce();
+	/* A guest that resets at once does not get round being counted. */
+	nfvd_vhost_note_fence(v, i, r);
+	v->vq[i].fault_seen = false;
+	v->vq[i].base = r->last_avail;
+	free(r);
+}
+
+void nfvd_vhost_stop_all(struct nfvd_vhost *v)
+{
+	for (unsigned int i = 0; i < 2 * v->queues; i++)
+		stop_ring(v, i);
+}
+
+/* Translate what the peer has told of queue i into *r. */
+static enum nfvd_drop set_up_ring(struct nfvd_vhost *v, unsigned int i, struct nfvd_vring *r)
+{
+	const struct nfvd_vq *q = &v->vq[i];
+
+	memset(r, 0, sizeof(*r));
+	r->desc = (void *)nfvd_gmem_at_uva(v->mem, q->addr.desc_user_addr);
+	r->avail = (void *)nfvd_gmem_at_uva(v->mem, q->addr.avail_user_addr);
+	r->used = (void *)nfvd_gmem_at_uva(v->mem, q->addr.used_user_addr);
+	if (!r->desc || !r->avail || !r->used)
+		return NFVD_DROP_VU_BAD_ADDR;
+	r->size = q->num;
+	r->mask = q->num - 1;
+	r->mem = v->mem;
+	r->hdr_len = nfvd_virtio_hdr_len(v->features);
+	r->event_idx = v->features >> VIRTIO_RING_F_EVENT_IDX & 1;
+	r->indirect = v->features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
+	r->mergeable = v->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
+	r->fault = NFVD_NO_FAULT;
+	r->call = q->call;
+	rte_spinlock_init(&r->lock);
+	return nfvd_vring_check(r);
+}
+
+static void refuse_ring(struct nfvd_vhost *v, unsigned int i, enum nfvd_drop why)
+{
+	v->vq[i].refused = true;
+	v->vq[i].reason = why;
+	nfvd_fault(v->port, why, 1);
+	nfvd_event(v->port->name, "queue %u not started: %s (%s)", i, nfvd_reasons[why].name, nfvd_reasons[why].help);
+}
+
+static int numa_node_of(const void *addr)
+{
+	int node;
+
+	return get_mempolicy(&node, NULL, 0, (void *)(uintptr_t)addr, MPOL_F_NODE | MPOL_F_ADDR) ? -1 : node;
+}
+
+static void start_ring(struct nfvd_vhost *v, unsigned int i)
+{
+	struct nfvd_vq *vq = &v->vq[i];
+	struct nfvd_rxq *q = &v->port->rxq[i / 2];
+	struct nfvd_vring *r;
+	enum nfvd_drop why;
+
+	if (!v->mem || !vq->num || !vq->has_addr || !vq->kicked || !vq->enabled || vq->refused || nfvd_vhost_ring(v, i))
+		return;
+	r = aligned_alloc(64, (sizeof(*r) + 63) / 64 * 64);
+	why = r ? set_up_ring(v, i, r) : NFVD_DROP_NO_MEMORY;
+	if (why != OK) {
+		free(r);
+		refuse_ring(v, i, why);
+		return;
+	}
+	nfvd_vring_resume(r);
+	/* The worker is about to poll it: no kicks until it asks for them. */
+	r->armed = true;
+	nfvd_vring_arm(r, false);
+	vq->reason = NFVD_NO_FAULT;
+	v->started_us = nfvd_now_us();
+	atomic_store(&vq->ring, r);
+	if (i & 1) {
+		q->fd = vq->kickfd;
+		q->node = numa_node_of(r->desc);
+		nfvd_worker_add(q);
+	}
+	/* Harmless, and cures an interrupt that was lost with the backend before us. */
+	nfvd_call(vq->call);
+}
+
+static void start_all(struct nfvd_vhost *v)
+{
+	for (unsigned int i = 0; i < 2 * v->queues; i++)
+		start_ring(v, i);
+}
+
+/* ---- messages ---- */
+
+/* Take the message's first descriptor; -1 if it has none. */
+static int take_fd(struct nfvd_vu_msg *msg)
+{
+	int fd = msg->n_fds == 1 ? msg->fds[0] : -1;
+
+	if (fd >= 0)
+		msg->fds[0] = -1;
+	return fd;
+}
+
+static enum nfvd_drop set_features(struct nfvd_vhost *v, uint64_t features)
+{
+	if (features == v->features)
+		return OK;
+	nfvd_vhost_stop_all(v);
+	v->features = features;
+	atomic_store(&v->port->accepts, accepts_of(features));
+	/* Without protocol features there is no message to enable a queue with. */
+	for (unsigned int i = 0; !(features >> VU_F_PROTOCOL_FEATURES & 1) && i < 2 * v->queues; i++)
+		v->vq[i].enabled = true;
+	start_all(v);
+	return OK;
+}
+
+/* The new table is mapped before the old one goes, so that a refused one changes nothing. */
+static enum nfvd_drop set_mem_table(struct nfvd_vhost *v, const struct nfvd_vu_msg *msg)
+{
+	struct nfvd_gmem_source src[VU_REGIONS_MAX];
+	struct nfvd_gmem *new, *old;
+
+	for (unsigned int i = 0; i < msg->payload.mem.n; i++) {
+		struct nfvd_vu_region r;
+
+		memcpy(&r, &msg->payload.mem.r[i], sizeof(r));
+		src[i] = (struct nfvd_gmem_source){ r.gpa, r.size, r.uva, r.mmap_offset, msg->fds[i] };
+	}
+	new = nfvd_gmem_map(src, msg->payload.mem.n);
+	if (!new)
+		return NFVD_DROP_NO_MEMORY;
+	pthread_mutex_lock(&v->lock);
+	if (v->leaving) {
+		old = new;
+	} else {
+		nfvd_vhost_stop_all(v);
+		old = v->mem;
+		v->mem = new;
+		nfvd_gmem_own(v->port->id, new);
+		start_all(v);
+	}
+	pthread_mutex_unlock(&v->lock);
+	nfvd_gmem_unmap(old);
+	return OK;
+}
+
+static enum nfvd_drop set_kick(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg)
+{
+	stop_ring(v, i);
+	close_later(v, v->vq[i].kickfd);
+	v->vq[i].kickfd = take_fd(msg);
+	v->vq[i].kicked = true;
+	return OK;
+}
+
+/* A VMM moves interrupts while traffic flows: the ring goes on. */
+static enum nfvd_drop set_call(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg)
+{
+	struct nfvd_vring *r = nfvd_vhost_ring(v, i);
+	int old = v->vq[i].call, fd = take_fd(msg);
+
+	v->vq[i].call = fd < 0 ? NFVD_CALL_NONE : nfvd_vu_is_unix(fd) ? fd | NFVD_CALL_SOCKET : fd;
+	if (r) {
+		atomic_store(&r->call, v->vq[i].call);
+		nfvd_quiesce();
+		nfvd_call(v->vq[i].call);
+	}
+	close_later(v, old == NFVD_CALL_NONE ? -1 : old & ~NFVD_CALL_SOCKET);
+	return OK;
+}
+
+static enum nfvd_drop set_addr(struct nfvd_vq *vq, struct nfvd_vhost *v, unsigned int i, const struct vhost_vring_addr *a)
+{
+	if (vq->has_addr && !memcmp(&vq->addr, a, sizeof(*a)))
+		return OK;
+	stop_ring(v, i);
+	vq->addr = *a;
+	vq->has_addr = true;
+	return OK;
+}
+
+static enum nfvd_drop get_base(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg)
+{
+	stop_ring(v, i);
+	close_later(v, v->vq[i].kickfd);
+	v->vq[i].kickfd = -1;
+	v->vq[i].kicked = false;
+	msg->payload.state = (struct vhost_vring_state){ i, v->vq[i].base };
+	return OK;
+}
+
+/* Messages about queue i; then it starts, if all is there. Under the lock. */
+static enum nfvd_drop queue_message(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg, bool *answers)
+{
+	struct nfvd_vq *vq = &v->vq[i];
+	struct vhost_vring_addr addr;
+
 	switch (msg->request) {
-	case VU_SET_MEM_TABLE:
-		forget_memory(v);
+	case VU_SET_VRING_NUM:
+		stop_ring(v, i);
+		vq->num = msg->payload.state.num;
 		break;
-	case VU_SET_FEATURES:
-	case VU_RESET_OWNER:
-		stop_all(v);
+	case VU_SET_VRING_BASE:
+		stop_ring(v, i);
+		vq->base = msg->payload.state.num;
+		break;
+	case VU_SET_VRING_ADDR:
+		memcpy(&addr, &msg->payload.addr, sizeof(addr));
+		set_addr(vq, v, i, &addr);
+		break;
+	case VU_SET_VRING_KICK:
+		set_kick(v, i, msg);
+		break;
+	case VU_SET_VRING_CALL:
+		set_call(v, i, msg);
 		break;
 	case VU_SET_VRING_ENABLE:
-		/* Enabling leaves a running ring alone. */
-		if (msg->payload.state.num)
-			break;
-		/* fall through */
-	case VU_SET_VRING_NUM:
-	case VU_SET_VRING_ADDR:
-	case VU_SET_VRING_BASE:
-	case VU_GET_VRING_BASE:
-	case VU_SET_VRING_KICK:
-	case VU_SET_VRING_CALL:
-		stop_ring(v, nfvd_vu_vring(msg));
-		break;
-	}
-}
-
-static enum rte_vhost_msg_result pre_msg(int vid, void *ctx)
-{
-	struct nfvd_vu_msg *msg = ctx;
-	enum rte_vhost_msg_result result = RTE_VHOST_MSG_RESULT_NOT_HANDLED;
-	enum nfvd_drop why;
-	struct nfvd_vhost *v;
-
-	pthread_mutex_lock(&nfvd_vhost_lock);
-	v = by_vid[vid];
-	if (!v) {
-		nfvd_vu_close_fds(msg);
-		result = RTE_VHOST_MSG_RESULT_ERR;
-		goto out;
-	}
-	v->spoke = true;
-	why = nfvd_vu_check(msg, 2 * v->queues, v->offered);
-	if (nfvd_sock_stripped() && why == NFVD_N_REASONS)
-		why = NFVD_DROP_VU_BAD_FDS;
-	if (why == NFVD_N_REASONS && nfvd_sock_unread(v->sock))
-		why = NFVD_DROP_VU_TIMEOUT;
-	if (why != NFVD_N_REASONS) {
-		nfvd_fault(v->port, why, 1);
-		nfvd_event(v->port->name, "vhost-user request %u refused: %s", msg->request, nfvd_reasons[why].name);
-		if (why == NFVD_DROP_MEM_UNSHARED)
-			v->mem_unshared = true;
-		nfvd_vu_close_fds(msg);
-		result = RTE_VHOST_MSG_RESULT_ERR;
-	} else if (msg->request == VU_GET_QUEUE_NUM) {
-		msg->payload.u64 = v->queues;
-		msg->size = sizeof(msg->payload.u64);
-		result = RTE_VHOST_MSG_RESULT_REPLY;
-	} else {
-		prepare(v, msg);
-	}
-	/* Refused without a reply: the library closes the connection. */
-out:
-	pthread_mutex_unlock(&nfvd_vhost_lock);
-	return result;
-}
-
-static enum rte_vhost_msg_result post_msg(int vid, void *ctx)
-{
-	const struct nfvd_vu_msg *msg = ctx;
-	enum rte_vhost_msg_result result = RTE_VHOST_MSG_RESULT_OK;
-	struct nfvd_vhost *v;
-
-	pthread_mutex_lock(&nfvd_vhost_lock);
-	v = by_vid[vid];
-	if (!v)
-		goto out;
-	switch (msg->request) {
-	case VU_SET_FEATURES:
-		rte_vhost_get_negotiated_features(vid, &v->features);
-		atomic_store(&v->port->accepts, accepts_of(v->features));
-		break;
-	case VU_SET_MEM_TABLE:
-		if (!take_memory(v))
-			result = RTE_VHOST_MSG_RESULT_ERR;
-		break;
-	}
-	/* Rings that were only stopped for this message; the library does not report those again. */
-	if (msg->request != VU_GET_VRING_BASE)
-		start_all(v);
-	nfvd_vhost_update_state(v, NULL);
-out:
-	pthread_mutex_unlock(&nfvd_vhost_lock);
-	return result;
-}
-
-static const struct rte_vhost_user_extern_ops msg_ops = { pre_msg, post_msg };
-
-static int on_state_changed(int vid, uint16_t i, int enable)
-{
-	struct nfvd_vhost *v;
-
-	pthread_mutex_lock(&nfvd_vhost_lock);
-	v = by_vid[vid];
-	if (v && i < 2 * v->queues) {
-		v->vq[i].ready = enable;
-		if (enable)
-			start_ring(v, i);
-		else
+		vq->enabled = msg->payload.state.num;
+		if (!vq->enabled)
 			stop_ring(v, i);
-		nfvd_vhost_update_state(v, NULL);
+		break;
+	case VU_GET_VRING_BASE:
+		*answers = true;
+		return get_base(v, i, msg);
 	}
-	pthread_mutex_unlock(&nfvd_vhost_lock);
-	return 0;
+	start_ring(v, i);
+	return OK;
 }
 
-static int on_new_device(int vid)
+static void answer(struct nfvd_vu_msg *msg, uint64_t u64, bool *answers)
 {
-	pthread_mutex_lock(&nfvd_vhost_lock);
-	if (by_vid[vid]) {
-		start_all(by_vid[vid]);
-		nfvd_vhost_update_state(by_vid[vid], NULL);
-	}
-	pthread_mutex_unlock(&nfvd_vhost_lock);
-	return 0;
+	msg->payload.u64 = u64;
+	msg->size = sizeof(u64);
+	*answers = true;
 }
 
-static void on_destroy_device(int vid)
+/* Messages about the device. Under the lock. */
+static enum nfvd_drop device_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers)
 {
-	pthread_mutex_lock(&nfvd_vhost_lock);
-	if (by_vid[vid]) {
-		stop_all(by_vid[vid]);
-		nfvd_vhost_update_state(by_vid[vid], NULL);
+	switch (msg->request) {
+	case VU_GET_FEATURES:
+		answer(msg, v->offered, answers);
+		break;
+	case VU_SET_FEATURES:
+		return set_features(v, msg->payload.u64);
+	case VU_GET_PROTOCOL_FEATURES:
+		answer(msg, VU_PROTOCOL_OFFERED, answers);
+		break;
+	case VU_SET_PROTOCOL_FEATURES:
+		v->protocol = msg->payload.u64;
+		break;
+	case VU_GET_QUEUE_NUM:
+		v->asked_queues = true;
+		answer(msg, v->queues, answers);
+		return OK;
+	case VU_SET_BACKEND_REQ_FD:
+		close_later(v, v->request_fd);
+		v->request_fd = take_fd(msg);
+		break;
 	}
-	pthread_mutex_unlock(&nfvd_vhost_lock);
+	/* SET_OWNER says nothing to us; RESET_OWNER is deprecated, and to be ignored. Errors are not signalled. */
+	v->asked_queues = false;
+	return OK;
 }
 
-struct nfvd_vhost *nfvd_vhost_find(const char *path)
+static enum nfvd_drop obey(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers)
 {
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (nfvd_vhosts[id] && !strcmp(nfvd_vhosts[id]->path, path))
-			return nfvd_vhosts[id];
-	return NULL;
+	int i = nfvd_vu_vring(msg);
+	enum nfvd_drop why = OK;
+
+	if (msg->request == VU_SET_MEM_TABLE)
+		return set_mem_table(v, msg);
+	pthread_mutex_lock(&v->lock);
+	if (!v->leaving)
+		why = i < 0 ? device_message(v, msg, answers) : queue_message(v, i, msg, answers);
+	pthread_mutex_unlock(&v->lock);
+	return why;
 }
 
-static int on_new_connection(int vid)
+static void refuse_message(struct nfvd_vhost *v, const struct nfvd_vu_msg *msg, enum nfvd_drop why)
 {
-	char path[PATH_MAX];
-	struct nfvd_vhost *v;
-	int ret = -1;
-
-	pthread_mutex_lock(&nfvd_vhost_lock);
-	v = rte_vhost_get_ifname(vid, path, sizeof(path)) ? NULL : nfvd_vhost_find(path);
-	if (!v || vid >= VIDS_MAX)
-		goto out;
-	if (v->vid >= 0) {
-		nfvd_fault(v->port, NFVD_DROP_VU_SECOND_CLIENT, 1);
-		nfvd_event(v->port->name, "second connection refused");
-		goto out;
+	pthread_mutex_lock(&v->lock);
+	if (!v->leaving) {
+		nfvd_fault(v->port, why, 1);
+		nfvd_event(v->port->name, "vhost-user request %u refused: %s (%s)", msg->request, nfvd_reasons[why].name,
+			   nfvd_reasons[why].help);
+		v->mem_unshared |= why == NFVD_DROP_MEM_UNSHARED;
 	}
-	if (rte_vhost_extern_callback_register(vid, &msg_ops, NULL))
-		goto out;
-	v->vid = vid;
-	v->sock = nfvd_sock_harden(v->path, v->client);
-	v->connected_us = nfvd_now_us();
-	v->spoke = false;
-	v->features = 0;
+	pthread_mutex_unlock(&v->lock);
+}
+
+enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers)
+{
+	enum nfvd_drop why = nfvd_vu_check(msg, 2 * v->queues, v->offered);
+
+	*answers = false;
+	if (why == OK)
+		why = obey(v, msg, answers);
+	if (why != OK)
+		refuse_message(v, msg, why);
+	close_now(v);
+	pthread_mutex_lock(&v->lock);
+	nfvd_vhost_update_state(v, NULL);
+	pthread_mutex_unlock(&v->lock);
+	return why;
+}
+
+/* ---- connections ---- */
+
+static void forget_peer(struct nfvd_vhost *v)
+{
+	v->features = v->protocol = 0;
+	v->asked_queues = false;
+	v->request_fd = -1;
+	for (unsigned int i = 0; i < NFVD_VHOST_QUEUES_MAX; i++)
+		v->vq[i] = (struct nfvd_vq){ .kickfd = -1, .call = NFVD_CALL_NONE, .reason = NFVD_NO_FAULT };
+}
+
+void nfvd_vhost_connected(struct nfvd_vhost *v)
+{
+	pthread_mutex_lock(&v->lock);
+	forget_peer(v);
+	v->connected = true;
 	v->mem_unshared = false;
-	memset(v->vq, 0, sizeof(v->vq));
-	by_vid[vid] = v;
 	nfvd_vhost_update_state(v, "connected");
-	ret = 0;
-out:
-	pthread_mutex_unlock(&nfvd_vhost_lock);
-	return ret;
+	pthread_mutex_unlock(&v->lock);
 }
 
-void nfvd_vhost_drop_connection(struct nfvd_vhost *v)
+void nfvd_vhost_disconnected(struct nfvd_vhost *v)
 {
-	if (v->vid < 0)
-		return;
-	forget_memory(v);
-	by_vid[v->vid] = NULL;
-	v->vid = -1;
-	if (v->sock >= 0)
-		close(v->sock);
-	v->sock = -1;
-	memset(v->vq, 0, sizeof(v->vq));
-}
+	struct nfvd_gmem *mem;
 
-static void on_destroy_connection(int vid)
-{
-	struct nfvd_vhost *v;
-
-	pthread_mutex_lock(&nfvd_vhost_lock);
-	v = by_vid[vid];
-	if (v) {
-		nfvd_vhost_drop_connection(v);
+	pthread_mutex_lock(&v->lock);
+	/* Detached: control has stopped the rings. */
+	if (!v->leaving) {
+		nfvd_vhost_stop_all(v);
+		nfvd_gmem_own(v->port->id, NULL);
 		nfvd_fault(v->port, NFVD_DROP_VU_DISCONNECT, 1);
-		nfvd_vhost_update_state(v, "peer disconnected");
+		if (v->asked_queues)
+			nfvd_event(v->port->name, "the peer left after it was told that the port has %u queue(s): "
+				   "attach it with 'queues N' as the guest has them", v->queues);
 	}
-	pthread_mutex_unlock(&nfvd_vhost_lock);
+	mem = v->mem;
+	v->mem = NULL;
+	v->connected = false;
+	for (unsigned int i = 0; i < 2 * v->queues; i++) {
+		close_later(v, v->vq[i].kickfd);
+		close_later(v, v->vq[i].call == NFVD_CALL_NONE ? -1 : v->vq[i].call & ~NFVD_CALL_SOCKET);
+	}
+	close_later(v, v->request_fd);
+	forget_peer(v);
+	nfvd_vhost_update_state(v, "peer disconnected");
+	pthread_mutex_unlock(&v->lock);
+	close_now(v);
+	nfvd_gmem_unmap(mem);
 }
-
-const struct rte_vhost_device_ops nfvd_vhost_ops = {
-	.new_device = on_new_device,
-	.destroy_device = on_destroy_device,
-	.vring_state_changed = on_state_changed,
-	.new_connection = on_new_connection,
-	.destroy_connection = on_destroy_connection,
-};

@@ -1,54 +1,74 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The vhost-user device behind a KVM port: its connection, guest memory and
- * rings, as librte_vhost's callbacks make and unmake them.
+ * The vhost-user device behind a KVM port: what its peer has told (features, memory,
+ * queues), and the rings that run by it.
  *
- * Rings start and stop with the library's idea of them (vring_state_changed),
- * and stop before each message that moves what they stand on. Stopping waits
- * for all workers, so nothing is used after the library unmaps it: late copy
- * leaves nothing in flight between two iterations.
+ * Why not librte_vhost, which serves all guests with one thread and maps their memory
+ * itself: (1) it reads used->idx in a mapping whose address nobody else knows yet, so a
+ * file truncated meanwhile is a SIGBUS that no handler can tell from a fault of our own;
+ * (2) it allocates by the peer's numbers from one heap; (3) unmapping a large guest, or a
+ * peer's file that answers slowly, holds that one thread, and with it every other guest.
+ * A relay that checks messages first ends none of the three. Here each port has a thread
+ * of its own (vhost_peer.c), and each mapping is known to the handler before its first use.
  *
- * Locking: callbacks come on the library's threads, one at a time each; control
- * attaches, detaches, shows. All take nfvd_vhost_lock; workers never do, and find
- * rings by RCU. It is not held across library calls that wait for callbacks
- * (start, unregister).
+ * A ring runs when it has a size, addresses, a kick message, memory, and is enabled. It
+ * stops before each message that moves what it stands on, and stopping waits for all
+ * workers: late copy leaves nothing in flight between two iterations.
+ *
+ * Locking: the port's thread and control change the device under its lock. It is held
+ * over grace periods, never over what a peer can delay: receiving, closing a peer's
+ * descriptor, mapping and unmapping memory. Workers do not take it; they find rings by RCU.
  */
 #ifndef NFVD_VHOST_DEV_H
 #define NFVD_VHOST_DEV_H
 
 #include <pthread.h>
-#include <rte_vhost.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include "port.h"
+#include "vhost_msg.h"
 #include "vring_split.h"
 
 #define NFVD_VHOST_PAIRS_MAX	8	/* queue pairs */
+#define NFVD_VHOST_QUEUES_MAX	(2 * NFVD_VHOST_PAIRS_MAX)
 
 struct nfvd_vq {
 	_Atomic(struct nfvd_vring *) ring;	/* RCU; NULL: stopped */
-	bool ready;				/* the library says it may run */
+	/* As the peer has told: */
+	uint32_t num;				/* entries; 0: not told yet */
+	uint16_t base;				/* where to go on, or where it stopped */
+	bool has_addr, kicked, enabled;
+	struct vhost_vring_addr addr;
+	int kickfd, call;			/* ours to close; -1 and NFVD_CALL_NONE: the peer polls */
+	/* What became of it: */
+	bool refused;				/* not started: told once */
 	bool fault_seen;
-	enum nfvd_drop reason;			/* of the last fence */
+	enum nfvd_drop reason;			/* of the last fence or refusal; NFVD_NO_FAULT */
 };
 
 struct nfvd_vhost {
-	struct nfvd_port *port;
+	/* Set at attach. */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool client;
-	unsigned int queues;		/* pairs */
-	uint64_t offered;
+	unsigned int queues;			/* pairs */
+	uint64_t offered;			/* feature bits */
+	int listener, stop;			/* socket or -1 (client); eventfd: the thread is to end */
+	struct stat listener_id;
 
-	int vid, sock;			/* of the connection, or -1; sock is a duplicate */
-	uint64_t connected_us, started_us, features;
-	bool spoke;
+	pthread_mutex_t lock;
+	bool leaving;				/* detached: port is not to be touched any more */
+	struct nfvd_port *port;
+	bool connected, asked_queues;
 	bool mem_unshared;
+	uint64_t started_us, features, protocol;
 	struct nfvd_gmem *mem;
-	struct nfvd_vq vq[2 * NFVD_VHOST_PAIRS_MAX];	/* even: the guest's Rx, odd: its Tx */
-};
+	int request_fd;				/* the channel for requests of ours; we make none */
+	struct nfvd_vq vq[NFVD_VHOST_QUEUES_MAX];	/* even: the guest's Rx, odd: its Tx */
 
-extern pthread_mutex_t nfvd_vhost_lock;
-extern struct nfvd_vhost *nfvd_vhosts[NFVD_PORTS_MAX];	/* by port id; under the lock */
-extern const struct rte_vhost_device_ops nfvd_vhost_ops;
+	/* The port's thread: descriptors to close when the lock is not held. */
+	unsigned int n_closing;
+	int closing[2 * NFVD_VHOST_QUEUES_MAX + 2];
+};
 
 /* Any thread; for a worker valid until its next quiescent state. NULL: stopped. */
 static inline struct nfvd_vring *nfvd_vhost_ring(struct nfvd_vhost *v, unsigned int i)
@@ -56,16 +76,34 @@ static inline struct nfvd_vring *nfvd_vhost_ring(struct nfvd_vhost *v, unsigned 
 	return atomic_load_explicit(&v->vq[i].ring, memory_order_acquire);
 }
 
+/* Feature bits to offer to a guest with this many queue pairs. */
+uint64_t nfvd_vhost_features(unsigned int pairs);
+
+/* The port's thread: a peer is there; it is gone, or we are done with it. */
+void nfvd_vhost_connected(struct nfvd_vhost *v);
+void nfvd_vhost_disconnected(struct nfvd_vhost *v);
+
+/*
+ * The port's thread: check and obey msg. NFVD_N_REASONS, or why it was refused, which has
+ * been counted. *answers: msg is now the reply that its sender waits for. What is left in
+ * msg->fds is the caller's to close.
+ */
+enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers);
+
+/* The port's thread, not under the lock: count what at the port, with an event if text is not NULL. */
+void nfvd_vhost_note(struct nfvd_vhost *v, enum nfvd_drop what, const char *text);
+
+/* Under the lock: stop all rings. Waits for all workers. */
+void nfvd_vhost_stop_all(struct nfvd_vhost *v);
+
 /* Under the lock: set the port's state from that of connection and rings. */
 void nfvd_vhost_update_state(struct nfvd_vhost *v, const char *why);
 
-/* Under the lock: workers fence ring i by themselves; give it its name, its count and its line. r may be NULL. */
+/* Under the lock: report that a worker has fenced ring i, once per fence: count, event, state. r may be NULL. */
 void nfvd_vhost_note_fence(struct nfvd_vhost *v, unsigned int i, struct nfvd_vring *r);
 
-/* Under the lock: the peer is gone, or we are done with it. Waits for all workers. */
-void nfvd_vhost_drop_connection(struct nfvd_vhost *v);
-
-/* Control or under the lock: whose socket is this? */
-struct nfvd_vhost *nfvd_vhost_find(const char *path);
+/* vhost_peer.c. Control: start the port's thread, 0 or -errno; tell it to end, and to free v. */
+int nfvd_vhost_thread_start(struct nfvd_vhost *v);
+void nfvd_vhost_thread_end(struct nfvd_vhost *v);
 
 #endif

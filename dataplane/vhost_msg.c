@@ -2,15 +2,13 @@
 #include "vhost_msg.h"
 
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define OK NFVD_N_REASONS
-
-_Static_assert(offsetof(struct nfvd_vu_msg, fds) == 644, "librte_vhost's layout");
 
 int nfvd_vu_vring(const struct nfvd_vu_msg *msg)
 {
@@ -29,16 +27,6 @@ int nfvd_vu_vring(const struct nfvd_vu_msg *msg)
 	default:
 		return -1;
 	}
-}
-
-void nfvd_vu_close_fds(struct nfvd_vu_msg *msg)
-{
-	for (int i = 0; i < VU_REGIONS_MAX; i++) {
-		if (i < msg->n_fds && msg->fds[i] >= 0)
-			close(msg->fds[i]);
-		msg->fds[i] = -1;
-	}
-	msg->n_fds = 0;
 }
 
 /* Bytes of payload that a request has; -1: we do not offer it. */
@@ -84,11 +72,21 @@ static bool is_eventfd(int fd)
 	return !strcmp(target, "anon_inode:[eventfd]");
 }
 
-static bool is_socket(int fd)
+bool nfvd_vu_is_unix(int fd)
 {
-	struct stat st;
+	int domain;
+	socklen_t len = sizeof(domain);
 
-	return !fstat(fd, &st) && S_ISSOCK(st.st_mode);
+	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) && domain == AF_UNIX;
+}
+
+/*
+ * Memory that faults without waiting for anybody: tmpfs (a memfd) or hugetlbfs. Only
+ * these have seals, and asking for them asks no file system.
+ */
+static bool is_ram(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0;
 }
 
 static bool ranges_overlap(uint64_t a, uint64_t b, uint64_t an, uint64_t bn)
@@ -138,7 +136,11 @@ static enum nfvd_drop check_mem_table(const struct nfvd_vu_msg *msg)
 	for (unsigned int i = 0; i < n; i++) {
 		int flags = fcntl(msg->fds[i], F_GETFL);
 
-		if (flags < 0 || flags & O_PATH || fstat(msg->fds[i], &st) || !S_ISREG(st.st_mode))
+		if (flags < 0 || flags & O_PATH)
+			return NFVD_DROP_VU_BAD_FDS;
+		if (!is_ram(msg->fds[i]))
+			return NFVD_DROP_MEM_NOT_RAM;
+		if (fstat(msg->fds[i], &st) || !S_ISREG(st.st_mode))
 			return NFVD_DROP_VU_BAD_FDS;
 		if ((flags & O_ACCMODE) != O_RDWR ||
 		    (uint64_t)st.st_size < msg->payload.mem.r[i].mmap_offset + msg->payload.mem.r[i].size)
@@ -154,7 +156,7 @@ static enum nfvd_drop check_eventfd(const struct nfvd_vu_msg *msg)
 	if (msg->n_fds != want)
 		return NFVD_DROP_VU_BAD_FDS;
 	/* User-mode Linux takes its interrupts from a socket pair. */
-	if (want && !is_eventfd(msg->fds[0]) && !(msg->request == VU_SET_VRING_CALL && is_socket(msg->fds[0])))
+	if (want && !is_eventfd(msg->fds[0]) && !(msg->request == VU_SET_VRING_CALL && nfvd_vu_is_unix(msg->fds[0])))
 		return NFVD_DROP_VU_BAD_FDS;
 	return OK;
 }
@@ -177,6 +179,8 @@ enum nfvd_drop nfvd_vu_check(const struct nfvd_vu_msg *msg, unsigned int n_vring
 {
 	int want = payload_size(msg->request);
 
+	if (msg->fds_lost)
+		return NFVD_DROP_FD_EXHAUSTED;
 	if ((msg->flags & VU_VERSION_MASK) != VU_VERSION || msg->flags & VU_REPLY)
 		return NFVD_DROP_VU_BAD_MSG;
 	if (msg->request == VU_SET_LOG_BASE || msg->request == VU_SET_LOG_FD)
@@ -195,13 +199,15 @@ enum nfvd_drop nfvd_vu_check(const struct nfvd_vu_msg *msg, unsigned int n_vring
 	case VU_SET_VRING_ERR:
 		return check_eventfd(msg);
 	case VU_SET_BACKEND_REQ_FD:
-		return msg->n_fds == 1 && is_socket(msg->fds[0]) ? OK : NFVD_DROP_VU_BAD_FDS;
+		return msg->n_fds == 1 && nfvd_vu_is_unix(msg->fds[0]) ? OK : NFVD_DROP_VU_BAD_FDS;
 	}
 	if (msg->n_fds)
 		return NFVD_DROP_VU_BAD_FDS;
 	switch (msg->request) {
 	case VU_SET_FEATURES:
 		return msg->payload.u64 & ~offered ? NFVD_DROP_FEATURE_VIOLATION : OK;
+	case VU_SET_PROTOCOL_FEATURES:
+		return msg->payload.u64 & ~VU_PROTOCOL_OFFERED ? NFVD_DROP_FEATURE_VIOLATION : OK;
 	case VU_SET_VRING_NUM:
 		return check_num(msg->payload.state.num);
 	case VU_SET_VRING_BASE:

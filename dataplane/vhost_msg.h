@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vhost-user messages, as librte_vhost hands them to its external handlers,
- * and the checks that it leaves out. Numbers and layouts: QEMU's vhost-user
- * specification; the context's layout is librte_vhost's contract with external
- * handlers (lib/vhost/vhost_user.h, struct vhu_msg_context).
+ * vhost-user messages, and what makes one acceptable. Numbers and layouts: QEMU's
+ * vhost-user specification.
+ *
+ * Nothing here asks a descriptor's file system: a FUSE file answers fstat() when it
+ * likes. What a descriptor is, the kernel says by itself.
  */
 #ifndef NFVD_VHOST_MSG_H
 #define NFVD_VHOST_MSG_H
@@ -37,6 +38,13 @@ enum nfvd_vu_request {
 	VU_SET_INFLIGHT_FD = 32,
 };
 
+#define VU_F_PROTOCOL_FEATURES	30	/* the feature bit that says protocol features are there */
+
+#define VU_PROTOCOL_MQ		0
+#define VU_PROTOCOL_REPLY_ACK	3
+#define VU_PROTOCOL_BACKEND_REQ	5	/* User-mode Linux has no interrupt at all without */
+#define VU_PROTOCOL_OFFERED	(1ull << VU_PROTOCOL_MQ | 1ull << VU_PROTOCOL_REPLY_ACK | 1ull << VU_PROTOCOL_BACKEND_REQ)
+
 #define VU_VERSION_MASK	0x3u
 #define VU_VERSION	0x1u
 #define VU_REPLY	0x4u
@@ -50,7 +58,7 @@ struct nfvd_vu_region {
 };
 
 struct nfvd_vu_msg {
-	uint32_t request, flags, size;
+	uint32_t request, flags, size;		/* size: bytes of payload */
 	union {
 		uint64_t u64;
 		struct vhost_vring_state state;
@@ -61,9 +69,12 @@ struct nfvd_vu_msg {
 		} mem;
 		uint8_t room[632];
 	} payload;
-	int fds[VU_REGIONS_MAX];
-	int n_fds;
+	int fds[VU_REGIONS_MAX];		/* -1: none, or taken */
+	int n_fds;				/* as sent: may be more than fit */
+	bool fds_lost;				/* nfvd had not enough left for them */
 } __attribute__((packed));
+
+#define VU_HDR_BYTES	12
 
 /*
  * Is msg well-formed, of a kind that is offered, with the right descriptors, for
@@ -74,7 +85,7 @@ enum nfvd_drop nfvd_vu_check(const struct nfvd_vu_msg *msg, unsigned int n_vring
 /* The queue that msg is about; -1: none. */
 int nfvd_vu_vring(const struct nfvd_vu_msg *msg);
 
-/* Close the message's descriptors: librte_vhost leaves those of a message that an external handler refused. */
-void nfvd_vu_close_fds(struct nfvd_vu_msg *msg);
+/* Is fd a UNIX socket? */
+bool nfvd_vu_is_unix(int fd);
 
 #endif

@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vhost_sock.h"
-#include "vhost_msg.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "control.h"
 
 #define PEER_TIMEOUT_MS	200	/* in the middle of a message, which every frontend sends in one piece */
-#define UNREAD_MAX	65536	/* bytes, counted as the kernel does */
+#define FDS_MAX		253	/* SCM_MAX_FD: more the kernel does not send at once */
+#define FDS_RESERVED	64	/* the last descriptors, for control and its clients */
 
 static void fill(struct sockaddr_un *un, const char *path)
 {
@@ -46,7 +40,8 @@ static int listening(const char *path)
 	return ret;
 }
 
-int nfvd_sock_clear(const char *path, struct nfvd_err *err)
+/* Make way at path: remove a socket that is ours and that nobody listens on. */
+static int make_way(const char *path, struct nfvd_err *err)
 {
 	struct stat st;
 
@@ -75,146 +70,193 @@ int nfvd_sock_clear(const char *path, struct nfvd_err *err)
 	return 0;
 }
 
-static bool is_connection(int fd, const char *path, bool client)
+int nfvd_sock_listen(const char *path, struct stat *id, struct nfvd_err *err)
 {
-	struct sockaddr_un un, peer;
-	socklen_t len = sizeof(un), peer_len = sizeof(peer);
+	struct sockaddr_un un;
+	int fd;
 
-	memset(&un, 0, sizeof(un));
-	memset(&peer, 0, sizeof(peer));
-	/* A listening socket has the path too, but no peer. */
-	if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) || peer.sun_family != AF_UNIX)
-		return false;
-	if (client)
-		return !strncmp(peer.sun_path, path, sizeof(peer.sun_path));
-	return !getsockname(fd, (struct sockaddr *)&un, &len) && !strncmp(un.sun_path, path, sizeof(un.sun_path));
-}
-
-int nfvd_sock_harden(const char *path, bool client)
-{
-	const struct timeval tv = { .tv_usec = PEER_TIMEOUT_MS * 1000 };
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *e;
-	int own = -1;
-
-	if (!dir)
+	if (make_way(path, err))
 		return -1;
-	while (own < 0 && (e = readdir(dir))) {
-		int fd = atoi(e->d_name);
-
-		if (e->d_name[0] == '.' || fd == dirfd(dir) || !is_connection(fd, path, client))
-			continue;
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-		own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot make a socket: %s", strerror(errno));
+	fill(&un, path);
+	if (bind(fd, (struct sockaddr *)&un, sizeof(un)) || listen(fd, SOMAXCONN) || lstat(path, id)) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "cannot listen on '%s': %s", path, strerror(errno));
+		close(fd);
+		return -1;
 	}
-	closedir(dir);
-	return own;
+	return fd;
 }
 
-bool nfvd_sock_unread(int sock)
+void nfvd_sock_unlink(const char *path, const struct stat *id)
 {
-	int bytes = 0;
+	struct stat now;
 
-	return sock >= 0 && !ioctl(sock, SIOCOUTQ, &bytes) && bytes > UNREAD_MAX;
+	if (!lstat(path, &now) && now.st_dev == id->st_dev && now.st_ino == id->st_ino)
+		unlink(path);
 }
 
-/* ---- descriptors that librte_vhost would lose ---- */
-
-#define VU_HDR_BYTES 12
-
-static __thread bool stripped;
-
-bool nfvd_sock_stripped(void)
+int nfvd_sock_connect(const char *path)
 {
-	bool was = stripped;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err;
+	struct sockaddr_un un;
 
-	stripped = false;
-	return was;
+	if (fd < 0)
+		return -errno;
+	fill(&un, path);
+	if (!connect(fd, (struct sockaddr *)&un, sizeof(un)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
 }
 
-/* Requests about a queue that carry no descriptors, and one that is not offered. */
-static bool takes_no_fds(uint32_t request)
+int nfvd_sock_accept(int listener)
 {
-	return request == VU_SET_VRING_NUM || request == VU_SET_VRING_ADDR || request == VU_SET_VRING_BASE ||
-	       request == VU_GET_VRING_BASE || request == VU_SET_VRING_ENABLE || request == VU_SET_INFLIGHT_FD;
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
 }
 
-static void strip(struct msghdr *msg)
+/* ---- receiving ---- */
+
+/* Requests that have descriptors. Those of others are never installed: the kernel lets go of them. */
+static bool takes_fds(uint32_t request)
 {
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+	return request == VU_SET_MEM_TABLE || request == VU_SET_VRING_KICK || request == VU_SET_VRING_CALL ||
+	       request == VU_SET_VRING_ERR || request == VU_SET_BACKEND_REQ_FD;
+}
+
+static void take_fds(struct msghdr *h, struct nfvd_vu_msg *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++, msg->n_fds++) {
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			close(fd);
-			stripped = true;
+			if (!nfvd_sock_fd_spare(fd))
+				msg->fds_lost = true;
+			if (msg->n_fds < VU_REGIONS_MAX)
+				msg->fds[msg->n_fds] = fd;
+			else
+				close(fd);
 		}
 	}
-	msg->msg_controllen = 0;
 }
 
-/*
- * The library's recvmsg() is ours. It looks at a message's queue index before any
- * handler of ours sees it, and when it refuses the index it forgets the descriptors
- * that came along: a guest could use up all of nfvd's. So descriptors of messages
- * that have an index and no business with descriptors end here. The library reads
- * a header into 12 bytes with room for 8 descriptors; nobody else does.
- */
-ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+/* Wait until fd is readable. 0, -ECANCELED if stop is, or -ETIMEDOUT. */
+static int wait_readable(int fd, int stop, uint64_t end_us)
 {
-	bool header = msg->msg_iovlen == 1 && msg->msg_iov->iov_len == VU_HDR_BYTES &&
-		      msg->msg_controllen == CMSG_SPACE(VU_REGIONS_MAX * sizeof(int));
-	ssize_t n = syscall(SYS_recvmsg, fd, msg, flags);
-	uint32_t request;
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = stop, .events = POLLIN } };
+	uint64_t now = nfvd_now_us();
 
-	if (!header || n != VU_HDR_BYTES)
-		return n;
-	stripped = false;
-	memcpy(&request, msg->msg_iov->iov_base, sizeof(request));
-	if (takes_no_fds(request))
-		strip(msg);
-	return n;
+	if (now >= end_us)
+		return -ETIMEDOUT;
+	if (poll(p, 2, (end_us - now + 999) / 1000) < 0 && errno != EINTR)
+		return -errno;
+	return p[1].revents ? -ECANCELED : 0;
 }
 
-/* ---- listening sockets that librte_vhost would see late ---- */
-
-#define EVENTS_POLL_MS	1000	/* of the library's one thread for all sockets */
-#define EVENTS_FDS_MAX	1024
-
-static int wake_fd = -1;
-
-int nfvd_sock_wake(void)
+/* Look at the header of the next message, which stays where it is. */
+static int peek_header(int sock, int stop, void *to, uint64_t end_us)
 {
-	uint64_t one = 1;
+	for (;;) {
+		ssize_t n = recv(sock, to, VU_HDR_BYTES, MSG_PEEK | MSG_DONTWAIT);
+		uint64_t soon_us = nfvd_now_us() + 1000;
+		int err;
 
-	if (wake_fd < 0)
-		wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return wake_fd >= 0 && write(wake_fd, &one, sizeof(one)) == sizeof(one) ? 0 : -1;
+		if (n == VU_HDR_BYTES)
+			return 0;
+		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
+			return -ECONNRESET;
+		/* A part of it keeps the socket readable: look again in a millisecond. */
+		if (n > 0 && soon_us < end_us)
+			err = wait_readable(-1, stop, soon_us);
+		else
+			err = wait_readable(sock, stop, n > 0 ? 0 : end_us);
+		if (err)
+			return err;
+	}
 }
 
-/*
- * The library's poll() is ours, too. It looks for sockets that were added once in a
- * second only, and a guest that is started with its port would wait for that.
- */
-int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t bytes);	/* glibc declares it for fortified programs only */
-int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t bytes)
+/* Read n bytes. Descriptors go to msg if want_fds; else that there were some is noted. */
+static int read_all(int sock, int stop, void *to, size_t n, bool want_fds, struct nfvd_vu_msg *msg, uint64_t end_us)
 {
-	struct pollfd more[EVENTS_FDS_MAX + 1];
-	uint64_t count;
-	int ret;
+	union {
+		struct cmsghdr align;
+		uint8_t room[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	} ctl;
 
-	if (n > bytes / sizeof(*fds))
-		abort();
-	if (timeout != EVENTS_POLL_MS || n > EVENTS_FDS_MAX || wake_fd < 0)
-		return syscall(SYS_poll, fds, n, timeout);
-	memcpy(more, fds, n * sizeof(*fds));
-	more[n] = (struct pollfd){ .fd = wake_fd, .events = POLLIN };
-	ret = syscall(SYS_poll, more, n + 1, timeout);
-	memcpy(fds, more, n * sizeof(*fds));
-	if (ret > 0 && more[n].revents && read(wake_fd, &count, sizeof(count)) == sizeof(count))
-		ret--;
-	return ret;
+	for (size_t done = 0; done < n;) {
+		struct iovec iov = { (uint8_t *)to + done, n - done };
+		struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = want_fds ? &ctl : NULL,
+				    .msg_controllen = want_fds ? sizeof(ctl) : 0 };
+		ssize_t got = recvmsg(sock, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		int err;
+
+		if (!got || (got < 0 && errno != EAGAIN && errno != EINTR))
+			return -ECONNRESET;
+		if (got > 0) {
+			done += got;
+			take_fds(&h, msg);
+			if (h.msg_flags & MSG_CTRUNC && want_fds)
+				msg->fds_lost = true;
+			else if (h.msg_flags & MSG_CTRUNC)
+				msg->n_fds = FDS_MAX + 1;
+			continue;
+		}
+		err = wait_readable(sock, stop, end_us);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int nfvd_sock_recv(int sock, int stop, struct nfvd_vu_msg *msg)
+{
+	uint64_t end_us = nfvd_now_us() + PEER_TIMEOUT_MS * 1000;
+	int err;
+
+	memset(msg, 0, sizeof(*msg));
+	for (unsigned int i = 0; i < VU_REGIONS_MAX; i++)
+		msg->fds[i] = -1;
+	err = peek_header(sock, stop, msg, end_us);
+	if (!err)
+		err = read_all(sock, stop, msg, VU_HDR_BYTES, takes_fds(msg->request), msg, end_us);
+	if (!err && msg->size > sizeof(msg->payload))
+		err = -EMSGSIZE;
+	if (!err)
+		err = read_all(sock, stop, &msg->payload, msg->size, false, msg, end_us);
+	return err;
+}
+
+int nfvd_sock_reply(int sock, const struct nfvd_vu_msg *msg)
+{
+	size_t n = VU_HDR_BYTES + msg->size;
+	ssize_t sent = send(sock, msg, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (sent < 0)
+		return -errno;
+	/* Replies are short; half of one tells that the peer reads none. */
+	return (size_t)sent == n ? 0 : -EAGAIN;
+}
+
+void nfvd_sock_close_fds(struct nfvd_vu_msg *msg)
+{
+	for (unsigned int i = 0; i < VU_REGIONS_MAX; i++) {
+		if (msg->fds[i] >= 0)
+			close(msg->fds[i]);
+		msg->fds[i] = -1;
+	}
+	msg->n_fds = 0;
+}
+
+bool nfvd_sock_fd_spare(int fd)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) || (rlim_t)fd + FDS_RESERVED < limit.rlim_cur;
 }

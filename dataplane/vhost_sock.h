@@ -1,34 +1,48 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What librte_vhost leaves undone about its UNIX sockets. */
+/* The UNIX socket of a KVM port, and messages on it. */
 #ifndef NFVD_VHOST_SOCK_H
 #define NFVD_VHOST_SOCK_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 #include "port.h"
+#include "vhost_msg.h"
 
 /*
- * Make way for a listening socket at path: remove a socket that is ours and that
- * nobody listens on. Anything else there is an error. 0 or -1 with *err.
+ * Control: listen at path, in the place of a stale socket of ours; anything else
+ * there is an error. *id is the new socket's identity. The descriptor, or -1 with *err.
  */
-int nfvd_sock_clear(const char *path, struct nfvd_err *err);
+int nfvd_sock_listen(const char *path, struct stat *id, struct nfvd_err *err);
+
+/* Control: remove path, if it is still the socket that *id was taken of. */
+void nfvd_sock_unlink(const char *path, const struct stat *id);
+
+/* Connect to path, without waiting: a descriptor or -errno. */
+int nfvd_sock_connect(const char *path);
+
+/* Accept a connection if there is one: a descriptor or -errno. */
+int nfvd_sock_accept(int listener);
 
 /*
- * Find the library's connected socket for path, give it time limits (one blocking
- * read would stop the control plane of all ports), and return a duplicate to shut
- * it down with; -1 if it cannot be found.
+ * Receive one message, which has begun to arrive. The peer has PEER_TIMEOUT_MS for the
+ * rest of it, or until stop is readable. 0 with *msg, whose descriptors are then the
+ * caller's, also when there are more than fit or than belong; or
+ *	-ECONNRESET	the peer is gone, -ECANCELED: stop
+ *	-ETIMEDOUT	it is too slow
+ *	-EMSGSIZE	longer than any message, nothing of it received but the header
  */
-int nfvd_sock_harden(const char *path, bool client);
+int nfvd_sock_recv(int sock, int stop, struct nfvd_vu_msg *msg);
 
-/* Has the peer left so many replies unread that the next might block? */
-bool nfvd_sock_unread(int sock);
-
-/* vhost thread: did the current message bring descriptors that were closed at once? Asked once. */
-bool nfvd_sock_stripped(void);
+/* Send a reply without waiting: 0, -EAGAIN if the peer does not read its replies, or -errno. */
+int nfvd_sock_reply(int sock, const struct nfvd_vu_msg *msg);
 
 /*
- * Control thread: have the library look at its sockets now. Once before the first is
- * added, and after each. 0 or -1 with errno.
+ * May a guest have descriptor fd? The kernel gives out the lowest number that is free,
+ * so one close to the limit says that few are left, and those are not for guests.
  */
-int nfvd_sock_wake(void);
+bool nfvd_sock_fd_spare(int fd);
+
+/* Close the descriptors that came with msg. May wait for whoever serves a peer's file: own thread only. */
+void nfvd_sock_close_fds(struct nfvd_vu_msg *msg);
 
 #endif

@@ -35,7 +35,7 @@ struct nfvd_vring {
 	uint16_t size, mask;
 	uint16_t hdr_len;	/* bytes of virtio_net_hdr on this queue: 10 or 12 */
 	bool event_idx, indirect, mergeable;
-	int callfd;		/* our own duplicate, non-blocking; -1: the guest polls */
+	_Atomic(int) call;	/* how to interrupt the guest: call.h; may change at any time */
 
 	/* Private indices; the used index never lags behind avail past one call. */
 	uint16_t last_avail, used_idx;
@@ -47,6 +47,7 @@ struct nfvd_vring {
 
 	rte_spinlock_t lock;	/* Rx queues: several workers deliver */
 	_Atomic(uint64_t) calls; /* interrupts sent */
+	uint8_t slow_calls;	/* up with each slow one, down with each other */
 };
 
 /* What a take could not return, by reason, to be counted by the caller. */
@@ -60,6 +61,9 @@ uint16_t nfvd_virtio_hdr_len(uint64_t features);
 
 /* Is the ring sound: size, alignment, each part inside one region, no overlap? NFVD_NO_FAULT or a reason. */
 enum nfvd_drop nfvd_vring_check(const struct nfvd_vring *vr);
+
+/* Go on where used->idx says: late copy leaves nothing in flight when a ring or its backend stops. */
+void nfvd_vring_resume(struct nfvd_vring *vr);
 
 /*
  * Guest Tx: take up to max frames (at most NFVD_BURST). Their iov come from pool and
@@ -82,8 +86,5 @@ bool nfvd_vring_arm(struct nfvd_vring *vr, bool on);
 
 /* Has the driver ever put a buffer into the ring? Any thread. */
 bool nfvd_vring_used(const struct nfvd_vring *vr);
-
-/* Interrupt the guest whether it asked or not: harmless, and cures one lost across a restart. */
-void nfvd_vring_kick_guest(struct nfvd_vring *vr);
 
 #endif

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
+#include "call.h"
 #include "log.h"
 
 /* A worker's queues; replaced as a whole, freed after a grace period. */
@@ -123,6 +124,7 @@ static void *run(void *arg)
 	uint64_t idle_since = 0;
 
 	rcu_register_thread();
+	nfvd_call_use(t->w.index);
 	while (!atomic_load_explicit(&t->stop, memory_order_relaxed)) {
 		unsigned int n = iterate(t);
 

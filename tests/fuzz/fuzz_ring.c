@@ -9,6 +9,7 @@
 #include "offload.h"
 #include "vring_split.c"
 #include "gmem.c"
+#include "call.c"
 #include "../unit/module.h"
 
 #define SIZE		16

@@ -28,8 +28,6 @@ hostile_client()
 {
 	local before line status
 
-	# librte_vhost makes some descriptors of its own with the first port, and keeps them.
-	nfvctl attach kvm first >/dev/null && nfvctl detach first >/dev/null
 	before=$(fds)
 	while IFS= read -r line; do
 		case $line in

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "call.h"
 #include "vring_split.h"
 
 #define GUEST_SIZE	(1u << 20)	/* of each region, bytes */
@@ -46,7 +47,7 @@ static inline void guest_init(struct guest *g, uint16_t size, bool event_idx, bo
 	g->vr = (struct nfvd_vring){
 		.desc = g->desc, .avail = (struct vring_avail *)(g->mem[0] + 0x20000),
 		.used = (struct vring_used *)(g->mem[0] + 0x30000), .mem = &g->gmem, .size = size, .mask = size - 1,
-		.hdr_len = 12, .event_idx = event_idx, .indirect = true, .mergeable = mergeable, .callfd = -1,
+		.hdr_len = 12, .event_idx = event_idx, .indirect = true, .mergeable = mergeable, .call = NFVD_CALL_NONE,
 		.fault = NFVD_NO_FAULT,
 	};
 	rte_spinlock_init(&g->vr.lock);

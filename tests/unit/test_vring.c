@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sys/eventfd.h>
 #include "guest.h"
 #include "vring_split.c"
 #include "gmem.c"
+#include "call.c"
 #include "module.h"
 
 #define W VRING_DESC_F_WRITE
@@ -376,12 +378,12 @@ static void broken_memory_fences(void **state)
 static void event_index(void **state)
 {
 	struct guest g;
-	int pipe_fds[2];
-	char buf[64];
+	uint64_t count;
+	int fd = eventfd(0, EFD_NONBLOCK);
 
 	guest_init(&g, 16, true, true);
-	assert_int_equal(pipe(pipe_fds), 0);
-	g.vr.callfd = pipe_fds[1];
+	assert_int_equal(nfvd_call_init(0), 0);
+	g.vr.call = fd;
 	for (unsigned int i = 0; i < 3; i++) {
 		guest_fill(&g, GUEST_DATA, 60, 1);
 		guest_desc(&g, 0, GUEST_DATA, 72, 0, 0);
@@ -391,15 +393,45 @@ static void event_index(void **state)
 		assert_int_equal(take(&g), 1);
 		assert_int_equal(nfvd_vring_take_done(&g.vr), i == 0 || i == 1);
 		if (i < 2)
-			assert_int_equal(read(pipe_fds[0], buf, sizeof(buf)), 8);
+			assert_int_equal(read(fd, &count, sizeof(count)), 8);
 	}
 	assert_false(nfvd_vring_arm(&g.vr, true));
 	assert_int_equal(*(uint16_t *)&g.vr.used->ring[16], 3);
 	guest_post(&g, 0);
 	assert_true(nfvd_vring_arm(&g.vr, true));
-	close(pipe_fds[0]);
-	close(pipe_fds[1]);
+	close(fd);
+	nfvd_call_fini();
 	guest_free(&g);
+}
+
+/* A signal never waits: not for a full eventfd that its owner made blocking, not for a full socket. */
+static void full_call(void **state)
+{
+	static const int types[] = { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET };
+	uint64_t full = 0xfffffffffffffffe, count;
+	int fd = eventfd(0, 0), sock[2];
+
+	assert_int_equal(nfvd_call_init(0), 0);
+	assert_int_equal(write(fd, &full, sizeof(full)), sizeof(full));
+	/* More than one context keeps. */
+	for (unsigned int i = 0; i < 5000; i++)
+		assert_true(nfvd_call(fd));
+	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
+	assert_true(nfvd_call(fd));
+	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
+	assert_int_equal(count, 1);
+	close(fd);
+	for (unsigned int t = 0; t < 3; t++) {
+		assert_int_equal(socketpair(AF_UNIX, types[t], 0, sock), 0);
+		for (unsigned int i = 0; i < 5000; i++)
+			assert_true(nfvd_call(NFVD_CALL_SOCKET | sock[0]));
+		close(sock[1]);
+		assert_false(nfvd_call(NFVD_CALL_SOCKET | sock[0]));
+		close(sock[0]);
+	}
+	assert_false(nfvd_call(NFVD_CALL_NONE));
+	assert_false(nfvd_call(9999));
+	nfvd_call_fini();
 }
 
 static void assert_at_guest(struct guest *g, uint64_t gpa, uint32_t from, uint32_t n, uint8_t seed)
@@ -529,6 +561,7 @@ int main(void)
 		cmocka_unit_test(rings_are_checked),
 		cmocka_unit_test(broken_memory_fences),
 		cmocka_unit_test(event_index),
+		cmocka_unit_test(full_call),
 		cmocka_unit_test(deliver_from_kernel),
 		cmocka_unit_test(deliver_expired),
 		cmocka_unit_test(deliver_to_memory_that_is_gone),
