@@ -123,10 +123,11 @@ static void read_features(struct nfvk_vif *vif)
 /* Attach a back ring where whoever served it before has left it. */
 #define ATTACH_RING(back, ring) ({						\
 	typeof(ring) ring__ = (ring);						\
-	RING_IDX answered__ = READ_ONCE(ring__->rsp_prod);			\
+	RING_IDX at__ = READ_ONCE(ring__->rsp_prod);				\
+	u32 n__;								\
 										\
-	BACK_RING_ATTACH(back, ring__, answered__, XEN_PAGE_SIZE);		\
-	READ_ONCE(ring__->req_prod) - answered__ <= NFVK_XEN_RING ? 0 : -EIO;	\
+	BACK_RING_ATTACH(back, ring__, at__, XEN_PAGE_SIZE);			\
+	nfvk_xen_posted(READ_ONCE(ring__->req_prod), at__, at__, NFVK_XEN_RING, &n__) ? 0 : -EIO; \
 })
 
 static int map_rings(struct nfvk_xen_queue *q, grant_ref_t tx, grant_ref_t rx)

@@ -98,18 +98,18 @@ static void answer(struct nfvk_vif *vif, const struct xen_netif_ctrl_request *r)
 static bool serve_some(struct nfvk_vif *vif)
 {
 	struct xen_netif_ctrl_request r;
-	u32 prod = READ_ONCE(vif->ctrl.sring->req_prod);
+	u32 prod = READ_ONCE(vif->ctrl.sring->req_prod), left;
 	int more;
 
 	virt_rmb();	/* the index, then the requests; pairs with the frontend's */
-	if (RING_REQUEST_PROD_OVERFLOW(&vif->ctrl, prod)) {
+	if (!nfvk_xen_posted(prod, vif->ctrl.req_cons, vif->ctrl.rsp_prod_pvt, RING_SIZE(&vif->ctrl), &left)) {
 		/* Its interrupt is not ended, so no more come. */
 		vif->ctrl_broken = true;
 		nfvk_xen_miss(vif->queue[0], NFV_MISS_BAD_PROD, 1);
 		dev_warn_ratelimited(&vif->xb->dev, "control ring: mad producer index: not looked at until it reconnects\n");
 		return false;
 	}
-	for (unsigned int i = 0; i < AT_ONCE && vif->ctrl.req_cons != prod; i++) {
+	for (unsigned int n = min_t(u32, left, AT_ONCE); n; n--) {
 		RING_COPY_REQUEST(&vif->ctrl, vif->ctrl.req_cons, &r);
 		vif->ctrl.req_cons++;
 		answer(vif, &r);

@@ -22,15 +22,15 @@ static_assert(sizeof(struct xen_netif_rx_response) == sizeof(struct xen_netif_ex
 static bool has_slots(struct nfvk_xen_queue *q, u32 n)
 {
 	struct xen_netif_rx_sring *ring = q->rx.sring;
-	u32 prod;
+	u32 prod, posted;
 
 	do {
 		prod = READ_ONCE(ring->req_prod);
-		if (prod - q->rx.rsp_prod_pvt > NFVK_XEN_RING) {
+		if (!nfvk_xen_posted(prod, q->rx.req_cons, q->rx.rsp_prod_pvt, NFVK_XEN_RING, &posted)) {
 			nfvk_xen_fence(q, NFV_MISS_BAD_PROD);
 			return false;
 		}
-		if (prod - q->rx.req_cons >= n) {
+		if (posted >= n) {
 			virt_rmb();	/* the index, then the requests; pairs with the frontend's */
 			return true;
 		}

@@ -29,7 +29,7 @@
 #define NFVK_XEN_EXTRA_GSO		1u
 #define NFVK_XEN_EXTRA_MCAST_ADD	2u
 #define NFVK_XEN_EXTRA_MCAST_DEL	3u
-#define NFVK_XEN_EXTRA_MAX		6u
+#define NFVK_XEN_EXTRA_MAX		6u	/* types are below it; no frame has more extra slots than there are types */
 #define NFVK_XEN_EXTRA_MORE		1u
 
 struct nfvk_xen_tx {			/* struct xen_netif_tx_request */
@@ -67,10 +67,17 @@ enum nfvk_xen_verdict {
 	NFVK_XEN_BAD_EXTRA,
 };
 
-/* Requests between cons and prod, or more than the ring has: a producer index that is mad. */
-static inline bool nfvk_xen_prod_ok(__u32 prod, __u32 answered)
+/*
+ * How many requests a frontend has posted, by its producer index, from cons on, where we read next;
+ * those below answered have been answered. For any prod: it is the frontend's, and has no
+ * meaning but what is said here. False: no frontend posts that, it must be fenced. Else *n
+ * is at most what the ring has room for beside the requests that are taken and not answered.
+ * size: slots of the ring. cons and answered are our own, at most size apart.
+ */
+static inline bool nfvk_xen_posted(__u32 prod, __u32 cons, __u32 answered, __u32 size, __u32 *n)
 {
-	return prod - answered <= NFVK_XEN_RING;
+	*n = prod - cons;
+	return *n <= size - (cons - answered);
 }
 
 static inline void nfvk_xen_copy_slot(const union nfvk_xen_slot *ring, __u32 pos, union nfvk_xen_slot *to)
@@ -96,7 +103,10 @@ static inline bool nfvk_xen_take_extra(const struct nfvk_xen_extra *e, struct nf
 	}
 }
 
-/* The next frame: of avail (> 0) requests from cons on. */
+/*
+ * The next frame: of avail (> 0) requests from cons on. Whatever avail and the ring say, it looks
+ * at no more slots than a frame may have; f->n + f->extras of a frame are at most avail.
+ */
 static inline enum nfvk_xen_verdict nfvk_xen_gather(const union nfvk_xen_slot *ring, __u32 cons, __u32 avail,
 						    struct nfvk_xen_frame *f)
 {
@@ -112,7 +122,7 @@ static inline enum nfvk_xen_verdict nfvk_xen_gather(const union nfvk_xen_slot *r
 	f->len = slot.tx.size;
 	f->gso_size = f->gso_type = f->mcast = 0;
 	for (more = f->flags & NFVK_XEN_TXF_EXTRA_INFO; more; more = slot.extra.flags & NFVK_XEN_EXTRA_MORE) {
-		if (used == avail)
+		if (used >= avail || f->extras == NFVK_XEN_EXTRA_MAX - 1)
 			return NFVK_XEN_BAD_EXTRA;
 		nfvk_xen_copy_slot(ring, cons + used++, &slot);
 		f->extras++;
@@ -121,7 +131,7 @@ static inline enum nfvk_xen_verdict nfvk_xen_gather(const union nfvk_xen_slot *r
 	}
 	rest = f->len;
 	for (more = f->flags & NFVK_XEN_TXF_MORE_DATA; more; more = slot.tx.flags & NFVK_XEN_TXF_MORE_DATA) {
-		if (used == avail || f->n == NFVK_XEN_SLOTS_BAD)
+		if (used >= avail || f->n == NFVK_XEN_SLOTS_BAD)
 			return NFVK_XEN_BAD_SLOT;
 		nfvk_xen_copy_slot(ring, cons + used++, &slot);
 		f->slot[f->n++] = slot.tx;

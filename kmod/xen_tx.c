@@ -330,23 +330,24 @@ static void receive(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *
 static unsigned int gather(struct nfvk_xen_queue *q, unsigned int max, unsigned int *seen)
 {
 	const union nfvk_xen_slot *ring = (const void *)q->tx.sring->ring;
-	u32 prod = READ_ONCE(q->tx.sring->req_prod);
+	u32 prod = READ_ONCE(q->tx.sring->req_prod), left;
 	unsigned int n = 0;
 
 	virt_rmb();	/* requests are written before the index; pairs with the frontend's */
-	if (!nfvk_xen_prod_ok(prod, READ_ONCE(q->tx.rsp_prod_pvt))) {
+	if (!nfvk_xen_posted(prod, q->tx.req_cons, READ_ONCE(q->tx.rsp_prod_pvt), NFVK_XEN_RING, &left)) {
 		nfvk_xen_fence(q, NFV_MISS_BAD_PROD);
 		return 0;
 	}
-	for (*seen = 0; *seen < max && q->tx.req_cons != prod; ++*seen) {
+	for (*seen = 0; *seen < max && left; ++*seen) {
 		struct nfvk_xen_frame *f = &q->frame[n];
-		enum nfvk_xen_verdict verdict = nfvk_xen_gather(ring, q->tx.req_cons, prod - q->tx.req_cons, f);
+		enum nfvk_xen_verdict verdict = nfvk_xen_gather(ring, q->tx.req_cons, left, f);
 
 		if (verdict == NFVK_XEN_BAD_SLOT || verdict == NFVK_XEN_BAD_EXTRA) {
 			nfvk_xen_fence(q, verdict == NFVK_XEN_BAD_SLOT ? NFV_MISS_BAD_SLOT : NFV_MISS_BAD_EXTRA);
 			break;
 		}
 		q->tx.req_cons += f->n + f->extras;
+		left -= f->n + f->extras;
 		if (verdict == NFVK_XEN_DROP) {
 			answer(q, f->slot, f->n, f->extras, f->mcast ? nfvk_xen_change_mcast(q->vif, f) : XEN_NETIF_RSP_ERROR);
 			if (!f->mcast)

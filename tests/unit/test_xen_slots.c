@@ -103,11 +103,50 @@ static void bad(void **state)
 	assert_int_equal(nfvk_xen_gather(ring, 0, 2, &f), NFVK_XEN_DROP);
 	assert_int_equal(f.n, 2);
 	assert_int_equal(f.slot[1].id, 1);
-	/* Producer indices. */
-	assert_true(nfvk_xen_prod_ok(10, 10));
-	assert_true(nfvk_xen_prod_ok(100, 0xffffff00u + 100));
-	assert_false(nfvk_xen_prod_ok(10, 11));
-	assert_false(nfvk_xen_prod_ok(10 + 257, 10));
+}
+
+/* Every producer index that there is, near enough: of one that is taken for good, what it posts fits the ring. */
+static void producer_indices(void **state)
+{
+	static const uint32_t starts[] = { 0, 1, 255, 256, 0x7fffffff, 0xffffff00, 0xffffffff };
+
+	for (unsigned int s = 0; s < sizeof(starts) / sizeof(starts[0]); s++)
+		for (uint32_t held = 0; held <= NFVK_XEN_RING; held++) {
+			uint32_t answered = starts[s], cons = answered + held, n;
+
+			for (int32_t ahead = -2 * (int)NFVK_XEN_RING; ahead <= 2 * (int)NFVK_XEN_RING; ahead++) {
+				bool ok = nfvk_xen_posted(cons + ahead, cons, answered, NFVK_XEN_RING, &n);
+
+				/* Back to between what is answered and what is taken is as mad as any. */
+				assert_int_equal(ok, ahead >= 0 && (uint32_t)ahead <= NFVK_XEN_RING - held);
+				if (ok)
+					assert_int_equal(n, ahead);
+			}
+			for (unsigned int bit = 10; bit < 32; bit++)
+				assert_false(nfvk_xen_posted(cons + (1u << bit), cons, answered, NFVK_XEN_RING, &n));
+		}
+	/* A ring of another size. */
+	assert_true(nfvk_xen_posted(100, 40, 36, 64, &(uint32_t){ 0 }));
+	assert_false(nfvk_xen_posted(101, 40, 36, 64, &(uint32_t){ 0 }));
+	assert_false(nfvk_xen_posted(39, 40, 36, 64, &(uint32_t){ 0 }));
+}
+
+/* However many there are said to be, a frame's walk ends. */
+static void mad_available(void **state)
+{
+	static const uint32_t avail[] = { NFVK_XEN_RING + 1, 65536, 0x80000000, 0xfffffffe, 0xffffffff };
+
+	for (unsigned int i = 0; i < sizeof(avail) / sizeof(avail[0]); i++) {
+		/* One pattern is extra info with more to come, and the first slot of a frame. */
+		for (uint32_t pos = 0; pos < NFVK_XEN_RING; pos++)
+			ring[pos].tx = (struct nfvk_xen_tx){ 0x104, 0, NFVK_XEN_TXF_EXTRA_INFO, 0x104, 200 };
+		assert_int_equal(nfvk_xen_gather(ring, 7, avail[i], &f), NFVK_XEN_BAD_EXTRA);
+		assert_true(f.extras < NFVK_XEN_EXTRA_MAX);
+		for (uint32_t pos = 0; pos < NFVK_XEN_RING; pos++)
+			slot(pos, 0, 1, NFVK_XEN_TXF_MORE_DATA);
+		assert_int_equal(nfvk_xen_gather(ring, 7, avail[i], &f), NFVK_XEN_BAD_SLOT);
+		assert_int_equal(f.n, NFVK_XEN_SLOTS_BAD);
+	}
 }
 
 static enum nfvk_xen_verdict with_extra(uint8_t type, uint16_t size, uint8_t gso_type)
@@ -136,6 +175,12 @@ static void extras(void **state)
 	for (unsigned int i = 1; i < NFVK_XEN_RING; i++)
 		extra(i, 4, NFVK_XEN_EXTRA_MORE, 0, 0);
 	assert_int_equal(nfvk_xen_gather(ring, 0, NFVK_XEN_RING, &f), NFVK_XEN_BAD_EXTRA);
+	/* One of each type at most. */
+	for (unsigned int n = 1; n <= NFVK_XEN_EXTRA_MAX; n++) {
+		for (unsigned int i = 1; i <= n; i++)
+			extra(i, 4, i < n ? NFVK_XEN_EXTRA_MORE : 0, 0, 0);
+		assert_int_equal(nfvk_xen_gather(ring, 0, n + 1, &f), n < NFVK_XEN_EXTRA_MAX ? NFVK_XEN_FRAME : NFVK_XEN_BAD_EXTRA);
+	}
 }
 
 /* An Ethernet frame: proto, then bytes. */
@@ -219,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_slot), cmocka_unit_test(several), cmocka_unit_test(pieces), cmocka_unit_test(bad),
+		cmocka_unit_test(producer_indices), cmocka_unit_test(mad_available),
 		cmocka_unit_test(extras), cmocka_unit_test(checksums), cmocka_unit_test(whole),
 	};
 

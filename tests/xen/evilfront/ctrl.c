@@ -172,6 +172,16 @@ static int prod_far(struct evil *e)
 	return evil_tx_frames(e, 4, EVIL_GOOD);
 }
 
+/* To before what was answered. */
+static int prod_back(struct evil *e)
+{
+	int err = in_order(e);
+
+	e->ctrl.sring->req_prod -= 1;
+	notify_remote_via_evtchn(e->ctrl_event);
+	return err ?: evil_tx_frames(e, 4, EVIL_GOOD);
+}
+
 static const struct {
 	const char *name;
 	int (*fn)(struct evil *e);
@@ -180,6 +190,7 @@ static const struct {
 	{ "ctrl-close-mapped", close_mapped },
 	{ "ctrl-storm", storm },
 	{ "ctrl-prod-far", prod_far },
+	{ "ctrl-prod-back", prod_back },
 };
 
 int evil_ctrl(struct evil *e, const char *name)

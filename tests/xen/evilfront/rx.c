@@ -52,6 +52,18 @@ static void prod_back(struct evil *e)
 	evil_notify(e);
 }
 
+/* To and fro, also while the backend is filling what it has taken: sooner or later it is seen. */
+static void prod_flicker(struct evil *e)
+{
+	good(e);
+	for (unsigned int i = 0; i < EVENTS; i++) {
+		WRITE_ONCE(e->rx.sring->req_prod, e->rx.req_prod_pvt - i % POSTED);
+		if (i % 64 == 0)
+			evil_notify(e);
+		cond_resched();
+	}
+}
+
 static void event_storm(struct evil *e)
 {
 	for (unsigned int i = 0; i < EVENTS; i++) {
@@ -77,7 +89,8 @@ static const struct {
 	{ "rx-good", good },		{ "rx-never", never },		{ "rx-beyond", beyond },
 	{ "rx-revoked", revoked },	{ "rx-readonly", readonly },	{ "rx-foreign", foreign },
 	{ "rx-duplicates", duplicates },	{ "rx-none", none },	{ "rx-prod-far", prod_far },
-	{ "rx-prod-back", prod_back },	{ "event-storm", event_storm },	{ "event-storm-rx", rx_event_storm },
+	{ "rx-prod-back", prod_back },	{ "rx-prod-flicker", prod_flicker },
+	{ "event-storm", event_storm },	{ "event-storm-rx", rx_event_storm },
 };
 
 int evil_rx(struct evil *e, const char *name)

@@ -179,6 +179,55 @@ static int prod_back(struct evil *e)
 	return 0;
 }
 
+/* Frames that the daemon drops, so that their slots are answered only when the next ones come, or time is up. */
+static int hold_some(struct evil *e)
+{
+	static const struct tx_case frame = { "", 1, { SLOT(0, 200, 0) } };
+	static const u8 lldp[ETH_ALEN] = { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e };
+	u8 was[ETH_ALEN];
+
+	memcpy(was, e->data, ETH_ALEN);
+	memcpy(e->data, lldp, ETH_ALEN);
+	for (unsigned int i = 0; i < 100; i++)
+		put(e, &frame);
+	push(e);
+	msleep(150);
+	memcpy(e->data, was, ETH_ALEN);
+	return e->tx.req_prod_pvt - READ_ONCE(e->tx.sring->rsp_prod) < 2 ? -EAGAIN : 0;
+}
+
+/*
+ * The index goes back to before what was taken, but not before what was answered; and each slot reads as
+ * extra info with more to come, for ever, also if an answer is written over it.
+ */
+static int prod_back_held(struct evil *e)
+{
+	int err = hold_some(e);
+
+	if (err)
+		return err;
+	for (unsigned int i = 0; i < EVIL_RING; i++)
+		*RING_GET_REQUEST(&e->tx, i) = (struct xen_netif_tx_request){
+			.gref = 0x104, .flags = EXTRA, .id = 0x104, .size = 200,
+		};
+	virt_wmb();
+	e->tx.sring->req_prod = e->tx.req_prod_pvt - 1;
+	evil_notify(e);
+	return 0;
+}
+
+/* Held frames take up room: one more than there is left. */
+static int prod_far_held(struct evil *e)
+{
+	int err = hold_some(e);
+
+	if (err)
+		return err;
+	e->tx.sring->req_prod = e->tx.req_prod_pvt + EVIL_RING;
+	evil_notify(e);
+	return 0;
+}
+
 /* The backend's index, and what it asks for: nothing for it to read. */
 static int rsp_prod(struct evil *e)
 {
@@ -208,6 +257,8 @@ static const struct {
 	{ "tx-pulled", pulled },
 	{ "tx-prod-far", prod_far },
 	{ "tx-prod-back", prod_back },
+	{ "tx-prod-back-held", prod_back_held },
+	{ "tx-prod-far-held", prod_far_held },
 	{ "tx-rsp-prod", rsp_prod },
 	{ "tx-mcast-10000", mcast },
 };

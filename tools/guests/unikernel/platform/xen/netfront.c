@@ -120,15 +120,15 @@ static bool answered(const struct netif_tx_response *r)
 
 static void reclaim(void)
 {
-	uint32_t prod = READ_ONCE(tx.sring->rsp_prod);
+	uint32_t prod = READ_ONCE(tx.sring->rsp_prod), left;
 	struct netif_tx_response r;
 
 	barrier();
-	if (prod - tx.rsp_cons > tx_pushed - tx.rsp_cons) {
+	if (!ring_answers(prod, tx.rsp_cons, tx_pushed, &left)) {
 		netfront_give_up("answers more Tx requests than there are");
 		return;
 	}
-	while (tx.rsp_cons != prod) {
+	for (; left; left--) {
 		RING_COPY_RESPONSE(&tx, tx.rsp_cons, &r);
 		tx.rsp_cons++;
 		if (!answered(&r))
@@ -274,12 +274,12 @@ static void receive(const struct frame *f)
 
 static unsigned int take_frames(unsigned int budget)
 {
-	uint32_t prod = READ_ONCE(rx.sring->rsp_prod);
+	uint32_t prod = READ_ONCE(rx.sring->rsp_prod), n;
 	unsigned int frames = 0;
 	struct frame f;
 
 	barrier();
-	if (prod - rx.rsp_cons > rx_pushed - rx.rsp_cons) {
+	if (!ring_answers(prod, rx.rsp_cons, rx_pushed, &n)) {
 		netfront_give_up("answers more Rx requests than there are");
 		return 0;
 	}

@@ -57,6 +57,16 @@ bool netfront_ready(void);
 /* The Nth of NETFRONT_PAGES. */
 struct xen_netif_gref netfront_page(unsigned int n);
 
+/*
+ * How many answers wait from CONS on, by the backend's producer index, which may be anything. False: it
+ * answers what was not asked. PUSHED: our own, where the requests end.
+ */
+static inline bool ring_answers(uint32_t prod, uint32_t cons, uint32_t pushed, uint32_t *n)
+{
+	*n = prod - cons;
+	return *n <= pushed - cons;
+}
+
 /* ---- netfront_ctrl.c: the control ring ---- */
 
 struct netfront_ctrl {

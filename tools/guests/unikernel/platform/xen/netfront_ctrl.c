@@ -83,17 +83,17 @@ void netfront_ctrl_name_pages(void)
 void netfront_ctrl_poll(void)
 {
 	struct xen_netif_ctrl_response r;
-	uint32_t prod;
+	uint32_t prod, left;
 
 	if (!running)
 		return;
 	prod = READ_ONCE(ring.sring->rsp_prod);
 	barrier();
-	if (prod - ring.rsp_cons > ring.req_prod_pvt - ring.rsp_cons) {
+	if (!ring_answers(prod, ring.rsp_cons, ring.req_prod_pvt, &left)) {
 		netfront_give_up("answers more control requests than there are");
 		return;
 	}
-	while (ring.rsp_cons != prod) {
+	for (; left; left--) {
 		RING_COPY_RESPONSE(&ring, ring.rsp_cons, &r);
 		ring.rsp_cons++;
 		answered(&r);

@@ -13,6 +13,7 @@
 #define ANSWER_US	30000000u
 #define SLEEP_US	1000000u
 #define REQUEST_PARTS	6u
+#define AT_ONCE		64u	/* events; then frames have their turn */
 
 struct part {
 	const void *data;
@@ -152,9 +153,10 @@ static void take_events(void)
 {
 	struct xsd_sockmsg message;
 	char payload[256];
+	unsigned int n;
 
 	deadline_us = now_us() + ANSWER_US;
-	while (!broken && has_bytes()) {
+	for (n = 0; n < AT_ONCE && !broken && has_bytes(); n++) {
 		if (!take_message(&message, payload, sizeof(payload)))
 			return;
 		if (message.type == XS_WATCH_EVENT)
