@@ -12,6 +12,8 @@
  *
  * A table is changed by one at a time. Readers look up and copy within one RCU section, so
  * a page is unmapped a grace period after its address is gone. No frame ever holds one.
+ * Each call waits for one grace period at most, however many grants it is about; freeing the
+ * table, which has no readers any more, for none.
  */
 #include <linux/hash.h>
 #include <linux/jiffies.h>
@@ -32,15 +34,16 @@ struct nfvk_xen_map {
 	u32 ref;
 	bool readonly;
 	bool revoked;			/* could not be mapped again: copied from now on */
-	void *addr;			/* NULL: not mapped */
-	struct page *page;
+	void *addr;			/* of page, for readers; NULL: they are to copy */
+	struct page *page;		/* NULL: not mapped */
+	struct nfvk_xen_map *next;	/* of those that are going */
 	grant_handle_t handle;
 };
 
 struct nfvk_xen_maps {
 	struct nfvk_xen_grants *grants;
 	u32 seed;			/* nobody can choose grants that collide */
-	unsigned int n;
+	unsigned int n, mapped;		/* entries, and those with a page */
 	bool wanted;			/* one was used while it was not mapped */
 	unsigned long used;		/* jiffies */
 	struct hlist_head bucket[1 << BUCKET_BITS];
@@ -122,12 +125,19 @@ static int map_some(struct nfvk_xen_maps *m, unsigned int n)
 		}
 		e->handle = m->map[i].handle;
 		atomic_inc(&m->grants->mapped);
+		m->mapped++;
 		smp_store_release(&e->addr, pfn_to_kaddr(page_to_pfn(e->page)));
 	}
 	return failed ? -EINVAL : 0;
 }
 
-/* Of n entries in m->some[], mapped or not. */
+/* From a grace period after this on nobody uses its page, and it can be unmapped. */
+static void hide(struct nfvk_xen_map *e)
+{
+	WRITE_ONCE(e->addr, NULL);
+}
+
+/* Of n entries in m->some[], mapped or not, that nobody uses. */
 static void unmap_some(struct nfvk_xen_maps *m, unsigned int n)
 {
 	struct gntab_unmap_queue_data data = { .unmap_ops = m->unmap, .pages = m->page };
@@ -135,20 +145,19 @@ static void unmap_some(struct nfvk_xen_maps *m, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		struct nfvk_xen_map *e = m->some[i];
 
-		if (!e->addr)
+		if (!e->page)
 			continue;
-		gnttab_set_unmap_op(&m->unmap[data.count], (unsigned long)e->addr,
+		gnttab_set_unmap_op(&m->unmap[data.count], (unsigned long)pfn_to_kaddr(page_to_pfn(e->page)),
 				    GNTMAP_host_map | (e->readonly ? GNTMAP_readonly : 0), e->handle);
 		m->page[data.count++] = e->page;
-		WRITE_ONCE(e->addr, NULL);
 		e->page = NULL;
 	}
 	if (!data.count)
 		return;
-	synchronize_rcu();
 	/* Fails only for a handle that is none, and these are ours. */
 	WARN_ON_ONCE(gnttab_unmap_refs_sync(&data));
 	gnttab_free_pages(data.count, m->page);
+	m->mapped -= data.count;
 	atomic_sub(data.count, &m->grants->mapped);
 	atomic_sub(data.count, &mapped);
 }
@@ -174,11 +183,30 @@ static void each_some(struct nfvk_xen_maps *m, bool (*pick)(const struct nfvk_xe
 		fn(m, n);
 }
 
-static void forget(struct nfvk_xen_maps *m, struct nfvk_xen_map *e)
+/* Nobody finds it from here on; it joins those that are going. */
+static void remove(struct nfvk_xen_maps *m, struct nfvk_xen_map *e, struct nfvk_xen_map **going)
 {
 	hlist_del_rcu(&e->node);
 	m->n--;
-	kfree_rcu(e, rcu);
+	hide(e);
+	e->next = *going;
+	*going = e;
+}
+
+/* Unmap and free them. */
+static void let_go(struct nfvk_xen_maps *m, struct nfvk_xen_map *going)
+{
+	if (going)
+		synchronize_rcu();
+	while (going) {
+		unsigned int n = 0;
+
+		for (; going && n < BATCH; going = going->next)
+			m->some[n++] = going;
+		unmap_some(m, n);
+		while (n)
+			kfree(m->some[--n]);
+	}
 }
 
 /* ---- what the frontend asks for ---- */
@@ -200,7 +228,7 @@ static int add_known(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *g, str
 	return 0;
 }
 
-static int add_some(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *list, unsigned int n)
+static int add_some(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *list, unsigned int n, struct nfvk_xen_map **going)
 {
 	unsigned int known = 0;
 	int err = 0;
@@ -211,11 +239,8 @@ static int add_some(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *list, u
 	}
 	if (!err)
 		err = map_some(m, n);
-	if (err) {
-		unmap_some(m, known);
-		while (known--)
-			forget(m, m->some[known]);
-	}
+	while (err && known)
+		remove(m, m->some[--known], going);
 	return err;
 }
 
@@ -233,58 +258,55 @@ struct nfvk_xen_maps *nfvk_xen_maps_new(struct nfvk_xen_grants *grants)
 
 int nfvk_xen_maps_add(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *list, unsigned int n)
 {
+	struct nfvk_xen_map *going = NULL;
 	unsigned int done = 0;
 	int err = m->n + n > NFVK_XEN_MAPS ? -ENOSPC : 0;
 
 	while (done < n && !err) {
 		unsigned int some = min_t(unsigned int, n - done, BATCH);
 
-		err = add_some(m, list + done, some);
+		err = add_some(m, list + done, some, &going);
 		if (!err)
 			done += some;
 	}
-	if (err)
-		for (unsigned int i = 0; i < done; i++) {
-			m->some[0] = find(m, list[i].ref);
-			unmap_some(m, 1);
-			forget(m, m->some[0]);
-		}
+	while (err && done)
+		remove(m, find(m, list[--done].ref), &going);
+	let_go(m, going);
 	return err;
 }
 
 unsigned int nfvk_xen_maps_del(struct nfvk_xen_maps *m, struct nfvk_xen_gref *list, unsigned int n)
 {
-	unsigned int gone = 0, some = 0;
+	struct nfvk_xen_map *going = NULL;
+	unsigned int gone = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
 		struct nfvk_xen_map *e = find(m, list[i].ref);
 
 		list[i].status = e ? XEN_NETIF_CTRL_STATUS_SUCCESS : XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
 		if (e) {
-			/* So that the same again is not found; it is freed below. */
-			hlist_del_rcu(&e->node);
-			m->n--;
-			m->some[some++] = e;
+			remove(m, e, &going);
 			gone++;
 		}
-		if (some == BATCH || (some && i == n - 1)) {
-			unmap_some(m, some);
-			while (some--)
-				kfree_rcu(m->some[some], rcu);
-			some = 0;
-		}
 	}
+	let_go(m, going);
 	return gone;
 }
 
 static bool is_mapped(const struct nfvk_xen_map *e)
 {
-	return e->addr;
+	return e->page;
 }
 
 static bool is_unmapped(const struct nfvk_xen_map *e)
 {
-	return !e->addr && !e->revoked;
+	return !e->page && !e->revoked;
+}
+
+static void hide_some(struct nfvk_xen_maps *m, unsigned int n)
+{
+	while (n)
+		hide(m->some[--n]);
 }
 
 static void map_again(struct nfvk_xen_maps *m, unsigned int n)
@@ -292,7 +314,7 @@ static void map_again(struct nfvk_xen_maps *m, unsigned int n)
 	if (map_some(m, n) != -EINVAL)	/* without room or memory: when one is used again */
 		return;
 	for (unsigned int i = 0; i < n; i++)
-		if (!m->some[i]->addr)
+		if (!m->some[i]->page)
 			WRITE_ONCE(m->some[i]->revoked, true);
 }
 
@@ -301,7 +323,9 @@ void nfvk_xen_maps_refresh(struct nfvk_xen_maps *m)
 	if (READ_ONCE(m->wanted)) {
 		WRITE_ONCE(m->wanted, false);
 		each_some(m, is_unmapped, map_again);
-	} else if (time_after(jiffies, READ_ONCE(m->used) + msecs_to_jiffies(IDLE_MS))) {
+	} else if (m->mapped && time_after(jiffies, READ_ONCE(m->used) + msecs_to_jiffies(IDLE_MS))) {
+		each_some(m, is_mapped, hide_some);
+		synchronize_rcu();
 		each_some(m, is_mapped, unmap_some);
 	}
 }

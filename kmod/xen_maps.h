@@ -20,12 +20,12 @@ struct nfvk_xen_grants {
 extern unsigned int nfvk_xen_maps_max;	/* parameter: pages, of all guests */
 
 struct nfvk_xen_maps *nfvk_xen_maps_new(struct nfvk_xen_grants *grants);	/* NULL: no memory */
-void nfvk_xen_maps_free(struct nfvk_xen_maps *m);	/* nobody uses it any more */
+void nfvk_xen_maps_free(struct nfvk_xen_maps *m);	/* nobody uses it any more, a grace period since: does not wait */
 
 /* Under RCU, as the use of what it returns; write: for writing. NULL: it is not mapped. */
 void *nfvk_xen_map_addr(struct nfvk_xen_maps *m, u32 ref, bool write);
 
-/* May sleep; one at a time. add: all or none: 0, -EINVAL, -EEXIST, -ENOSPC, -ENOMEM. */
+/* May sleep, for a grace period; one at a time. add: all or none: 0, -EINVAL, -EEXIST, -ENOSPC, -ENOMEM. */
 int nfvk_xen_maps_add(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *list, unsigned int n);
 /* Sets the status of each; returns how many there were. */
 unsigned int nfvk_xen_maps_del(struct nfvk_xen_maps *m, struct nfvk_xen_gref *list, unsigned int n);

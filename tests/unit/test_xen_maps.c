@@ -50,8 +50,11 @@ static int up(void **state)
 
 static int down(void **state)
 {
+	int waited = grace_periods;
+
 	fail_allocations = 0;
 	nfvk_xen_maps_free(m);
+	assert_int_equal(grace_periods, waited);
 	assert_mapped(0);
 	return 0;
 }
@@ -153,6 +156,31 @@ static void deleting(void **state)
 	assert_null(nfvk_xen_map_addr(m, 104, false));
 }
 
+/* As many as a request may name, and a failure as late as can be: one grace period. */
+static void one_grace_period(void **state)
+{
+	int waited = grace_periods;
+
+	guest[511].granted = false;
+	assert_int_equal(nfvk_xen_maps_add(m, list, name(0, 512, 0)), -EINVAL);
+	assert_mapped(0);
+	assert_int_equal(grace_periods, ++waited);
+	guest[511].granted = true;
+	assert_int_equal(nfvk_xen_maps_add(m, list, name(0, 512, 0)), 0);
+	assert_int_equal(grace_periods, waited);
+	assert_int_equal(nfvk_xen_maps_del(m, list, name(0, 512, 0)), 512);
+	assert_int_equal(grace_periods, ++waited);
+	assert_int_equal(nfvk_xen_maps_del(m, list, name(0, 512, 0)), 0);
+	assert_int_equal(nfvk_xen_maps_add(m, list, name(0, 512, 0)), 0);
+	assert_int_equal(grace_periods, waited);
+	jiffies += IDLE_MS + 1;
+	nfvk_xen_maps_refresh(m);
+	assert_mapped(0);
+	assert_int_equal(grace_periods, ++waited);
+	nfvk_xen_maps_refresh(m);
+	assert_int_equal(grace_periods, waited);
+}
+
 static void idle_and_back(void **state)
 {
 	assert_int_equal(nfvk_xen_maps_add(m, list, name(1, 100, 0)), 0);
@@ -197,7 +225,7 @@ static void no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(add_and_use), T(read_only), T(all_or_none), T(twice), T(limits), T(deleting), T(idle_and_back), T(no_memory),
+		T(add_and_use), T(read_only), T(all_or_none), T(twice), T(limits), T(deleting), T(one_grace_period), T(idle_and_back), T(no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
