@@ -158,8 +158,14 @@ void nfvk_veth_fini(void);
 extern const struct nfvk_port_ops nfvk_port_xen;
 int nfvk_xen_init(void);
 void nfvk_xen_fini(void);
+void nfvk_xen_release(struct sk_buff *skb);	/* skb->destructor of held frames; no other skb has it */
+
 /* Is this a held frame whose payload is still in its guest's memory? */
-bool nfvk_in_guest(const struct sk_buff *skb);
+static inline bool nfvk_in_guest(const struct sk_buff *skb)
+{
+	return skb->destructor == nfvk_xen_release;
+}
+
 /*
  * Replace such a frame by one that has its payload, and tell its offloads. May sleep.
  * The caller's reference is consumed, but for an error: 0, -ENOMEM, -EINVAL, -EIO.

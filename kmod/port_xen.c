@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Port type xen: its interrupts, a queue's life, and what the session asks of it. See xen.h. */
 #include <linux/if_vlan.h>
-#include <linux/wait_bit.h>
+#include <linux/slab.h>
 #include <xen/events.h>
 #include "nfvk.h"
 #include "xen.h"
@@ -120,10 +120,15 @@ irqreturn_t nfvk_xen_interrupt(int irq, void *q)
 int nfvk_xen_queue_init(struct nfvk_xen_queue *q)
 {
 	q->fetch.ops = q->deliver.ops = &q->vif->grants.ops;
-	spin_lock_init(&q->tx_lock);
 	spin_lock_init(&q->rx_lock);
 	__skb_queue_head_init(&q->waiting);
 	__skb_queue_head_init(&q->copying);
+	q->source = kzalloc(sizeof(*q->source), GFP_KERNEL);
+	if (!q->source)
+		return -ENOMEM;
+	spin_lock_init(&q->source->lock);
+	INIT_LIST_HEAD(&q->source->held);
+	q->source->queue = q;
 	q->header = alloc_pages_exact(HEADER_PAGES << PAGE_SHIFT, GFP_KERNEL);
 	if (!q->header)
 		return -ENOMEM;
@@ -146,22 +151,12 @@ void nfvk_xen_queue_start(struct nfvk_xen_queue *q)
 	napi_schedule(&q->napi);
 	local_bh_enable();
 }
-static void purge_of(struct nfvk_xen_queue *q, void *from)
-{
-	nfvk_xen_purge(q, from);
-}
 
 void nfvk_xen_queue_stop(struct nfvk_xen_queue *q)
 {
-	struct nfvk_port *port = rcu_dereference_protected(q->vif->port, lockdep_is_held(&nfvk_vifs_lock));
-
 	napi_disable(&q->napi);
-	for (unsigned int i = 0; port && i < port->nr_queues; i++)
-		nfvk_queue_flush(&port->queue[i]);
-	nfvk_xen_purge(q, NULL);
-	nfvk_vif_each_queue(purge_of, q);
-	/* An operation of the daemon's may have one in its hands; it lets go of it before it sleeps. */
-	wait_var_event(&q->outstanding, !atomic_read(&q->outstanding));
+	nfvk_xen_purge(q);
+	nfvk_xen_leave(q);
 	/* Whoever has the rings next does not know what was not notified. */
 	if (q->tx_irq > 0)
 		notify_remote_via_irq(q->tx_irq);
@@ -169,6 +164,7 @@ void nfvk_xen_queue_stop(struct nfvk_xen_queue *q)
 
 void nfvk_xen_queue_free(struct nfvk_xen_queue *q)
 {
+	nfvk_xen_leave(q);
 	if (!q->header)
 		return;
 	netif_napi_del(&q->napi);
@@ -177,49 +173,68 @@ void nfvk_xen_queue_free(struct nfvk_xen_queue *q)
 
 /* ---- the port ---- */
 
+/* Under vif->lock. */
+static int join(struct nfvk_vif *vif, struct nfvk_port *port)
+{
+	if (vif->removed)
+		return -ENODEV;
+	if (rcu_access_pointer(vif->port))
+		return -EBUSY;
+	port->priv = vif;
+	rcu_assign_pointer(port->dev, vif->dev);
+	rcu_assign_pointer(vif->port, port);
+	return 0;
+}
+
 static int attach(struct nfvk_port *port, const struct nfv_attach *args)
 {
-	struct nfvk_vif *vif;
-	int err = 0;
+	struct nfvk_vif *vif = nfvk_vif_get(args->domid, args->devid);
+	int err;
 
-	mutex_lock(&nfvk_vifs_lock);
-	vif = nfvk_vif_find(args->domid, args->devid);
-	if (!vif) {
-		err = -ENODEV;
-	} else if (rcu_access_pointer(vif->port)) {
-		err = -EBUSY;
-	} else {
-		port->priv = vif;
-		rcu_assign_pointer(port->dev, vif->dev);
-		rcu_assign_pointer(vif->port, port);
-	}
-	mutex_unlock(&nfvk_vifs_lock);
+	if (!vif)
+		return -ENODEV;
+	mutex_lock(&vif->lock);
+	err = join(vif, port);
+	mutex_unlock(&vif->lock);
+	if (err)
+		nfvk_vif_put(vif);
 	return err;
 }
 
-/* Under vifs_lock. */
+/* Under vif->lock. */
 static void part(struct nfvk_port *port)
 {
 	struct nfvk_vif *vif = port->priv;
 
 	RCU_INIT_POINTER(port->dev, NULL);
 	RCU_INIT_POINTER(vif->port, NULL);
-	synchronize_net();
+	synchronize_rcu_expedited();
 	for (unsigned int i = 0; vif->connected && i < vif->nr_queues; i++)
-		nfvk_xen_purge(vif->queue[i], NULL);
+		nfvk_xen_purge(vif->queue[i]);
 }
 
 static void detach(struct nfvk_port *port)
 {
-	mutex_lock(&nfvk_vifs_lock);
+	struct nfvk_vif *vif = port->priv;
+
+	mutex_lock(&vif->lock);
 	if (rcu_access_pointer(port->dev))
 		part(port);
-	mutex_unlock(&nfvk_vifs_lock);
+	mutex_unlock(&vif->lock);
+	nfvk_vif_put(vif);
+}
+
+void nfvk_xen_port_flush(struct nfvk_vif *vif)
+{
+	struct nfvk_port *port = rcu_dereference_protected(vif->port, lockdep_is_held(&vif->lock));
+
+	for (unsigned int i = 0; port && i < port->nr_queues; i++)
+		nfvk_queue_flush(&port->queue[i]);
 }
 
 void nfvk_xen_port_gone(struct nfvk_vif *vif)
 {
-	struct nfvk_port *port = rcu_dereference_protected(vif->port, lockdep_is_held(&nfvk_vifs_lock));
+	struct nfvk_port *port = rcu_dereference_protected(vif->port, lockdep_is_held(&vif->lock));
 
 	if (!port)
 		return;

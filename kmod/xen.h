@@ -12,24 +12,34 @@
  *	xen_ctrl.c	the control ring, over which it does
  *	xen_slots.h	the Tx ring, parsed; compiled in user space, too
  *
- * A vif lives as long as its xenbus device is bound to this driver. Its rings are there
- * while it is connected. A port may be attached to it, or not: then its frames are
- * dropped, and the guest sees a network on which nobody answers.
+ * A vif's rings are there while it is connected. A port may be attached to it, or not: then its
+ * frames are dropped, and the guest sees a network on which nobody answers.
+ *
+ * A frame of a guest's that is held, by whomever and for however long, is an skb with nothing
+ * but its header: its slots are answered when the skb is freed. Nobody waits for that. When the
+ * rings go, all that is still held is answered, and its skb becomes an empty shell:
+ *
+ *	source->gone		nobody begins to copy from its slots
+ *	  a grace period	nobody copies from them, so their grants may go
+ *	source->queue = NULL	every slot is answered; who frees a frame answers nothing
+ *	  rings are unmapped, the queue is freed; the last frame frees the source
  *
  * Locking, with what nfvk.h says:
  *
- *	vifs_lock (mutex)	inside session->lock: list of vifs, vif->port, connecting, port->dev
- *	vif->ctrl_lock (mutex)	inside vifs_lock: control ring, tables of mapped grants
+ *	vif->lock (mutex)	inside session->lock: connecting, vif->port, port->dev. Of one vif; may be
+ *				held for a grace period, for no guest, no daemon, and no other vif
+ *	vifs_lock (mutex)	inside that: the list of vifs, and nothing that waits
+ *	vif->ctrl_lock (mutex)	inside vif->lock: control ring, tables of mapped grants
  *	queue->rx_lock		bottom halves off: all about the guest's Rx ring, and what waits for it
- *	queue->tx_lock		bottom halves off, inside any other: answers in the guest's Tx ring
+ *	source->lock		bottom halves off, inside any other: answers in the guest's Tx ring
  *
- * The guest's Tx requests are read by the queue's NAPI poll alone. A frame that is held is
- * an skb with nothing but its header: its slots are answered when the skb is freed. So a
- * queue's rings stay mapped until queue->outstanding is 0.
+ * The guest's Tx requests are read by the queue's NAPI poll alone. A vif is freed by its last
+ * reference: the list's, and its port's.
  */
 #ifndef NFVK_XEN_H
 #define NFVK_XEN_H
 
+#include <linux/kref.h>
 #include <linux/netdevice.h>
 #include <xen/page.h>
 #include <xen/xenbus.h>
@@ -53,7 +63,7 @@ struct nfvk_xen_copies {
 	struct gnttab_copy op[NFVK_XEN_COPIES];
 };
 
-/* Any context that may not sleep, too. Marks owners of copies that fail. */
+/* Any context; never sleeps. Marks owners of copies that fail. */
 void nfvk_xen_copies_run(struct nfvk_xen_copies *c);
 
 struct nfvk_vif;
@@ -61,7 +71,7 @@ struct nfvk_vif;
 /* ---- xen_ctrl.c; process context ---- */
 
 void nfvk_xen_ctrl_init(struct nfvk_vif *vif);
-int nfvk_xen_ctrl_connect(struct nfvk_vif *vif, grant_ref_t ref, evtchn_port_t channel);	/* under vifs_lock */
+int nfvk_xen_ctrl_connect(struct nfvk_vif *vif, grant_ref_t ref, evtchn_port_t channel);	/* under vif->lock */
 void nfvk_xen_ctrl_disconnect(struct nfvk_vif *vif);	/* once no frame moves; also of one that is not connected */
 
 /* ---- a vif ---- */
@@ -75,6 +85,15 @@ struct nfvk_xen_answer {		/* to an Rx request */
 	bool is_extra;
 };
 
+/* What held frames know of the queue that they came from; it lives as long as the last of them. */
+struct nfvk_xen_source {
+	spinlock_t lock;
+	bool gone;
+	struct nfvk_xen_queue *queue;		/* NULL: its rings are gone. Changed under lock, a grace period after gone */
+	struct list_head held;			/* frames; under lock */
+	struct rcu_head rcu;
+};
+
 struct nfvk_xen_queue {
 	struct nfvk_vif *vif;
 	unsigned int index;
@@ -85,11 +104,10 @@ struct nfvk_xen_queue {
 	bool broken;				/* its frontend writes nonsense: not touched again until it reconnects */
 
 	/* The guest's Tx. */
-	struct xen_netif_tx_back_ring tx;	/* req_cons: the poll's; the rest under tx_lock */
+	struct xen_netif_tx_back_ring tx;	/* req_cons: the poll's; the rest under source->lock */
 	u32 tx_seen;				/* its producer index at the last interrupt */
-	spinlock_t tx_lock;
-	bool taking;				/* a poll is, and pushes answers when it has; under tx_lock */
-	atomic_t outstanding;			/* frames whose slots are not answered */
+	struct nfvk_xen_source *source;
+	bool taking;				/* a poll is, and pushes answers when it has; under source->lock */
 	struct nfvk_xen_frame frame[NFVK_XEN_BURST];	/* of one poll */
 	struct nfvk_xen_copies fetch;
 	struct sk_buff *fetched[NFVK_XEN_BURST];	/* of one poll, by frame: copies for ports of another type */
@@ -116,7 +134,10 @@ struct nfvk_xen_queue {
 #define NFVK_EOI_RX	2
 
 struct nfvk_vif {
-	struct xenbus_device *xb;
+	struct kref ref;
+	struct mutex lock;			/* see above */
+	struct xenbus_device *xb;		/* until it is removed */
+	bool removed;
 	struct list_head all;
 	u32 domid, devid;
 	struct nfvk_port __rcu *port;
@@ -144,21 +165,24 @@ struct nfvk_vif {
 	bool ctrl_broken;
 };
 
-/* xen_bus.c */
-extern struct mutex nfvk_vifs_lock;
-struct nfvk_vif *nfvk_vif_find(u32 domid, u32 devid);	/* under vifs_lock */
-void nfvk_vif_each_queue(void (*fn)(struct nfvk_xen_queue *q, void *arg), void *arg);	/* under vifs_lock */
+/* xen_bus.c; process context */
+struct nfvk_vif *nfvk_vif_get(u32 domid, u32 devid);	/* with a reference; NULL: there is none */
+void nfvk_vif_put(struct nfvk_vif *vif);
 
 /* port_xen.c; process context. init, bind events, start; q->tx and q->rx are attached to mapped rings. */
 int nfvk_xen_queue_init(struct nfvk_xen_queue *q);
 void nfvk_xen_queue_start(struct nfvk_xen_queue *q);
-/* Of a started one. When it returns nothing refers to the rings any more. Under vifs_lock, vif->connected false, a grace period after that. */
+/*
+ * Of a started one; a grace period after vif->connected was made false, and source->gone true. Waits for
+ * the poll that runs, if one does. When it returns nothing refers to the rings any more.
+ */
 void nfvk_xen_queue_stop(struct nfvk_xen_queue *q);
-void nfvk_xen_queue_free(struct nfvk_xen_queue *q);
+void nfvk_xen_queue_free(struct nfvk_xen_queue *q);	/* of a stopped one, or one that was not started */
 irqreturn_t nfvk_xen_tx_interrupt(int irq, void *q);
 irqreturn_t nfvk_xen_rx_interrupt(int irq, void *q);
 irqreturn_t nfvk_xen_interrupt(int irq, void *q);
-void nfvk_xen_port_gone(struct nfvk_vif *vif);		/* under vifs_lock: the vif leaves its port */
+void nfvk_xen_port_flush(struct nfvk_vif *vif);		/* under vif->lock: nothing is held for the daemon any more */
+void nfvk_xen_port_gone(struct nfvk_vif *vif);		/* under vif->lock: the vif leaves its port */
 /* Counts what the vif's port, if it has one, has missed. */
 void nfvk_xen_miss(struct nfvk_xen_queue *q, enum nfv_miss why, unsigned int n);
 /* The frontend writes what no frontend would: nothing of it is looked at again. */
@@ -168,6 +192,8 @@ void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why);
 
 /* Frames of the guest's Tx ring, to where they go. Returns how many there were, at most max; good ones and others. */
 unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max);
+/* Any context, once no poll runs: answers all that is held; who holds it does not notice. Then q->source is NULL. */
+void nfvk_xen_leave(struct nfvk_xen_queue *q);
 
 /* ---- xen_rx.c; bottom halves off, unless said otherwise ---- */
 
@@ -177,8 +203,7 @@ int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct sk_buff *skb);
 void nfvk_xen_deliver(struct nfvk_xen_queue *q);
 /* Let go of what has waited for too long; the queue is stalled then. */
 void nfvk_xen_expire(struct nfvk_xen_queue *q);
-/* Let go of all that waits, or of what is held for one queue's guest. Any context. */
-void nfvk_xen_purge(struct nfvk_xen_queue *q, const struct nfvk_xen_queue *from);
+void nfvk_xen_purge(struct nfvk_xen_queue *q);		/* let go of all that waits. Any context */
 /* Multicast control: a frontend's request, answered with a status; and may the guest have this frame? */
 s16 nfvk_xen_change_mcast(struct nfvk_vif *vif, const struct nfvk_xen_frame *f);
 bool nfvk_xen_filtered(struct nfvk_vif *vif, const struct sk_buff *skb);
@@ -186,7 +211,8 @@ bool nfvk_xen_filtered(struct nfvk_vif *vif, const struct sk_buff *skb);
 /* ---- held frames ---- */
 
 struct nfvk_xen_held {
-	struct nfvk_xen_queue *queue;
+	struct nfvk_xen_source *source;
+	struct list_head all;			/* of source->held */
 	u16 n, extras;
 	struct nfvk_xen_tx slot[NFVK_XEN_SLOTS_MAX];
 };
@@ -195,6 +221,18 @@ struct nfvk_xen_held {
 static inline struct nfvk_xen_held *nfvk_xen_held(const struct sk_buff *skb)
 {
 	return (struct nfvk_xen_held *)(skb->head + NFV_HDR_MAX);
+}
+
+/* Under RCU: may a held frame be copied from, until that section ends? */
+static inline bool nfvk_xen_there(const struct sk_buff *skb)
+{
+	return !READ_ONCE(nfvk_xen_held(skb)->source->gone);
+}
+
+/* Under RCU, of one that is there. */
+static inline struct nfvk_xen_queue *nfvk_xen_queue_of(const struct sk_buff *skb)
+{
+	return READ_ONCE(nfvk_xen_held(skb)->source->queue);
 }
 
 #endif

@@ -27,27 +27,39 @@
 #include "compat.h"
 #include "xen.h"
 
-DEFINE_MUTEX(nfvk_vifs_lock);
+static DEFINE_MUTEX(vifs_lock);
 static LIST_HEAD(vifs);
 static bool registered;
 
-struct nfvk_vif *nfvk_vif_find(u32 domid, u32 devid)
+struct nfvk_vif *nfvk_vif_get(u32 domid, u32 devid)
 {
-	struct nfvk_vif *vif;
+	struct nfvk_vif *vif, *found = NULL;
 
+	mutex_lock(&vifs_lock);
 	list_for_each_entry(vif, &vifs, all)
-		if (vif->domid == domid && vif->devid == devid)
-			return vif;
-	return NULL;
+		if (vif->domid == domid && vif->devid == devid) {
+			found = vif;
+			kref_get(&vif->ref);
+			break;
+		}
+	mutex_unlock(&vifs_lock);
+	return found;
 }
 
-void nfvk_vif_each_queue(void (*fn)(struct nfvk_xen_queue *q, void *arg), void *arg)
+static void free_vif(struct kref *ref)
 {
-	struct nfvk_vif *vif;
+	struct nfvk_vif *vif = container_of(ref, struct nfvk_vif, ref);
 
-	list_for_each_entry(vif, &vifs, all)
-		for (unsigned int i = 0; vif->connected && i < vif->nr_queues; i++)
-			fn(vif->queue[i], arg);
+	if (vif->dev)
+		free_netdev(vif->dev);
+	mutex_destroy(&vif->lock);
+	mutex_destroy(&vif->ctrl_lock);
+	kfree(vif);
+}
+
+void nfvk_vif_put(struct nfvk_vif *vif)
+{
+	kref_put(&vif->ref, free_vif);
 }
 
 /* ---- what we offer ---- */
@@ -100,7 +112,7 @@ static int offer(struct xenbus_device *xb)
 	return err;
 }
 
-/* ---- connecting: under vifs_lock ---- */
+/* ---- connecting: under vif->lock ---- */
 
 /* What the frontend takes unfinished. */
 static void read_features(struct nfvk_vif *vif)
@@ -247,15 +259,21 @@ static void free_queues(struct nfvk_vif *vif, unsigned int n)
 	vif->queue = NULL;
 }
 
-/* The vif's frames stop; when it returns, no grant of the guest's is in use. */
+/*
+ * The vif's frames stop; when it returns, no grant of the guest's is in use. It waits for a grace period,
+ * and for what runs in softirq and in the control ring's work: for nobody else.
+ */
 static void disconnect(struct nfvk_vif *vif)
 {
 	if (!vif->connected)
 		return;
 	WRITE_ONCE(vif->connected, false);
-	synchronize_net();
+	for (unsigned int i = 0; i < vif->nr_queues; i++)
+		WRITE_ONCE(vif->queue[i]->source->gone, true);
+	synchronize_rcu_expedited();
 	for (unsigned int i = 0; i < vif->nr_queues; i++)
 		nfvk_xen_queue_stop(vif->queue[i]);
+	nfvk_xen_port_flush(vif);
 	nfvk_xen_ctrl_disconnect(vif);
 	free_queues(vif, vif->nr_queues);
 }
@@ -346,10 +364,10 @@ static void hotplug_changed(struct xenbus_watch *watch, const char *path, const 
 {
 	struct nfvk_vif *vif = container_of(watch, struct nfvk_vif, hotplug);
 
-	mutex_lock(&nfvk_vifs_lock);
+	mutex_lock(&vif->lock);
 	if (vif->connected && hotplugged(vif->xb))
 		xenbus_switch_state(vif->xb, XenbusStateConnected);
-	mutex_unlock(&nfvk_vifs_lock);
+	mutex_unlock(&vif->lock);
 }
 
 static void say_connected(struct nfvk_vif *vif)
@@ -365,16 +383,30 @@ static void say_connected(struct nfvk_vif *vif)
 
 /* ---- the state machine: drawn above ---- */
 
+/* It begins anew, whatever was: an instance that was killed (kexec) has not said goodbye. */
+static void begin_anew(struct nfvk_vif *vif)
+{
+	struct xenbus_device *xb = vif->xb;
+
+	if (vif->connected) {
+		disconnect(vif);
+		xenbus_switch_state(xb, XenbusStateClosing);
+	}
+	if (xb->state == XenbusStateClosing)
+		xenbus_switch_state(xb, XenbusStateClosed);
+	if (xb->state == XenbusStateClosed)
+		xenbus_switch_state(xb, XenbusStateInitWait);
+}
+
 static void frontend_changed(struct xenbus_device *xb, enum xenbus_state state)
 {
 	struct nfvk_vif *vif = dev_get_drvdata(&xb->dev);
 	bool forget = false;
 
-	mutex_lock(&nfvk_vifs_lock);
+	mutex_lock(&vif->lock);
 	switch (state) {
 	case XenbusStateInitialising:
-		if (xb->state == XenbusStateClosed)
-			xenbus_switch_state(xb, XenbusStateInitWait);
+		begin_anew(vif);
 		break;
 	case XenbusStateConnected:
 		if (!vif->connected && xb->state == XenbusStateInitWait && !connect(vif))
@@ -397,7 +429,7 @@ static void frontend_changed(struct xenbus_device *xb, enum xenbus_state state)
 	default:
 		break;
 	}
-	mutex_unlock(&nfvk_vifs_lock);
+	mutex_unlock(&vif->lock);
 	if (forget)
 		device_unregister(&xb->dev);
 }
@@ -418,21 +450,21 @@ static int make_vif(struct xenbus_device *xb)
 
 	if (!vif)
 		return -ENOMEM;
+	kref_init(&vif->ref);
+	mutex_init(&vif->lock);
 	vif->xb = xb;
 	spin_lock_init(&vif->mcast_lock);
 	nfvk_xen_ctrl_init(vif);
 	vif->dev = alloc_netdev(0, "nfv-vif", NET_NAME_UNKNOWN, ether_setup);
 	err = vif->dev ? read_ids(vif) : -ENOMEM;
 	if (err) {
-		if (vif->dev)
-			free_netdev(vif->dev);
-		kfree(vif);
+		nfvk_vif_put(vif);
 		return err;
 	}
 	dev_set_drvdata(&xb->dev, vif);
-	mutex_lock(&nfvk_vifs_lock);
+	mutex_lock(&vifs_lock);
 	list_add(&vif->all, &vifs);
-	mutex_unlock(&nfvk_vifs_lock);
+	mutex_unlock(&vifs_lock);
 	return 0;
 }
 
@@ -441,15 +473,16 @@ static void remove(struct xenbus_device *xb)
 	struct nfvk_vif *vif = dev_get_drvdata(&xb->dev);
 
 	stop_watching(vif);
-	mutex_lock(&nfvk_vifs_lock);
+	mutex_lock(&vifs_lock);
 	list_del(&vif->all);
-	nfvk_xen_port_gone(vif);
-	/* Its own frames may wait for others' slots: the list of vifs is without it, its queues are still there. */
+	mutex_unlock(&vifs_lock);
+	mutex_lock(&vif->lock);
+	vif->removed = true;
 	disconnect(vif);
-	mutex_unlock(&nfvk_vifs_lock);
+	nfvk_xen_port_gone(vif);
+	mutex_unlock(&vif->lock);
 	dev_set_drvdata(&xb->dev, NULL);
-	free_netdev(vif->dev);
-	kfree(vif);
+	nfvk_vif_put(vif);
 }
 
 static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)

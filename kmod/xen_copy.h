@@ -92,12 +92,13 @@ static inline void nfvk_xen_cursor_step(struct nfvk_xen_cursor *c)
 	}
 }
 
+/* A frame in its guest's memory: of the guest's own poll, or one that nfvk_xen_there(). */
 static inline void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb)
 {
 	if (nfvk_in_guest(skb)) {
 		c->slot = nfvk_xen_held(skb)->slot;
 		c->left = nfvk_xen_held(skb)->n;
-		nfvk_xen_guest_of(&c->guest, nfvk_xen_held(skb)->queue);
+		nfvk_xen_guest_of(&c->guest, nfvk_xen_queue_of(skb));
 	} else {
 		c->slot = NULL;
 		c->frag = skb_shinfo(skb)->frags;

@@ -7,11 +7,11 @@
  *	all others (hashing)		not supported
  */
 #include <linux/slab.h>
+#include <asm/xen/hypercall.h>
 #include <xen/events.h>
-#include <xen/grant_table.h>
 #include "xen.h"
 
-#define AT_ONCE		32	/* requests, then others have the processor */
+#define AT_ONCE		32	/* requests, then none for a tick: no frontend needs more */
 #define REFRESH_MS	5000
 
 static int copy_list(struct nfvk_vif *vif, u32 ref, unsigned int n, bool back)
@@ -24,8 +24,8 @@ static int copy_list(struct nfvk_vif *vif, u32 ref, unsigned int n, bool back)
 	guest->domid = vif->domid;
 	own->u.gmfn = virt_to_gfn(vif->ctrl_list);
 	own->domid = DOMID_SELF;
-	gnttab_batch_copy(&op, 1);
-	return op.status == GNTST_okay ? 0 : -EIO;
+	/* See xen_copy.c. */
+	return !HYPERVISOR_grant_table_op(GNTTABOP_copy, &op, 1) && op.status == GNTST_okay ? 0 : -EIO;
 }
 
 static u32 status_of(int err)
@@ -109,7 +109,8 @@ static bool serve_some(struct nfvk_vif *vif)
 		dev_warn_ratelimited(&vif->xb->dev, "control ring: mad producer index: not looked at until it reconnects\n");
 		return false;
 	}
-	for (unsigned int n = min_t(u32, left, AT_ONCE); n; n--) {
+	/* Who disconnects it waits for this one request, not for all. */
+	for (unsigned int n = min_t(u32, left, AT_ONCE); n && READ_ONCE(vif->connected); n--) {
 		RING_COPY_REQUEST(&vif->ctrl, vif->ctrl.req_cons, &r);
 		vif->ctrl.req_cons++;
 		answer(vif, &r);
@@ -135,7 +136,7 @@ static void serve(struct work_struct *work)
 	if (!more && !vif->ctrl_broken && atomic_xchg(&vif->ctrl_eoi, 0))
 		xen_irq_lateeoi(vif->ctrl_irq, vif->ctrl.req_cons == before ? XEN_EOI_FLAG_SPURIOUS : 0);
 	if (more)
-		mod_delayed_work(system_wq, &vif->ctrl_work, 0);
+		queue_delayed_work(system_wq, &vif->ctrl_work, 1);
 	else
 		queue_delayed_work(system_wq, &vif->ctrl_work, msecs_to_jiffies(REFRESH_MS));
 }

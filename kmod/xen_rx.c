@@ -153,6 +153,20 @@ static void finish(struct nfvk_xen_queue *q, struct sk_buff_head *done)
 	skb_queue_splice_tail_init(&q->copying, done);
 }
 
+/* The first that waits, and is still somewhere: whoever sent one may have gone, and its memory with it. */
+static struct sk_buff *first_waiting(struct nfvk_xen_queue *q, struct sk_buff_head *done)
+{
+	struct sk_buff *skb;
+
+	while ((skb = skb_peek(&q->waiting)) && nfvk_in_guest(skb) && unlikely(!nfvk_xen_there(skb))) {
+		__skb_unlink(skb, &q->waiting);
+		q->waiting_bytes -= skb->len;
+		nfvk_xen_miss(q, NFV_MISS_RX_GRANT, 1);
+		__skb_queue_tail(done, skb);
+	}
+	return skb;
+}
+
 static void count_tx(struct nfvk_xen_queue *q, u32 frames, u64 bytes)
 {
 	struct nfvk_port *port;
@@ -188,10 +202,11 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 	u64 bytes = 0;
 
 	__skb_queue_head_init(&done);
+	rcu_read_lock();
 	spin_lock(&q->rx_lock);
 	if (q->stalled && !q->broken && has_slots(q, 1))
 		q->stalled = false;
-	while ((skb = skb_peek(&q->waiting)) && !q->broken) {
+	while ((skb = first_waiting(q, &done)) && !q->broken) {
 		u32 whole = slots_whole(skb), n = whole ?: slots_dense(skb);
 
 		if (!has_slots(q, n)) {
@@ -214,6 +229,7 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 	}
 	finish(q, &done);
 	spin_unlock(&q->rx_lock);
+	rcu_read_unlock();
 	if (frames)
 		count_tx(q, frames, bytes);
 	while ((skb = __skb_dequeue(&done)))
@@ -239,20 +255,15 @@ int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct sk_buff *skb)
 	spin_unlock(&q->rx_lock);
 	return err;
 }
-void nfvk_xen_purge(struct nfvk_xen_queue *q, const struct nfvk_xen_queue *from)
+
+void nfvk_xen_purge(struct nfvk_xen_queue *q)
 {
 	struct sk_buff_head gone;
-	struct sk_buff *skb, *next;
 
 	__skb_queue_head_init(&gone);
 	spin_lock_bh(&q->rx_lock);
-	skb_queue_walk_safe(&q->waiting, skb, next) {
-		if (from && !(nfvk_in_guest(skb) && nfvk_xen_held(skb)->queue == from))
-			continue;
-		__skb_unlink(skb, &q->waiting);
-		q->waiting_bytes -= skb->len;
-		__skb_queue_tail(&gone, skb);
-	}
+	skb_queue_splice_tail_init(&q->waiting, &gone);
+	q->waiting_bytes = 0;
 	spin_unlock_bh(&q->rx_lock);
 	free_frames(&gone);
 }

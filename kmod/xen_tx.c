@@ -8,7 +8,6 @@
 #include <linux/if_vlan.h>
 #include <linux/tcp.h>
 #include <linux/virtio_net.h>
-#include <linux/wait_bit.h>
 #include <xen/events.h>
 #include "nfvk.h"
 #include "xen_copy.h"
@@ -22,33 +21,41 @@ static_assert(sizeof(struct nfvk_xen_extra) == sizeof(struct xen_netif_extra_inf
 
 /* ---- its slots ---- */
 
-/* Under tx_lock. True: the guest is to be notified. */
-static bool push_answers(struct nfvk_xen_queue *q)
+/* The next three: under source->lock. */
+static void push_answers(struct nfvk_xen_queue *q)
 {
 	bool notify;
 
 	RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&q->tx, notify);
-	return notify;
+	if (notify)
+		notify_remote_via_irq(q->tx_irq);
 }
 
-static void answer(struct nfvk_xen_queue *q, const struct nfvk_xen_tx *slot, u16 n, u16 extras, s16 status)
+static void put_answers(struct nfvk_xen_queue *q, const struct nfvk_xen_tx *slot, u16 n, u16 extras, s16 status)
 {
-	union xen_netif_tx_sring_entry *ring;
-	bool notify;
-	u32 prod;
+	union xen_netif_tx_sring_entry *ring = q->tx.sring->ring;
+	u32 prod = q->tx.rsp_prod_pvt;
 
-	spin_lock_bh(&q->tx_lock);
-	ring = q->tx.sring->ring;
-	prod = q->tx.rsp_prod_pvt;
 	for (u32 i = 0; i < n; i++)
 		ring[prod++ % NFVK_XEN_RING].rsp = (struct xen_netif_tx_response){ .id = slot[i].id, .status = status };
 	for (u32 i = 0; i < extras; i++)
 		ring[prod++ % NFVK_XEN_RING].rsp = (struct xen_netif_tx_response){ .status = XEN_NETIF_RSP_NULL };
 	q->tx.rsp_prod_pvt = prod;
-	notify = !q->taking && push_answers(q);
-	spin_unlock_bh(&q->tx_lock);
-	if (notify)
-		notify_remote_via_irq(q->tx_irq);
+}
+
+static void answer_locked(struct nfvk_xen_queue *q, const struct nfvk_xen_tx *slot, u16 n, u16 extras, s16 status)
+{
+	put_answers(q, slot, n, extras, status);
+	if (!q->taking)
+		push_answers(q);
+}
+
+/* In the poll. */
+static void answer(struct nfvk_xen_queue *q, const struct nfvk_xen_frame *f, s16 status)
+{
+	spin_lock(&q->source->lock);
+	answer_locked(q, f->slot, f->n, f->extras, status);
+	spin_unlock(&q->source->lock);
 }
 
 /*
@@ -57,37 +64,54 @@ static void answer(struct nfvk_xen_queue *q, const struct nfvk_xen_tx *slot, u16
  */
 static void hold_answers(struct nfvk_xen_queue *q)
 {
-	spin_lock(&q->tx_lock);
+	spin_lock(&q->source->lock);
 	q->taking = true;
-	spin_unlock(&q->tx_lock);
+	spin_unlock(&q->source->lock);
 }
 
 static void give_answers(struct nfvk_xen_queue *q)
 {
-	bool notify;
-
-	spin_lock(&q->tx_lock);
+	spin_lock(&q->source->lock);
 	q->taking = false;
-	notify = push_answers(q);
-	spin_unlock(&q->tx_lock);
-	if (notify)
-		notify_remote_via_irq(q->tx_irq);
+	push_answers(q);
+	spin_unlock(&q->source->lock);
 }
 
-/* skb->destructor of a held frame; no other skb has it. */
-static void release(struct sk_buff *skb)
+void nfvk_xen_release(struct sk_buff *skb)
 {
 	struct nfvk_xen_held *held = nfvk_xen_held(skb);
-	struct nfvk_xen_queue *q = held->queue;
+	struct nfvk_xen_source *s = held->source;
+	bool last;
 
-	answer(q, held->slot, held->n, held->extras, XEN_NETIF_RSP_OKAY);
-	if (atomic_dec_and_test(&q->outstanding))
-		wake_up_var(&q->outstanding);
+	spin_lock_bh(&s->lock);
+	list_del(&held->all);
+	if (likely(s->queue))
+		answer_locked(s->queue, held->slot, held->n, held->extras, XEN_NETIF_RSP_OKAY);
+	last = !s->queue && list_empty(&s->held);
+	spin_unlock_bh(&s->lock);
+	if (last)
+		kfree_rcu(s, rcu);
 }
 
-bool nfvk_in_guest(const struct sk_buff *skb)
+void nfvk_xen_leave(struct nfvk_xen_queue *q)
 {
-	return skb->destructor == release;
+	struct nfvk_xen_source *s = q->source;
+	struct nfvk_xen_held *held;
+	bool last;
+
+	if (!s)
+		return;
+	spin_lock_bh(&s->lock);
+	list_for_each_entry(held, &s->held, all)
+		put_answers(q, held->slot, held->n, held->extras, XEN_NETIF_RSP_DROPPED);
+	if (!list_empty(&s->held))
+		push_answers(q);
+	s->queue = NULL;
+	last = list_empty(&s->held);
+	spin_unlock_bh(&s->lock);
+	q->source = NULL;
+	if (last)
+		kfree_rcu(s, rcu);
 }
 
 static bool set_offloads(struct sk_buff *skb, const struct nfvk_xen_frame *f)
@@ -130,13 +154,16 @@ static void set_protocol(struct sk_buff *skb)
 static void hold(struct nfvk_xen_queue *q, struct sk_buff *skb, const struct nfvk_xen_frame *f)
 {
 	struct nfvk_xen_held *held = nfvk_xen_held(skb);
+	struct nfvk_xen_source *s = q->source;
 
-	held->queue = q;
+	held->source = s;
 	held->n = f->n;
 	held->extras = f->extras;
 	memcpy(held->slot, f->slot, f->n * sizeof(f->slot[0]));
-	skb->destructor = release;
-	atomic_inc(&q->outstanding);
+	skb->destructor = nfvk_xen_release;
+	spin_lock(&s->lock);
+	list_add(&held->all, &s->held);
+	spin_unlock(&s->lock);
 }
 
 /* All of a frame that is in its guest's memory, into one of ours. False: one of them is shorter than it says. */
@@ -296,14 +323,14 @@ static void receive(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *
 	bool ok;
 
 	if (!skb) {
-		answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_DROPPED);
+		answer(q, f, XEN_NETIF_RSP_DROPPED);
 		nfvk_miss(port, NFV_MISS_NO_MEMORY);
 		return;
 	}
 	if (f->len > NFV_HDR_MAX)
 		hold(q, skb, f);
 	else
-		answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_OKAY);
+		answer(q, f, XEN_NETIF_RSP_OKAY);
 	ok = decide(q, i, port, skb, first_bytes(f), &dst);
 	/* The daemon is to see as much as the ring shows; or there were headers in the next slot. */
 	if (!dst && skb_headlen(skb) < min_t(u32, f->len, NFV_HDR_MAX)) {
@@ -349,7 +376,7 @@ static unsigned int gather(struct nfvk_xen_queue *q, unsigned int max, unsigned 
 		q->tx.req_cons += f->n + f->extras;
 		left -= f->n + f->extras;
 		if (verdict == NFVK_XEN_DROP) {
-			answer(q, f->slot, f->n, f->extras, f->mcast ? nfvk_xen_change_mcast(q->vif, f) : XEN_NETIF_RSP_ERROR);
+			answer(q, f, f->mcast ? nfvk_xen_change_mcast(q->vif, f) : XEN_NETIF_RSP_ERROR);
 			if (!f->mcast)
 				nfvk_xen_miss(q, NFV_MISS_BAD_FRAME, 1);
 			continue;
@@ -375,12 +402,12 @@ unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max)
 		const struct nfvk_xen_frame *f = &q->frame[i];
 
 		if (test_bit(i, q->fetch.failed)) {
-			answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_ERROR);
+			answer(q, f, XEN_NETIF_RSP_ERROR);
 			nfvk_xen_miss(q, NFV_MISS_GRANT, 1);
 		} else if (port) {
 			receive(q, i, port);
 		} else {
-			answer(q, f->slot, f->n, f->extras, XEN_NETIF_RSP_DROPPED);
+			answer(q, f, XEN_NETIF_RSP_DROPPED);
 		}
 	}
 	if (port) {
@@ -394,31 +421,41 @@ unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max)
 
 /* ---- a held frame, fetched ---- */
 
+/* Under RCU. */
+static int fetch_into(struct sk_buff *whole, const struct sk_buff *skb, struct nfvk_xen_copies *copies)
+{
+	bool ok;
+
+	if (!nfvk_xen_there(skb))
+		return -EIO;
+	copies->ops = &nfvk_xen_queue_of(skb)->vif->grants.ops;
+	ok = copy_whole(copies, 0, skb, whole);
+	nfvk_xen_copies_run(copies);
+	return ok && !test_bit(0, copies->failed) ? 0 : -EIO;
+}
+
 int nfvk_xen_fetch(struct sk_buff **pskb, struct nfv_vnet_hdr *vnet)
 {
 	struct sk_buff *skb = *pskb, *whole;
 	struct nfvk_xen_copies *copies;
-	bool ok;
+	int err;
 
 	*vnet = (struct nfv_vnet_hdr){ 0 };
 	if (virtio_net_hdr_from_skb(skb, (struct virtio_net_hdr *)vnet, true, true, 0))
 		return -EINVAL;
-	copies = kzalloc(sizeof(*copies), GFP_KERNEL);
-	whole = copies ? nfvk_alloc_frame(skb->len, GFP_KERNEL) : NULL;
+	copies = kzalloc(sizeof(*copies), GFP_KERNEL_ACCOUNT);
+	whole = copies ? nfvk_alloc_frame(skb->len, GFP_KERNEL_ACCOUNT) : NULL;
 	if (!whole) {
 		kfree(copies);
 		return -ENOMEM;
 	}
-	copies->ops = &nfvk_xen_held(skb)->queue->vif->grants.ops;
 	rcu_read_lock();
-	ok = copy_whole(copies, 0, skb, whole);
+	err = fetch_into(whole, skb, copies);
 	rcu_read_unlock();
-	nfvk_xen_copies_run(copies);
-	ok = ok && !test_bit(0, copies->failed);
 	kfree(copies);
-	if (!ok) {
+	if (err) {
 		kfree_skb(whole);
-		return -EIO;
+		return err;
 	}
 	skb_reset_mac_header(whole);
 	consume_skb(skb);
