@@ -6,6 +6,10 @@
  *			a guest's, who is writing it), new frames built, held ones taken
  *	transmit	bottom halves off, so that receivers run once for all of it
  *
+ * A frame that is still in its guest's memory is in nobody's hands while that memory is
+ * touched, for the daemon may make it take as long as it likes: what was taken before such
+ * an operation is transmitted before it.
+ *
  * Of the daemon's memory everything is read once: operations into a private array,
  * I/O vectors by import_iovec(), payload straight into the frame.
  */
@@ -265,7 +269,7 @@ static int build_frame(struct iov_iter *iter, struct sk_buff **out)
 		return -EINVAL;
 	if (len > NFV_FRAME_MAX)
 		return -EMSGSIZE;
-	skb = nfvk_alloc_frame(len, GFP_KERNEL);
+	skb = nfvk_alloc_frame(len, GFP_KERNEL_ACCOUNT);
 	if (!skb)
 		return -ENOMEM;
 	err = skb_copy_datagram_from_iter(skb, 0, iter, len);
@@ -333,7 +337,7 @@ static int transmit(struct nfvk_session *s, const struct nfv_op *op, struct sk_b
 		kfree_skb(skb);
 		return ret;
 	}
-	ret = port->ops->xmit(port, skb);
+	ret = nfvk_port_xmit(port, skb);
 	trace_tx(op->port, len, ret);
 	if (ret > 0 && op->code == NFV_OP_SEND)
 		count_copy(port, ret);
@@ -348,13 +352,14 @@ static void flush(struct nfvk_session *s, u32 id)
 		port->ops->flush(port);
 }
 
-static void transmit_all(struct nfvk_session *s, struct nfv_op *ops, struct sk_buff **out, u32 n)
+/* Operations from first to before end. */
+static void transmit_all(struct nfvk_session *s, struct nfv_op *ops, struct sk_buff **out, u32 first, u32 end)
 {
 	u32 last = NFV_PORTS_MAX;
 
 	local_bh_disable();
 	rcu_read_lock();
-	for (u32 i = 0; i < n; i++) {
+	for (u32 i = first; i < end; i++) {
 		if (!out[i])
 			continue;
 		/* Frames of one port come in a row. */
@@ -369,29 +374,49 @@ static void transmit_all(struct nfvk_session *s, struct nfv_op *ops, struct sk_b
 	local_bh_enable();
 }
 
+static bool touches_memory(const struct nfv_op *op)
+{
+	return op->code == NFV_OP_COPY || op->code == NFV_OP_SEND;
+}
+
+static void run(struct nfvk_session *s, struct nfv_op *ops, struct sk_buff **out, u32 n)
+{
+	bool frames = false, in_guest = false;
+	u32 first = 0;
+
+	for (u32 i = 0; i < n; i++) {
+		if (in_guest && touches_memory(&ops[i])) {
+			transmit_all(s, ops, out, first, i);
+			first = i;
+			frames = in_guest = false;
+		}
+		ops[i].result = prepare(s, &ops[i], &out[i]);
+		if (out[i]) {
+			frames = true;
+			in_guest |= nfvk_in_guest(out[i]);
+		}
+		cond_resched();
+	}
+	if (frames)
+		transmit_all(s, ops, out, first, n);
+}
+
 int nfvk_batch(struct nfvk_session *s, const struct nfv_batch *batch)
 {
 	struct nfv_op __user *user = u64_to_user_ptr(batch->ops);
 	struct sk_buff **out;
 	struct nfv_op *ops;
-	u32 frames = 0;
 	int err = 0;
 
 	ops = memdup_user(user, batch->n * sizeof(*ops));
 	if (IS_ERR(ops))
 		return PTR_ERR(ops);
-	out = kcalloc(batch->n, sizeof(*out), GFP_KERNEL);
+	out = kcalloc(batch->n, sizeof(*out), GFP_KERNEL_ACCOUNT);
 	if (!out) {
 		err = -ENOMEM;
 		goto free_ops;
 	}
-	for (u32 i = 0; i < batch->n; i++) {
-		ops[i].result = prepare(s, &ops[i], &out[i]);
-		frames += !!out[i];
-		cond_resched();
-	}
-	if (frames)
-		transmit_all(s, ops, out, batch->n);
+	run(s, ops, out, batch->n);
 	for (u32 i = 0; i < batch->n && !err; i++)
 		err = put_user(ops[i].result, &user[i].result) ?: put_user(ops[i].copies, &user[i].copies);
 	kfree(out);

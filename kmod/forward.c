@@ -146,7 +146,7 @@ void nfvk_forward(struct nfvk_port *src, struct nfvk_port *dst, struct sk_buff *
 
 	skb->dev = rcu_dereference(dst->dev);
 	if (skb->dev)
-		ret = dst->ops->xmit(dst, skb);
+		ret = nfvk_port_xmit(dst, skb);
 	else
 		kfree_skb(skb);
 	trace_tx(dst->id, len, ret);

@@ -76,10 +76,11 @@ struct nfvk_port_ops {
 	int (*attach)(struct nfvk_port *port, const struct nfv_attach *args);	/* publishes port->dev */
 	void (*detach)(struct nfvk_port *port);	/* when it returns, no softirq uses the port */
 	/*
-	 * BH disabled, under RCU. Consumes skb: data at the Ethernet header, dev is port's. Bytes
-	 * sent or -errno. The skb may be nfvk_in_guest() if xen is set.
+	 * Only through nfvk_port_xmit(). BH disabled, under RCU. Consumes skb: data at the Ethernet
+	 * header, dev is port's. Bytes sent or -errno.
 	 */
 	int (*xmit)(struct nfvk_port *port, struct sk_buff *skb);
+	int (*xmit_in_guest)(struct nfvk_port *port, struct sk_buff *skb);	/* of one that is nfvk_in_guest(). NULL: it cannot */
 	void (*flush)(struct nfvk_port *port);	/* after some xmit, in the same section. May be NULL */
 	void (*kick)(struct nfvk_port *port);	/* or: flush soon, in a softirq of its own. May be NULL */
 	/* As xmit: is the frame taken as it is, or has somebody to finish it first? NULL: it is. */
@@ -106,6 +107,31 @@ struct nfvk_port {
 	struct nfvk_queue queue[];
 };
 
+/* port_xen.c, xen_bus.c */
+#if IS_ENABLED(CONFIG_XEN_BACKEND)
+extern const struct nfvk_port_ops nfvk_port_xen;
+int nfvk_xen_init(void);
+void nfvk_xen_fini(void);
+void nfvk_xen_release(struct sk_buff *skb);	/* skb->destructor of held frames; no other skb has it */
+
+/* Is this a held frame whose payload is still in its guest's memory? */
+static inline bool nfvk_in_guest(const struct sk_buff *skb)
+{
+	return skb->destructor == nfvk_xen_release;
+}
+
+/*
+ * Replace such a frame by one that has its payload, and tell its offloads. May sleep.
+ * The caller's reference is consumed, but for an error: 0, -ENOMEM, -EINVAL, -EIO.
+ */
+int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet);
+#else
+static inline int nfvk_xen_init(void) { return 0; }
+static inline void nfvk_xen_fini(void) { }
+static inline bool nfvk_in_guest(const struct sk_buff *skb) { return false; }
+static inline int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet) { return -EINVAL; }
+#endif
+
 /* Parameters. */
 extern unsigned int nfvk_ring_entries, nfvk_held_kib, nfvk_held_ms, nfvk_xen_maps_max, nfvk_xen_queues;
 
@@ -123,6 +149,20 @@ int nfvk_port_detach(struct nfvk_session *s, u32 id);
 void nfvk_port_detach_all(struct nfvk_session *s);
 int nfvk_port_stats(struct nfvk_session *s, struct nfv_stats *stats);
 void nfvk_miss(struct nfvk_port *port, enum nfv_miss why);	/* any context */
+
+/*
+ * As xmit, of any skb, to any port: the one place where a frame meets a port type. A port may have become another
+ * one since the frame was made ready for it; what has no payload here never gets to who would look for it.
+ */
+static inline int nfvk_port_xmit(struct nfvk_port *port, struct sk_buff *skb)
+{
+	if (!nfvk_in_guest(skb))
+		return port->ops->xmit(port, skb);
+	if (likely(port->ops->xmit_in_guest))
+		return port->ops->xmit_in_guest(port, skb);
+	kfree_skb(skb);
+	return -ENODEV;
+}
 
 /* Under RCU, or one of the session's locks. NULL: there is none. */
 static inline struct nfvk_port *nfvk_port_get(struct nfvk_session *s, u32 id)
@@ -152,31 +192,6 @@ int nfvk_pairs_read(struct nfvk_session *s, u32 id, struct nfv_pair *to);	/* NFV
 extern const struct nfvk_port_ops nfvk_port_veth;
 int nfvk_veth_init(void);
 void nfvk_veth_fini(void);
-
-/* port_xen.c, xen_bus.c */
-#if IS_ENABLED(CONFIG_XEN_BACKEND)
-extern const struct nfvk_port_ops nfvk_port_xen;
-int nfvk_xen_init(void);
-void nfvk_xen_fini(void);
-void nfvk_xen_release(struct sk_buff *skb);	/* skb->destructor of held frames; no other skb has it */
-
-/* Is this a held frame whose payload is still in its guest's memory? */
-static inline bool nfvk_in_guest(const struct sk_buff *skb)
-{
-	return skb->destructor == nfvk_xen_release;
-}
-
-/*
- * Replace such a frame by one that has its payload, and tell its offloads. May sleep.
- * The caller's reference is consumed, but for an error: 0, -ENOMEM, -EINVAL, -EIO.
- */
-int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet);
-#else
-static inline int nfvk_xen_init(void) { return 0; }
-static inline void nfvk_xen_fini(void) { }
-static inline bool nfvk_in_guest(const struct sk_buff *skb) { return false; }
-static inline int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet) { return -EINVAL; }
-#endif
 
 /* queue.c */
 int nfvk_queue_init(struct nfvk_queue *q, struct nfvk_port *port, unsigned int index, u32 entries);

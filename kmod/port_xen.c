@@ -353,6 +353,7 @@ const struct nfvk_port_ops nfvk_port_xen = {
 	.attach = attach,
 	.detach = detach,
 	.xmit = xmit,
+	.xmit_in_guest = xmit,
 	.flush = flush,
 	.kick = kick,
 	.takes = takes,

@@ -241,7 +241,7 @@ static void forward_fetched(struct nfvk_xen_queue *q, struct nfvk_port *port, un
 
 static void forward(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port, struct nfvk_port *dst, struct sk_buff *skb)
 {
-	if (nfvk_in_guest(skb) && !dst->ops->xen) {
+	if (nfvk_in_guest(skb) && !dst->ops->xmit_in_guest) {
 		fetch_for(q, i, port, dst, skb);
 		return;
 	}
