@@ -25,7 +25,7 @@
 	X(NO_DST, "no_dst", "to be flooded, but there is no other port")	\
 	X(DST_DOWN, "dst_down", "the destination port is not up")		\
 	X(DST_FULL, "dst_full", "the receiver posted too few buffers, or its socket was full") \
-	X(RX_BUF_SHORT, "rx_buf_short", "the receiver's buffers cannot hold the frame") \
+	X(RX_BUF_SHORT, "rx_buf_short", "the receiver's buffers cannot hold the frame, or a burst only in thousands of descriptors") \
 	X(DST_FENCED, "dst_fenced", "the receiver's queue was fenced while delivering") \
 	X(MTU, "mtu", "longer than the receiving device's MTU")			\
 	X(DST_ERROR, "dst_error", "the kernel refused the frame at the receiving device") \

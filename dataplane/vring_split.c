@@ -9,16 +9,17 @@
 #include "call.h"
 #include "move.h"
 
-#define CHAIN_SEGS_MAX	(NFVD_IOV_MAX - 8)
+#define CHAIN_SEGS_MAX	(NFVD_IOV_MAX - 8)	/* descriptors, empty ones too, and pieces of one chain */
 #define CALL_SLOW_MS	2	/* an interrupt takes a microsecond */
 #define CALL_SLOW_WEIGHT 16
 #define CALL_SLOW_MAX	160	/* eleven slow ones in a row, or more than one of 17 */
 #define PREFETCH_BYTES	2048	/* more evicts what was fetched before it is used: 9216 costs a fifth at 8000 B */
 
-/* One walked chain: where its bytes lie. */
+/* Walked chains: where their bytes lie. */
 struct chain {
 	struct iovec *seg;
 	unsigned int n;
+	unsigned int steps;	/* descriptors read of the last chain */
 	uint64_t bytes;
 };
 
@@ -147,7 +148,8 @@ static enum nfvd_drop read_indirect(const struct nfvd_vring *vr, uint64_t table,
 
 /*
  * Walk the chain at head. want is VRING_DESC_F_WRITE for buffers of an Rx queue,
- * 0 for Tx. Ends after at most as many steps as its table has entries.
+ * 0 for Tx; c->steps is 0. Ends after at most as many steps as its table has entries,
+ * and after CHAIN_SEGS_MAX in any case: a descriptor is a step whether it holds bytes or not.
  * NFVD_DROP_TOO_MANY_SEGS concerns the frame; any other reason the ring.
  */
 static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t want, struct chain *c,
@@ -160,6 +162,8 @@ static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t 
 	enum nfvd_drop why;
 
 	for (;;) {
+		if (unlikely(++c->steps > CHAIN_SEGS_MAX))
+			return NFVD_DROP_TOO_MANY_SEGS;
 		/* A use is one step: a chain that loops comes by the same descriptor again. */
 		gread_begin();
 		if (in_table) {
@@ -170,13 +174,14 @@ static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t 
 			gread_desc(&d, &vr->desc[i]);
 		}
 		if (d.flags & VRING_DESC_F_INDIRECT) {
-			if (in_table || steps || !vr->indirect || d.flags & VRING_DESC_F_NEXT || !d.len ||
+			/* Plain descriptors may precede it, virtio 1.2 2.7.5.3.2; it is the last. */
+			if (in_table || !vr->indirect || d.flags & VRING_DESC_F_NEXT || !d.len ||
 			    d.len % sizeof(d) || d.len / sizeof(d) > vr->size || d.addr + d.len < d.addr)
 				return NFVD_DROP_BAD_INDIRECT;
 			in_table = true;
 			table = d.addr;
 			entries = d.len / sizeof(d);
-			i = 0;
+			i = steps = 0;
 			continue;
 		}
 		if (unlikely((d.flags & VRING_DESC_F_WRITE) != want))
@@ -247,7 +252,7 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 {
 	struct chain chains[NFVD_BURST];
 	enum nfvd_drop why[NFVD_BURST];
-	unsigned int n, taken = 0, out = 0;
+	unsigned int n, taken = 0, out = 0, steps = 0;
 
 	vr->n_heads = 0;
 	drops->n = 0;
@@ -263,7 +268,7 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 		}
 		rte_prefetch0(&vr->desc[vr->heads[i]]);
 	}
-	for (; taken < n && pool_n >= NFVD_IOV_MAX; taken++) {
+	for (; taken < n && pool_n >= NFVD_IOV_MAX && steps < NFVD_WALK_MAX; taken++) {
 		struct chain *c = &chains[taken];
 
 		*c = (struct chain){ .seg = pool };
@@ -274,6 +279,7 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 		}
 		pool += c->n;
 		pool_n -= c->n;
+		steps += c->steps;
 		if (likely(c->n)) {
 			rte_prefetch0(c->seg->iov_base);
 			rte_prefetch0((uint8_t *)c->seg->iov_base + 64);
@@ -396,9 +402,10 @@ struct reserved {
 /*
  * Reserve buffers for need bytes at the next avail heads. With mergeable buffers
  * all but the last are filled completely, else one chain has to hold the frame.
- * Nothing is consumed unless it succeeds.
+ * Nothing is consumed unless it succeeds; *steps, of NFVD_WALK_MAX for the batch, always is.
  */
-static enum nfvd_drop reserve(struct nfvd_vring *vr, uint16_t pos, uint16_t avail, uint64_t need, struct reserved *res)
+static enum nfvd_drop reserve(struct nfvd_vring *vr, uint16_t pos, uint16_t avail, uint64_t need,
+			      struct reserved *res, unsigned int *steps)
 {
 	struct chain c = { .seg = res->seg };
 	enum nfvd_drop why = NFVD_NO_FAULT;
@@ -409,7 +416,7 @@ static enum nfvd_drop reserve(struct nfvd_vring *vr, uint16_t pos, uint16_t avai
 		uint64_t before = c.bytes;
 		uint16_t at = pos + res->chains, *head = &res->head[res->chains];
 
-		if (res->chains == (vr->mergeable ? NFVD_RX_CHAINS_MAX : 1))
+		if (res->chains == (vr->mergeable ? NFVD_RX_CHAINS_MAX : 1) || unlikely(*steps >= NFVD_WALK_MAX))
 			return NFVD_DROP_RX_BUF_SHORT;
 		if (at == avail)
 			return NFVD_DROP_DST_FULL;
@@ -417,8 +424,10 @@ static enum nfvd_drop reserve(struct nfvd_vring *vr, uint16_t pos, uint16_t avai
 			*head = vr->heads[at];
 		else
 			why = head_at(vr, vr->last_avail + at, head);
+		c.steps = 0;
 		if (likely(why == NFVD_NO_FAULT))
 			why = walk(vr, *head, VRING_DESC_F_WRITE, &c, CHAIN_SEGS_MAX);
+		*steps += c.steps;
 		if (unlikely(why == NFVD_DROP_TOO_MANY_SEGS))
 			return NFVD_DROP_RX_BUF_SHORT;
 		if (unlikely(why != NFVD_NO_FAULT)) {
@@ -517,6 +526,7 @@ void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsig
 {
 	struct reserved two[2];
 	uint16_t filled = 0, avail;
+	unsigned int steps = 0;
 
 	rte_spinlock_lock(&vr->lock);
 	avail = fenced(vr) ? 0 : available(vr);
@@ -532,7 +542,7 @@ void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsig
 
 		if (i < n) {
 			results[i] = unlikely(fenced(vr)) ? NFVD_DROP_DST_FENCED :
-				     reserve(vr, filled, avail, (uint64_t)vr->hdr_len + frames[i]->len, res);
+				     reserve(vr, filled, avail, (uint64_t)vr->hdr_len + frames[i]->len, res, &steps);
 			if (likely(results[i] == NFVD_NO_FAULT)) {
 				filled += res->chains;
 				prefetch_move(frames[i], vr, res);

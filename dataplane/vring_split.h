@@ -24,6 +24,12 @@
 #define NFVD_VRING_SIZE_MAX	32768
 #define NFVD_NO_FAULT		NFVD_N_REASONS
 #define NFVD_RX_CHAINS_MAX	256	/* buffers that one frame may be spread over */
+/*
+ * Descriptors, empty ones too, that one take or one delivery reads. A legal burst stays
+ * below: 64 super-frames over 1500-byte buffers are 2816. The last chain may go beyond,
+ * by less than a chain's limit. Read cold, that is some 0.3 ms at worst.
+ */
+#define NFVD_WALK_MAX		4096
 
 struct nfvd_vring {
 	/* Guest memory: all access through gmem.h. */
@@ -68,7 +74,8 @@ void nfvd_vring_resume(struct nfvd_vring *vr);
 /*
  * Guest Tx: take up to max frames (at most NFVD_BURST). Their iov come from pool and
  * are valid until nfvd_vring_take_done(), which gives the buffers back to the guest.
- * Malformed frames are listed in *drops; their buffers are given back as well.
+ * Malformed frames are listed in *drops; their buffers are given back as well. What is
+ * beyond NFVD_WALK_MAX descriptors stays in the ring for the next call.
  */
 unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, unsigned int max,
 			     struct iovec *pool, unsigned int pool_n, struct nfvd_take_drops *drops);
@@ -76,7 +83,8 @@ unsigned int nfvd_vring_take_done(struct nfvd_vring *vr);	/* returns system call
 
 /*
  * Guest Rx: deliver n frames. Counts into *l; results[i] is NFVD_NO_FAULT where
- * frame i was delivered, else the drop reason. Any worker.
+ * frame i was delivered, else the drop reason. Any worker. Once NFVD_WALK_MAX
+ * descriptors were read, what is left of the batch is RX_BUF_SHORT without a look.
  */
 void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int n,
 			enum nfvd_drop *results, struct nfvd_ledger *l);

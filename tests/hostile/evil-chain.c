@@ -252,6 +252,37 @@ static void b3_indirect_across_regions(void **state)
 	moved(NULL, NULL);
 }
 
+/* virtio 1.2, 2.7.5.3.2: the device handles plain descriptors followed by one that points to a table. */
+static void b2_indirect_behind_plain(void **state)
+{
+	struct vring_desc *t = (struct vring_desc *)evil.ind;
+	uint8_t frame[MIN], got[MIN];
+	uint32_t id, len;
+
+	load();
+	t[0] = (struct vring_desc){ gpa_of(evil.big) + 20, 30, NEXT, 1 };
+	t[1] = (struct vring_desc){ gpa_of(evil.big) + 50, HDR + MIN - 50, 0, 0 };
+	desc(TX, 0, gpa_of(evil.big), HDR, NEXT, 1);
+	desc(TX, 1, gpa_of(evil.big) + HDR, 20 - HDR, NEXT, 2);
+	desc(TX, 2, gpa_of(t), 2 * sizeof(*t), IND, 0);
+	guest_send_chain(&evil, 0);
+	guest_gets(&peer, evil.big + HDR, MIN);
+
+	guest_reset(&evil, false);
+	t[0] = (struct vring_desc){ gpa_of(evil.big) + HDR, MIN, WRITE, 0 };
+	desc(RX, 0, gpa_of(evil.big), HDR, WRITE | NEXT, 1);
+	desc(RX, 1, gpa_of(t), sizeof(*t), IND, 0);
+	vuf_post(&evil.f.vq[RX], 0);
+	vuf_publish(&evil.f.vq[RX]);
+	frame_to_evil(frame, MIN);
+	assert_true(wait_until(vuf_used_ready(&evil.f.vq[RX]), PATIENCE_MS));
+	assert_true(vuf_used(&evil.f.vq[RX], &id, &len));
+	assert_int_equal(len, HDR + MIN);
+	memcpy(got, evil.big + HDR, MIN);
+	assert_memory_equal(got, frame, MIN);
+	moved(NULL, NULL);
+}
+
 int chain_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +291,7 @@ int chain_tests(void)
 		evil_test(a8_short_buffers),
 		evil_test(a9_across_regions),
 		evil_test(a10_aliases),
+		evil_test(b2_indirect_behind_plain),
 		evil_test(b3_indirect_across_regions),
 	};
 

@@ -136,10 +136,13 @@ static void ind_and_next(unsigned int q, int64_t arg)
 	desc(q, 1, gpa_of(evil.big), MIN, dir(q), 0);
 }
 
-static void ind_after_plain(unsigned int q, int64_t arg)
+/* Plain descriptors before the table are legal; a table that is not the last is not. */
+static void ind_amid_plain(unsigned int q, int64_t arg)
 {
-	ind_len(q, 16);
+	ind_and_next(q, arg);
+	evil.f.vq[q].desc[2] = evil.f.vq[q].desc[1];
 	evil.f.vq[q].desc[1] = evil.f.vq[q].desc[0];
+	evil.f.vq[q].desc[1].next = 2;
 	desc(q, 0, gpa_of(evil.big), HDR, dir(q) | NEXT, 1);
 }
 
@@ -202,7 +205,7 @@ static const struct breakage breakages[] = {
 	{ "bad_indirect", "B1 table wraps", ind_absolute, -16 },
 	{ "bad_indirect", "B2 indirect in indirect", ind_in_ind, 0 },
 	{ "bad_indirect", "B2 indirect and next", ind_and_next, 0 },
-	{ "bad_indirect", "B2 indirect behind a plain descriptor", ind_after_plain, 0 },
+	{ "bad_indirect", "B2 indirect between plain descriptors", ind_amid_plain, 0 },
 	{ "bad_indirect", "B2 next outside the table", ind_next, 2 },
 	{ "desc_loop", "B2 loop in a table", ind_cycle, 4 },
 	{ "desc_perm", "B2 wrong direction in a table", ind_wrong_way, 0 },

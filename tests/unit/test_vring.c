@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include "guest.h"
 #include "vring_split.c"
 #include "gmem.c"
@@ -121,6 +122,26 @@ static void take_indirect_across_regions(void **state)
 	guest_free(&g);
 }
 
+/* virtio 1.2, 2.7.5.3.2: plain descriptors may come before the one that points to a table. */
+static void take_indirect_behind_plain(void **state)
+{
+	struct vring_desc d[2] = { { GUEST_DATA + 42, 50, N, 1 }, { GUEST_DATA + 92, 20, 0, 0 } };
+	struct guest g;
+
+	guest_init(&g, 4, false, true);
+	guest_fill(&g, GUEST_DATA, 100, 3);
+	memcpy(guest_at(&g, GUEST_DATA + 8192), d, sizeof(d));
+	guest_desc(&g, 0, GUEST_DATA, 12, N, 1);
+	guest_desc(&g, 1, GUEST_DATA + 12, 20, N, 2);
+	guest_desc(&g, 2, GUEST_DATA + 32, 10, N, 3);
+	guest_desc(&g, 3, GUEST_DATA + 8192, sizeof(d), I, 0);
+	guest_post(&g, 0);
+	assert_int_equal(take(&g), 1);
+	assert_frame(&frames[0], 100, 3);
+	assert_int_equal(g.vr.fault, NFVD_NO_FAULT);
+	guest_free(&g);
+}
+
 static void short_chains_are_dropped(void **state)
 {
 	struct guest g;
@@ -165,7 +186,7 @@ static void bad_chains_fence(void **state)
 		{ "indirect large", { { GUEST_DATA, 16 * 17, I, 0 } }, NFVD_DROP_BAD_INDIRECT },
 		{ "indirect unmapped", { { 8, 32, I, 0 } }, NFVD_DROP_BAD_INDIRECT },
 		{ "indirect and next", { { GUEST_DATA, 32, I | N, 2 } }, NFVD_DROP_BAD_INDIRECT },
-		{ "indirect second", { { GUEST_DATA, 12, N, 2 }, { GUEST_DATA, 32, I, 0 } }, NFVD_DROP_BAD_INDIRECT },
+		{ "indirect second, and next", { { GUEST_DATA, 12, N, 2 }, { GUEST_DATA, 32, I | N, 3 } }, NFVD_DROP_BAD_INDIRECT },
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -340,6 +361,109 @@ static void deliver_never_writes_read_only(void **state)
 	assert_int_equal(g.vr.fault, NFVD_DROP_DESC_PERM);
 	assert_int_equal(*guest_at(&g, GUEST_DATA + 12), 0);
 	guest_free(&g);
+}
+
+/* One frame too large for a ring that cannot merge does not take the small ones with it. */
+static void deliver_small_behind_large(void **state)
+{
+	struct nfvd_frame f[4] = { module_frame(3, 3000), module_frame(4, 60), module_frame(5, 2000), module_frame(6, 90) };
+	struct nfvd_frame *list[4] = { &f[0], &f[1], &f[2], &f[3] };
+	struct nfvd_ledger l = { 0 };
+	enum nfvd_drop results[4];
+	struct guest g;
+
+	guest_init(&g, 16, false, false);
+	rx_buffers(&g, 8, 1526);
+	nfvd_vring_deliver(&g.vr, list, 4, results, &l);
+	for (unsigned int i = 0; i < 4; i++)
+		assert_int_equal(results[i], i & 1 ? NFVD_NO_FAULT : NFVD_DROP_RX_BUF_SHORT);
+	assert_int_equal(g.vr.used->idx, 2);
+	guest_free(&g);
+}
+
+#define LONG_RING 8192
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
+
+/* A ring whose entries are all the same chain of LONG_RING empty descriptors, n times; in a table or not. */
+static void empty_chains(struct guest *g, bool mergeable, bool table, uint16_t flags, unsigned int n)
+{
+	struct vring_desc *d;
+
+	guest_init(g, LONG_RING, false, mergeable);
+	d = table ? (struct vring_desc *)guest_at(g, GUEST_DATA) : g->desc;
+	for (unsigned int i = 0; i < LONG_RING; i++)
+		d[i] = (struct vring_desc){ GUEST_GPA, 0, flags | (i + 1 < LONG_RING ? N : 0), i + 1 };
+	if (table)
+		guest_desc(g, 0, GUEST_DATA, LONG_RING * sizeof(*d), I, 0);
+	while (n--)
+		guest_post(g, 0);
+}
+
+/*
+ * Descriptors without bytes are work as others are. Bounded are the descriptors of a call: without
+ * that bound the calls here take 10 to 1000 times as long as they may.
+ */
+#define CALL_US	20000
+
+static void empty_receive_chains(void **state)
+{
+	struct nfvd_frame f = module_frame(4, 60), *list[NFVD_BURST];
+	struct nfvd_ledger l = { 0 };
+	enum nfvd_drop results[NFVD_BURST];
+	struct guest g;
+
+	for (unsigned int i = 0; i < NFVD_BURST; i++)
+		list[i] = &f;
+	for (int mergeable = 0; mergeable < 2; mergeable++)
+		for (int table = 0; table < 2; table++) {
+			uint64_t best = UINT64_MAX;
+
+			empty_chains(&g, mergeable, table, W, LONG_RING);
+			for (unsigned int round = 0; round < 5; round++) {
+				uint64_t start = now_us();
+
+				nfvd_vring_deliver(&g.vr, list, NFVD_BURST, results, &l);
+				if (now_us() - start < best)
+					best = now_us() - start;
+				for (unsigned int i = 0; i < NFVD_BURST; i++)
+					assert_int_equal(results[i], NFVD_DROP_RX_BUF_SHORT);
+			}
+			assert_in_range(best, 0, CALL_US);
+			assert_int_equal(g.vr.used->idx, 0);
+			assert_int_equal(g.vr.fault, NFVD_NO_FAULT);
+			guest_free(&g);
+		}
+	assert_int_equal(l.frames, 0);
+}
+
+static void empty_send_chains(void **state)
+{
+	struct guest g;
+
+	for (int table = 0; table < 2; table++) {
+		unsigned int dropped = 0, calls = 0;
+
+		empty_chains(&g, true, table, 0, 3 * NFVD_BURST);
+		while (dropped < 3 * NFVD_BURST && calls++ < 1000) {
+			assert_int_equal(take(&g), 0);
+			/* The last chain may begin below the limit. */
+			assert_in_range(drops.n, 1, NFVD_WALK_MAX / CHAIN_SEGS_MAX + 1);
+			for (unsigned int i = 0; i < drops.n; i++)
+				assert_int_equal(drops.why[i], NFVD_DROP_TOO_MANY_SEGS);
+			dropped += drops.n;
+			nfvd_vring_take_done(&g.vr);
+			assert_int_equal(g.vr.used->idx, dropped);
+		}
+		assert_int_equal(dropped, 3 * NFVD_BURST);
+		guest_free(&g);
+	}
 }
 
 /* Whoever is one byte short must not be cut: a ring that ends in its region, and one that does not. */
@@ -550,6 +674,7 @@ int main(void)
 		cmocka_unit_test(take_split_header),
 		cmocka_unit_test(take_aliased_header),
 		cmocka_unit_test(take_indirect_across_regions),
+		cmocka_unit_test(take_indirect_behind_plain),
 		cmocka_unit_test(short_chains_are_dropped),
 		cmocka_unit_test(bad_chains_fence),
 		cmocka_unit_test(nested_indirect_fences),
@@ -558,6 +683,9 @@ int main(void)
 		cmocka_unit_test(deliver_needs_room),
 		cmocka_unit_test(deliver_not_mergeable),
 		cmocka_unit_test(deliver_never_writes_read_only),
+		cmocka_unit_test(deliver_small_behind_large),
+		cmocka_unit_test(empty_receive_chains),
+		cmocka_unit_test(empty_send_chains),
 		cmocka_unit_test(rings_are_checked),
 		cmocka_unit_test(broken_memory_fences),
 		cmocka_unit_test(event_index),
