@@ -11,12 +11,21 @@
 
 #define LINES_PER_S	20
 #define EVENTS_KEPT	256
+/* So many of a kind a port may have within KIND_MS; each further one takes the place of the last. */
+#define KIND_MAX	8
+#define KIND_MS		60000
+#define LINE_MS		1000	/* between two log lines of those */
+
+struct event {
+	uint64_t seq, time_ms, shown_ms;
+	unsigned int like, unshown;	/* events that this one stands for besides itself; of them, without a line */
+	const char *kind;		/* the format string: one place in the code */
+	char port[NFV_NAME_MAX + 1], text[200];
+};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct {
-	uint64_t time_ms;
-	char port[NFV_NAME_MAX + 1], text[200];
-} events[EVENTS_KEPT];
+static struct event events[EVENTS_KEPT];	/* the first n_events, in order of seq */
+static unsigned int n_events;
 static uint64_t next_seq = 1;
 
 /* A peer can make us log; it cannot make us log without limit. */
@@ -41,6 +50,17 @@ static void put(int level, const char *text)
 		fprintf(stderr, "<%d>nfvd: %s\n", level, text);
 }
 
+/* Names of devices and files are others' bytes, and may be cut: what is not a line of UTF-8 becomes '?'. */
+static void clean(char *text)
+{
+	json_t *valid = json_string(text);
+
+	for (unsigned char *p = (unsigned char *)text; *p; p++)
+		if (*p < 0x20 || *p == 0x7f || (!valid && *p >= 0x80))
+			*p = '?';
+	json_decref(valid);
+}
+
 void nfvd_log(int level, const char *fmt, ...)
 {
 	char text[300];
@@ -49,29 +69,111 @@ void nfvd_log(int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	clean(text);
 	pthread_mutex_lock(&lock);
 	put(level, text);
 	pthread_mutex_unlock(&lock);
 }
 
+static void take_out(unsigned int i)
+{
+	n_events--;
+	memmove(&events[i], &events[i + 1], (n_events - i) * sizeof(events[0]));
+}
+
+/* The oldest event of the port that has most of them: so many events of one leave the others' alone. */
+static unsigned int victim(void)
+{
+	unsigned int best = 0, most = 0;
+
+	for (unsigned int i = 0; i < n_events && n_events - i > most; i++) {
+		unsigned int n = 0;
+
+		for (unsigned int k = i; k < n_events; k++)
+			n += !strcmp(events[k].port, events[i].port);
+		if (n > most) {
+			best = i;
+			most = n;
+		}
+	}
+	return best;
+}
+
+/* The last of this kind and port, if there are as many of late as there may be; else n_events. */
+static unsigned int stand_in(const struct event *e)
+{
+	unsigned int last = 0, n = 0;
+
+	for (unsigned int i = 0; i < n_events; i++) {
+		if (events[i].kind != e->kind || events[i].time_ms + KIND_MS < e->time_ms ||
+		    strcmp(events[i].port, e->port))
+			continue;
+		last = i;
+		n++;
+	}
+	return n < KIND_MAX ? n_events : last;
+}
+
+static void print(struct event *e)
+{
+	char line[400], more[48] = "";
+
+	if (e->unshown)
+		snprintf(more, sizeof(more), " (and %u like it before)", e->unshown);
+	snprintf(line, sizeof(line), "%s%s%s%s", e->port, e->port[0] ? ": " : "", e->text, more);
+	put(LOG_NOTICE, line);
+	e->shown_ms = e->time_ms;
+	e->unshown = 0;
+}
+
+static void add(struct event *e)
+{
+	unsigned int i = stand_in(e);
+
+	if (i < n_events) {
+		e->like = events[i].like + 1;
+		e->unshown = events[i].unshown;
+		e->shown_ms = events[i].shown_ms;
+		take_out(i);
+	} else if (n_events == EVENTS_KEPT) {
+		take_out(victim());
+	}
+	if (e->time_ms - e->shown_ms >= LINE_MS || !e->like)
+		print(e);
+	else
+		e->unshown++;
+	e->seq = next_seq++;
+	events[n_events++] = *e;
+}
+
 void nfvd_event(const char *port, const char *fmt, ...)
 {
+	struct event e = { .kind = fmt };
 	struct timespec ts;
-	char text[300], line[400];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(e.text, sizeof(e.text), fmt, ap);
 	va_end(ap);
+	clean(e.text);
+	snprintf(e.port, sizeof(e.port), "%s", port ? port : "");
 	clock_gettime(CLOCK_REALTIME, &ts);
-	snprintf(line, sizeof(line), "%s%s%s", port ? port : "", port ? ": " : "", text);
+	e.time_ms = ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
 	pthread_mutex_lock(&lock);
-	put(LOG_NOTICE, line);
-	events[next_seq % EVENTS_KEPT].time_ms = ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
-	snprintf(events[next_seq % EVENTS_KEPT].port, sizeof(events[0].port), "%s", port ? port : "");
-	snprintf(events[next_seq % EVENTS_KEPT].text, sizeof(events[0].text), "%.*s", (int)sizeof(events[0].text) - 1, text);
-	next_seq++;
+	add(&e);
 	pthread_mutex_unlock(&lock);
+}
+
+static json_t *to_json(const struct event *e)
+{
+	char text[sizeof(e->text) + 48];
+
+	if (e->like)
+		snprintf(text, sizeof(text), "%s (and %u like it before)", e->text, e->like);
+	else
+		snprintf(text, sizeof(text), "%s", e->text);
+	return json_pack("{s:I, s:I, s:s, s:s}", "seq", (json_int_t)e->seq, "time_ms", (json_int_t)e->time_ms,
+			 "port", e->port, "text", text);
 }
 
 json_t *nfvd_events(uint64_t since)
@@ -81,12 +183,9 @@ json_t *nfvd_events(uint64_t since)
 
 	pthread_mutex_lock(&lock);
 	next = next_seq;
-	if (next > EVENTS_KEPT && since < next - EVENTS_KEPT)
-		since = next - EVENTS_KEPT;
-	for (uint64_t seq = since ? since : 1; seq < next; seq++)
-		json_array_append_new(list, json_pack("{s:I, s:I, s:s, s:s}", "seq", (json_int_t)seq,
-			"time_ms", (json_int_t)events[seq % EVENTS_KEPT].time_ms,
-			"port", events[seq % EVENTS_KEPT].port, "text", events[seq % EVENTS_KEPT].text));
+	for (unsigned int i = 0; i < n_events; i++)
+		if (events[i].seq >= since)
+			json_array_append_new(list, to_json(&events[i]));
 	pthread_mutex_unlock(&lock);
 	return json_pack("{s:o, s:I}", "events", list, "next", (json_int_t)next);
 }

@@ -43,7 +43,7 @@
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
  *	drop	{port, reason, count, help}
  *	entry	{mac, vlan, port, age_ms}
- *	event	{seq, time_ms, port, text}
+ *	event	{seq, time_ms, port, text}: of many of a kind the last, which says how many came before it
  *
  * Conservation, per port and in total: rx_frames + replicated = delivered + dropped + in_flight,
  * where a frame flooded to n ports, or cut into n segments, counts n - 1 times as replicated.
