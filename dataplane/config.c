@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include "control.h"
+#include "log.h"
 #include "worker.h"
 
 #define SPIN_US_DEFAULT 50
@@ -13,6 +15,9 @@ struct nfvd_config nfvd_config = {
 	.workers = 1,
 	.spin_us = SPIN_US_DEFAULT,
 };
+
+/* A kvm port of 8 queue pairs takes some 60: kick, call, memory regions, the connection. */
+#define DESCRIPTORS	(NFVD_PORTS_MAX * 64 + 1024)
 
 static const char usage[] =
 	"usage: nfvd [options]\n"
@@ -41,6 +46,23 @@ static void parse_cpus(char *list)
 
 	for (unsigned int i = 0; part && i < NFVD_WORKERS_MAX; i++, part = strtok_r(NULL, ",", &save))
 		nfvd_config.cpus[i] = number("cpus", part, 0, 1023);
+}
+
+/* The soft limit is for programs that use select(); root may go beyond the hard one. */
+void nfvd_config_descriptors(void)
+{
+	struct rlimit lim, want;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= DESCRIPTORS)
+		return;
+	want = (struct rlimit){ DESCRIPTORS, lim.rlim_max > DESCRIPTORS ? lim.rlim_max : DESCRIPTORS };
+	if (!setrlimit(RLIMIT_NOFILE, &want))
+		return;
+	want = (struct rlimit){ lim.rlim_max, lim.rlim_max };
+	if (setrlimit(RLIMIT_NOFILE, &want))
+		want.rlim_cur = lim.rlim_cur;
+	nfvd_event(NULL, "%llu descriptors are allowed, %d ports may need %d: " NFVD_NOFILE_HINT,
+		   (unsigned long long)want.rlim_cur, NFVD_PORTS_MAX, DESCRIPTORS);
 }
 
 int nfvd_config_parse(int argc, char **argv)

@@ -21,6 +21,10 @@ extern uint64_t nfvd_started_us;
 /* config.c: 0, or an exit status plus 1 with a message on stderr. */
 int nfvd_config_parse(int argc, char **argv);
 
+/* config.c: so many descriptors that every port can be in use; an event says if it cannot be. */
+void nfvd_config_descriptors(void);
+#define NFVD_NOFILE_HINT "run nfvd with a higher limit: LimitNOFILE=65536 in its unit, or ulimit -n 65536"
+
 /* kmod.c: why the kernel module is there and not used, or NULL. */
 const char *nfvd_kmod_refusal(void);
 

@@ -71,12 +71,22 @@ static int open_session(void)
 	return err;
 }
 
+static void close_session(void)
+{
+	close(session);
+	session = -1;
+}
+
 bool nfvd_kmod_available(void)
 {
 	static bool said;
 
-	if (session >= 0 || !open_session())
+	if (session >= 0)
 		return true;
+	if (!open_session()) {
+		close_session();
+		return true;
+	}
 	if (refusal[0] && !said)
 		nfvd_event(NULL, "%s: not used", refusal);
 	said = refusal[0];
@@ -92,17 +102,16 @@ static int get_session(struct nfvd_err *err)
 		return 0;
 	}
 	nfvd_err(err, NFV_RPC_E_FAILED, "the kernel module cannot be used: %s", refusal[0] ? refusal : strerror(-ret));
-	nfvd_hint(err, refusal[0] ? "rmmod nfv && insmod kmod/nfv.ko" : "insmod kmod/nfv.ko");
+	nfvd_hint(err, "%s", ret == -EMFILE || ret == -ENFILE ? NFVD_NOFILE_HINT :
+		  refusal[0] ? "rmmod nfv && insmod kmod/nfv.ko" : "insmod kmod/nfv.ko");
 	return -1;
 }
 
 /* The module can be unloaded while nobody uses it. */
 static void put_session(void)
 {
-	if (--users)
-		return;
-	close(session);
-	session = -1;
+	if (!--users)
+		close_session();
 }
 
 void nfvd_kernel_batch(struct nfv_op *ops, unsigned int n)
@@ -289,7 +298,15 @@ int nfvd_kmod_init(struct nfvd_kmod *k, struct nfvd_err *err)
 	for (unsigned int i = 0; i < k->nr_queues; i++) {
 		k->queue[i].kmod = k;
 		k->queue[i].producer = MAP_FAILED;
+		k->queue[i].wake = -1;
+	}
+	for (unsigned int i = 0; i < k->nr_queues; i++) {
 		k->queue[i].wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (k->queue[i].wake < 0) {
+			nfvd_err(err, NFV_RPC_E_LIMIT, "no descriptor for the port's queues: %s", strerror(errno));
+			nfvd_hint(err, NFVD_NOFILE_HINT);
+			return -1;
+		}
 	}
 	return 0;
 }
@@ -304,14 +321,21 @@ void nfvd_kmod_fini(struct nfvd_kmod *k)
 	put_session();
 }
 
-void nfvd_kmod_start(struct nfvd_kmod *k, struct nfvd_port *port)
+int nfvd_kmod_start(struct nfvd_kmod *k, struct nfvd_port *port, struct nfvd_err *err)
 {
+	int ret = 0;
+
 	port->nr_rxq = k->nr_queues;
-	for (unsigned int i = 0; i < k->nr_queues; i++) {
+	for (unsigned int i = 0; i < k->nr_queues && !ret; i++) {
 		port->rxq[i].fd = k->queue[i].wake;
 		port->rxq[i].priv = &k->queue[i];
-		nfvd_worker_add(&port->rxq[i]);
+		ret = nfvd_worker_add(&port->rxq[i]);
 	}
+	if (!ret)
+		return 0;
+	for (unsigned int i = 0; i < k->nr_queues; i++)
+		nfvd_worker_del(&port->rxq[i]);
+	return nfvd_err(err, NFV_RPC_E_LIMIT, "no worker can wait for the port's queues: %s", strerror(-ret));
 }
 
 /* ---- watching ---- */

@@ -35,7 +35,7 @@ struct nfvd_kmod {
 	struct nfvd_kmod_queue queue[NFVD_RXQS_MAX];
 };
 
-/* C. Is the module there, and of our version? An event line says if it is another's. */
+/* C. Is the module there, and of our version? An event line says if it is another's. Leaves no session open. */
 bool nfvd_kmod_available(void);
 
 /* C. Take part in the session. 0, or -1 with *err. k is zero. fini: also after an init that failed. */
@@ -49,8 +49,8 @@ void nfvd_kmod_fini(struct nfvd_kmod *k);
 int nfvd_kmod_open(struct nfvd_kmod *k, struct nfvd_port *port, struct nfv_attach *a);
 void nfvd_kmod_close(struct nfvd_kmod *k, struct nfvd_port *port);
 
-/* C. Hand the queues to workers. */
-void nfvd_kmod_start(struct nfvd_kmod *k, struct nfvd_port *port);
+/* C. Hand the queues to workers: all of them, or none and -1 with *err. */
+int nfvd_kmod_start(struct nfvd_kmod *k, struct nfvd_port *port, struct nfvd_err *err);
 
 /* C. The rings of a port that is attached; NULL: it is none of the module's. Ids from NFVD_PORTS_MAX on are none. */
 struct nfvd_kmod *nfvd_kmod_of(unsigned int port);

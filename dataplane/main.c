@@ -49,6 +49,7 @@ int main(int argc, char **argv)
 	if (err)
 		return err;
 	nfvd_started_us = nfvd_now_us();
+	nfvd_config_descriptors();
 	snprintf(socket, sizeof(socket), "%s/" NFV_CTL_SOCKET, nfvd_config.state_dir);
 	if ((err = init_event_loop()))
 		goto out;

@@ -3,7 +3,6 @@
 #include "move.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include "worker.h"
 
 bool nfvd_copies_add(struct nfvd_copies *c, const struct nfvd_frame *f, const struct nfvd_cursor *at)
@@ -71,10 +70,6 @@ void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, uns
 		n--;
 	}
 	if (!n)
-		return;
-	if (!w->bounce)
-		w->bounce = malloc((size_t)NFVD_BURST * NFVD_FRAME_MAX);
-	if (!w->bounce)
 		return;
 	c.n = c.iov_n = 0;
 	for (unsigned int i = 0; i < n; i++) {

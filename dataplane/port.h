@@ -128,8 +128,11 @@ void nfvd_attach_step(struct nfvd_port *port, const char *step, uint64_t us);
 void nfvd_port_set_state(struct nfvd_port *port, enum nfvd_state state, const char *why);
 /* C. Detach soon, from the event loop rather than from under the caller. */
 void nfvd_port_detach_later(struct nfvd_port *port);
-/* C or the vhost thread: (un)register a queue with its worker. del waits until no worker uses it. */
-void nfvd_worker_add(struct nfvd_rxq *q);
+/*
+ * C or the vhost thread: (un)register a queue with its worker. add: 0 or -errno (ENOMEM, ENOSPC: the queue
+ * cannot wake its worker, and is not polled). del waits until no worker uses it; also what was never added.
+ */
+int nfvd_worker_add(struct nfvd_rxq *q);
 void nfvd_worker_del(struct nfvd_rxq *q);
 /* Any thread but a worker: wait until every worker has passed a quiescent state. */
 void nfvd_quiesce(void);

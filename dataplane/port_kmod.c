@@ -76,7 +76,11 @@ static int veth_attach(struct nfvd_port *port, json_t *params, struct nfvd_err *
 		free_veth(v);
 		return -1;
 	}
-	nfvd_kmod_start(&v->kmod, port);
+	if (nfvd_kmod_start(&v->kmod, port, err)) {
+		nfvd_netdev_detach(&v->nd);
+		free_veth(v);
+		return -1;
+	}
 	return 0;
 }
 

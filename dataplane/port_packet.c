@@ -131,8 +131,11 @@ static int make_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
 	int sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
 
 	if (sock < 0) {
+		bool no_descriptor = errno == EMFILE || errno == ENFILE;
+
 		nfvd_err(err, NFV_RPC_E_FAILED, "cannot open a packet socket: %s", strerror(errno));
-		nfvd_hint(err, "nfvd needs CAP_NET_RAW and CAP_NET_ADMIN: run it as root");
+		nfvd_hint(err, "%s", no_descriptor ? NFVD_NOFILE_HINT :
+			  "nfvd needs CAP_NET_RAW and CAP_NET_ADMIN: run it as root");
 		return -1;
 	}
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -246,9 +249,16 @@ static bool still_bound(struct nfvd_netdev *nd)
 
 static const struct nfvd_carrier carrier = { open_socket, close_socket, still_bound };
 
+static void packet_detach(struct nfvd_port *port)
+{
+	nfvd_netdev_detach(port->priv);
+	free(port->priv);
+}
+
 static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err *err)
 {
 	struct packet *p = calloc(1, sizeof(*p));
+	int ret;
 
 	if (!p)
 		return nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
@@ -260,14 +270,12 @@ static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err
 	}
 	port->nr_rxq = 1;
 	port->rxq[0].fd = p->nd.sock;
-	nfvd_worker_add(&port->rxq[0]);
-	return 0;
-}
-
-static void packet_detach(struct nfvd_port *port)
-{
-	nfvd_netdev_detach(port->priv);
-	free(port->priv);
+	ret = nfvd_worker_add(&port->rxq[0]);
+	if (!ret)
+		return 0;
+	nfvd_err(err, NFV_RPC_E_LIMIT, "no worker can wait for '%s': %s", p->nd.link.name, strerror(-ret));
+	packet_detach(port);
+	return -1;
 }
 
 static void packet_show(struct nfvd_port *port, json_t *obj)

@@ -263,7 +263,13 @@ static int xen_attach(struct nfvd_port *port, json_t *params, struct nfvd_err *e
 		free(x);
 		return -1;
 	}
-	nfvd_kmod_start(&x->kmod, port);
+	if (nfvd_kmod_start(&x->kmod, port, err)) {
+		nfvd_kmod_close(&x->kmod, port);
+		give_back(x);
+		nfvd_kmod_fini(&x->kmod);
+		free(x);
+		return -1;
+	}
 	nfvd_shortcut_port_add(port, 0, -1, 0, true);
 	follow(x);
 	return 0;

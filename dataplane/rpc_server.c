@@ -12,6 +12,7 @@
  * not extended by progress: a byte now and then keeps nobody connected.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #define ACCEPT_PAUSE_US		100000	/* after running out of descriptors or memory */
 #define LOG_INTERVAL_US		1000000
 #define ROOT_RESERVE		4	/* of NFV_RPC_CLIENTS_MAX */
+#define FD_RESERVE		8	/* descriptors held for clients that come when there are no others */
 
 struct client {
 	struct client *next, **link;
@@ -47,9 +49,31 @@ static struct {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct client *clients;
 	unsigned int nr_clients;
+	int reserve[FD_RESERVE];	/* the first nr_reserve */
+	unsigned int nr_reserve;
 	uint64_t log_next_us;
 	unsigned int log_skipped;
 } server = { .fd = -1 };
+
+static void reserve_fill(void)
+{
+	while (server.nr_reserve < FD_RESERVE) {
+		int fd = fcntl(server.fd, F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0)
+			return;
+		server.reserve[server.nr_reserve++] = fd;
+	}
+}
+
+/* Give one up. False: there is none. */
+static bool reserve_use(void)
+{
+	if (!server.nr_reserve)
+		return false;
+	close(server.reserve[--server.nr_reserve]);
+	return true;
+}
 
 static void client_free(struct client *c)
 {
@@ -62,6 +86,7 @@ static void client_free(struct client *c)
 	close(c->fd);
 	free(c->out);
 	free(c);
+	reserve_fill();
 }
 
 static void client_reply(struct client *c, char *reply)
@@ -313,6 +338,9 @@ static int on_listen(sd_event_source *s, int fd, uint32_t revents, void *userdat
 {
 	int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+	/* Another thread may be faster with what is given up: then the next one of the reserve. */
+	while (client < 0 && (errno == EMFILE || errno == ENFILE) && reserve_use())
+		client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (client >= 0) {
 		if (admit(client))
 			client_new(client);
@@ -344,6 +372,7 @@ static int listen_on(const char *path)
 		goto close_fd;
 	}
 	strcpy(server.path, path);
+	reserve_fill();
 	return 0;
 close_fd:
 	close(server.fd);
@@ -380,6 +409,8 @@ void nfvd_rpc_stop(void)
 	server.resume = sd_event_source_disable_unref(server.resume);
 	if (server.fd >= 0) {
 		unlink(server.path);
+		while (reserve_use())
+			;
 		close(server.fd);
 		server.fd = -1;
 	}

@@ -229,7 +229,7 @@ static bool usable(const struct nfvd_port *port)
 
 int nfvd_shortcut_set(struct nfvd_port *port, bool on)
 {
-	if (port ? !usable(port) : !bpf && nfvd_kmod_session() < 0)
+	if (port ? !usable(port) : !bpf && !nfvd_kmod_available())
 		return -ENODEV;
 	if (port)
 		devices[port->id].on = on;

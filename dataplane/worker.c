@@ -14,16 +14,19 @@
 #include "call.h"
 #include "log.h"
 
-/* A worker's queues; replaced as a whole, freed after a grace period. */
+#define QUEUES_MAX (NFVD_PORTS_MAX * NFVD_RXQS_MAX)
+
+/* A worker's queues, replaced as a whole. Room for all there can be: adding one needs no memory. */
 struct queues {
 	unsigned int n;
-	struct nfvd_rxq *q[];
+	struct nfvd_rxq *q[QUEUES_MAX];
 };
 
 /* What only this file needs of a worker. */
 struct thread {
 	struct nfvd_worker w;
-	struct queues *queues;		/* RCU */
+	struct queues *queues;		/* RCU: one of both; the other is changed, then takes its place */
+	struct queues both[2];
 	pthread_t tid;
 	int epoll, wake;
 	atomic_bool stop;
@@ -174,10 +177,12 @@ static int start_one(unsigned int index, int cpu)
 	t->w.index = index;
 	t->w.cpu = cpu;
 	rte_ticketlock_init(&t->w.lock);
-	t->queues = calloc(1, sizeof(*t->queues));
+	t->queues = &t->both[0];
+	/* Pages of it are used as frames from the kernel are large. */
+	t->w.bounce = malloc((size_t)NFVD_BURST * NFVD_FRAME_MAX);
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
 	t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!t->queues || t->epoll < 0 || t->wake < 0 || epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->wake, &ev))
+	if (!t->w.bounce || t->epoll < 0 || t->wake < 0 || epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->wake, &ev))
 		return -ENOMEM;
 	pthread_attr_init(&attr);
 	pin(t, &attr);
@@ -215,7 +220,6 @@ void nfvd_workers_stop(void)
 		free(t->w.bounce);
 		close(t->epoll);
 		close(t->wake);
-		free(t->queues);
 		free(t);
 	}
 	nfvd_n_workers = 0;
@@ -247,41 +251,42 @@ static struct thread *choose(const struct nfvd_rxq *q)
 	return best;
 }
 
-static void publish(struct thread *t, struct queues *qs)
+/* The set of queues that no worker uses. */
+static struct queues *spare(struct thread *t)
 {
-	struct queues *old = t->queues;
+	return &t->both[t->queues == &t->both[0]];
+}
 
-	rcu_assign_pointer(t->queues, qs);
+static void publish(struct thread *t)
+{
+	rcu_assign_pointer(t->queues, spare(t));
 	wake(t);
 	synchronize_rcu();
-	free(old);
 }
 
-static void watch(struct thread *t, struct nfvd_rxq *q, bool on)
+int nfvd_worker_add(struct nfvd_rxq *q)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.ptr = q };
-
-	if (q->fd >= 0 && epoll_ctl(t->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, q->fd, &ev))
-		nfvd_log(LOG_ERR, "worker %u: epoll: %m", t->w.index);
-}
-
-void nfvd_worker_add(struct nfvd_rxq *q)
-{
 	struct thread *t;
 	struct queues *qs;
+	int err = 0;
 
 	pthread_mutex_lock(&queues_lock);
 	t = choose(q);
-	qs = malloc(sizeof(*qs) + (t->queues->n + 1) * sizeof(qs->q[0]));
-	if (!qs)
-		abort();	/* a few bytes, on behalf of the operator's own attach */
-	qs->n = t->queues->n + 1;
+	/* Without being woken its frames would wait until something else wakes the worker. */
+	if (q->fd >= 0 && epoll_ctl(t->epoll, EPOLL_CTL_ADD, q->fd, &ev)) {
+		err = -errno;
+		goto out;
+	}
+	qs = spare(t);
 	memcpy(qs->q, t->queues->q, t->queues->n * sizeof(qs->q[0]));
-	qs->q[qs->n - 1] = q;
+	qs->q[t->queues->n] = q;
+	qs->n = t->queues->n + 1;
 	q->worker = &t->w;
-	watch(t, q, true);
-	publish(t, qs);
+	publish(t);
+out:
 	pthread_mutex_unlock(&queues_lock);
+	return err;
 }
 
 void nfvd_worker_del(struct nfvd_rxq *q)
@@ -293,15 +298,14 @@ void nfvd_worker_del(struct nfvd_rxq *q)
 	if (!q->worker)
 		goto out;
 	t = thread_of(q->worker);
-	qs = malloc(sizeof(*qs) + t->queues->n * sizeof(qs->q[0]));
-	if (!qs)
-		abort();
+	qs = spare(t);
 	qs->n = 0;
 	for (unsigned int i = 0; i < t->queues->n; i++)
 		if (t->queues->q[i] != q)
 			qs->q[qs->n++] = t->queues->q[i];
-	watch(t, q, false);
-	publish(t, qs);
+	if (q->fd >= 0 && epoll_ctl(t->epoll, EPOLL_CTL_DEL, q->fd, NULL))
+		nfvd_log(LOG_ERR, "worker %u: epoll: %m", t->w.index);
+	publish(t);
 	q->worker = NULL;
 out:
 	pthread_mutex_unlock(&queues_lock);

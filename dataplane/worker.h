@@ -42,7 +42,7 @@ struct nfvd_worker {
 	unsigned int spread;		/* same for all frames of one source queue: picks a receive queue */
 	struct nfvd_frame frames[NFVD_BURST] __attribute__((aligned(64)));
 	struct iovec pool[NFVD_IOV_POOL];
-	uint8_t *bounce;		/* of nfvd_move_to_private(); NULL until it is needed */
+	uint8_t *bounce;		/* of nfvd_move_to_private(): a burst of the largest frames */
 
 	/* Switching: frames by destination, and which destinations there are. */
 	struct nfvd_out out[NFVD_PORTS_MAX];

@@ -87,6 +87,42 @@ out_of_descriptors()
 	prlimit --pid "$NFVD_PID" --nofile="$limits"
 }
 
+# Ports take the last descriptors: the next is refused and leaves nothing, who looks is let in, and what works goes on.
+ports_take_all_descriptors()
+{
+	local limits before n=0
+
+	for n in {1..12}; do
+		ip link add "fd$n" type veth peer name "fe$n"
+	done
+	nfvctl attach veth fd1 dev fd1 >/dev/null && nfvctl detach fd1 >/dev/null	# what is made once is made
+	before=$(fds)
+	limits=$(prlimit --pid "$NFVD_PID" --nofile -o SOFT,HARD --noheadings | awk '{ print $1 ":" $2 }')
+	prlimit --pid "$NFVD_PID" --nofile="$((before + 4)):${limits#*:}"
+	for n in {1..12}; do
+		nfvctl attach veth "fd$n" dev "fd$n" >/dev/null 2>"$WORK/refused" || break
+		ip link set "fe$n" up
+	done
+	check "control: without descriptors a port is refused" [ -s "$WORK/refused" ]
+	check "control: with the reason" grep -q 'Too many open files' "$WORK/refused"
+	for _ in {1..20}; do
+		! nfvctl attach veth "fd$n" dev "fd$n" >/dev/null 2>&1 || fail "control: a port without descriptors" "fd$n"
+		timeout 5 "$NFVCTL" show >"$WORK/shown" 2>&1 || fail "control: nfvd does not answer" "$(cat "$WORK/shown")"
+	done
+	check "control: it answers all the while, and shows no half port" [ "$(grep -c '^fd' "$WORK/shown")" = $((n - 1)) ]
+	check "control: the ports before it work" wait_for "state_is fd1 up" 5
+	while [ $((--n)) -gt 0 ]; do
+		nfvctl detach "fd$n" >/dev/null || fail "control: detach fd$n" "status $?"
+	done
+	check "control: no descriptor is left of the refused" wait_for "[ \$(fds) = $before ]" 2
+	prlimit --pid "$NFVD_PID" --nofile="$limits"
+	for n in {1..12}; do
+		ip link del "fd$n"
+	done
+}
+
+descriptors_allowed() { awk '/^Max open files/ { print $4 }' "/proc/$NFVD_PID/limits"; }
+
 # --- nfvctl -------------------------------------------------------------------
 
 # manners NAME STATUS WORDS ARGUMENT...: exit status, words in one line on stderr, and with -j in an error object.
@@ -181,10 +217,13 @@ shutdown()
 	manners "without nfvd" 1 "nfvd is not running" show
 }
 
+ulimit -Sn 256			# a shell's; the ports may need more
 start_nfvd
+check "control: nfvd allows itself descriptors for all ports" [ "$(descriptors_allowed)" -ge $((256 * 64)) ]
 another_user		# first: a storm of events would crowd its log lines out
 hostile_client
 out_of_descriptors
+ports_take_all_descriptors
 command_line
 in_the_way
 killed_client

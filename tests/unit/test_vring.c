@@ -648,6 +648,7 @@ static void bring_to_memory(void **state)
 	struct nfvd_frame *list[4];
 	struct nfvd_ledger l = { 0 };
 
+	w.bounce = malloc((size_t)NFVD_BURST * NFVD_FRAME_MAX);
 	w.frames[0] = module_frame(9, 2000);
 	w.frames[1] = module_frame(10, 100);
 	w.frames[2] = module_frame(MODULE_STALE, 2000);
