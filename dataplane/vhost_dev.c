@@ -195,7 +195,13 @@ static void start_ring(struct nfvd_vhost *v, unsigned int i)
 	if (i & 1) {
 		q->fd = vq->kickfd;
 		q->node = numa_node_of(r->desc);
-		nfvd_worker_add(q);
+		/* No worker can wait for it: no worker has it. */
+		if (nfvd_worker_add(q)) {
+			atomic_store(&vq->ring, NULL);
+			free(r);
+			refuse_ring(v, i, NFVD_DROP_NO_MEMORY);
+			return;
+		}
 	}
 	/* Harmless, and cures an interrupt that was lost with the backend before us. */
 	nfvd_call(vq->call);

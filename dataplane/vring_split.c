@@ -9,7 +9,7 @@
 #include "call.h"
 #include "move.h"
 
-#define CHAIN_SEGS_MAX	(NFVD_IOV_MAX - 8)	/* descriptors, empty ones too, and pieces of one chain */
+#define CHAIN_SEGS_MAX	(NFVD_IOV_MAX - 8) /* descriptors, empty ones too, and pieces of one chain */
 #define CALL_SLOW_MS	2	/* an interrupt takes a microsecond */
 #define CALL_SLOW_WEIGHT 16
 #define CALL_SLOW_MAX	160	/* eleven slow ones in a row, or more than one of 17 */
