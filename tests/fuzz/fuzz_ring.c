@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzz target: a guest's split ring, as Tx and as Rx queue. The input is the
- * guest's memory: options (1 byte), then descriptors, avail ring, data. Whatever
- * it is, frames that come out are whole and readable, and nothing is written
- * outside writable descriptors (ASan watches), neither by nfvd nor by the module.
+ * Fuzz target: a guest's split ring, as Tx and as Rx queue, for one turn or two. The
+ * input is the guest's memory: options (1 byte), then descriptors, avail ring, data;
+ * what is left is written over any of it between the turns.
+ *
+ * Whatever it is, frames that come out are whole and readable, at most as many buffers
+ * are taken as were offered, and of the guest's memory only the used ring and what
+ * writable descriptors name is written, by nfvd as well as by the module.
  */
 #include "../unit/guest.h"
 #include "offload.h"
@@ -15,89 +18,252 @@
 #define SIZE		16
 #define DESC_BYTES	(SIZE * sizeof(struct vring_desc))
 #define AVAIL_BYTES	(4 + 2 * SIZE + 2)
+#define USED_BYTES	(4 + 8 * SIZE + 2)
+#define AVAIL_AT	0x200
+#define USED_AT		0x300
+#define DATA_AT		0x400
+#define LOW		0x2000		/* bytes of the first region, which has the ring */
+#define HIGH		0x1000		/* of the second, its neighbour for the guest only */
+#define CHECKSUM_MAX	4096		/* longer frames are only looked at: it is slow */
+#define RANGES_MAX	(SIZE + 256)
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum option {
+	EVENT_IDX = 1,
+	MERGEABLE = 2,
+	INDIRECT = 4,
+	SHORT_HDR = 8,
+	DELIVER = 16,
+	FROM_KERNEL = 32,	/* the second of three frames; else one alone */
+	NEAR = 64,		/* indices are made to be near what is legal */
+	AGAIN = 128,		/* a second turn */
+};
+
+static uint8_t low[LOW] __attribute__((aligned(4096))), high[HIGH] __attribute__((aligned(4096)));
+static uint8_t low_was[LOW], high_was[HIGH];
+static struct nfvd_gmem gmem = { .n = 2, .r = {
+	{ GUEST_GPA, LOW, low, low, LOW }, { GUEST_GPA + LOW, HIGH, high, high, HIGH } } };
+static struct vring_desc *const desc = (struct vring_desc *)low;
+static struct vring_avail *const avail = (struct vring_avail *)(low + AVAIL_AT);
 
 static struct nfvd_frame frames[NFVD_BURST];
 static struct iovec pool[4096];
+static uint8_t payload[4096];
+static struct { uint64_t gpa, len; } ranges[RANGES_MAX];
+static unsigned int n_ranges;
 static volatile uint8_t sink;
 
-static void touch(struct nfvd_frame *f)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool ok)
 {
-	uint64_t bytes = f->hdr_len;
+	if (!ok)
+		__builtin_trap();
+}
 
-	for (unsigned int i = 0; i < f->iov_n; bytes += f->iov[i++].iov_len)
-		for (size_t k = 0; k < f->iov[i].iov_len; k += 64)
-			sink = ((const uint8_t *)f->iov[i].iov_base)[k];
-	if (bytes != f->len)
-		abort();
-	if (nfvd_offload_check(f) == NFVD_N_REASONS && f->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
-		static struct nfvd_frame segs[NFVD_SEGS_MAX];
-		static struct iovec parts[8192];
+/* ---- the input ---- */
 
-		if (f->vnet.hdr.gso_type)
-			nfvd_offload_segment(f, segs, parts, 8192);
-		else
-			nfvd_offload_checksum(f);
-	}
+static size_t part(void *to, size_t n, const uint8_t **data, size_t *size)
+{
+	if (n > *size)
+		n = *size;
+	memcpy(to, *data, n);
+	*data += n;
+	*size -= n;
+	return n;
 }
 
 /* Most addresses are made to hit guest memory or its edges; else nothing gets past the first check. */
-static void load(struct guest *g, const uint8_t *data, size_t size)
+static uint64_t near(uint64_t addr)
 {
-	size_t n = size < DESC_BYTES ? size : DESC_BYTES;
+	return addr >> 63 ? addr : GUEST_GPA + addr % (LOW + HIGH + 64);
+}
 
-	memcpy(g->mem[0], data, n);
+static void load(uint8_t options, const uint8_t **data, size_t *size)
+{
+	memset(low, 0, sizeof(low));
+	memset(high, 0, sizeof(high));
+	part(low, DESC_BYTES, data, size);
+	part(low + AVAIL_AT, AVAIL_BYTES, data, size);
+	part(low + DATA_AT, 2048, data, size);
 	for (unsigned int i = 0; i < SIZE; i++)
-		if (!(g->desc[i].addr >> 63))
-			g->desc[i].addr = GUEST_GPA + g->desc[i].addr % (2 * GUEST_SIZE + 64);
-	data += n;
-	size -= n;
-	n = size < AVAIL_BYTES ? size : AVAIL_BYTES;
-	memcpy(g->mem[0] + 0x20000, data, n);
-	data += n;
-	size -= n;
-	memcpy(guest_at(g, GUEST_DATA), data, size < 4096 ? size : 4096);
+		desc[i].addr = near(desc[i].addr);
+	if (!(options & NEAR))
+		return;
+	for (unsigned int i = 0; i < SIZE; i++) {
+		desc[i].next %= SIZE + 1;
+		avail->ring[i] %= SIZE + 1;
+	}
+	/* The ring has been in use: its index may be about to wrap. */
+	avail->idx = avail->ring[SIZE] + avail->idx % (SIZE + 2);
+}
+
+/* The guest goes on: two bytes of place, two of value each. */
+static void scribble(const uint8_t *data, size_t size)
+{
+	uint16_t at, value;
+
+	for (; size >= 4; data += 4, size -= 4) {
+		memcpy(&at, data, 2);
+		memcpy(&value, data + 2, 2);
+		at %= DATA_AT + 1024;
+		memcpy(low + at, &value, 2);
+	}
+}
+
+/* ---- what was written ---- */
+
+static void may_write(const struct vring_desc *d)
+{
+	if (d->flags & VRING_DESC_F_WRITE && n_ranges < RANGES_MAX) {
+		ranges[n_ranges].gpa = d->addr;
+		ranges[n_ranges++].len = d->len;
+	}
+}
+
+/* All that any descriptor names, used or not. */
+static void note_writable(const struct nfvd_vring *vr)
+{
+	struct vring_desc d;
+
+	n_ranges = 0;
+	for (unsigned int i = 0; i < SIZE; i++) {
+		may_write(&desc[i]);
+		if (!vr->indirect || !(desc[i].flags & VRING_DESC_F_INDIRECT))
+			continue;
+		for (uint32_t k = 0; k < desc[i].len / sizeof(d) && k < SIZE; k++) {
+			gread_begin();
+			if (read_indirect(vr, desc[i].addr, k, &d) == NFVD_NO_FAULT)
+				may_write(&d);
+		}
+	}
+}
+
+static bool in_range(uint64_t gpa)
+{
+	if (gpa - GUEST_GPA - USED_AT < USED_BYTES)
+		return true;
+	for (unsigned int i = 0; i < n_ranges; i++)
+		if (gpa - ranges[i].gpa < ranges[i].len)
+			return true;
+	return false;
+}
+
+static void check_written(const uint8_t *now, const uint8_t *was, size_t n, uint64_t gpa)
+{
+	for (size_t at = 0; at < n; at += 64) {
+		if (!memcmp(now + at, was + at, 64))
+			continue;
+		for (size_t i = at; i < at + 64; i++)
+			require(now[i] == was[i] || in_range(gpa + i));
+	}
+}
+
+static void remember(void)
+{
+	memcpy(low_was, low, sizeof(low));
+	memcpy(high_was, high, sizeof(high));
+}
+
+static void check_all_written(void)
+{
+	check_written(low, low_was, LOW, GUEST_GPA);
+	check_written(high, high_was, HIGH, GUEST_GPA + LOW);
+}
+
+/* ---- turns ---- */
+
+static void look_at(struct nfvd_frame *f)
+{
+	static struct nfvd_frame segs[NFVD_SEGS_MAX];
+	static struct iovec parts[8192];
+	uint64_t bytes = f->hdr_len;
+
+	for (unsigned int i = 0; i < f->iov_n; bytes += f->iov[i++].iov_len) {
+		const uint8_t *p = f->iov[i].iov_base;
+
+		/* Each lies within one region: its ends tell. */
+		sink = p[0];
+		sink = p[f->iov[i].iov_len - 1];
+		require((p >= low && p + f->iov[i].iov_len <= low + LOW) || (p >= high && p + f->iov[i].iov_len <= high + HIGH));
+	}
+	require(bytes == f->len);
+	if (nfvd_offload_check(f) != NFVD_N_REASONS || f->len > CHECKSUM_MAX ||
+	    !(f->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return;
+	if (f->vnet.hdr.gso_type)
+		nfvd_offload_segment(f, segs, parts, 8192);
+	else
+		nfvd_offload_checksum(f);
+}
+
+static void take(struct nfvd_vring *vr)
+{
+	uint16_t from = vr->last_avail, offered = avail->idx - from;
+	struct nfvd_take_drops drops;
+	unsigned int n;
+
+	remember();
+	n_ranges = 0;
+	n = nfvd_vring_take(vr, frames, NFVD_BURST, pool, 4096, &drops);
+	for (unsigned int i = 0; i < n; i++)
+		look_at(&frames[i]);
+	require(n + drops.n <= SIZE && (uint16_t)(vr->last_avail - from) <= offered);
+	nfvd_vring_take_done(vr);
+	require(vr->used_idx == vr->last_avail);
+	check_all_written();
+}
+
+static void deliver(struct nfvd_vring *vr, uint8_t options)
+{
+	static const uint32_t lengths[] = { 60, 900, 3000, 1514 };
+	uint32_t len = lengths[avail->flags >> 8 & 3];
+	unsigned int n = options & FROM_KERNEL ? 3 : 1;
+	uint16_t from = vr->last_avail, offered = avail->idx - from;
+	struct iovec iov = { payload, len - (len < NFVD_HDR_MAX ? len : NFVD_HDR_MAX) };
+	struct nfvd_frame f = { .len = len, .hdr_len = len - iov.iov_len, .iov = &iov, .iov_n = !!iov.iov_len };
+	struct nfvd_frame held = module_frame(7, len), *list[3] = { &f, &held, &f };
+	struct nfvd_ledger l = { 0 };
+	enum nfvd_drop results[3];
+
+	remember();
+	note_writable(vr);
+	nfvd_vring_deliver(vr, list, n, results, &l);
+	for (unsigned int i = 0; i < n; i++)
+		require(results[i] <= NFVD_N_REASONS);
+	require((uint16_t)(vr->last_avail - from) <= offered && vr->used_idx == vr->last_avail);
+	/* Of several, the first may have overwritten the descriptors of the next. */
+	if (n == 1)
+		check_all_written();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct nfvd_take_drops drops;
-	struct nfvd_ledger l = { 0 };
-	struct nfvd_frame f = { .len = 900, .hdr_len = NFVD_HDR_MAX, .iov_n = 1 }, *list[3] = { &f, &f, &f };
-	static uint8_t rest[900];
-	struct iovec iov = { rest, 900 - NFVD_HDR_MAX };
-	enum nfvd_drop results[3];
-	struct nfvd_frame held;
-	struct guest g;
-	unsigned int n;
+	struct nfvd_vring vr = {
+		.desc = desc, .avail = avail, .used = (struct vring_used *)(low + USED_AT), .mem = &gmem,
+		.size = SIZE, .mask = SIZE - 1, .hdr_len = 12, .call = NFVD_CALL_NONE, .fault = NFVD_NO_FAULT,
+	};
+	uint8_t options;
 
 	if (!size)
 		return 0;
-	guest_init(&g, SIZE, data[0] & 1, data[0] & 2);
-	g.vr.indirect = data[0] & 4;
-	g.vr.hdr_len = data[0] & 8 ? 10 : 12;
-	load(&g, data + 1, size - 1);
-	if (data[0] & 16) {
-		f.iov = &iov;
-		/* The second of three is the kernel's. */
-		if (data[0] & 32) {
-			held = module_frame(7, 900);
-			list[1] = &held;
-		}
-		nfvd_vring_deliver(&g.vr, list, 3, results, &l);
-		for (unsigned int i = 0; i < 3; i++)
-			if (results[i] > NFVD_N_REASONS)
-				abort();
-	} else {
-		n = nfvd_vring_take(&g.vr, frames, NFVD_BURST, pool, 4096, &drops);
-		for (unsigned int i = 0; i < n; i++)
-			touch(&frames[i]);
-		if (n + drops.n > SIZE)
-			abort();
-		nfvd_vring_take_done(&g.vr);
+	options = *data++;
+	size--;
+	load(options, &data, &size);
+	vr.event_idx = options & EVENT_IDX;
+	vr.mergeable = options & MERGEABLE;
+	vr.indirect = options & INDIRECT;
+	if (options & SHORT_HDR)
+		vr.hdr_len = 10;
+	if (options & NEAR)
+		vr.last_avail = vr.used_idx = vr.signalled = avail->ring[SIZE];
+	rte_spinlock_init(&vr.lock);
+	for (int turns = options & AGAIN ? 2 : 1; turns; turns--) {
+		if (options & DELIVER)
+			deliver(&vr, options);
+		else
+			take(&vr);
+		nfvd_vring_arm(&vr, turns & 1);
+		scribble(data, size);
 	}
-	nfvd_vring_arm(&g.vr, true);
-	guest_free(&g);
 	return 0;
 }
