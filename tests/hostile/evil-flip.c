@@ -140,7 +140,7 @@ static void a11_flipper(void **state)
 		pthread_join(t, NULL);
 		print_message("    %s: %u rounds\n", field_names[what], rounds);
 		sums_add_up();
-		witness_check();
+		witness_check(field_names[what]);
 	}
 }
 
@@ -223,7 +223,7 @@ static void a13_notifications(void **state)
 	evil.f.wanted |= 1ull << VIRTIO_RING_F_EVENT_IDX;
 	guest_again(&evil, true);
 	assert_true(evil.f.features >> VIRTIO_RING_F_EVENT_IDX & 1);
-	witness_pause(true);	/* nfvd shall sleep now and then */
+	assert_true(witness_pause(true));	/* nfvd shall sleep now and then */
 	mark();
 	for (unsigned int i = 0; i < 200; i++) {
 		/* The driver's wish, scribbled over while nfvd works; then sound, so that this wake-up is owed. */
@@ -298,7 +298,7 @@ static void flood(uint32_t len, unsigned int segs, unsigned int ms)
 		      (unsigned long long)sent, len, segs, (unsigned long long)(witness_count() - witness));
 	moved("evil", "same_port", (int)sent, NULL);
 	assert_true(witness_count() > witness + ms);
-	witness_check();
+	witness_check("flood");
 	guest_reset(&evil, true);
 	mark();
 }

@@ -153,7 +153,7 @@ static void d3_truncated(unsigned int q)
 	assert_int_equal(ftruncate(evil.f.memfd, evil.f.mem_bytes), 0);
 	guest_again(&evil, true);
 	traffic_flows();
-	witness_check();
+	witness_check(q == RX ? "truncated rx" : "truncated tx");
 }
 
 static void d3_truncation(void **state)

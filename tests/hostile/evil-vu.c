@@ -2,7 +2,8 @@
 /*
  * evil-vu [PATTERN] - the tests whose names contain PATTERN (with * and ?).
  *
- * NFVD_STATE_DIR says which nfvd, one without ports. See evil.h.
+ * NFVD_STATE_DIR and NFVD_PID say which nfvd, one without ports; CONTROL_STATE_DIR and
+ * CONTROL_PID, where the other two of the witness are: one with ports w0 and w1. See evil.h.
  */
 #include "evil.h"
 
@@ -27,6 +28,27 @@ static void attach(struct guest *g, const char *name, const char *state_dir, int
 		snprintf(g->path, sizeof(g->path), "%s/%s.sock", state_dir, name);
 }
 
+void witness_check(const char *name)
+{
+	const char *wrong = witness_end(name);
+
+	if (wrong)
+		fail_msg("%s", wrong);
+}
+
+/* From NAME_STATE_DIR and NAME_PID. */
+static struct witness_nfvd nfvd_of(const char *name)
+{
+	char dir[64], pid[64];
+
+	snprintf(dir, sizeof(dir), "%s_STATE_DIR", name);
+	snprintf(pid, sizeof(pid), "%s_PID", name);
+	if (getenv(dir) && getenv(pid))
+		return (struct witness_nfvd){ getenv(dir), atoi(getenv(pid)) };
+	fprintf(stderr, "evil-vu: %s or %s is not set\n", dir, pid);
+	exit(2);
+}
+
 int attach_anew(void **state)
 {
 	guest_down(&evil);
@@ -39,6 +61,7 @@ int attach_anew(void **state)
 
 int before(void **state)
 {
+	witness_begin();
 	mark();
 	return 0;
 }
@@ -52,20 +75,17 @@ int after(void **state)
 	guest_again(&peer, true);
 	traffic_flows();
 	sums_add_up();
-	witness_check();
+	witness_check(*state);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	const char *state_dir = getenv("NFVD_STATE_DIR");
+	const struct witness_nfvd nfvd = nfvd_of("NFVD"), control = nfvd_of("CONTROL");
+	const char *state_dir = nfvd.state_dir, *what;
 	static const char *const names[] = { "evil", "peer", "w0", "w1" };
-	int failed = 0;
+	int failed = 0, err;
 
-	if (!state_dir) {
-		fprintf(stderr, "evil-vu: NFVD_STATE_DIR is not set\n");
-		return 2;
-	}
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	signal(SIGPIPE, SIG_IGN);
@@ -76,7 +96,11 @@ int main(int argc, char **argv)
 	attach(&peer, "peer", state_dir, 0);
 	attach(NULL, "w0", state_dir, 0);
 	attach(NULL, "w1", state_dir, 0);
-	witness_start(state_dir);
+	err = witness_start(&nfvd, &control, &what);
+	if (err) {
+		fprintf(stderr, "evil-vu: the witness: %s: %s\n", what, strerror(-err));
+		return 1;
+	}
 	guest_up(&evil, true);
 	guest_up(&peer, true);
 	traffic_flows();

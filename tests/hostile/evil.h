@@ -3,8 +3,8 @@
  * evil-vu: a hostile guest against a running nfvd.
  *
  * Four ports, all ours: "evil" misbehaves; "peer" exchanges frames with it, one
- * at a time; "w0" and "w1", the witness, exchange frames on a thread of their own
- * all along, and must not lose any. Each test does its harm and then says with
+ * at a time; "w0" and "w1", the witness (witness.h), exchange frames on a thread of their
+ * own all along, must not lose any, nor wait for longer than those of another nfvd. Each test does its harm and then says with
  * moved() which counters it moved; whatever else moved, on whatever port, fails
  * the test. After each test: nfvd lives, its sums add up, the witness has lost
  * nothing, and frames pass between evil and peer again.
@@ -19,6 +19,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include "vufront.h"
+#include "witness.h"
 
 #define RX		VUF_RX(0)
 #define TX		VUF_TX(0)
@@ -114,21 +115,14 @@ uint64_t gpa_of(const void *p);			/* in evil's memory */
 /* A sound header and a frame of MIN bytes from evil to peer, in evil.big. */
 void load(void);
 
-/* ---- witness.c ---- */
-
-void witness_start(const char *state_dir);
-void witness_stop(void);
-void witness_check(void);			/* nothing lost up to now; no frame took longer than a second */
-uint64_t witness_count(void);			/* frames up to now */
-void witness_pause(bool on);			/* returns when nothing is under way */
-
 /* ---- fixtures (evil-vu.c) ---- */
 
+void witness_check(const char *name);	/* up to now it has nothing to complain of */
 int attach_anew(void **state);			/* evil's port: nothing learnt, nothing counted */
-int before(void **state);			/* mark() */
+int before(void **state);			/* mark(); state is the test's name */
 int after(void **state);
 
-#define evil_test(f) cmocka_unit_test_setup_teardown(f, before, after)
+#define evil_test(f) ((struct CMUnitTest){ #f, f, before, after, (void *)#f })
 
 int ring_tests(void);
 int chain_tests(void);

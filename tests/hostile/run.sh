@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# run.sh NFVD EVIL-VU [PATTERN] - a hostile guest against an nfvd of its own. Fails
-# if a test does, if nfvd dies or does not end when told, or if a sanitizer complains.
+# run.sh NFVD NFVCTL EVIL-VU [PATTERN] - a hostile guest against an nfvd of its own, beside
+# another nfvd that nobody harms. Fails if a test does, if nfvd dies or does not end when
+# told, or if a sanitizer complains.
 set -u
 
 . "$(dirname "$0")/../../tools/namespaces.sh"
@@ -11,16 +12,16 @@ if [ "$(id -u)" = 0 ]; then
 	ns_inside "$@" || exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@" "$(ns_word)"
 	set -- "${@:1:$#-1}"
 fi
-nfvd=$(realpath "$1") evil=$(realpath "$2")
-shift 2
+nfvd=$(realpath "$1") nfvctl=$(realpath "$2") evil=$(realpath "$3")
+shift 3
 
 dir=$(mktemp -d)
 log=$dir/nfvd.log
-pid=
+pid= control=
 
 on_exit()
 {
-	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
+	[ -z "$pid$control" ] || kill -KILL $pid $control 2>/dev/null
 	rm -rf "$dir"
 }
 trap on_exit EXIT
@@ -44,25 +45,41 @@ wait_for()
 		sleep 0.05
 	done
 }
-gone() { ! kill -0 "$pid" 2>/dev/null; }
-ready() { [ -S "$dir/state/ctl.sock" ] || gone; }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+ready() { [ -S "$1/ctl.sock" ] || gone "$2"; }
 
-mkdir -m 700 "$dir/state"
-"$nfvd" --state-dir "$dir/state" >"$log" 2>&1 &
-pid=$!
-wait_for 30 ready && ! gone || die "nfvd does not start"
+# start_in FOLDER LOG: $REPLY is its pid
+start_in()
+{
+	mkdir -m 700 "$1"
+	"$nfvd" --state-dir "$1" >"$2" 2>&1 &
+	REPLY=$!
+	wait_for 30 ready "$1" $REPLY && ! gone $REPLY || die "nfvd does not start"
+}
+
+start_in "$dir/control" "$dir/control.log"
+control=$REPLY
+for port in w0 w1; do
+	"$nfvctl" --state-dir "$dir/control" attach kvm $port >/dev/null || die "the control's ports"
+done
+start_in "$dir/state" "$log"
+pid=$REPLY
 
 status=0
-NFVD_STATE_DIR=$dir/state "$evil" "$@" || status=$?
+NFVD_STATE_DIR=$dir/state NFVD_PID=$pid CONTROL_STATE_DIR=$dir/control CONTROL_PID=$control "$evil" "$@" || status=$?
 
-gone && die "nfvd has died"
+gone $pid && die "nfvd has died"
+gone $control && die "the control has died"
 kill -TERM "$pid"
-wait_for 20 gone || die "nfvd does not end"
+wait_for 20 gone $pid || die "nfvd does not end"
 ended=0
 wait "$pid" || ended=$?
 pid=
 [ $ended = 0 ] || die "nfvd ends with status $ended"
 ! grep -qE 'runtime error:|ERROR: [A-Za-z]*Sanitizer' "$log" || die "a sanitizer complains"
+kill -TERM $control
+wait_for 20 gone $control || die "the control does not end"
+control=
 # A guest cannot make nfvd log without limit.
 [ "$(stat -c %s "$log")" -lt 1048576 ] || die "nfvd has logged $(stat -c %s "$log") bytes"
 [ -z "$(ls "$dir/state" | grep -vx lock)" ] || die "left in the state directory: $(ls "$dir/state")"

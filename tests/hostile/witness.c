@@ -1,24 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Two well-behaved guests that exchange frames all along: bursts each millisecond,
- * numbered, both ways. They allow for slowness (a machine with two cores and a
- * sanitizer), not for loss.
- */
-#include "evil.h"
+#include "witness.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
+#include "vufront.h"
 
-#define BURST		16
 #define WINDOW		512		/* frames under way in one direction */
-#define W_RING		1024
-#define LATE_NS		1000000000ll	/* nfvd has stood still */
+#define RING		1024
+#define HDR		12
+#define BURST_MAX	128		/* frames that one side sends in a millisecond */
+#define TRIAL_NS	200000000ll	/* how long it is looked how many they can */
+#define PATIENCE_NS	5000000000ll
 #define MAGIC		0x77697473u
+#define ETHERTYPE	0x88b5		/* for local experiments, IEEE 802 */
+#define WORKERS_MAX	16
+#define LONG_NS		5000000ll	/* a silence of which is noted what nfvd's threads do */
+#define OTHERS_MAX	64
+#define HELLO		(~0ull)		/* number of a frame that only says where its sender is */
+
+enum { RX, TX };
 
 struct message {
 	uint8_t dst[6], src[6];
@@ -33,125 +43,469 @@ struct side {
 	struct vuf f;
 	uint8_t mac[6];
 	uint64_t sent, next;	/* next: number expected from the other side */
+	struct pair *pair;
+	bool met;
 };
 
-static struct side side[2];
+/* Of one case. */
+struct tally {
+	uint64_t frames, lost;
+	int64_t latency, silence, waited;	/* ns; waited: of the time that was silent, not counted in silence */
+	char asleep[40];			/* where a worker slept then; empty: nowhere, or it was short */
+};
+
+struct pair {
+	struct side side[2];
+	int pid;
+	int schedstat[WORKERS_MAX];	/* of the workers, open */
+	unsigned int n_workers;
+	int64_t last, waited;		/* time of the last frame, and how long workers had waited by then */
+	struct tally tally;
+	/* Of a silence that is long by now. */
+	bool is_long;
+	unsigned int n_others;
+	struct { int fd; int64_t waited; } other[OTHERS_MAX];
+	char asleep[40];
+};
+
+static struct pair pairs[2];		/* harmed, control */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* pairs, burst */
 static pthread_t thread;
-static atomic_bool stop, paused, quiet;
-static _Atomic(uint64_t) lost, received;
-static _Atomic(int64_t) latest_ns;
+static int own_schedstat = -1;
+static unsigned int burst;
+static atomic_bool stop, paused;
+static _Atomic(uint64_t) received;
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
+
+static void nap(long ns)
+{
+	struct timespec t = { 0, ns };
+
+	nanosleep(&t, NULL);
+}
+
+/* ---- waits for a processor ---- */
+
+/* The kernel's: time on a processor, time waiting for one, both in ns. */
+static int64_t waited_for(int fd)
+{
+	char text[100];
+	long long ran, waited = 0;
+	ssize_t n = fd >= 0 ? pread(fd, text, sizeof(text) - 1, 0) : 0;
+
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	return sscanf(text, "%lld %lld", &ran, &waited) == 2 ? waited : 0;
+}
+
+/* Frames may have waited for the slowest of the workers, then for us. */
+static int64_t waited(const struct pair *p)
+{
+	int64_t worst = 0;
+
+	for (unsigned int i = 0; i < p->n_workers; i++) {
+		int64_t w = waited_for(p->schedstat[i]);
+
+		if (w > worst)
+			worst = w;
+	}
+	return worst + waited_for(own_schedstat);
+}
+
+static int open_of_thread(const struct pair *p, const char *tid, const char *file)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%.20s/%s", p->pid, tid, file);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void read_of_thread(const struct pair *p, const char *tid, const char *file, char *text, size_t room)
+{
+	int fd = open_of_thread(p, tid, file);
+	ssize_t n = fd >= 0 ? read(fd, text, room - 1) : 0;
+
+	text[n > 0 ? n : 0] = 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool is_worker(const struct pair *p, const char *tid)
+{
+	char name[32];
+
+	read_of_thread(p, tid, "comm", name, sizeof(name));
+	return strstr(name, "nfvd-worker") == name;
+}
+
+static void each_thread(struct pair *p, void (*fn)(struct pair *p, const char *tid))
+{
+	char path[100];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", p->pid);
+	d = opendir(path);
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			fn(p, e->d_name);
+	if (d)
+		closedir(d);
+}
+
+static void add_worker(struct pair *p, const char *tid)
+{
+	if (p->n_workers < WORKERS_MAX && is_worker(p, tid))
+		p->schedstat[p->n_workers++] = open_of_thread(p, tid, "schedstat");
+}
+
+/*
+ * A worker may wait for another thread of nfvd, which may wait for a processor: its memory is
+ * everybody's, and so is the lock that is held while some is mapped. Where it sleeps is told.
+ */
+static void add_other(struct pair *p, const char *tid)
+{
+	if (is_worker(p, tid)) {
+		read_of_thread(p, tid, "wchan", p->asleep, sizeof(p->asleep));
+	} else if (p->n_others < OTHERS_MAX) {
+		p->other[p->n_others].fd = open_of_thread(p, tid, "schedstat");
+		p->other[p->n_others].waited = waited_for(p->other[p->n_others].fd);
+		p->n_others++;
+	}
+}
+
+static void long_silence(struct pair *p)
+{
+	if (p->is_long)
+		return;
+	p->is_long = true;
+	p->asleep[0] = 0;
+	each_thread(p, add_other);
+}
+
+/* How long the slowest of the others waited in it. */
+static int64_t end_long_silence(struct pair *p)
+{
+	int64_t worst = 0;
+
+	for (unsigned int i = 0; i < p->n_others; i++) {
+		int64_t w = waited_for(p->other[i].fd) - p->other[i].waited;
+
+		if (w > worst)
+			worst = w;
+		close(p->other[i].fd);
+	}
+	p->n_others = 0;
+	p->is_long = false;
+	return worst;
+}
+
+/* ---- frames; under the lock ---- */
 
 static void take(void *arg, const uint8_t *buf, uint32_t bytes)
 {
 	struct side *s = arg;
+	struct tally *t = &s->pair->tally;
 	struct message m;
 	int64_t took;
 
 	if (bytes != HDR + sizeof(m))
 		return;
 	memcpy(&m, buf + HDR, sizeof(m));
-	if (m.magic != MAGIC || memcmp(m.dst, s->mac, 6))
+	if (m.magic != MAGIC)
+		return;
+	if (m.seq == HELLO) {
+		s->met = true;
+		return;
+	}
+	if (memcmp(m.dst, s->mac, 6))
 		return;
 	if (m.seq != s->next)
-		atomic_fetch_add(&lost, m.seq > s->next ? m.seq - s->next : 1);
+		t->lost += m.seq > s->next ? m.seq - s->next : 1;
 	s->next = m.seq + 1;
-	atomic_fetch_add(&received, 1);
-	took = now_ns() - m.sent_ns;
-	if (took > atomic_load(&latest_ns))
-		atomic_store(&latest_ns, took);
+	t->frames++;
+	if (s->pair == &pairs[0])
+		atomic_fetch_add(&received, 1);
+	took = now() - m.sent_ns;
+	if (took > t->latency)
+		t->latency = took;
 }
 
-static void send_one(struct side *s, const uint8_t *dst, bool counted)
+static bool send_one(struct side *s, const uint8_t *dst, uint64_t seq)
 {
-	struct message m = { .type = htons(ETHERTYPE), .magic = MAGIC, .seq = s->sent, .sent_ns = now_ns() };
+	struct message m = { .type = htons(ETHERTYPE), .magic = MAGIC, .seq = seq, .sent_ns = now() };
 
 	memcpy(m.dst, dst, 6);
 	memcpy(m.src, s->mac, 6);
 	vuf_tx_reap(&s->f.vq[TX]);
-	if (!vuf_tx_post(&s->f.vq[TX], NULL, HDR, &m, sizeof(m)) && counted)
-		s->sent++;
+	return !vuf_tx_post(&s->f.vq[TX], NULL, HDR, &m, sizeof(m));
 }
 
-static uint64_t under_way(void)
+static uint64_t under_way(const struct pair *p)
 {
-	return side[0].sent - side[1].next + side[1].sent - side[0].next;
+	return p->side[0].sent - p->side[1].next + p->side[1].sent - p->side[0].next;
+}
+
+static void exchange(struct pair *p, unsigned int n)
+{
+	for (unsigned int d = 0; d < 2; d++) {
+		struct side *s = &p->side[d], *other = &p->side[!d];
+
+		for (unsigned int i = 0; i < n && s->sent - other->next < WINDOW; i++)
+			s->sent += send_one(s, other->mac, s->sent);
+		vuf_publish(&s->f.vq[TX]);
+		vuf_rx_reap(&s->f.vq[RX], take, s);
+	}
+}
+
+/* Since the last frame it was silent, up to t. */
+static void note_silence(struct pair *p, int64_t t, int64_t by_now)
+{
+	bool is_long = p->is_long;
+	int64_t excused = by_now - p->waited + (is_long ? end_long_silence(p) : 0), silence = t - p->last;
+
+	if (excused > silence)
+		excused = silence;
+	if (silence - excused > p->tally.silence) {
+		p->tally.silence = silence - excused;
+		p->tally.waited = excused;
+		snprintf(p->tally.asleep, sizeof(p->tally.asleep), "%s", is_long && strcmp(p->asleep, "0") ? p->asleep : "");
+	}
+}
+
+static void start_anew(struct pair *p)
+{
+	if (p->is_long)
+		end_long_silence(p);
+	p->last = now();
+	p->waited = waited(p);
+}
+
+static void turn(struct pair *p)
+{
+	uint64_t before = p->tally.frames;
+	int64_t w;
+
+	exchange(p, atomic_load(&paused) ? 0 : burst);
+	w = waited(p);
+	if (p->tally.frames != before || (atomic_load(&paused) && !under_way(p))) {
+		if (p->tally.frames != before)
+			note_silence(p, now(), w);
+		p->last = now();
+		p->waited = w;
+	} else if (now() - p->last > LONG_NS) {
+		long_silence(p);
+	}
 }
 
 static void *run(void *arg)
 {
-	struct timespec ms = { 0, 1000000 };
+	char path[100];
 
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/schedstat", syscall(SYS_gettid));
+	own_schedstat = open(path, O_RDONLY | O_CLOEXEC);
+	witness_begin();
 	while (!atomic_load(&stop)) {
-		for (unsigned int d = 0; d < 2; d++) {
-			struct side *s = &side[d], *other = &side[!d];
-
-			for (unsigned int i = 0; i < BURST && !atomic_load(&paused) && s->sent - other->next < WINDOW; i++)
-				send_one(s, other->mac, true);
-			vuf_publish(&s->f.vq[TX]);
-			vuf_rx_reap(&s->f.vq[RX], take, s);
-		}
-		atomic_store(&quiet, atomic_load(&paused) && !under_way());
-		nanosleep(&ms, NULL);
+		pthread_mutex_lock(&lock);
+		for (unsigned int i = 0; i < 2; i++)
+			turn(&pairs[i]);
+		pthread_mutex_unlock(&lock);
+		nap(1000000);
 	}
 	return NULL;
 }
 
-static void make_side(struct side *s, const char *state_dir, const char *name, uint8_t last_byte)
-{
-	struct vuf_options o = { .wanted = VUF_NET_FEATURES, .ring_size = W_RING };
-	char path[108];
+/* ---- setting up ---- */
 
-	snprintf(path, sizeof(path), "%s/%s.sock", state_dir, name);
-	s->mac[0] = 2;
-	s->mac[5] = last_byte;
-	assert_int_equal(vuf_init(&s->f, &o), 0);
-	assert_int_equal(vuf_make_buffers(&s->f, &s->f.vq[RX], SMALL), 0);
-	assert_int_equal(vuf_make_buffers(&s->f, &s->f.vq[TX], 256), 0);
-	assert_int_equal(vuf_connect(&s->f, path), 0);
-	vuf_rx_fill(&s->f.vq[RX]);
-	assert_int_equal(vuf_start(&s->f), 0);
-	assert_true(wait_until(port_is(name, "up"), PATIENCE_MS));
+static int make_side(struct pair *p, unsigned int i, const char *state_dir)
+{
+	struct vuf_options o = { .wanted = VUF_NET_FEATURES, .ring_size = RING };
+	struct side *s = &p->side[i];
+	char path[108];
+	int err;
+
+	s->pair = p;
+	snprintf(path, sizeof(path), "%s/w%u.sock", state_dir, i);
+	memcpy(s->mac, "\2\0\0\0\0", 5);
+	s->mac[5] = 0xa0 + i;
+	err = vuf_init(&s->f, &o);
+	if (!err)
+		err = vuf_make_buffers(&s->f, &s->f.vq[RX], 2048);
+	if (!err)
+		err = vuf_make_buffers(&s->f, &s->f.vq[TX], 256);
+	if (!err)
+		err = vuf_connect(&s->f, path);
+	if (!err) {
+		vuf_rx_fill(&s->f.vq[RX]);
+		err = vuf_start(&s->f);
+	}
+	return err;
 }
 
-void witness_start(const char *state_dir)
+/* Teach the switch where they are. */
+static int meet(struct pair *p)
 {
-	make_side(&side[0], state_dir, "w0", 0xa0);
-	make_side(&side[1], state_dir, "w1", 0xa1);
-	for (unsigned int i = 0; i < 2; i++) {
-		/* Teach the switch where we are. */
-		send_one(&side[i], (const uint8_t *)"\xff\xff\xff\xff\xff\xff", false);
-		vuf_publish(&side[i].f.vq[TX]);
+	for (int64_t end = now() + PATIENCE_NS; !p->side[0].met || !p->side[1].met; nap(5000000)) {
+		if (now() > end)
+			return -ETIMEDOUT;
+		for (unsigned int i = 0; i < 2; i++) {
+			send_one(&p->side[i], (const uint8_t *)"\xff\xff\xff\xff\xff\xff", HELLO);
+			vuf_publish(&p->side[i].f.vq[TX]);
+			vuf_rx_reap(&p->side[i].f.vq[RX], take, &p->side[i]);
+		}
 	}
-	if (pthread_create(&thread, NULL, run, NULL))
-		abort();
-	assert_true(wait_until(witness_count() > 0, PATIENCE_MS));
+	return 0;
+}
+
+/* How many one side can send in a millisecond, half of it, while both pairs do. */
+static unsigned int half_load(void)
+{
+	int64_t end = now() + TRIAL_NS;
+	uint64_t frames = 0, half;
+
+	while (now() < end)
+		for (unsigned int i = 0; i < 2; i++)
+			exchange(&pairs[i], WINDOW);
+	for (unsigned int i = 0; i < 2; i++)
+		frames += pairs[i].tally.frames;
+	half = frames * 1000000 / TRIAL_NS / 4 / 2;
+	return half < 1 ? 1 : half > BURST_MAX ? BURST_MAX : half;
+}
+
+int witness_start(const struct witness_nfvd *harmed, const struct witness_nfvd *control, const char **what)
+{
+	const struct witness_nfvd *of[2] = { harmed, control };
+	int err;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		*what = "finding the worker";
+		pairs[i].pid = of[i]->pid;
+		each_thread(&pairs[i], add_worker);
+		err = pairs[i].n_workers ? 0 : -ESRCH;
+		*what = "making a guest";
+		for (unsigned int k = 0; k < 2 && !err; k++)
+			err = make_side(&pairs[i], k, of[i]->state_dir);
+		if (err)
+			return err;
+		*what = "exchanging frames";
+		err = meet(&pairs[i]);
+		if (err)
+			return err;
+	}
+	burst = half_load();
+	printf("witness: half load is %u frames each way in a millisecond\n", burst);
+	*what = "making a thread";
+	atomic_store(&received, 0);
+	err = pthread_create(&thread, NULL, run, NULL);
+	if (err)
+		return -err;
+	/* It begins when it runs. */
+	while (!witness_count())
+		nap(100000);
+	return 0;
 }
 
 void witness_stop(void)
 {
 	atomic_store(&stop, true);
 	pthread_join(thread, NULL);
-	vuf_fini(&side[0].f);
-	vuf_fini(&side[1].f);
+	for (unsigned int i = 0; i < 2; i++) {
+		for (unsigned int k = 0; k < 2; k++)
+			vuf_fini(&pairs[i].side[k].f);
+		for (unsigned int k = 0; k < pairs[i].n_workers; k++)
+			close(pairs[i].schedstat[k]);
+	}
+	close(own_schedstat);
 }
 
-void witness_pause(bool on)
-{
-	atomic_store(&quiet, false);
-	atomic_store(&paused, on);
-	if (on && !wait_until(atomic_load(&quiet), PATIENCE_MS))
-		fail_msg("witness: %llu frames do not arrive", (unsigned long long)under_way());
-}
+/* ---- cases ---- */
 
 uint64_t witness_count(void)
 {
 	return atomic_load(&received);
 }
 
-void witness_check(void)
+static bool quiet(void)
 {
+	bool q;
+
+	pthread_mutex_lock(&lock);
+	q = !under_way(&pairs[0]) && !under_way(&pairs[1]);
+	pthread_mutex_unlock(&lock);
+	return q;
+}
+
+bool witness_pause(bool on)
+{
+	int64_t end = now() + PATIENCE_NS;
+
+	atomic_store(&paused, on);
+	while (on && !quiet()) {
+		if (now() > end)
+			return false;
+		nap(100000);
+	}
+	return true;
+}
+
+void witness_begin(void)
+{
+	pthread_mutex_lock(&lock);
+	for (unsigned int i = 0; i < 2; i++) {
+		pairs[i].tally = (struct tally){ 0 };
+		start_anew(&pairs[i]);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static double ms(int64_t ns)
+{
+	return ns / 1e6;
+}
+
+static const char *judge(const struct tally *harmed, const struct tally *control)
+{
+	static char text[200];
+
+	if (harmed->lost)
+		snprintf(text, sizeof(text), "the witness has lost %llu frames", (unsigned long long)harmed->lost);
+	else if (harmed->silence > control->silence + WITNESS_SILENCE_MS * 1000000ll)
+		snprintf(text, sizeof(text), "the witness was silent for %.1f ms, the control for %.1f%s%s", ms(harmed->silence),
+			 ms(control->silence), harmed->asleep[0] ? "; a worker slept in " : "", harmed->asleep);
+	else
+		return NULL;
+	return text;
+}
+
+const char *witness_end(const char *name)
+{
+	struct tally t[2];
+
 	witness_pause(true);
-	witness_pause(false);
-	assert_int_equal(atomic_exchange(&lost, 0), 0);
-	assert_in_range(atomic_exchange(&latest_ns, 0), 0, LATE_NS);
+	pthread_mutex_lock(&lock);
+	for (unsigned int i = 0; i < 2; i++) {
+		/* What is still under way has had its time; and that is a silence, too. */
+		if (under_way(&pairs[i]))
+			note_silence(&pairs[i], now(), waited(&pairs[i]));
+		pairs[i].tally.lost += under_way(&pairs[i]);
+		for (unsigned int k = 0; k < 2; k++)
+			pairs[i].side[k].next = pairs[i].side[!k].sent;
+		t[i] = pairs[i].tally;
+	}
+	pthread_mutex_unlock(&lock);
+	witness_begin();
+	atomic_store(&paused, false);
+	printf("witness %s: %llu frames, %llu lost, latency at most %.1f ms, silence %.1f ms (and %.1f for a processor), control %llu lost, %.1f ms (%.1f)\n",
+	       name, (unsigned long long)t[0].frames, (unsigned long long)t[0].lost, ms(t[0].latency), ms(t[0].silence), ms(t[0].waited),
+	       (unsigned long long)t[1].lost, ms(t[1].silence), ms(t[1].waited));
+	fflush(stdout);
+	return judge(&t[0], &t[1]);
 }
