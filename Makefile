@@ -11,7 +11,7 @@ SHELL	:= /bin/bash -o pipefail
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-kernel check-kernel-debug check-xen bench bench-kernel bench-xen bench-draft lint install install-dkms clean help
+.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen bench bench-kernel bench-xen bench-draft lint install install-dkms clean help
 
 all: build
 
@@ -22,7 +22,7 @@ $(BUILD)/build.ninja: | setup-build
 	@$(MESON) setup $(BUILD) --prefix=$(prefix) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
 	@mv $(BUILD).log $(BUILD)/meson-setup.log
 
-SETUPS := $(addprefix setup-,build module demo kernel debug check bench draft)
+SETUPS := $(addprefix setup-,build module demo kernel debug check fresh bench draft)
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@tools/setup.sh $*
@@ -39,6 +39,14 @@ demo: setup-demo build
 # ARGS selects: make check ARGS="unit ring"
 check: setup-check build
 	@tests/run $(ARGS)
+
+# The same while something else has the processors.
+check-loaded: setup-check build
+	@tests/loaded tests/run $(ARGS)
+
+# README's two commands in a minimal Debian, with an empty cache; ARGS for its make check.
+check-fresh: setup-fresh
+	@tests/fresh.sh $(ARGS)
 
 # ARGS="6.1|6.12" or part of a script's name
 check-kernel: setup-kernel build
@@ -88,6 +96,8 @@ help:
 	@echo 'make            build nfvd and nfvctl in $(BUILD)/'
 	@echo 'make demo       two guests and two containers on one switch: attached, measured, removed'
 	@echo 'make check      all tests; ARGS="[lint|unit|hostile|fuzz|integration|kernel|xen]... [PATTERN]" selects'
+	@echo 'make check-fresh   make demo and make check in a minimal Debian 12, on an empty cache, an hour'
+	@echo 'make check-loaded  make check beside a busy loop for each processor'
 	@echo 'make module     nfv.ko for the kernel that runs; KDIR=DIR for another; install-dkms: for all to come'
 	@echo 'make check-kernel        the tests of nfv.ko alone, in machines with Debian kernels'
 	@echo 'make check-kernel-debug  the same on a kernel with KASAN, lockdep and kmemleak, built first'

@@ -135,10 +135,13 @@ assert()
 	fi
 }
 
-# wait_for 'COMMAND' SECONDS - until it succeeds; NFV_PATIENCE times as long on a slow machine.
+# wait_for 'COMMAND' SECONDS - until it succeeds; NFV_PATIENCE times as long on a slow machine. Never
+# for less than 15 s: something else may have the processors. How long it took is another question.
 wait_for()
 {
-	local limit=$((SECONDS + ${2:-10} * ${NFV_PATIENCE:-1}))
+	local limit=${2:-15}
+
+	limit=$((SECONDS + (limit < 15 ? 15 : limit) * ${NFV_PATIENCE:-1}))
 
 	until eval "$1" >/dev/null 2>&1; do
 		[ $SECONDS -lt $limit ] || return 1
@@ -206,7 +209,7 @@ guest_start()
 }
 
 # Also after a reboot.
-guest_wait() { "$GUEST" wait "$STATE/$1.agent" "${2:-60}"; }
+guest_wait() { "$GUEST" wait "$STATE/$1.agent" "${2:-180}"; }
 guest_exec() { "$GUEST" exec "$STATE/$1.agent" "$2" "${3:-}"; }
 
 # guest_kill NAME [SIGNAL] - and all its processes.
@@ -267,7 +270,8 @@ dropped()
 	echo $sum
 }
 
-# Frames in = delivered + dropped, at every port and in total, at this instant.
+# Frames in = delivered + dropped, at every port and in total, at this instant; where something has
+# just ended, to be waited for: what it had in flight ends with it.
 conserved()
 {
 	local stats
@@ -282,7 +286,7 @@ conserved()
 # A server that still has its last client is asked again.
 iperf()
 {
-	local guest=$1 to=$2 output mbps limit=$((SECONDS + 15))
+	local guest=$1 to=$2 output mbps limit=$((SECONDS + 30))
 
 	shift 2
 	while :; do

@@ -65,7 +65,7 @@ rm -f "$result"
 log=/run/demo/nfvd.log
 "$build/dataplane/nfvd" --state-dir $state >$log 2>&1 &
 nfvd=$!
-wait_for 30 $nfvd nfvctl show || die "nfvd does not answer"
+wait_for 60 $nfvd nfvctl show || die "nfvd does not answer"
 say "nfvd runs: $(nfvctl version | head -n 1)"
 
 # --- two containers: network namespaces with an ordinary eth0 ---------------------
@@ -100,7 +100,7 @@ for name in vm1 vm2; do
 	pid[$name]=$!
 done
 for name in vm1 vm2; do
-	wait_for 90 "${pid[$name]}" "$guest" wait $state/$name.agent 2 ||
+	wait_for 240 "${pid[$name]}" "$guest" wait $state/$name.agent 2 ||
 		{ log=/run/demo/$name.log; die "$name does not answer"; }
 	say "$name answers"
 done

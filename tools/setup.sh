@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# setup.sh [-n] [build|module|demo|kernel|debug|check|bench|draft]... - install with apt what is missing.
+# setup.sh [-n] [build|module|demo|kernel|debug|check|fresh|bench|draft]... - install with apt what is missing.
 #
 # Says nothing when nothing is missing; -n only says what is. Default: all.
 # shellcheck disable=SC2034 # kinds are used by name
@@ -24,6 +24,7 @@ kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
 check="$kernel $kernel_source user-mode-linux runc mmdebstrap iperf
 	cppcheck clang-tidy-14 clang-format-14"
+fresh="git mmdebstrap util-linux"
 bench="$check openvswitch-switch-dpdk"
 debug="$kernel $kernel_source"
 draft="$demo $kernel_source runc mmdebstrap iperf python3"
@@ -36,11 +37,11 @@ if [ "${1:-}" = -n ]; then
 	shift
 fi
 wanted=
-[ $# -gt 0 ] || set -- bench debug draft
+[ $# -gt 0 ] || set -- bench debug draft fresh
 for kind; do
 	case $kind in
-	build | module | demo | kernel | debug | check | bench | draft) wanted+=" ${!kind}" ;;
-	*) echo "usage: setup.sh [-n] [build|module|demo|kernel|debug|check|bench|draft]..." >&2; exit 2 ;;
+	build | module | demo | kernel | debug | check | fresh | bench | draft) wanted+=" ${!kind}" ;;
+	*) echo "usage: setup.sh [-n] [build|module|demo|kernel|debug|check|fresh|bench|draft]..." >&2; exit 2 ;;
 	esac
 done
 

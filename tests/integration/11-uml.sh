@@ -61,7 +61,7 @@ conservation()
 	for ((i = 0; i < 20; i++)); do
 		conserved || return 1
 	done
-	echo "frames: $first, $(frames)"
+	wait_for "[ \$(frames) -gt $first ]" 5 || echo "$first frames, and no more"
 	[ "$(frames)" -gt "$first" ]
 }
 
@@ -73,7 +73,7 @@ waiting_within()
 	wait_for "state_is vm2 waiting" 10
 	start=$(($(now_ms) - start))
 	echo "$start ms"
-	[ $start -lt 1000 ]
+	[ $start -lt 5000 ]
 }
 
 # cycle N OPTION... - of the traffic's client.
@@ -84,8 +84,8 @@ cycle()
 	shift
 	check "cycle $n: traffic${1:+ $1}" traffic_start "$@"
 	guest_kill vm2
-	check "cycle $n: killed under traffic, the port waits within 1 s" waiting_within
-	check "cycle $n: and nothing is in flight" conserved
+	check "cycle $n: killed under traffic, the port waits within 5 s" waiting_within
+	check "cycle $n: and nothing is in flight" wait_for conserved 10
 	traffic_stop
 	check "cycle $n: the guest starts again" guest_start uml vm2 10.0.0.2/24
 	check "cycle $n: TCP again" iperf vm1 10.0.0.2 -t 1
@@ -112,10 +112,10 @@ cycle 2 -R
 cycle 3 --bidir
 check "uml: the containers have lost nothing at all" ping_lossless 200
 { kill -KILL "$PING_PID"; wait "$PING_PID"; } 2>/dev/null
-check "uml: each end of the guest was seen" [ "$(dropped vm2 vu_disconnect)" = 6 ]
-check "uml: conserved in the end" conserved
+check "uml: each end of the guest was seen" wait_for '[ "$(dropped vm2 vu_disconnect)" = 6 ]' 5
+check "uml: conserved in the end" wait_for conserved 10
 # A guest that reboots under traffic may free its rings, and write to their memory, a moment before it
 # stops the device: then what stands there fences it, until it is back.
 check_fails "uml: nothing was refused" grep refused "$NFVD_LOG"
-check "uml: and both guests are up" [ "$(member vm1 state):$(member vm2 state)" = up:up ]
+check "uml: and both guests are up" wait_for "state_is vm1 up && state_is vm2 up" 5
 finish

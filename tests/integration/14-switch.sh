@@ -15,7 +15,7 @@ TAG=0		# VLAN of what is sent
 
 mac() { cat_in "$1" "/sys/class/net/${2:-eth0}/address"; }
 cat_in() { ip netns exec "$1" cat "$2"; }
-ping1() { in_ns "$1" ping -q -c 1 -W 2 "$2"; }
+ping1() { in_ns "$1" ping -q -c 1 -W 10 "$2"; }
 no_ping() { ! in_ns "$1" ping -q -c 1 -W 0.5 "$2"; }
 send() { in_ns "$1" "$FRAME" send eth0 "$2" "$3" $TAG 60 "${4:-1}"; }
 # learnt NAME VLAN: the address of its eth0.
@@ -25,7 +25,7 @@ addresses_of() { nfvctl -j fdb | tr '{' '\n' | grep -c "\"port\":\"$1\""; }
 # arrives SENDER DST SRC EXPECTED RECEIVER...: 5 test frames; each receiver gets EXPECTED of them.
 arrives()
 {
-	local from=$1 dst=$2 src=$3 expected=$4 to pids=() count=5 patience=5000
+	local from=$1 dst=$2 src=$3 expected=$4 to pids=() count=5 patience=20000
 
 	shift 4
 	[ "$expected" != 0 ] || count=1 patience=500
@@ -77,7 +77,7 @@ flooding()
 	check "$1: multicast, too" arrives c1 01:00:5e:00:00:fb "$(mac c1)" 5 c2 c3
 	check "$1: and a destination that nobody has" arrives c1 $NOBODY "$(mac c1)" 5 c2 c3
 	ping1 c1 10.0.0.2 >/dev/null
-	check "$1: fdb lists who spoke" learnt c2 0
+	check "$1: fdb lists who spoke" wait_for "learnt c2 0" 5
 	check "$1: a known destination alone gets its frames" arrives c1 "$(mac c2)" "$(mac c1)" 5 c2
 	check "$1: nobody else sees them" arrives c1 "$(mac c2)" "$(mac c1)" 0 c3
 	check "$1: a frame to where it came from is dropped" \
@@ -99,7 +99,7 @@ refused_frames()
 		counted c1 bad_src_mac 5 arrives c1 "$(mac c2)" 00:00:00:00:00:00 0 c2 c3
 	check "$1: an address in use at another port is not taken" \
 		counted c1 mac_flap 5 stolen
-	check "$1: its owner keeps it" learnt c2 0
+	check "$1: its owner keeps it" wait_for "learnt c2 0" 5
 }
 
 # c2 has spoken, long enough for user space to hear of it, and c1 claims to be c2.
@@ -110,8 +110,8 @@ vlans()
 {
 	TAG=5
 	send c2 $ALL "$(mac c2)" 1
-	check "$1: fdb lists who spoke in VLAN 5" learnt c2 5
-	check "$1: apart from without" learnt c2 0
+	check "$1: fdb lists who spoke in VLAN 5" wait_for "learnt c2 5" 5
+	check "$1: apart from without" wait_for "learnt c2 0" 5
 	check "$1: in VLAN 5 it gets its frames" arrives c1 "$(mac c2)" "$(mac c1)" 5 c2
 	check "$1: with their tags" tags_are 5 c2
 	check "$1: nobody else sees them" arrives c1 "$(mac c2)" "$(mac c1)" 0 c3
@@ -143,10 +143,10 @@ mac_limit()
 	send c3 $ALL "$(mac c3)"
 	check "$1: 10 addresses where 4 are allowed: the others' frames are dropped" \
 		counted c3 mac_limit 7 many_addresses
-	check "$1: fdb has 4 of them" [ "$(addresses_of c3)" = 4 ]
+	check "$1: fdb has 4 of them" wait_for '[ "$(addresses_of c3)" = 4 ]' 5
 	check "$1: one that was learnt works" ping1 c3 10.0.0.1
 	nfvctl detach c3 >/dev/null
-	check "$1: they go with the port" [ "$(addresses_of c3)" = 0 ]
+	check "$1: they go with the port" wait_for '[ "$(addresses_of c3)" = 0 ]' 5
 	check "$1: and it can be attached again" nfvctl attach veth c3 dev veth-c3
 }
 
@@ -154,10 +154,10 @@ many_addresses() { local i; for i in {0..9}; do send c3 $ALL 02:00:00:00:77:0$i 
 
 mtu_mismatch()
 {
-	check "doctor: the same MTU everywhere" doctor_says 'all devices have MTU 1500'
+	check "doctor: the same MTU everywhere" wait_for "doctor_says 'all devices have MTU 1500'" 3
 	ip link set veth-c2 mtu 4000
 	check "doctor: another MTU is found" wait_for "doctor_says 'large frames between them are lost'" 3
-	check "doctor: and where" doctor_says 'c2 4000'
+	check "doctor: and where" wait_for "doctor_says 'c2 4000'" 3
 	ip link set veth-c2 mtu 1500
 	check "doctor: put back" wait_for "doctor_says 'all devices have MTU 1500'" 3
 }
@@ -177,7 +177,7 @@ netdev()
 	check "netdev: no shortcut there" [ "$(pair up0 c2 shortcut_frames)" = 0 ]
 	in_ns n1 iperf3 -s -1 >"$WORK/iperf-server.log" 2>&1 &
 	wait_for "in_ns n1 ss -Hltn sport = 5201 | grep -q 5201" 5
-	check "netdev: TCP" timeout 20 ip netns exec c1 iperf3 -c 10.0.0.21 -t 1
+	check "netdev: TCP" timeout 60 ip netns exec c1 iperf3 -c 10.0.0.21 -t 1
 	wait $!
 
 	tap
@@ -202,7 +202,7 @@ tap()
 	in_ns n2 iperf3 -s -1 >"$WORK/iperf-server.log" 2>&1 &
 	server=$!
 	wait_for "in_ns n2 ss -Hltn sport = 5201 | grep -q 5201" 5
-	check "tap: TCP" timeout 20 ip netns exec c1 iperf3 -c 10.0.0.22 -t 1
+	check "tap: TCP" timeout 60 ip netns exec c1 iperf3 -c 10.0.0.22 -t 1
 	check "tap: no bad checksum" [ "$(bad_checksums n2)" = 0 ]
 	{ kill -KILL $near $far $server; wait $near $far $server; } 2>/dev/null
 	check "tap: the port goes with the device" wait_for "! nfvctl show tap0" 2
@@ -218,7 +218,7 @@ switch()
 	refused_frames "shortcut $1"
 	vlans "shortcut $1"
 	mac_limit "shortcut $1"
-	check "shortcut $1: frames in = delivered + dropped" conserved
+	check "shortcut $1: frames in = delivered + dropped" wait_for conserved 10
 }
 
 start_nfvd

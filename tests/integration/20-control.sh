@@ -44,22 +44,23 @@ hostile_client()
 # The socket lets nobody else in; should its mode be widened, nfvd itself refuses.
 another_user()
 {
-	local before after
+	local before after start
 
 	check "control: the socket is root's, mode 660" [ "$(stat -c %u:%a "$SOCKET")" = 0:660 ]
 	before=$(counted ctl_denied)
 	chmod 711 "$STATE"
 	chmod 666 "$SOCKET"
 	cp "$EVIL" "$WORK/evil-ctl"	# the build may lie where others cannot look
-	for _ in 1 2 3; do
+	start=$SECONDS
+	for _ in {1..5}; do
 		check "control: another user is turned away" \
 			setpriv --reuid 65534 --regid 65534 --clear-groups "$WORK/evil-ctl" "$SOCKET" denied
 	done
 	chmod 660 "$SOCKET"
 	after=$(counted ctl_denied)
-	check "control: counted as ctl_denied" [ $((after - before)) = 3 ]
+	check "control: counted as ctl_denied" [ $((after - before)) = 5 ]
 	check "control: logged with uid and pid" grep -q 'denied uid=65534 pid=[1-9]' "$NFVD_LOG"
-	check "control: one line per second at most" [ "$(grep -c 'denied uid=65534' "$NFVD_LOG")" -lt 3 ]
+	check "control: one line per second at most" [ "$(grep -c 'denied uid=65534' "$NFVD_LOG")" -le $((SECONDS - start + 1)) ]
 }
 
 # Without descriptors nfvd cannot accept; it must wait rather than spin, and recover.
@@ -71,7 +72,7 @@ out_of_descriptors()
 	prlimit --pid "$NFVD_PID" --nofile="$(($(fds) + 4)):${limits#*:}"
 	"$EVIL" "$SOCKET" hold 20 >"$WORK/held" &
 	holder=$!
-	assert 'wait_for "grep -q held $WORK/held" 5' "control: 20 clients connect"
+	assert 'wait_for "grep -q held $WORK/held" 15' "control: 20 clients connect"
 	# Whoever spins does so in each of these seconds; clients of before may take one to be dealt with.
 	for _ in 1 2 3; do
 		ticks=$(cpu_ticks)

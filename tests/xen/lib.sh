@@ -175,7 +175,8 @@ domu_unplug()
 
 	id=$(domid "$1") || return
 	vifs_of "$id" >/dev/null 2>&1 || return 0
-	xl network-detach "$1" 0 && wait_for "! vifs_of $id" 10 && domu_exec "$1" '! [ -e /sys/class/net/eth0 ]'
+	xl network-detach "$1" 0 && wait_for "! vifs_of $id" 10 &&
+		domu_exec "$1" 'while [ -e /sys/class/net/eth0 ]; do usleep 50000; done'
 }
 
 # follow FIRST FILE - what comes, from byte FIRST on, can be read from $fd, until $tail is killed.
@@ -193,7 +194,7 @@ domu_wait()
 
 	log=$(console_of "$1")
 	follow $start "$log"
-	timeout $((60 * ${NFV_PATIENCE:-1})) grep -q -m 1 '^domu-init: ready' <&"$fd" || status=1
+	timeout $((180 * ${NFV_PATIENCE:-1})) grep -q -m 1 '^domu-init: ready' <&"$fd" || status=1
 	kill "$tail"
 	exec {fd}<&-
 	[ $status = 0 ] || { said "$log"; return 1; }
@@ -316,6 +317,9 @@ grants_left()
 		END { print n + 0 }'
 }
 
+# granted DOMID|all N - in the end, so many are in use
+granted() { wait_for "[ \$(grants_left $1) = $2 ]" 20 || { grants_left "$1"; return 1; }; }
+
 # --- traffic ---------------------------------------------------------------------
 
 # For 10.0.0.1 = vm1, 10.0.0.2 = vm2 and 10.0.0.3 = container c1, on whatever connects them.
@@ -388,5 +392,5 @@ gone()
 	local id
 
 	id=$(domid "$1") || return
-	domu_kill "$1" && [ ! -e "/sys/bus/xen-backend/devices/vif-$id-0" ]
+	domu_kill "$1" && wait_for "! vifs_of $id" 10
 }

@@ -24,9 +24,9 @@ check "guest to container: one copy" [ "$(copies_of vm1 c1)" = 1.00 ]
 check "TCP from the guest to the container" guest_exec vm1 'iperf3 -c 10.0.0.1 -t 5' 60
 check "container to guest: one copy, again" [ "$(copies_of c1 vm1)" = 1.00 ]
 check "guest to container: one copy, again" [ "$(copies_of vm1 c1)" = 1.00 ]
-check "conserved" conserved
+check "conserved" wait_for conserved 10
 nfvctl ledger
 check "killed under traffic" guest_kill vm1
 wait_for "state_is vm1 waiting" 10
-check "conserved after that" conserved
+check "conserved after that" wait_for conserved 10
 finish

@@ -25,7 +25,7 @@ check "vm1 gets a vif with script=vif-nfv" domu_plug vm1 10.0.0.1/24 "mac=$MAC1,
 check "vm2, too" domu_plug vm2 10.0.0.2/24 "mac=$MAC2,script=vif-nfv"
 check "they are ports" is_xen vm1
 check "up" wait_for "state_is vm1 up && state_is vm2 up" 10
-check "its driver is ours" [ "$(driver_of vm1)" = nfv-vif ]
+check "its driver is ours" wait_for '[ "$(driver_of vm1)" = nfv-vif ]' 10
 check "show knows the guest's name" [ "$(member vm2 domain)" = vm2 ]
 nfvctl show vm1
 check "ping from guest to guest" domu_exec vm1 'ping -c 3 -i 0.2 10.0.0.2'
@@ -55,7 +55,8 @@ for pair in vm1:vm2 vm2:vm1 vm1:c1 c1:vm1; do
 	check "the module forwards ${pair%:*} to ${pair#*:} itself" shortcut_takes "${pair%:*}" "${pair#*:}"
 done
 nfvctl shortcut off vm1
-sleep 0.5
+settled() { local was; was=$(pair "$1" "$2" shortcut_frames); nap 0.3; [ "$(pair "$1" "$2" shortcut_frames)" = "$was" ]; }
+check "shortcut off: it takes nothing more" wait_for "settled vm1 vm2 && settled vm2 vm1 && settled vm1 c1" 10
 was=$(pair vm1 vm2 shortcut_frames):$(pair vm2 vm1 shortcut_frames):$(pair vm1 c1 shortcut_frames)
 for pair in vm1:vm2 vm1:c1; do copies_of "${pair%:*}" "${pair#*:}" >/dev/null; done
 check "shortcut off: TCP from guest to guest" domu_exec vm1 'iperf3 -c 10.0.0.2 -t 2 | tail -n 4'
@@ -65,7 +66,7 @@ check "shortcut off: guest to container: one copy" once vm1 c1
 check "shortcut off: all by the daemon" [ "$(pair vm1 vm2 shortcut_frames):$(pair vm2 vm1 shortcut_frames):$(pair vm1 c1 shortcut_frames)" = "$was" ]
 nfvctl shortcut on vm1
 check "large ping" domu_exec vm1 'ping -c 3 -i 0.2 -s 20000 10.0.0.2'
-check "frames in = delivered + dropped" conserved
+check "frames in = delivered + dropped" wait_for conserved 10
 nfvctl ledger
 nfvctl -j show vm1
 
@@ -76,7 +77,7 @@ domu_exec vm1 '{ iperf3 -c 10.0.0.9 -t 10 >/tmp/long 2>&1; echo $? >/tmp/long.st
 check "TCP goes on" wait_for "shortcut_takes vm1 c1 $was" 10
 id=$(domid vm1)
 check "vm1 is saved" xl save vm1 "$WORK/vm1.save"
-check "no grant of it is in use, when it is saved" [ "$(grants_left "$id")" = 0 ]
+check "no grant of it is in use, when it is saved" granted "$id" 0
 check "restored" domu_restore vm1 "$WORK/vm1.save"
 rm "$WORK/vm1.save"
 check "a port again" wait_for "state_is vm1 up" 20
@@ -88,11 +89,11 @@ check "no connection was lost by that" domu_exec vm1 'until [ -e /tmp/long.statu
 busy vm2 10.0.0.1
 id=$(domid vm1)
 check "vm1 reboots under it" domu_reboot vm1
-check "no grant of the one before is in use" [ "$(grants_left "$id")" = 0 ]
+check "no grant of the one before is in use" granted "$id" 0
 idle vm2
-check "a port again, by script=vif-nfv" state_is vm1 up
+check "a port again, by script=vif-nfv" wait_for "state_is vm1 up" 10
 check "ping" domu_exec vm2 'ping -c 3 -i 0.2 10.0.0.1'
-check "conserved after all" conserved
+check "conserved after all" wait_for conserved 10
 
 # --- nfvd killed -----------------------------------------------------------------------------
 
@@ -105,7 +106,7 @@ check "nfvd killed: ping" domu_exec vm2 'ping -c 3 -i 0.2 10.0.0.9'
 check "attached twice: refused" bash -c "! '$NFVCTL' attach xen again domid $(domid vm2)"
 check "no such guest: refused" bash -c "! '$NFVCTL' attach xen none domid 999"
 check "vm2's vif is unplugged" domu_unplug vm2
-check "it has but the grants of any guest" [ "$(grants_left "$(domid vm2)")" = 2 ]
+check "it has but the grants of any guest" granted "$(domid vm2)" 2
 
 # --- taken over while they run, and given back -----------------------------------------------
 
@@ -113,10 +114,10 @@ ip link add br0 type bridge
 ip link set br0 up
 check "vm1 gets one of xen-netback" domu_plug vm1 10.0.0.1/24 "mac=$MAC1,bridge=br0,script=vif-test"
 check "vm2, too" domu_plug vm2 10.0.0.2/24 "mac=$MAC2,bridge=br0,script=vif-test"
-check "their driver is xen-netback" [ "$(driver_of vm1)" = vif ]
+check "their driver is xen-netback" wait_for '[ "$(driver_of vm1)" = vif ]' 10
 check "ping over the bridge" domu_exec vm1 'ping -c 3 -i 0.2 10.0.0.2'
 domu_exec vm1 'iperf3 --forceflush -c 10.0.0.2 -t 600 >/tmp/long 2>&1 & echo $! >/tmp/long.pid' >/dev/null
-nap 3
+check "there is traffic over the bridge" domu_exec vm1 'until [ "$(grep -c "[KM]bits/sec" /tmp/long)" -ge 2 ]; do usleep 100000; done'
 check "vm1 taken over under traffic" nfvctl attach xen vm1 domid "$(domid vm1)"
 check "vm2, too" nfvctl attach xen vm2 domid "$(domid vm2)"
 check "the backend says Connected" wait_for "[ \$(xenstore-read /local/domain/0/backend/vif/$(domid vm1)/0/state) = 4 ]" 5
@@ -125,7 +126,7 @@ moved() { wait_for "[ \$(pair vm1 vm2 bytes) -gt 1000000 ]" 30; }
 check "the traffic is here now" moved
 check "vm1 given back under traffic" nfvctl detach vm1
 check "vm2, too" nfvctl detach vm2
-check "their driver is xen-netback again" [ "$(driver_of vm1):$(driver_of vm2)" = vif:vif ]
+check "their driver is xen-netback again" wait_for '[ "$(driver_of vm1):$(driver_of vm2)" = vif:vif ]' 10
 # There is a second in which bytes move that begins after that; it ends because it is told to, not before.
 check "no connection was lost" domu_exec vm1 'seen=$(wc -l </tmp/long)
 	until tail -n +$((seen + 2)) /tmp/long | grep -v " 0.00 Bytes" | grep -q sec; do usleep 200000; done
@@ -134,13 +135,13 @@ check "ping over the bridge again" domu_exec vm1 'ping -c 3 -i 0.2 10.0.0.2'
 
 check "both taken over again" eval 'nfvctl attach xen vm1 domid "$(domid vm1)" && nfvctl attach xen vm2 domid "$(domid vm2)"'
 check "ping, too" domu_exec vm2 'ping -c 3 -i 0.2 10.0.0.1'
-check "conserved, too" conserved
+check "conserved, too" wait_for conserved 10
 
 # --- the end -----------------------------------------------------------------------------------
 
 check "unplugged" domu_unplug vm1
 check "vm2, too" domu_unplug vm2
-check "they have but the grants of any guest" [ "$(grants_left all)" = 4 ]
+check "they have but the grants of any guest" granted all 4
 check "nfvd ends" stop_nfvd
 check "the module can go" rmmod nfv
 finish

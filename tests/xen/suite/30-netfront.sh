@@ -54,8 +54,8 @@ check "netback: ping, in fragments" pings vm1 10.0.0.3 "-s 20000"
 check "netback: TCP, eight streams" domu_exec vm1 "iperf3 -c 10.0.0.3 -t 2 -P 8 >/dev/null"
 rate "netback: TCP out" vm1 10.0.0.3
 rate "netback: TCP in" vm1 10.0.0.3 -R
-check "netback: both queues send" both_send
-check "netback: plain grants" persistent vm1 "0 0"
+check "netback: both queues send" wait_for both_send 10
+check "netback: plain grants" wait_for 'persistent vm1 "0 0"' 10
 # A sender that waits for its socket's memory hears that frames have been sent.
 check "netback: UDP, as fast as it goes" domu_exec vm1 "iperf3 -u -b 0 -c 10.0.0.3 -t 2 >/dev/null" 30
 check "netback: down and up" domu_exec vm1 'ip link set eth0 down && ip link set eth0 up && ping -c 3 -W 10 10.0.0.3'
@@ -68,8 +68,8 @@ start_nfvd
 check "vm2 gets it, on nfv.ko" domu_plug vm2 10.0.0.2/24 --front nfv-netfront "mac=$MAC2,script=vif-nfv"
 check "vm1 is taken over" nfvctl attach xen vm1 domid "$(domid vm1)"
 check "nfv: ping, in fragments" pings vm1 10.0.0.2 "-s 20000"
-check "nfv: vm2's grants stay" persistent vm2 "1 1"
-check "nfv: vm1's, too, from now on" persistent vm1 "1 1"
+check "nfv: vm2's grants stay" wait_for 'persistent vm2 "1 1"' 10
+check "nfv: vm1's, too, from now on" wait_for 'persistent vm1 "1 1"' 10
 rate "nfv: TCP, vm1 to vm2" vm1 10.0.0.2
 asked=$(asked) frames=$(pair vm2 vm1 frames)
 rate "nfv: TCP, vm2 to vm1" vm1 10.0.0.2 -R
@@ -77,7 +77,7 @@ asked=$(($(asked) - asked)) frames=$(($(pair vm2 vm1 frames) - frames))
 echo "  $asked grant operations for $frames frames"
 check "nfv: frames move without grant operations" [ $((asked * 100)) -le $frames ]
 check "nfv: intact" intact vm1 10.0.0.1 vm2
-check "nfv: a large frame's pages are lent" [ "$(lent)" -gt 0 ]
+check "nfv: a large frame's pages are lent" wait_for '[ "$(lent)" -gt 0 ]' 10
 # Who does not read keeps them, until there are none, or those of one small frame. His share of memory is enough for that.
 domu_exec vm2 'echo 4096 300000 2000000 >/proc/sys/net/ipv4/tcp_rmem; echo 20000 20000 20000 >/proc/sys/net/ipv4/tcp_mem
 	for i in $(seq 16); do
@@ -92,13 +92,13 @@ rate "TCP once more" vm1 10.0.0.2
 check "pages are lent again" [ "$(lent)" -gt "$lent" ]
 check "vm2's module goes and comes, with plain grants" reload vm2 10.0.0.2/24 persistent=0
 check "nfv: ping, with plain grants at one end" pings vm1 10.0.0.2 "-s 20000"
-check "plain they are" persistent vm2 "0 0"
+check "plain they are" wait_for 'persistent vm2 "0 0"' 10
 check "and with ones that stay" reload vm2 10.0.0.2/24
 check "vm2 is saved" xl save vm2 "$WORK/vm2.save"
 check "restored" domu_restore vm2 "$WORK/vm2.save"
 rm "$WORK/vm2.save"
 check "nfv: ping, restored" pings vm1 10.0.0.2 "-s 20000"
-check "nfv: its grants stay again" persistent vm2 "1 1"
+check "nfv: its grants stay again" wait_for 'persistent vm2 "1 1"' 10
 check "vm1 is given back" nfvctl detach vm1
 check "netback: ping again" pings vm1 10.0.0.3
 check "no complaint in vm1" quiet vm1
@@ -107,7 +107,7 @@ check "nor in vm2" quiet vm2
 # --- the end -------------------------------------------------------------------------------
 
 check "vm1's vif is detached" domu_unplug vm1
-check "it has but the grants of any guest" [ "$(grants_left "$(domid vm1)")" = 2 ]
+check "it has but the grants of any guest" granted "$(domid vm1)" 2
 check "its module goes, and an unmodified guest is plugged in" domu_plug vm1 10.0.0.1/24 "mac=$MAC1,script=vif-nfv"
 ip link set veth-c1 nomaster
 nfvctl attach veth c1 dev veth-c1 >/dev/null
@@ -118,8 +118,8 @@ idle vm2
 check "the other one goes on" pings vm2 10.0.0.3
 busy vm2 10.0.0.3
 check "vm2 is destroyed under traffic" gone vm2
-check "nobody has their grants" [ "$(grants_left all)" = 0 ]
-check "the container goes on" state_is c1 up
+check "nobody has their grants" granted all 0
+check "the container goes on" wait_for "state_is c1 up" 10
 check "nfvd ends" stop_nfvd
 check "nfv.ko goes" rmmod nfv
 finish

@@ -125,7 +125,7 @@ harmless()
 }
 
 # Posted buffers are used.
-taken() { evil "$1" && call && domu_exec vm1 "cat $DO" | grep 'rx [1-9][0-9]* answers, [1-9]'; }
+taken() { evil "$1" && wait_for "call && domu_exec vm1 'cat $DO' | grep 'rx [1-9][0-9]* answers, [1-9]'" 10; }
 
 # refused CASE... - the backend says Closing, and why
 refused() { beside evil "$@" && xenstore-read "/local/domain/0/error/backend/vif/$(domid vm1)/0/error"; }
@@ -175,7 +175,7 @@ for case in tx-prod-back-held tx-prod-far-held; do
 	check "tx: producer indices, $case" fenced xen_bad_prod $case
 	check "tx: dom0 has not stood still" [ "$(still_ms)" -lt $((2000 * ${NFV_PATIENCE:-1})) ]
 done
-check "a fenced one may connect again" alive
+check "a fenced one may connect again" wait_for alive 15
 
 # --- what it receives, and events ----------------------------------------------------------
 
@@ -188,7 +188,7 @@ check "rx: a producer index far ahead" received xen_bad_prod rx-prod-far
 check "rx: one that goes back" received xen_bad_prod rx-prod-back
 check "rx: one that goes to and fro" beside evil rx-prod-flicker
 check "rx: no buffers" received rx_expired rx-none
-check "a stalled one may connect again" alive
+check "a stalled one may connect again" wait_for alive 15
 check "events without work" harmless event-storm
 check "events with a little" harmless event-storm-rx
 
@@ -208,7 +208,7 @@ check "ctrl: 2000 requests" harmless ctrl-storm
 check "ctrl: nothing is left mapped, again" unmapped
 check "ctrl: mad producer indices" counted xen_bad_prod 2 ctrl-prod-far ctrl-prod-back
 check "ctrl: rings that are none" harmless "ctrl-ring-never ctrl-ring-data ctrl-event-never" 0,
-check "one without it may connect" alive
+check "one without it may connect" wait_for alive 15
 
 # --- what it writes to the xenstore ----------------------------------------------------------
 
@@ -218,7 +218,7 @@ check "xenstore: queues that are none" refused queues-0 queues-1000 queues-beyon
 	queues-twins queues-second-never queues-second-missing
 check "xenstore: no number is one queue" harmless queues-text 0,
 check "xenstore: no rx-copy" refused no-rx-copy
-check "a refused one may connect again" alive
+check "a refused one may connect again" wait_for alive 15
 for case in close-under-traffic closed-at-once state-storm key-storm; do
 	check "xenstore: $case" beside evil $case
 	check "it may connect again" wait_for alive 10
@@ -232,7 +232,7 @@ id=$(domid vm1)
 evil event-storm-rx >/dev/null 2>&1 &
 sleep 2
 check "destroyed in a storm of events" domu_kill vm1
-check "no grant of it is in use" [ "$(grants_left "$id")" = 0 ]
+check "no grant of it is in use" granted "$id" 0
 check "the others go on" beside true
 kill $witness $clock
 domu_kill vm2

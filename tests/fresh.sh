@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# fresh.sh [ARG]... - README's two commands, make demo and make check, on a new machine: a minimal
+# Debian 12 with make, the last commit and an empty cache. ARGs are for make check.
+#
+# apt gets its packages there as it does on this host. All happens in namespaces, whose root is
+# a folder of its own; with this script that folder goes, and all that ran in it, however it
+# ends. Needs root, 20 GB in ${TMPDIR:-/tmp}, and an hour. The last line counts the results.
+set -eu -o pipefail
+cd "$(dirname "$0")/.."
+. tools/namespaces.sh
+
+# result NAME COMMAND... - its output as it comes
+result()
+{
+	local name=$1 start=$SECONDS status=0
+
+	shift
+	echo "== fresh: $name"
+	"$@" </dev/null || status=$?
+	if [ $status = 0 ]; then
+		echo "ok - fresh: $name ($((SECONDS - start)) s)"
+		passed=$((passed + 1))
+	else
+		echo "not ok - fresh: $name: status $status ($((SECONDS - start)) s)"
+		failed=$((failed + 1))
+	fi
+}
+
+# inside ROOT [ARG]... - as process 1
+inside()
+{
+	local root=$1 passed=0 failed=0 skipped=0 last
+
+	shift
+	mount --bind "$root" "$root"
+	mount -t proc proc "$root/proc"
+	mount --rbind /sys "$root/sys"
+	mount --rbind /dev "$root/dev"
+	mount -t tmpfs tmpfs "$root/dev/shm"
+	mount -t tmpfs tmpfs "$root/run"
+	cd "$root"
+	mkdir .host
+	pivot_root . .host
+	exec </dev/null
+	umount -l /.host
+	rmdir /.host
+	cd /nfv-fastpath
+	hash -r
+
+	result "make demo" make demo
+	result "make check" make -s check ARGS="$*" > >(tee /count)
+	wait $!
+	# What make check counts, with these two.
+	last=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' /count | tail -n 1)
+	if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=${BASH_REMATCH[3]}
+	fi
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ $failed = 0 ]
+}
+
+if ns_inside "$@"; then
+	root=$1
+	shift
+	inside "$root" "${@:1:$#-1}"
+	exit
+fi
+
+. tools/guests/cache.sh
+[ "$(id -u)" = 0 ] || { echo "fresh.sh: needs root, to make namespaces" >&2; exit 1; }
+[ -z "$(git status --porcelain --untracked-files=no)" ] || echo "fresh.sh: what is not committed is not tested"
+
+# The folder goes also when we are killed: once all that holds this pipe has ended.
+dir=$(mktemp -d "${TMPDIR:-/tmp}/nfv-fresh.XXXXXX")
+exec {alive}> >(trap '' INT TERM HUP; exec setsid sh -c 'cat >/dev/null; rm -rf --one-file-system "$0"' "$dir")
+janitor=$! child=
+# shellcheck disable=SC2154 # set when it runs
+trap 'status=$?; [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || true; wait $child 2>/dev/null || true
+	exec {alive}>&-; wait $janitor || true; exit $status' EXIT
+trap 'exit 130' HUP INT TERM
+
+echo "== fresh: Debian 12"
+apt_open
+apt-config dump | grep '^Acquire::.* "..*";' >"$dir/apt.conf" || true
+debian_sources | mmdebstrap --quiet --mode=root --variant=minbase --include=make,ca-certificates --aptopt="$dir/apt.conf" \
+	bookworm "$dir/root" - >"$dir/log" 2>&1 || { tail -n 20 "$dir/log" >&2; echo "fresh.sh: mmdebstrap failed" >&2; exit 1; }
+cp -L /etc/resolv.conf /etc/hosts "$dir/root/etc/"
+git clone -q --no-local . "$dir/root/nfv-fastpath"
+keep=()
+for name in http_proxy https_proxy no_proxy; do
+	[ -z "${!name:-}" ] || keep+=("$name=${!name}")
+done
+setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child env -i "${keep[@]}" HOME=/root LANG=C.UTF-8 TERM=dumb \
+	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin bash tests/fresh.sh "$dir/root" "$@" "$(ns_word)" &
+child=$!
+status=0
+wait $child || status=$?
+child=
+exit $status
