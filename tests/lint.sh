@@ -8,8 +8,9 @@ set -u
 cd "$(dirname "$0")/.." || exit
 build=${1:-build}
 failed=0
-out=$(mktemp)
-trap 'rm -f "$out" "$out.tidy" "$out.found"' EXIT
+tmp=$(mktemp -d)
+out=$tmp/out
+trap 'rm -rf "$tmp"' EXIT
 
 # Files of the project, also new ones; without what is only data.
 files() { git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ ! -f "$f" ] || echo "$f"; done; }
@@ -81,10 +82,10 @@ run_clang_tidy()
 	# How it got there it tells when run by hand: clang-tidy-14 -p BUILD FILE.
 	printf '%s\n' "${sources[@]}" |
 		xargs -P 2 -n 1 clang-tidy-14 -p "$build" --quiet --extra-arg=-Wno-unknown-warning-option \
-			>"$out.tidy" 2>&1 && return
+			>"$tmp/tidy" 2>&1 && return
 	# The skeleton is bpftool's.
-	grep -E 'error: |clang-tidy' "$out.tidy" | grep -v 'skel\.h:' | sort -u | tee "$out.found"
-	[ ! -s "$out.found" ]
+	grep -E 'error: |clang-tidy' "$tmp/tidy" | grep -v 'skel\.h:' | sort -u | tee "$tmp/found"
+	[ ! -s "$tmp/found" ]
 }
 
 format()

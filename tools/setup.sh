@@ -22,10 +22,10 @@ esac
 kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
 # The module in machines; their kernels are fetched, not installed.
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
-check="$kernel $kernel_source user-mode-linux runc mmdebstrap iperf
+check="$kernel $kernel_source user-mode-linux runc mmdebstrap iperf libunbound8 libxdp1
 	cppcheck clang-tidy-14 clang-format-14"
 fresh="git mmdebstrap util-linux"
-bench="$check openvswitch-switch-dpdk"
+bench="$check"
 debug="$kernel $kernel_source"
 draft="$demo $kernel_source runc mmdebstrap iperf python3"
 
@@ -65,7 +65,7 @@ if [ -n "$only_say" ]; then
 fi
 [ "$(id -u)" = 0 ] || die "run as root: apt-get install ${missing[*]}"
 
-# No package may start a service (Open vSwitch would) while it is installed.
+# No package may start a service while it is installed.
 log=$(mktemp)
 policy=/usr/sbin/policy-rc.d
 trap 'rm -f "$log" ${own_policy:+"$policy"}' EXIT
@@ -82,11 +82,3 @@ if ! { apt-get -q update && apt-get -q -y install --no-install-recommends "${mis
 	tail -n 25 "$log" >&2
 	die "apt-get failed"
 fi
-
-# Only its programs are wanted, not a switch running from the next boot on.
-case " ${missing[*]} " in
-*" openvswitch-switch-dpdk "*)
-	if [ -d /run/systemd/system ]; then
-		systemctl -q disable openvswitch-switch.service ovs-vswitchd.service 2>/dev/null || true
-	fi ;;
-esac

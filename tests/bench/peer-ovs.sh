@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# peer-ovs.sh start DIR | start-veth DIR IFNAME | stop DIR
+# peer-ovs.sh start DIR | start-veth DIR IFNAME | stop DIR | give-back FILE
 #
 # Open vSwitch with DPDK (Debian's build) as it comes: one bridge, NORMAL action,
 # one PMD on core 1. start: two vhost-user ports, DIR/a.sock and DIR/b.sock, in a
 # network namespace of its own (the bridge makes interfaces). start-veth: DIR/a.sock
 # and the netdev IFNAME, in the caller's network namespace, which must not be the
 # machine's own. Every file is in DIR; stop ends what start began, and gives back
-# the huge pages that start reserved.
+# the huge pages that start reserved. So does give-back when its input ends, for who may be
+# killed: FILE is what $NFV_HUGEPAGES names for start.
 set -eu
 cmd=${1-} dir=${2-} ifname=${3-}
-usage() { echo "usage: ${0##*/} start DIR | start-veth DIR IFNAME | stop DIR" >&2; exit 2; }
+usage() { echo "usage: ${0##*/} start DIR | start-veth DIR IFNAME | stop DIR | give-back FILE" >&2; exit 2; }
 [ -n "$dir" ] || usage
 
-vswitchd=/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
-schema=/usr/share/openvswitch/vswitch.ovsschema
 hugepages=/proc/sys/vm/nr_hugepages
+reserved=${NFV_HUGEPAGES:-$dir/hugepages}	# how many there were before
 reserve=1024		# pages of 2 MiB; with half of it, its mbufs leave nothing for rings
 
 alive() { [ -f "$dir/$1.pid" ] && kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; }
@@ -43,14 +43,24 @@ end_process()
 	rm -f "$dir/$1.pid"
 }
 
+# give_back FILE - what is more than the number in there, of before; no more than we have taken.
+give_back()
+{
+	local now over
+
+	[ -s "$1" ] || return 0
+	now=$(cat $hugepages)
+	over=$((now - $(cat "$1")))
+	[ $over -le $reserve ] || over=$reserve
+	[ $over -le 0 ] || echo $((now - over)) >$hugepages
+	rm -f "$1"
+}
+
 stop()
 {
 	end_process ovs-vswitchd
 	end_process ovsdb-server
-	if [ -f "$dir/hugepages" ]; then
-		echo $(($(cat $hugepages) - $(cat "$dir/hugepages"))) >$hugepages
-		rm -f "$dir/hugepages"
-	fi
+	give_back "$reserved"
 	rm -f "$dir"/*.sock "$dir"/*.ctl "$dir"/*.mgmt "$dir"/*.snoop "$dir"/conf.db "$dir"/.conf.db.~lock~
 }
 
@@ -95,11 +105,8 @@ start_vswitchd()
 # have huge pages. Given back by stop, even if it did not get all.
 start_with_dpdk()
 {
-	local before
-
-	before=$(cat $hugepages)
-	echo $((before + reserve)) >$hugepages
-	echo $(($(cat $hugepages) - before)) >"$dir/hugepages"
+	cat $hugepages >"$reserved"
+	echo $(($(cat "$reserved") + reserve)) >$hugepages
 	start_vswitchd "--no-shconf --no-pci --no-telemetry"
 }
 
@@ -132,8 +139,17 @@ start()
 }
 
 case $cmd in
+start*)
+	ovs=$("$(dirname "$0")/fetch-ovs.sh")
+	vswitchd=$ovs/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
+	schema=$ovs/usr/share/openvswitch/vswitch.ovsschema
+	PATH=$ovs/usr/bin:$ovs/usr/sbin:$PATH
+	;;
+esac
+case $cmd in
 start) [ -z "$ifname" ] || usage; start ;;
 start-veth) [ -n "$ifname" ] || usage; start ;;
 stop) stop ;;
+give-back) cat >/dev/null; give_back "$dir" ;;
 *) usage ;;
 esac

@@ -94,7 +94,6 @@ sample()
 mkdir -p "$BUILD/bench"
 : >"$raw"
 switches=(nfvd testpmd ovs-dpdk)
-[ -x /usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk ] || switches=(nfvd testpmd)
 for ((round = 1; round <= ROUNDS; round++)); do
 	for switch in "${switches[@]}"; do
 		printf '\rvm-vm: round %d of %d, %-10s' "$round" "$ROUNDS" "$switch" >&2
