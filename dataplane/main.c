@@ -17,6 +17,7 @@
 #include "port.h"
 #include "rpc_server.h"
 #include "shortcut.h"
+#include "vhost_gate.h"
 #include "worker.h"
 
 sd_event *nfvd_event_loop;
@@ -44,8 +45,11 @@ static int init_event_loop(void)
 int main(int argc, char **argv)
 {
 	char socket[4096];
-	int err = nfvd_config_parse(argc, argv);
+	int err;
 
+	if (!strcmp(argv[0], NFVD_GATE_NAME))
+		return nfvd_gate_main();
+	err = nfvd_config_parse(argc, argv);
 	if (err)
 		return err;
 	nfvd_started_us = nfvd_now_us();
@@ -55,6 +59,8 @@ int main(int argc, char **argv)
 		goto out;
 	if ((err = nfvd_state_lock()))
 		goto no_lock;
+	if ((err = nfvd_gate_start()))
+		goto no_gate;
 	if ((err = nfvd_eal_init(nfvd_config.verbose)))
 		goto no_eal;
 	rcu_register_thread();
@@ -94,6 +100,8 @@ no_fdb:
 	rcu_unregister_thread();
 	nfvd_eal_fini();
 no_eal:
+	nfvd_gate_stop();
+no_gate:
 	nfvd_state_unlock();
 no_lock:
 	sd_event_unref(nfvd_event_loop);

@@ -377,14 +377,13 @@ static enum nfvd_drop device_message(struct nfvd_vhost *v, struct nfvd_vu_msg *m
 	case VU_GET_QUEUE_NUM:
 		v->asked_queues = true;
 		answer(msg, v->queues, answers);
-		return OK;
+		break;
 	case VU_SET_BACKEND_REQ_FD:
 		close_later(v, v->request_fd);
 		v->request_fd = take_fd(msg);
 		break;
 	}
-	/* SET_OWNER says nothing to us; RESET_OWNER is deprecated, and to be ignored. Errors are not signalled. */
-	v->asked_queues = false;
+	/* SET_OWNER says nothing to us; RESET_OWNER is deprecated, and to be ignored. */
 	return OK;
 }
 
@@ -414,10 +413,8 @@ static void refuse_message(struct nfvd_vhost *v, const struct nfvd_vu_msg *msg, 
 	pthread_mutex_unlock(&v->lock);
 }
 
-enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers)
+enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, enum nfvd_drop why, bool *answers)
 {
-	enum nfvd_drop why = nfvd_vu_check(msg, 2 * v->queues, v->offered);
-
 	*answers = false;
 	if (why == OK)
 		why = obey(v, msg, answers);
@@ -461,9 +458,10 @@ void nfvd_vhost_disconnected(struct nfvd_vhost *v)
 		nfvd_vhost_stop_all(v);
 		nfvd_gmem_own(v->port->id, NULL);
 		nfvd_fault(v->port, NFVD_DROP_VU_DISCONNECT, 1);
-		if (v->asked_queues)
-			nfvd_event(v->port->name, "the peer left after it was told that the port has %u queue(s): "
-				   "attach it with 'queues N' as the guest has them", v->queues);
+		/* QEMU leaves like this when it is to have more. */
+		if (v->asked_queues && !v->features)
+			nfvd_event(v->port->name, "the peer asked how many queue pairs there are (%u), and left: "
+				   "does its guest want more? attach it with 'queues N'", v->queues);
 	}
 	mem = v->mem;
 	v->mem = NULL;

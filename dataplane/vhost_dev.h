@@ -6,18 +6,19 @@
  * Why not librte_vhost, which serves all guests with one thread and maps their memory
  * itself: (1) it reads used->idx in a mapping whose address nobody else knows yet, so a
  * file truncated meanwhile is a SIGBUS that no handler can tell from a fault of our own;
- * (2) it allocates by the peer's numbers from one heap; (3) unmapping a large guest, or a
- * peer's file that answers slowly, holds that one thread, and with it every other guest.
- * A relay that checks messages first ends none of the three. Here each port has a thread
- * of its own (vhost_peer.c), and each mapping is known to the handler before its first use.
+ * (2) it allocates by the peer's numbers from one heap; (3) unmapping a large guest holds
+ * that one thread, and with it every other guest. A relay that checks messages before the
+ * library sees them ends none of the three. Here a gate checks them in a process of its own
+ * (vhost_gate.c), each port has a thread that obeys (vhost_peer.c), and each mapping is
+ * known to the handler before its first use.
  *
  * A ring runs when it has a size, addresses, a kick message, memory, and is enabled. It
  * stops before each message that moves what it stands on, and stopping waits for all
  * workers: late copy leaves nothing in flight between two iterations.
  *
  * Locking: the port's thread and control change the device under its lock. It is held
- * over grace periods, never over what a peer can delay: receiving, closing a peer's
- * descriptor, mapping and unmapping memory. Workers do not take it; they find rings by RCU.
+ * over grace periods, never over what a peer can make long: closing what it sent (a socket
+ * that has others in its queue), mapping and unmapping memory. Workers do not take it; they find rings by RCU.
  */
 #ifndef NFVD_VHOST_DEV_H
 #define NFVD_VHOST_DEV_H
@@ -84,11 +85,11 @@ void nfvd_vhost_connected(struct nfvd_vhost *v);
 void nfvd_vhost_disconnected(struct nfvd_vhost *v);
 
 /*
- * The port's thread: check and obey msg. NFVD_N_REASONS, or why it was refused, which has
- * been counted. *answers: msg is now the reply that its sender waits for. What is left in
- * msg->fds is the caller's to close.
+ * The port's thread: obey msg. why: NFVD_N_REASONS, or what nfvd_vu_check() has against it.
+ * Returns that, or why it could not be obeyed; a refusal is counted. *answers: msg is now
+ * the reply that its sender waits for. What is left in msg->fds is the caller's to close.
  */
-enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers);
+enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, enum nfvd_drop why, bool *answers);
 
 /* The port's thread, not under the lock: count what at the port, with an event if text is not NULL. */
 void nfvd_vhost_note(struct nfvd_vhost *v, enum nfvd_drop what, const char *text);

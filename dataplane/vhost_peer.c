@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The thread of a KVM port: it waits for a peer, serves its messages one by one, and
- * waits for the next. Whatever a peer makes it wait for (the rest of a message, a file
- * whose owner does not let go of it), it waits alone: no other thread waits for it.
+ * The thread of a KVM port: it waits for a peer, obeys its messages one by one, and
+ * waits for the next. A gate (vhost_gate.c) receives them. What takes long, as mapping
+ * and unmapping a large guest's memory, holds this port's thread alone.
  *
  *	         accept or connect             hang-up, refusal, silence
  *	waiting ──────────────────► connected ───────────────────────────► waiting
@@ -11,11 +11,12 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
-#include "call.h"
 #include "control.h"
 #include "log.h"
 #include "vhost_dev.h"
+#include "vhost_gate.h"
 #include "vhost_sock.h"
 
 #define SILENT_MS	5000	/* a peer that connects says something by then */
@@ -76,45 +77,51 @@ static void turn_away(struct nfvd_vhost *v)
 	nfvd_vhost_note(v, NFVD_DROP_VU_SECOND_CLIENT, "second connection refused");
 }
 
-/* Serve one message. False: the connection is to end. */
-static bool serve_message(struct peer *p, int sock)
+/* What its gate says of a peer that it has given up. */
+static void note_end(struct nfvd_vhost *v, int err)
 {
-	struct nfvd_vhost *v = p->v;
-	struct nfvd_vu_msg msg;
-	enum nfvd_drop why;
-	bool answers, wanted;
-	int err = nfvd_sock_recv(sock, v->stop, &msg);
-
 	if (err == -ETIMEDOUT)
 		nfvd_vhost_note(v, NFVD_DROP_VU_TIMEOUT, "a message was begun, and not finished in time");
 	else if (err == -EMSGSIZE)
 		nfvd_vhost_note(v, NFVD_DROP_VU_BAD_MSG, "a message longer than any");
-	if (err) {
-		nfvd_sock_close_fds(&msg);
+}
+
+/* Serve one message. False: the connection is to end. */
+static bool serve_message(struct nfvd_vhost *v, int sock, int gate)
+{
+	struct nfvd_gate_record r;
+	struct nfvd_vu_msg *msg = &r.msg;
+	bool answers, wanted;
+	int err = nfvd_gate_recv(gate, &r);
+
+	if (err)
+		return err == -EAGAIN;
+	if (r.err) {
+		note_end(v, r.err);
 		return false;
 	}
-	wanted = msg.flags & VU_NEED_REPLY;
-	why = nfvd_vhost_message(v, &msg, &answers);
-	nfvd_sock_close_fds(&msg);
+	wanted = msg->flags & VU_NEED_REPLY;
+	r.why = nfvd_vhost_message(v, msg, r.why, &answers);
+	nfvd_sock_close_fds(msg);
 	/* Refused, and the peer does not ask whether: it would go on as if it had been obeyed. */
 	if (!answers && !wanted)
-		return why == NFVD_N_REASONS;
+		return r.why == NFVD_N_REASONS;
 	if (!answers) {
-		msg.payload.u64 = why != NFVD_N_REASONS;
-		msg.size = sizeof(msg.payload.u64);
+		msg->payload.u64 = r.why != NFVD_N_REASONS;
+		msg->size = sizeof(msg->payload.u64);
 	}
-	msg.flags = VU_VERSION | VU_REPLY;
-	err = nfvd_sock_reply(sock, &msg);
+	msg->flags = VU_VERSION | VU_REPLY;
+	err = nfvd_sock_reply(sock, msg);
 	if (err == -EAGAIN)
 		nfvd_vhost_note(v, NFVD_DROP_VU_TIMEOUT, "the peer does not read its replies");
 	return !err;
 }
 
 /* Until the peer goes, is sent away, or the thread is to end. */
-static void serve(struct peer *p, int sock)
+static void serve(struct peer *p, int sock, int gate)
 {
 	struct nfvd_vhost *v = p->v;
-	struct pollfd fds[3] = { { .fd = v->stop, .events = POLLIN }, { .fd = sock, .events = POLLIN },
+	struct pollfd fds[3] = { { .fd = v->stop, .events = POLLIN }, { .fd = gate, .events = POLLIN },
 				 { .fd = v->listener, .events = POLLIN } };
 	bool spoke = false;
 
@@ -131,12 +138,30 @@ static void serve(struct peer *p, int sock)
 		}
 		if (fds[1].revents) {
 			spoke = true;
-			if (!pace(v, &p->messages) || !serve_message(p, sock))
+			if (!pace(v, &p->messages) || !serve_message(v, sock, gate))
 				return;
 		} else if (pace(v, &p->connects)) {
 			turn_away(v);
 		}
 	}
+}
+
+static void serve_peer(struct peer *p, int sock)
+{
+	struct nfvd_vhost *v = p->v;
+	int gate = nfvd_gate_open(sock, 2 * v->queues, v->offered);
+
+	if (gate < 0) {
+		nfvd_vhost_note(v, gate == -EMFILE ? NFVD_DROP_FD_EXHAUSTED : NFVD_DROP_NO_MEMORY,
+				"no process can be started to receive the peer's messages");
+		return;
+	}
+	nfvd_vhost_connected(v);
+	serve(p, sock, gate);
+	/* The gate has the connection, too, and may hang in what the peer sent. */
+	shutdown(sock, SHUT_RDWR);
+	close(gate);
+	nfvd_vhost_disconnected(v);
 }
 
 /* ---- from one to the next ---- */
@@ -175,9 +200,7 @@ static void *run(void *arg)
 	int sock;
 
 	while ((sock = next_peer(&p)) >= 0) {
-		nfvd_vhost_connected(v);
-		serve(&p, sock);
-		nfvd_vhost_disconnected(v);
+		serve_peer(&p, sock);
 		close(sock);
 	}
 	if (v->listener >= 0)

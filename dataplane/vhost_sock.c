@@ -14,7 +14,7 @@
 
 #define PEER_TIMEOUT_MS	200	/* in the middle of a message, which every frontend sends in one piece */
 #define FDS_MAX		253	/* SCM_MAX_FD: more the kernel does not send at once */
-#define FDS_RESERVED	64	/* the last descriptors, for control and its clients */
+#define FDS_RESERVED	64	/* the last descriptors, for control and its clients; at most a quarter of all */
 
 static void fill(struct sockaddr_un *un, const char *path)
 {
@@ -257,6 +257,10 @@ void nfvd_sock_close_fds(struct nfvd_vu_msg *msg)
 bool nfvd_sock_fd_spare(int fd)
 {
 	struct rlimit limit;
+	rlim_t reserved;
 
-	return getrlimit(RLIMIT_NOFILE, &limit) || (rlim_t)fd + FDS_RESERVED < limit.rlim_cur;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return true;
+	reserved = limit.rlim_cur / 4 < FDS_RESERVED ? limit.rlim_cur / 4 : FDS_RESERVED;
+	return (rlim_t)fd < limit.rlim_cur - reserved;
 }
