@@ -77,8 +77,8 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/nfv-fresh.XXXXXX")
 exec {alive}> >(trap '' INT TERM HUP; exec setsid sh -c 'cat >/dev/null; rm -rf --one-file-system "$0"' "$dir")
 janitor=$! child=
 # shellcheck disable=SC2154 # set when it runs
-trap 'status=$?; [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || true; wait $child 2>/dev/null || true
-	exec {alive}>&-; wait $janitor || true; exit $status' EXIT
+trap 'status=$?; [ -z "$child" ] || { kill -KILL "$child"; wait "$child"; } 2>/dev/null || true
+	exec {alive}>&-; wait "$janitor" || true; exit $status' EXIT
 trap 'exit 130' HUP INT TERM
 
 echo "== fresh: Debian 12"
