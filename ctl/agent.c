@@ -28,6 +28,7 @@ struct agent {
 	char *buf;	/* all that was read and not yet taken */
 	size_t len, size;
 	double deadline;
+	bool gone;	/* the guest, or its agent, has closed the other end */
 };
 
 /* A terminal is shared: without the lock two clients would mix their commands. */
@@ -103,8 +104,10 @@ static int send_text(struct agent *a, const char *text)
 	while (len) {
 		ssize_t n = write(a->fd, text, len);
 
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			a->gone = errno == EPIPE || errno == ECONNRESET || errno == EIO;
 			return -1;
+		}
 		if (n < 0) {
 			if (wait_for(a, POLLOUT))
 				return -1;
@@ -132,8 +135,10 @@ static int receive(struct agent *a)
 	if (wait_for(a, POLLIN))
 		return -1;
 	n = read(a->fd, a->buf + a->len, a->size - a->len);
-	if (n <= 0)
+	if (n <= 0) {
+		a->gone = !n || errno == ECONNRESET || errno == EIO;
 		return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+	}
 	a->len += (size_t)n;
 	return 0;
 }
@@ -214,14 +219,17 @@ int agent_run(const char *path, const char *command, unsigned int timeout_s, cha
 	}
 	a.deadline = now_s() + SYNC_SECONDS;
 	if (synchronise(&a)) {
-		ctl_fail(err, NFV_RPC_E_FAILED, "the guest's agent %s does not answer", path);
+		if (!a.gone)
+			ctl_fail(err, NFV_RPC_E_FAILED, "the guest's agent %s does not answer", path);
 	} else {
 		a.deadline = now_s() + timeout_s;
 		status = run(&a, command);
-		if (status < 0)
+		if (status < 0 && !a.gone)
 			ctl_fail(err, NFV_RPC_E_FAILED, "no answer from the guest's agent %s within %u s to: %s",
 				 path, timeout_s, command);
 	}
+	if (a.gone)
+		ctl_fail(err, NFV_RPC_E_FAILED, "the guest's agent %s has hung up: has the guest ended?", path);
 	close(a.fd);
 	if (status < 0)
 		free(a.buf);

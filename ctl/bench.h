@@ -5,11 +5,9 @@
 #ifndef CTL_BENCH_H
 #define CTL_BENCH_H
 
-#include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <sys/types.h>
-#include "ctl.h"
+#include "run.h"
 
 /* ---- endpoint.c ---- */
 enum endpoint_kind {
@@ -42,6 +40,10 @@ int netns_of_port(json_t *port, char dev[IF_NAMESIZE], struct ctl_err *err);
 /* Enter it with the calling process; returns a descriptor for netns_leave(), or -1 and errno. */
 int netns_enter(int netns);
 void netns_leave(int previous);
+/* A new one with a name, as `ip netns` has them; a descriptor, or -1 and errno. */
+#define NETNS_DIR	"/run/netns"
+int netns_make(const char *name);
+void netns_del(const char *name);
 
 /* ---- agent.c ---- */
 /* Run one command line in a guest. Returns its exit status and *output, to be freed, or -1 with *err filled in. */
@@ -63,18 +65,15 @@ json_t *rtt_run(const char *addr, uint64_t count, double seconds, struct ctl_err
 json_t *rtt_between(const struct endpoint *a, const struct endpoint *b, uint64_t count, double seconds,
 		    struct ctl_err *err);
 
-/* ---- progress.c ---- */
-void progress_start(unsigned int steps);
-void progress_step(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void progress_tick(void);	/* to be called about once per second while waiting */
-void progress_end(void);
-
 /* ---- bench_*.c ---- */
 #define BENCH_SECONDS		2
 #define BENCH_RTT_SECONDS	1.0
 /* Fill in gbps_ab, gbps_ba and retransmits of result; append iperf3's JSON to raw unless NULL. */
 int bench_tcp(const struct endpoint *a, const struct endpoint *b, unsigned int seconds, json_t *result,
 	      json_t *raw, struct ctl_err *err);
+
+/* ---- save.c ---- */
+/* Write it to a file, which is whole or as it was before. A link or what else is no file is not written to. */
 int bench_save(json_t *result, const char *path, struct ctl_err *err);
 
 #endif

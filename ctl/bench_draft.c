@@ -8,9 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <nfv/folder.h>
 #include "bench_draft.h"
 
 #define RUNS		5
+#define REPORT_SECONDS	120
 
 const struct draft_row draft_rows[] = {
 	{ "standardvm.xen", true, 6500, 23.1, 24.5, 34, 913, 112 },
@@ -87,7 +89,7 @@ static int select_words(bool *chosen, const char *(*name)(size_t), const char *l
 	return rc;
 }
 
-/* NAME=PATH,...; the paths end up between quotes. */
+/* NAME=PATH,...; a path ends up between quotes in xl's configuration, and is one line of a command. */
 static int check_images(json_t *options, struct ctl_err *err)
 {
 	const char *list = json_string_value(json_object_get(options, "--image"));
@@ -95,7 +97,7 @@ static int check_images(json_t *options, struct ctl_err *err)
 	int rc = CTL_OK;
 
 	for (char *at = words; !rc && (word = strtok_r(at, ",", &save)); at = NULL) {
-		if (!strchr(word, '=') || strchr(word, '\''))
+		if (!strchr(word, '=') || strpbrk(word, "'\n"))
 			rc = ctl_usage(err, "'--image' takes NAME=PATH, not '%s'", word);
 		else if (!row_name(find(row_name, word, strcspn(word, "="))))
 			rc = unknown(row_name, word, err);
@@ -183,12 +185,14 @@ static void find_subjects(struct draft_bench *b)
 static int finish(struct draft_bench *b, struct ctl_err *err)
 {
 	struct ctl_err no_page = { 0 };
+	char report[PATH_MAX];
 
 	tables_make(b->result);
 	if (result_save(b->result, err))
 		return CTL_FAILED;
-	if (run_shell(NULL, &no_page, "exec python3 '%s/draft/report.py' " DRAFT_RESULT " report.html", guests_dir()))
-		fprintf(stderr, "nfvctl: no report.html: %s\n", no_page.text);
+	snprintf(report, sizeof(report), "%s/draft/report.py", guests_dir());
+	if (run_command(NULL, -1, REPORT_SECONDS, ARGV("python3", report, DRAFT_RESULT, "report.html"), &no_page))
+		out_note("no report.html: %s", no_page.text);
 	tables_print(b->result, b->measures);
 	return CTL_OK;
 }
@@ -215,15 +219,79 @@ static int run(struct draft_bench *b, struct ctl_err *err)
 	return finish(b, err);
 }
 
-/* Everything is written to the working directory. */
+/*
+ * Everything is written to the working directory, and by programs that follow what they find there.
+ * So the folder is this user's own, and in one in which nobody else can replace it.
+ */
 static int enter_out(json_t *options, struct ctl_err *err)
 {
-	const char *out = json_string_value(json_object_get(options, "--out"));
+	const char *wanted = json_string_value(json_object_get(options, "--out")), *slash;
+	char out[PATH_MAX], parent[PATH_MAX], culprit[PATH_MAX] = "";
+	struct stat st;
+	int dir, fd;
 
-	out = out ? out : "nfv-draft";
-	if ((mkdir(out, 0755) && errno != EEXIST) || chdir(out))
-		return ctl_fail(err, NFV_RPC_E_FAILED, "cannot use %s: %s", out, strerror(errno));
-	return CTL_OK;
+	snprintf(out, sizeof(out), "%s", wanted ? wanted : "nfv-draft");
+	for (size_t n = strlen(out); n > 1 && out[n - 1] == '/'; n--)
+		out[n - 1] = '\0';
+	slash = strrchr(out, '/');
+	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - out) + 1 : 1, slash ? out : ".");
+	dir = nfv_folder_open(parent, culprit);
+	fd = dir;
+	if (dir >= 0 && (fstat(dir, &st) || st.st_mode & S_IWOTH)) {
+		snprintf(culprit, sizeof(culprit), "%s", parent);
+		fd = -EPERM;
+	} else if (dir >= 0) {
+		snprintf(culprit, sizeof(culprit), "%s", out);
+		fd = nfv_folder_make(dir, slash ? slash + 1 : out, 0755);
+	}
+	if (dir >= 0)
+		close(dir);
+	if (fd == -EPERM)
+		ctl_fail(err, NFV_RPC_E_DENIED, "cannot use %s: other users can change %s", out, culprit);
+	else if (fd < 0)
+		ctl_fail(err, NFV_RPC_E_FAILED, "cannot use %s: %s", out, strerror(-fd));
+	else if (fchdir(fd))
+		ctl_fail(err, NFV_RPC_E_FAILED, "cannot use %s: %s", out, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (err->text[0])
+		ctl_hint(err, "nfvctl bench draft --out DIR");
+	return err->text[0] ? CTL_FAILED : CTL_OK;
+}
+
+/* What root runs and boots from there, the scripts of the guests have built; nobody else may have. */
+static int check_cache(struct ctl_err *err)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	char path[PATH_MAX], culprit[PATH_MAX];
+	int fd;
+
+	if (cache && cache[0])
+		snprintf(path, sizeof(path), "%s/nfv-fastpath", cache);
+	else
+		snprintf(path, sizeof(path), "%s/.cache/nfv-fastpath", home && home[0] ? home : "/root");
+	fd = nfv_folder_open(path, culprit);
+	if (fd >= 0)
+		close(fd);
+	if (fd != -EPERM)
+		return CTL_OK;
+	ctl_fail(err, NFV_RPC_E_DENIED, "the cache %s is not root's alone: other users can change %s", path, culprit);
+	ctl_hint(err, "env XDG_CACHE_HOME=/root/.cache nfvctl bench draft ...");
+	return CTL_FAILED;
+}
+
+/* As the cache; with NFV_GUESTS it can be any folder. */
+static int check_scripts(struct ctl_err *err)
+{
+	char path[PATH_MAX], culprit[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/draft", guests_dir());
+	fd = nfv_folder_open(path, culprit);
+	if (fd >= 0)
+		close(fd);
+	return fd == -EPERM ? ctl_fail(err, NFV_RPC_E_DENIED, "will not run what is in %s: other users can change %s", path,
+				       culprit) : CTL_OK;
 }
 
 static int parse(struct draft_bench *b, int argc, char **argv, struct ctl_err *err)
@@ -249,20 +317,18 @@ static int add(struct draft_bench *b, const char *path, struct ctl_err *err)
 static int open_bench(struct draft_bench *b, struct ctl_err *err)
 {
 	json_t *runs, *seconds;
-	int rc = CTL_OK;
 
 	if (geteuid()) {
-		rc = ctl_fail(err, NFV_RPC_E_DENIED, "needs root, to make namespaces");
+		ctl_fail(err, NFV_RPC_E_DENIED, "needs root, to make namespaces");
 		ctl_hint(err, "sudo nfvctl bench draft");
-		return rc;
+		return CTL_FAILED;
 	}
 	runs = json_object_get(b->options, "--runs");
 	seconds = json_object_get(b->options, "--time");
 	b->runs = runs ? (size_t)json_integer_value(runs) : RUNS;
 	b->seconds = seconds ? (unsigned int)json_integer_value(seconds) : BENCH_SECONDS;
-	rc = enter_out(b->options, err);
-	if (rc)
-		return rc;
+	if (check_cache(err) || check_scripts(err) || enter_out(b->options, err))
+		return CTL_FAILED;
 	b->result = result_open(b->options, err);
 	if (!b->result)
 		return CTL_FAILED;

@@ -48,10 +48,11 @@ struct draft_guest {
 	double limit_s;			/* to boot */
 	bool ahead;			/* its port is made before it is created, and has settled */
 	enum draft_way way;
-	char **argv;			/* what runs it; ends with a NULL */
+	const char **argv;		/* what runs it; ends with a NULL */
+	char *words;			/* what argv points into */
 	pid_t pid;			/* 0: not running */
-	int console;
-	char errors[PATH_MAX];		/* file with its standard error */
+	int console;			/* -1: somebody else reads it already */
+	int log;			/* its standard error */
 };
 
 #define DRAFT_ROWS_MAX	16
@@ -82,18 +83,7 @@ pid_t sandbox_enter(struct ctl_err *err);
 /* Wait for it in the parent; remove what namespaces do not. Returns an exit code. */
 int sandbox_wait(pid_t worker, struct ctl_err *err);
 const char *sandbox_dir(void);	/* for files of guests; gone with the sandbox */
-
-/* ---- bench_draft_run.c ---- */
-const char *run_self_dir(void);	/* where nfvctl is */
-/* Run a shell command. Returns its exit status; *output, unless NULL, is to be freed. Silent when it succeeds. */
-int run_shell(char **output, struct ctl_err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Start argv with standard output to *out and error to a file. Returns when it has been executed, or -1. */
-pid_t run_start(char *const argv[], int *out, const char *errors, struct ctl_err *err);
-/* What comes from fd until a line has ended, to be freed; NULL when none does within so many seconds. */
-char *run_read_line(int fd, double seconds);
-void run_stop(pid_t pid);	/* TERM, and KILL when that does not help */
-/* The last line of a file that says something, in a static buffer; "" if none. */
-const char *last_line(const char *path);
+const char *sandbox_name(void);	/* the last part of it: nfv-draft. and six letters or digits */
 
 /* ---- bench_draft_net.c ---- */
 /* nfvd, the bridge, and a container at each; with xen also the bridge of Xen's guests. */
@@ -113,10 +103,10 @@ int xen_enter(struct ctl_err *err);	/* it; to be left with netns_leave() */
 int xen_net_open(struct ctl_err *err);	/* in there */
 const char *xen_bridge(void);
 const char *xen_host_link(void);	/* what a container in the bridge is to be connected by */
-pid_t xen_start(char *const argv[], int *out, const char *errors, struct ctl_err *err);	/* run_start() in there */
+pid_t xen_start(const char *const argv[], int *out, int log, struct ctl_err *err);	/* run_start() in there */
 void xen_stop(void);		/* destroy the guest */
-/* Remove what the run of that folder has left on the host. */
-void xen_clean(const char *path);
+/* Remove what the run of that name has left on the host. */
+void xen_clean(const char *run);
 
 /* ---- bench_draft_guest.c ---- */
 /* Ask the script what the image is; fills in tech, and *g from it. */

@@ -11,6 +11,7 @@
  *		before it runs, so it has to write, too; a guest that is quiet until it answers has 0
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include "bench_draft.h"
 
 #define ARGUMENTS_MAX	64
+#define BUILD_SECONDS	7200	/* an image may be built, of many packages and emulated */
+#define COMMAND_SECONDS	300
 #define SETTLE_SECONDS	2	/* a new listener of nfvd may be noticed a second later only */
 
 static void describe_line(struct draft_guest *g, json_t *image, char *line)
@@ -46,8 +49,7 @@ int guest_describe(struct draft_guest *g, json_t *tech, struct ctl_err *err)
 	json_t *image = json_pack("{sI s[]}", "bytes", (json_int_t)0, "files");
 	char *text = NULL, *save, *line;
 
-	if (run_shell(&text, err, "exec '%s' image %s%s%s", g->script, g->image ? "'" : "",
-		      g->image ? g->image : "", g->image ? "'" : "")) {
+	if (run_command(&text, -1, BUILD_SECONDS, ARGV(g->script, "image", g->image), err)) {
 		json_decref(image);
 		return CTL_FAILED;
 	}
@@ -65,44 +67,45 @@ int guest_describe(struct draft_guest *g, json_t *tech, struct ctl_err *err)
 
 static void free_argv(struct draft_guest *g)
 {
-	if (g->argv)
-		free(g->argv[0]);
+	free(g->words);
 	free(g->argv);
 	g->argv = NULL;
+	g->words = NULL;
 }
 
-/* One argument a line; all share one block of memory, that of the first. */
+/* One argument a line; text is g's from now on. */
 static int split(struct draft_guest *g, char *text)
 {
 	char *save, *line;
 	int n = 0;
 
 	free_argv(g);
+	g->words = text;
 	g->argv = calloc(ARGUMENTS_MAX + 1, sizeof(*g->argv));
 	if (!g->argv)
 		return -1;
 	for (char *at = text; n < ARGUMENTS_MAX && (line = strtok_r(at, "\n", &save)); at = NULL)
 		g->argv[n++] = line;
-	return g->argv[0] == text ? 0 : -1;
+	return n ? 0 : -1;
 }
 
 int guest_prepare(struct draft_guest *g, json_t *tech, enum draft_way way, unsigned int memory_mib,
 		  unsigned int send_s, struct ctl_err *err)
 {
 	json_t *commands = json_object_get(tech, "commands"), *words;
-	char *text = NULL;
+	char *text = NULL, memory[16], seconds[16];
 
 	g->way = way;
-	if (run_shell(&text, err, "exec '%s' %s '%s' " DRAFT_GUEST_IP "/24 " DRAFT_GUEST_MAC " %u %s '%s' '%s' " DRAFT_HOST_IP " %u",
-		      g->script, send_s ? "send" : "command", sandbox_dir(), memory_mib, draft_way_names[way],
-		      net_target(g), g->image ? g->image : "", send_s))
+	snprintf(memory, sizeof(memory), "%u", memory_mib);
+	snprintf(seconds, sizeof(seconds), "%u", send_s);
+	if (run_command(&text, -1, COMMAND_SECONDS, ARGV(g->script, send_s ? "send" : "command", sandbox_dir(),
+			DRAFT_GUEST_IP "/24", DRAFT_GUEST_MAC, memory, draft_way_names[way], net_target(g),
+			g->image ? g->image : "", DRAFT_HOST_IP, seconds), err))
 		return CTL_FAILED;
-	if (split(g, text)) {
-		free(text);
+	if (split(g, text))
 		return ctl_fail(err, NFV_RPC_E_FAILED, "%s names no command", g->script);
-	}
 	words = json_array();
-	for (char **arg = g->argv; *arg; arg++)
+	for (const char **arg = g->argv; *arg; arg++)
 		json_array_append_new(words, json_string(*arg));
 	if (!commands) {
 		commands = json_object();
@@ -117,16 +120,43 @@ static double ms(double from, double to)
 	return to > from ? (to - from) * 1e3 : 0;
 }
 
+static void *drain(void *arg)
+{
+	int fd = (int)(intptr_t)arg;
+	char buf[4096];
+
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+	close(fd);
+	return NULL;
+}
+
+/* Whoever waits in vain for somebody to read his console runs no further: it is read to its end. */
+static void drain_console(struct draft_guest *g)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, drain, (void *)(intptr_t)g->console))
+		return;
+	pthread_detach(thread);
+	g->console = -1;
+}
+
 int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err)
 {
 	const struct timespec settle = { SETTLE_SECONDS, 0 };
 	double start = now_s(), attached, created, console_at, reset_at;
 	char reason[sizeof(err->text)];
+	char path[PATH_MAX];
 	const char *said;
 
-	snprintf(g->errors, sizeof(g->errors), "%s/guest.err", sandbox_dir());
+	snprintf(path, sizeof(path), "%s/guest.err", sandbox_dir());
+	g->log = run_log(path);
+	if (g->log < 0)
+		return ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", path, strerror(errno));
 	if (net_attach(g, err)) {
 		net_detach(g);
+		close(g->log);
 		return CTL_FAILED;
 	}
 	if (g->ahead) {
@@ -134,19 +164,22 @@ int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err)
 		start = now_s();
 	}
 	attached = now_s();
-	g->pid = (g->kind == KIND_XEN ? xen_start : run_start)(g->argv, &g->console, g->errors, err);
+	g->pid = g->kind == KIND_XEN ? xen_start(g->argv, &g->console, g->log, err) :
+				       run_start(g->argv, -1, &g->console, g->log, err);
 	if (g->pid < 0) {
 		g->pid = 0;
 		net_detach(g);
+		close(g->log);
 		return CTL_FAILED;
 	}
 	created = now_s();
 	if (syn_until_reset(net_host(g), g->console, g->kind == KIND_CONTAINER, g->limit_s, &console_at, &reset_at, err)) {
-		said = last_line(g->errors);
+		said = run_last_line(g->log);
 		guest_stop(g);
 		snprintf(reason, sizeof(reason), "%s", err->text);
 		return ctl_fail(err, NFV_RPC_E_FAILED, "%s%s%s", reason, said[0] ? ": " : "", said);
 	}
+	drain_console(g);
 	if (sample) {
 		double end = reset_at > console_at ? reset_at : console_at;
 
@@ -168,7 +201,9 @@ void guest_stop(struct draft_guest *g)
 	if (g->kind == KIND_XEN)
 		xen_stop();
 	run_stop(g->pid);
-	close(g->console);
+	if (g->console >= 0)
+		close(g->console);
+	close(g->log);
 	net_detach(g);
 	g->pid = 0;
 }

@@ -2,15 +2,20 @@
 /*
  * What bench draft measures of one technology.
  */
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "bench_draft.h"
 
 #define RTT_SECONDS		2.0
 #define NEED_PATIENCE		2	/* times what it takes with plenty of memory */
 #define IPERF_EXTRA_SECONDS	20
+#define XL_SECONDS		60
 
 static void endpoints(const struct draft_guest *g, struct endpoint *host, struct endpoint *guest)
 {
@@ -28,10 +33,11 @@ static double csv_gbps(const char *text)
 
 static int iperf2_rx(const struct draft_guest *g, unsigned int seconds, double *gbps, struct ctl_err *err)
 {
-	char *text = NULL;
+	char *text = NULL, time[16];
 
-	if (run_shell(&text, err, "exec timeout %u ip netns exec host-%s iperf -c " DRAFT_GUEST_IP " -t %u -y C",
-		      seconds + IPERF_EXTRA_SECONDS, draft_way_names[g->way], seconds))
+	snprintf(time, sizeof(time), "%u", seconds);
+	if (run_command(&text, net_host(g), seconds + IPERF_EXTRA_SECONDS,
+			ARGV("iperf", "-c", DRAFT_GUEST_IP, "-t", time, "-y", "C"), err))
 		return CTL_FAILED;
 	*gbps = csv_gbps(text);
 	free(text);
@@ -41,13 +47,16 @@ static int iperf2_rx(const struct draft_guest *g, unsigned int seconds, double *
 /* A small server of iperf 2 does not send: the guest is started anew, as a client of ours. */
 static int iperf2_tx(struct draft_guest *g, json_t *tech, unsigned int seconds, double *gbps, struct ctl_err *err)
 {
-	char errors[PATH_MAX], *line;
-	char *argv[] = { "ip", "netns", "exec", "host-nfvd", "stdbuf", "-oL", "iperf", "-s", "-y", "C", NULL };
+	char path[PATH_MAX], *line;
 	pid_t server;
-	int out, rc;
+	int out, rc, log;
 
-	snprintf(errors, sizeof(errors), "%s/iperf.err", sandbox_dir());
-	server = run_start(argv, &out, errors, err);
+	snprintf(path, sizeof(path), "%s/iperf.err", sandbox_dir());
+	log = run_log(path);
+	if (log < 0)
+		return ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", path, strerror(errno));
+	server = run_start(ARGV("stdbuf", "-oL", "iperf", "-s", "-y", "C"), net_host(g), &out, log, err);
+	close(log);
 	if (server < 0)
 		return CTL_FAILED;
 	guest_stop(g);
@@ -55,7 +64,7 @@ static int iperf2_tx(struct draft_guest *g, json_t *tech, unsigned int seconds, 
 	if (!rc)
 		rc = guest_start(g, NULL, err);
 	if (!rc) {
-		line = run_read_line(out, seconds + IPERF_EXTRA_SECONDS);
+		line = run_read(out, "\n", now_s() + seconds + IPERF_EXTRA_SECONDS);
 		*gbps = csv_gbps(line);
 		free(line);
 		if (*gbps <= 0)
@@ -83,16 +92,30 @@ static int iperf3(const struct draft_guest *g, unsigned int seconds, bool to_hos
 	return CTL_OK;
 }
 
-/* A foreign image may have a server; by its port. */
-static unsigned int find_iperf(void)
+/* Does it take a connection at this port? */
+static bool listens(const struct draft_guest *g, uint16_t port)
 {
-	struct ctl_err ignored = { 0 };
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct timeval limit = { .tv_sec = 5 };
+	int previous = netns_enter(net_host(g)), fd;
+	bool yes;
 
-	for (unsigned int version = 3; version >= 2; version--)
-		if (!run_shell(NULL, &ignored, "exec timeout 5 ip netns exec host-nfvd bash -c ': </dev/tcp/" DRAFT_GUEST_IP "/%u'",
-			       version == 3 ? 5201U : 5001U))
-			return version;
-	return 0;
+	if (previous < 0)
+		return false;
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	netns_leave(previous);
+	inet_pton(AF_INET, DRAFT_GUEST_IP, &sin.sin_addr);
+	yes = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) &&
+	      !connect(fd, (struct sockaddr *)&sin, sizeof(sin));
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+/* A foreign image may have a server; by its port. */
+static unsigned int find_iperf(const struct draft_guest *g)
+{
+	return listens(g, 5201) ? 3 : listens(g, 5001) ? 2 : 0;
 }
 
 int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds, json_t *samples, struct ctl_err *err)
@@ -101,7 +124,7 @@ int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds
 	int rc;
 
 	if (!g->iperf)
-		g->iperf = find_iperf();
+		g->iperf = find_iperf(g);
 	if (!g->iperf)
 		return ctl_fail(err, NFV_RPC_E_FAILED, "there is no iperf in it");
 	rc = g->iperf == 2 ? iperf2_rx(g, seconds, &rx, err) : iperf3(g, seconds, false, &rx, err);
@@ -126,32 +149,68 @@ int measure_rtt(const struct draft_guest *g, json_t *samples, struct ctl_err *er
 	return CTL_OK;
 }
 
-/*
- * What the virtual machine's process has resident; what xl says of a domain; of a container
- * what its control group uses, without cache.
- */
+/* The number behind the word that a line of a file begins with; with no word, the file's. -1: there is none. */
+static long long number_in(const char *path, const char *word)
+{
+	char line[256];
+	long long n = -1;
+	FILE *f = fopen(path, "re");
+
+	while (f && n < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, word, strlen(word)))
+			n = strtoll(line + strlen(word), NULL, 10);
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* What the container's control group uses, without cache; in version 1 or 2. */
+static long long cgroup_bytes(void)
+{
+	char path[PATH_MAX];
+	long long used, cache;
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup/memory/%s/memory.usage_in_bytes", sandbox_name());
+	used = number_in(path, "");
+	snprintf(path, sizeof(path), "/sys/fs/cgroup/memory/%s/memory.stat", sandbox_name());
+	cache = number_in(path, "total_inactive_file ");
+	if (used < 0) {
+		snprintf(path, sizeof(path), "/sys/fs/cgroup/%s/memory.current", sandbox_name());
+		used = number_in(path, "");
+		snprintf(path, sizeof(path), "/sys/fs/cgroup/%s/memory.stat", sandbox_name());
+		cache = number_in(path, "inactive_file ");
+	}
+	return used - (cache > 0 ? cache : 0);
+}
+
+/* The third column, MiB, of the second line of what xl says of the domain. */
+static long long domain_bytes(struct ctl_err *err)
+{
+	char *text = NULL, *line;
+	int mib = 0;
+
+	if (run_command(&text, -1, XL_SECONDS, ARGV("xl", "list", sandbox_name()), err))
+		return -1;
+	line = strchr(text, '\n');
+	if (!line || sscanf(line + 1, "%*s %*s %d", &mib) != 1)
+		mib = 0;
+	free(text);
+	return (long long)mib << 20;
+}
+
+/* What the virtual machine's process has resident, or the domain, or the container. */
 int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err *err)
 {
-	const char *name = strrchr(sandbox_dir(), '/') + 1;
-	char *text = NULL;
+	char path[64];
 	long long bytes;
-	int rc;
 
-	if (g->kind == KIND_KVM)
-		rc = run_shell(&text, err, "awk '$1 == \"VmRSS:\" { print $2 * 1024 }' /proc/%d/status", g->pid);
-	else if (g->kind == KIND_XEN)
-		rc = run_shell(&text, err, "xl list '%s' | awk 'NR == 2 { print $3 * 1024 * 1024 }'", name);
+	snprintf(path, sizeof(path), "/proc/%d/status", g->pid);
+	if (g->kind == KIND_XEN)
+		bytes = domain_bytes(err);
 	else
-		rc = run_shell(&text, err, "cd /sys/fs/cgroup/memory/%s 2>/dev/null || cd /sys/fs/cgroup/%s; "
-			       "cat memory.usage_in_bytes memory.current memory.stat 2>/dev/null | "
-			       "awk 'NF == 1 { used = $1 } $1 ~ /^(total_)?inactive_file$/ { cache = $2 } "
-			       "END { printf \"%%d\\n\", used - cache }'", name, name);
-	if (rc)
-		return rc;
-	bytes = strtoll(text, NULL, 10);
-	free(text);
+		bytes = g->kind == KIND_KVM ? number_in(path, "VmRSS:") * 1024 : cgroup_bytes();
 	if (bytes <= 0)
-		return ctl_fail(err, NFV_RPC_E_FAILED, "nobody says what memory it uses");
+		return err->text[0] ? CTL_FAILED : ctl_fail(err, NFV_RPC_E_FAILED, "nobody says what memory it uses");
 	json_array_append_new(samples, json_pack("{sf}", "mb", (double)bytes / 1e6));
 	return CTL_OK;
 }

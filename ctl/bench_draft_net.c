@@ -16,9 +16,12 @@
 #include <time.h>
 #include <unistd.h>
 #include "bench_draft.h"
+#include "link.h"
 
 #define NFVD_SECONDS	90.0	/* it may be emulated */
 #define GUEST		"guest"
+#define BRIDGE		"br0"
+#define TAP		"tap0"
 
 const char *const draft_way_names[WAYS] = { "nfvd", "bridge" };
 
@@ -47,56 +50,103 @@ static const char *find_nfvd(void)
 
 static int start_nfvd(struct ctl_err *err)
 {
-	char errors[PATH_MAX], *argv[] = { (char *)find_nfvd(), "--state-dir", (char *)ctl_state_dir, NULL };
+	char path[PATH_MAX];
 	double deadline = now_s() + NFVD_SECONDS;
 	struct timespec pause = { 0, 20000000 };
 	json_t *info = NULL;
-	int out;
+	int log;
 
-	snprintf(errors, sizeof(errors), "%s/nfvd.log", sandbox_dir());
-	if (run_start(argv, &out, errors, err) < 0)
+	snprintf(path, sizeof(path), "%s/nfvd.log", sandbox_dir());
+	log = run_log(path);
+	if (log < 0)
+		return ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", path, strerror(errno));
+	if (run_start(ARGV(find_nfvd(), "--state-dir", ctl_state_dir), -1, NULL, log, err) < 0) {
+		close(log);
 		return CTL_FAILED;
+	}
 	while (!info && now_s() < deadline) {
 		nanosleep(&pause, NULL);
 		info = rpc_call("daemon.info", NULL, err);
 	}
 	json_decref(info);
 	if (!info)
-		return ctl_fail(err, NFV_RPC_E_FAILED, "nfvd does not start: %s", last_line(errors));
+		ctl_fail(err, NFV_RPC_E_FAILED, "nfvd does not start: %s", run_last_line(log));
+	close(log);
+	if (!info)
+		return CTL_FAILED;
 	*err = (struct ctl_err){ .code = NFV_RPC_E_FAILED };
 	return CTL_OK;
 }
 
-/* Its neighbour's address is known for good: the first SYN is sent at once, and each after it. */
-static int make_host(int host, const char *link, struct ctl_err *err)
+static int failed(const char *what, int rc, struct ctl_err *err)
 {
-	const char *name = host_names[host];
-	char path[64];
-
-	if (run_shell(NULL, err, "ip netns add %s && ip link add %s type veth peer name eth0 netns %s && "
-		      "ip -n %s link set lo up && ip -n %s addr add " DRAFT_HOST_IP "/24 dev eth0 && "
-		      "ip -n %s link set eth0 up && ip link set %s up && "
-		      "ip -n %s neigh add " DRAFT_GUEST_IP " lladdr " DRAFT_GUEST_MAC " dev eth0 nud permanent",
-		      name, link, name, name, name, name, link, name))
-		return CTL_FAILED;
-	snprintf(path, sizeof(path), "/run/netns/%s", name);
-	hosts[host] = open(path, O_RDONLY | O_CLOEXEC);
-	return hosts[host] < 0 ? ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", path, strerror(errno)) : CTL_OK;
+	return rc ? ctl_fail(err, NFV_RPC_E_FAILED, "cannot make %s: %s", what, strerror(-rc)) : CTL_OK;
 }
 
-static int serve_dhcp(const char *host, struct ctl_err *err)
+/*
+ * Namespace `name` with eth0, the other end of link; both its devices are up. Returns its descriptor or -errno.
+ * With a neighbour its address is known for good: the first SYN is sent at once, and each after it.
+ */
+static int make_container(const char *name, const char *link, const char *mac, const char *addr, const char *neighbour)
 {
-	char config[PATH_MAX], errors[PATH_MAX + 8];
-	char *argv[] = { "ip", "netns", "exec", (char *)host, "busybox", "udhcpd", "-f", config, NULL };
-	int out;
+	int netns = netns_make(name), previous, rc;
 
-	snprintf(config, sizeof(config), "%s/dhcp-%s", sandbox_dir(), host);
-	snprintf(errors, sizeof(errors), "%s.log", config);
-	if (run_shell(NULL, err, "printf '%%s\n' 'interface eth0' 'start " DRAFT_GUEST_IP "' 'end " DRAFT_GUEST_IP "' "
-		      "'option subnet 255.255.255.0' 'option router " DRAFT_HOST_IP "' 'pidfile %s.pid' "
-		      "'lease_file %s.leases' >'%s'; : >'%s.leases'", config, config, config, config))
-		return CTL_FAILED;
-	return run_start(argv, &out, errors, err) < 0 ? CTL_FAILED : CTL_OK;
+	if (netns < 0)
+		return -errno;
+	rc = link_add_veth(link, "eth0", netns, mac);
+	previous = rc ? -1 : netns_enter(netns);
+	if (!rc && previous < 0)
+		rc = -errno;
+	if (!rc && !(rc = link_up("lo", NULL)) && !(rc = link_add_address("eth0", addr, 24)) && !(rc = link_up("eth0", NULL)))
+		rc = neighbour ? link_add_neighbour("eth0", neighbour, DRAFT_GUEST_MAC) : 0;
+	if (previous >= 0)
+		netns_leave(previous);
+	if (rc)
+		close(netns);
+	return rc ? rc : netns;
+}
+
+static int make_host(int host, const char *link, const char *bridge, struct ctl_err *err)
+{
+	int rc = make_container(host_names[host], link, NULL, DRAFT_HOST_IP, DRAFT_GUEST_IP);
+
+	hosts[host] = rc < 0 ? -1 : rc;
+	if (rc >= 0)
+		rc = link_up(link, bridge);
+	return failed(host_names[host], rc, err);
+}
+
+static int write_config(const char *path, const char *leases)
+{
+	FILE *f;
+	int fd = run_log(leases);
+
+	if (fd >= 0)
+		close(fd);
+	fd = fd < 0 ? -1 : run_log(path);
+	f = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!f)
+		return -errno;
+	fprintf(f, "interface eth0\nstart " DRAFT_GUEST_IP "\nend " DRAFT_GUEST_IP "\noption subnet 255.255.255.0\n"
+		"option router " DRAFT_HOST_IP "\npidfile %s.pid\nlease_file %s\n", path, leases);
+	return fclose(f) ? -errno : 0;
+}
+
+static int serve_dhcp(int host, struct ctl_err *err)
+{
+	char config[PATH_MAX], leases[PATH_MAX + 8], path[PATH_MAX + 8];
+	int log, rc;
+
+	snprintf(config, sizeof(config), "%s/dhcp-%s", sandbox_dir(), host_names[host]);
+	snprintf(leases, sizeof(leases), "%s.leases", config);
+	snprintf(path, sizeof(path), "%s.log", config);
+	rc = write_config(config, leases);
+	log = rc ? -1 : run_log(path);
+	if (log < 0)
+		return failed(config, rc ? rc : -errno, err);
+	rc = run_start(ARGV("busybox", "udhcpd", "-f", config), hosts[host], NULL, log, err) < 0 ? CTL_FAILED : CTL_OK;
+	close(log);
+	return rc;
 }
 
 /* For a guest that nobody told its address. */
@@ -106,7 +156,7 @@ int net_serve_dhcp(struct ctl_err *err)
 
 	for (int host = 0; !rc && host < HOSTS; host++)
 		if (hosts[host] >= 0)
-			rc = serve_dhcp(host_names[host], err);
+			rc = serve_dhcp(host, err);
 	return rc;
 }
 
@@ -126,46 +176,57 @@ static int open_xen(struct ctl_err *err)
 		return CTL_FAILED;
 	rc = xen_net_open(err);
 	if (!rc)
-		rc = make_host(HOST_XEN, xen_host_link(), err);
-	if (!rc)
-		rc = run_shell(NULL, err, "ip link set %s master %s", xen_host_link(), xen_bridge());
+		rc = make_host(HOST_XEN, xen_host_link(), xen_bridge(), err);
 	netns_leave(previous);
 	return rc;
 }
 
 int net_open(bool xen, struct ctl_err *err)
 {
+	int rc;
+
 	snprintf(state_dir, sizeof(state_dir), "%s/nfvd", sandbox_dir());
 	snprintf(socket_path, sizeof(socket_path), "%s/" GUEST ".sock", state_dir);
 	ctl_state_dir = state_dir;
-	if (run_shell(NULL, err, "ip link set lo up && ip link add br0 type bridge && ip link set br0 up") ||
-	    start_nfvd(err) || make_host(HOST_NFVD, "veth-nfvd", err) || make_host(HOST_BRIDGE, "veth-bridge", err) ||
-	    run_shell(NULL, err, "ip link set veth-bridge master br0") || (xen && open_xen(err)))
+	rc = link_up("lo", NULL);
+	if (!rc)
+		rc = link_add_bridge(BRIDGE);
+	if (!rc)
+		rc = link_up(BRIDGE, NULL);
+	if (failed("bridge " BRIDGE, rc, err) || start_nfvd(err) || make_host(HOST_NFVD, "veth-nfvd", NULL, err) ||
+	    make_host(HOST_BRIDGE, "veth-bridge", BRIDGE, err) || (xen && open_xen(err)))
 		return CTL_FAILED;
 	return attach(json_pack("{ss ss ss}", "type", "veth", "name", "host", "dev", "veth-nfvd"), err);
 }
 
-/* What a container runtime's network plug-in does, and THEN: nfvd's attach sets the host's end up itself. */
-static int make_container_net(const char *then, struct ctl_err *err)
+/* What a container runtime's network plug-in does. nfvd's attach sets the host's end up itself. */
+static int attach_container(enum draft_way way, struct ctl_err *err)
 {
-	return run_shell(NULL, err, "ip netns add " GUEST " && "
-			 "ip link add veth-guest type veth peer name eth0 address " DRAFT_GUEST_MAC " netns " GUEST " && "
-			 "ip -n " GUEST " addr add " DRAFT_GUEST_IP "/24 dev eth0 && ip -n " GUEST " link set eth0 up && "
-			 "ip -n " GUEST " link set lo up%s", then);
+	int rc = make_container(GUEST, "veth-guest", DRAFT_GUEST_MAC, DRAFT_GUEST_IP, NULL);
+
+	if (rc >= 0)
+		close(rc);
+	if (rc >= 0 && way == WAY_BRIDGE)
+		rc = link_up("veth-guest", BRIDGE);
+	if (rc < 0)
+		return failed("the container's network", rc, err);
+	if (way == WAY_BRIDGE)
+		return CTL_OK;
+	return attach(json_pack("{ss ss ss}", "type", "veth", "name", GUEST, "dev", "veth-guest"), err);
 }
 
 int net_attach(const struct draft_guest *g, struct ctl_err *err)
 {
+	int rc;
+
 	if (g->kind == KIND_XEN)
 		return CTL_OK;
-	if (g->way == WAY_BRIDGE)
-		return g->kind == KIND_CONTAINER ? make_container_net(" && ip link set veth-guest up master br0", err) :
-		       run_shell(NULL, err, "ip tuntap add tap0 mode tap && ip link set tap0 up master br0");
-	if (g->kind == KIND_KVM)
+	if (g->kind == KIND_CONTAINER)
+		return attach_container(g->way, err);
+	if (g->way == WAY_NFVD)
 		return attach(json_pack("{ss ss}", "type", "kvm", "name", GUEST), err);
-	if (make_container_net("", err))
-		return CTL_FAILED;
-	return attach(json_pack("{ss ss ss}", "type", "veth", "name", GUEST, "dev", "veth-guest"), err);
+	rc = link_add_tap(TAP);
+	return failed("device " TAP, rc ? rc : link_up(TAP, BRIDGE), err);
 }
 
 void net_detach(const struct draft_guest *g)
@@ -176,17 +237,19 @@ void net_detach(const struct draft_guest *g)
 		return;
 	if (g->way == WAY_NFVD)
 		json_decref(rpc_call("port.detach", json_pack("{ss}", "name", GUEST), &ignored));
-	if (g->kind == KIND_CONTAINER)
-		run_shell(NULL, &ignored, "ip netns del " GUEST "; ip link del veth-guest 2>/dev/null");
-	else if (g->way == WAY_BRIDGE)
-		run_shell(NULL, &ignored, "ip link del tap0");
+	if (g->kind == KIND_CONTAINER) {
+		netns_del(GUEST);
+		link_del("veth-guest");
+	} else if (g->way == WAY_BRIDGE) {
+		link_del(TAP);
+	}
 }
 
 const char *net_target(const struct draft_guest *g)
 {
 	if (g->kind == KIND_CONTAINER)
-		return "/run/netns/" GUEST;
+		return NETNS_DIR "/" GUEST;
 	if (g->kind == KIND_XEN)
 		return g->way == WAY_BRIDGE ? xen_bridge() : "";
-	return g->way == WAY_NFVD ? socket_path : "tap0";
+	return g->way == WAY_NFVD ? socket_path : TAP;
 }

@@ -9,12 +9,13 @@
  *
  * host of a technology: where it is another one.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
+#include <nfv/text.h>
 #include "bench_draft.h"
 
 #define DRAFT	"draft-natarajan-nfvrg-containers-for-nfv-03"
@@ -68,7 +69,7 @@ json_t *result_open(json_t *options, struct ctl_err *err)
 		ctl_fail(err, NFV_RPC_E_EXIST, "there is an interrupted run, with other options");
 		ctl_hint(err, "nfvctl bench draft --out DIR");
 	} else {
-		fprintf(stderr, "nfvctl: taking up an interrupted run\n");
+		out_note("taking up an interrupted run");
 		forget_failures(result);
 		return result;
 	}
@@ -97,45 +98,61 @@ json_t *result_add(const char *path, struct ctl_err *err)
 	return result;
 }
 
-/* What a shell command says, without its end of line. */
-static json_t *said(const char *command)
+#define VERSION_SECONDS	30
+
+/* What a file says behind this at the beginning of a line, without blanks, quotes and its end. */
+static json_t *said_in(const char *path, const char *word)
+{
+	FILE *f = fopen(path, "re");
+	char line[256], *text = NULL;
+
+	while (f && !text && fgets(line, sizeof(line), f))
+		if (!strncmp(line, word, strlen(word)))
+			text = line + strlen(word);
+	if (f)
+		fclose(f);
+	if (!text)
+		return json_null();
+	text += strspn(text, "\t :\"");
+	text[strcspn(text, "\"\n")] = '\0';
+	nfv_text_clean(text);
+	return json_string(text);
+}
+
+/* The first line of what a program says of its version. */
+static json_t *version_of(const char *program)
 {
 	struct ctl_err ignored = { 0 };
 	char *text = NULL;
 	json_t *str;
 
-	if (run_shell(&text, &ignored, "%s", command))
+	if (run_command(&text, -1, VERSION_SECONDS, ARGV(program, "--version"), &ignored))
 		return json_null();
 	text[strcspn(text, "\n")] = '\0';
+	nfv_text_clean(text);
 	str = json_string(text);
 	free(text);
-	return str ? str : json_null();
+	return str;
 }
 
 void result_describe_host(json_t *result)
 {
 	char date[32];
 	time_t now = time(NULL);
+	struct utsname host;
 
+	uname(&host);
 	strftime(date, sizeof(date), "%FT%TZ", gmtime(&now));
 	json_object_set_new(result, "host", json_pack("{ss so so so so so so so ss}", "date", date,
-		"kernel", said("uname -srm"),
-		"cpu", said("sed -n 's/^model name.*: //p' /proc/cpuinfo"), "cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN)),
-		"memory", said("sed -n 's/^MemTotal: *//p' /proc/meminfo"),
-		"system", said("sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '\"'"),
-		"qemu", said("qemu-system-x86_64 --version"), "runc", said("runc --version"), "nfvctl", NFV_VERSION));
+		"kernel", json_sprintf("%s %s %s", host.sysname, host.release, host.machine),
+		"cpu", said_in("/proc/cpuinfo", "model name"), "cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN)),
+		"memory", said_in("/proc/meminfo", "MemTotal:"), "system", said_in("/etc/os-release", "PRETTY_NAME="),
+		"qemu", version_of("qemu-system-x86_64"), "runc", version_of("runc"), "nfvctl", NFV_VERSION));
 }
 
-/* Whoever ends us meanwhile leaves the one of before. */
 int result_save(json_t *result, struct ctl_err *err)
 {
-	if (bench_save(result, DRAFT_RESULT ".new", err)) {
-		unlink(DRAFT_RESULT ".new");
-		return CTL_FAILED;
-	}
-	if (rename(DRAFT_RESULT ".new", DRAFT_RESULT))
-		return ctl_fail(err, NFV_RPC_E_FAILED, "cannot write " DRAFT_RESULT ": %s", strerror(errno));
-	return CTL_OK;
+	return bench_save(result, DRAFT_RESULT, err);
 }
 
 static json_t *member(json_t *obj, const char *key, json_t *value)

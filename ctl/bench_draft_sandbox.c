@@ -3,8 +3,10 @@
  * Network, mount and process namespaces for bench draft, with a folder and named
  * namespaces of their own. The first process in there ends with its parent, and all
  * others with it. Only control groups, the empty folder and what Xen has outlive that; a
- * run removes its own, and those of runs that were killed too hard to do so.
+ * run removes its own, and those of runs that were killed too hard to do so. It knows them by
+ * folders in RUNS, where nobody but root makes any.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -19,11 +21,13 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <nfv/folder.h>
 #include "bench_draft.h"
 
-#define NETNS_DIR	"/run/netns"
+#define RUNS	"/run/nfv-draft"
+#define RUN	"nfv-draft."
 
-static char dir[PATH_MAX];	/* its name is also the control group's */
+static char dir[64];	/* its name is also the control group's, and the Xen guest's */
 static bool made_netns_dir;
 static int own_pidns = -1;
 static volatile sig_atomic_t interrupted;
@@ -34,11 +38,9 @@ const char *sandbox_dir(void)
 	return dir;
 }
 
-static const char *temporary(void)
+const char *sandbox_name(void)
 {
-	const char *path = getenv("TMPDIR");
-
-	return path && path[0] == '/' ? path : "/tmp";
+	return dir + sizeof(RUNS);
 }
 
 static void interrupt(int sig)
@@ -49,51 +51,86 @@ static void interrupt(int sig)
 }
 
 /* The folder, on which nothing is mounted out here; of that name Xen's guest; control groups, version 1 or 2. */
-static void remove_run(const char *path)
+static void remove_run(const char *name)
 {
-	const char *name = strrchr(path, '/');
-	char pattern[128];
+	char path[128];
 	glob_t g;
 
+	snprintf(path, sizeof(path), RUNS "/%s", name);
 	rmdir(path);
-	xen_clean(path);
-	snprintf(pattern, sizeof(pattern), "/sys/fs/cgroup/{,*/}%s", name + 1);
-	if (glob(pattern, GLOB_BRACE, NULL, &g))
+	xen_clean(name);
+	snprintf(path, sizeof(path), "/sys/fs/cgroup/{,*/}%s", name);
+	if (glob(path, GLOB_BRACE, NULL, &g))
 		return;
 	for (size_t i = 0; i < g.gl_pathc; i++)
 		rmdir(g.gl_pathv[i]);
 	globfree(&g);
 }
 
-/* Each run holds a lock on its folder. */
-static void remove_stale_runs(void)
+/* As mkdtemp() makes them. */
+static bool is_run(const char *name)
 {
-	char pattern[PATH_MAX];
-	glob_t g;
+	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-	snprintf(pattern, sizeof(pattern), "%s/nfv-draft.*", temporary());
-	if (glob(pattern, 0, NULL, &g))
+	return !strncmp(name, RUN, sizeof(RUN) - 1) && strlen(name) == sizeof(RUN) - 1 + 6 &&
+	       strspn(name + sizeof(RUN) - 1, alphabet) == 6;
+}
+
+/* Each run holds a lock on its folder. */
+static void remove_stale_runs(int runs)
+{
+	int copy = dup(runs);
+	DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
+	struct dirent *entry;
+
+	if (!list) {
+		close(copy);
 		return;
-	for (size_t i = 0; i < g.gl_pathc; i++) {
-		int fd = open(g.gl_pathv[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	while ((entry = readdir(list))) {
+		struct stat st;
+		int fd = is_run(entry->d_name) ?
+			 openat(runs, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
 
-		if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
-			remove_run(g.gl_pathv[i]);
+		if (fd >= 0 && !fstat(fd, &st) && st.st_uid == 0 && !flock(fd, LOCK_EX | LOCK_NB))
+			remove_run(entry->d_name);
 		if (fd >= 0)
 			close(fd);
 	}
-	globfree(&g);
+	closedir(list);
 }
 
-static int make_dir(void)
+/* RUNS itself: root's alone, in a folder of root's. */
+static int open_runs(struct ctl_err *err)
 {
-	int fd;
+	char culprit[PATH_MAX];
+	int run = nfv_folder_open("/run", culprit), runs;
 
-	snprintf(dir, sizeof(dir), "%s/nfv-draft.XXXXXX", temporary());
-	if (!mkdtemp(dir))
+	runs = run < 0 ? run : nfv_folder_make(run, RUNS + sizeof("/run"), 0700);
+	if (run >= 0)
+		close(run);
+	if (runs == -EPERM)
+		ctl_fail(err, NFV_RPC_E_DENIED, "%s can be changed by others than root", run < 0 ? culprit : RUNS);
+	else if (runs < 0)
+		ctl_fail(err, NFV_RPC_E_FAILED, "cannot make " RUNS ": %s", strerror(-runs));
+	return runs;
+}
+
+static int make_dir(struct ctl_err *err)
+{
+	int runs = open_runs(err), fd;
+
+	if (runs < 0)
 		return -1;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);	/* until we end */
-	return fd < 0 ? -1 : flock(fd, LOCK_EX);
+	remove_stale_runs(runs);
+	close(runs);
+	strcpy(dir, RUNS "/" RUN "XXXXXX");
+	fd = mkdtemp(dir) ? open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;	/* until we end */
+	if (fd < 0 || flock(fd, LOCK_EX)) {
+		ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", dir, strerror(errno));
+		return -1;
+	}
+	return 0;
 }
 
 static int furnish(void)
@@ -110,12 +147,9 @@ pid_t sandbox_enter(struct ctl_err *err)
 {
 	struct sigaction action = { .sa_handler = interrupt };
 
-	remove_stale_runs();
 	made_netns_dir = !mkdir(NETNS_DIR, 0755);
-	if (make_dir()) {
-		ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", dir, strerror(errno));
+	if (make_dir(err))
 		return -1;
-	}
 	own_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	if (own_pidns < 0 || unshare(CLONE_NEWPID)) {
 		ctl_fail(err, NFV_RPC_E_DENIED, "cannot make namespaces: %s", strerror(errno));
@@ -125,7 +159,6 @@ pid_t sandbox_enter(struct ctl_err *err)
 	worker = fork();
 	if (!worker) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGPIPE, SIG_IGN);
 		xen_set_home(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
 		if (!furnish())
 			return 0;
@@ -148,8 +181,8 @@ int sandbox_wait(pid_t pid, struct ctl_err *err)
 		;
 	/* Where there is nobody left, no process can be started. */
 	if (setns(own_pidns, CLONE_NEWPID))
-		perror("nfvctl: setns");
-	remove_run(dir);
+		out_note("cannot return to the process namespace of before: %s", strerror(errno));
+	remove_run(sandbox_name());
 	if (made_netns_dir)
 		rmdir(NETNS_DIR);
 	if (WIFEXITED(status))

@@ -196,7 +196,7 @@ void tables_make(json_t *result)
 
 void tables_print(json_t *result, const bool *shown)
 {
-	const char *gap = "";
+	bool shown_before = false;
 
 	if (ctl_json) {
 		out_json(result);
@@ -205,8 +205,11 @@ void tables_print(json_t *result, const bool *shown)
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		if (!shown[i])
 			continue;
-		printf("%s%s\n\n", gap, tables[i].title);
+		if (shown_before)
+			out_line("%s", "");
+		out_line("%s", tables[i].title);
+		out_line("%s", "");
 		out_table(json_object_get(result, "tables"), tables[i].measure, tables[i].columns, "");
-		gap = "\n";
+		shown_before = true;
 	}
 }

@@ -17,13 +17,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "bench_draft.h"
+#include "link.h"
 
 #define XENSTORED	"/run/xenstored/socket"
-#define BRIDGE		"draft-%s"
-#define HOST_LINK	"dhost-%s"	/* the container's, in the bridge */
+#define XL_SECONDS	60
 
 static int home = -1;	/* that network namespace */
-static char bridge[IF_NAMESIZE], host_link[IF_NAMESIZE];
+static char bridge[IF_NAMESIZE], host_link[IF_NAMESIZE];	/* the container's, in that bridge */
 
 /* Its clients would wait for one. */
 static bool xenstored_runs(void)
@@ -58,31 +58,29 @@ const char *xen_missing(void)
 	return NULL;
 }
 
-/* What follows the dot in the name of the run's folder. */
-static const char *suffix(const char *path)
+/* What follows the dot in the name of a run. */
+static void name_links(const char *run)
 {
-	return strrchr(path, '.') + 1;
+	const char *suffix = strrchr(run, '.') + 1;
+
+	snprintf(bridge, sizeof(bridge), "draft-%s", suffix);
+	snprintf(host_link, sizeof(host_link), "dhost-%s", suffix);
 }
 
-static const char *name_of(const char *path)
-{
-	return strrchr(path, '/') + 1;
-}
-
-static void destroy(const char *path)
+static void destroy(const char *run)
 {
 	struct ctl_err ignored = { 0 };
 
-	run_shell(NULL, &ignored, "xl destroy '%s'", name_of(path));
+	run_command(NULL, -1, XL_SECONDS, ARGV("xl", "destroy", run), &ignored);
 }
 
-void xen_clean(const char *path)
+void xen_clean(const char *run)
 {
-	struct ctl_err ignored = { 0 };
-
 	if (xenstored_runs())
-		destroy(path);
-	run_shell(NULL, &ignored, "ip link del " HOST_LINK "; ip link del " BRIDGE, suffix(path), suffix(path));
+		destroy(run);
+	name_links(run);
+	link_del(host_link);
+	link_del(bridge);
 }
 
 void xen_set_home(int netns)
@@ -111,30 +109,27 @@ int xen_enter(struct ctl_err *err)
 
 int xen_net_open(struct ctl_err *err)
 {
+	const char *search = getenv("PATH");
 	char path[PATH_MAX * 2];
+	int rc;
 
 	/* For vif-nfv, which xl runs. */
-	snprintf(path, sizeof(path), "%s:%s", run_self_dir(), getenv("PATH"));
+	snprintf(path, sizeof(path), "%s%s%s", run_self_dir(), search ? ":" : "", search ? search : "");
 	setenv("PATH", path, 1);
 	setenv("NFV_STATE_DIR", ctl_state_dir, 1);
-	snprintf(bridge, sizeof(bridge), BRIDGE, suffix(sandbox_dir()));
-	snprintf(host_link, sizeof(host_link), HOST_LINK, suffix(sandbox_dir()));
-	return run_shell(NULL, err, "ip link add %s type bridge && ip link set %s up", bridge, bridge);
+	name_links(sandbox_name());
+	rc = link_add_bridge(bridge);
+	if (!rc)
+		rc = link_up(bridge, NULL);
+	return rc ? ctl_fail(err, NFV_RPC_E_FAILED, "cannot make bridge %s: %s", bridge, strerror(-rc)) : CTL_OK;
 }
 
-pid_t xen_start(char *const argv[], int *out, const char *errors, struct ctl_err *err)
+pid_t xen_start(const char *const argv[], int *out, int log, struct ctl_err *err)
 {
-	int previous = xen_enter(err);
-	pid_t pid;
-
-	if (previous < 0)
-		return -1;
-	pid = run_start(argv, out, errors, err);
-	netns_leave(previous);
-	return pid;
+	return run_start(argv, home, out, log, err);
 }
 
 void xen_stop(void)
 {
-	destroy(sandbox_dir());
+	destroy(sandbox_name());
 }

@@ -2,7 +2,6 @@
 /*
  * bench matrix: every pair of ports that are up, one after the other.
  */
-#include <stdio.h>
 #include <string.h>
 #include "bench.h"
 
@@ -130,7 +129,7 @@ static int check(json_t *pairs, struct ctl_err *err)
 		if (!failed++)
 			first = pair;
 		if (!ctl_json)
-			fprintf(stderr, "%s - %s: %s\n", json_string_value(json_object_get(pair, "a")),
+			out_note("%s - %s: %s", json_string_value(json_object_get(pair, "a")),
 				json_string_value(json_object_get(pair, "b")), json_string_value(error));
 	}
 	if (!failed)

@@ -2,9 +2,6 @@
 /*
  * bench throughput: TCP between two endpoints, one way and then the other.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include "bench.h"
 
 static int one_way(const struct endpoint *from, const struct endpoint *to, unsigned int seconds,
@@ -30,16 +27,6 @@ int bench_tcp(const struct endpoint *a, const struct endpoint *b, unsigned int s
 	int rc = one_way(a, b, seconds, "gbps_ab", "retransmits_ab", result, raw, err);
 
 	return rc ? rc : one_way(b, a, seconds, "gbps_ba", "retransmits_ba", result, raw, err);
-}
-
-int bench_save(json_t *result, const char *path, struct ctl_err *err)
-{
-	FILE *f = fopen(path, "we");
-	int failed = !f || json_dumpf(result, f, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) || fputc('\n', f) == EOF;
-
-	if (f && fclose(f))
-		failed = 1;
-	return failed ? ctl_fail(err, NFV_RPC_E_FAILED, "cannot write %s: %s", path, strerror(errno)) : CTL_OK;
 }
 
 int cmd_bench_throughput(int argc, char **argv, struct ctl_err *err)

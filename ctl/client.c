@@ -181,6 +181,14 @@ out:
 	return result;
 }
 
+pid_t rpc_pid(void)
+{
+	struct ucred who = { .pid = 0 };
+	socklen_t len = sizeof(who);
+
+	return fd >= 0 && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) ? who.pid : 0;
+}
+
 json_t *find_named(json_t *list, const char *name)
 {
 	json_t *item;

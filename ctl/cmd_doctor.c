@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <nfv/text.h>
 #include "ctl.h"
 
 #define OK	"ok"
@@ -24,16 +25,18 @@ static void find(const char *level, const char *check, const char *fix, const ch
 
 static void find(const char *level, const char *check, const char *fix, const char *fmt, ...)
 {
-	char text[256];
+	char text[256], mended_by[640];
 	va_list ap;
-	json_t *f;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	f = json_pack("{ss ss ss ss*}", "level", level, "check", check, "text", text, "fix", fix);
-	if (f)
-		json_array_append_new(findings, f);
+	snprintf(mended_by, sizeof(mended_by), "%s", fix ? fix : "");
+	/* A finding is not lost for what it quotes. */
+	nfv_text_clean(text);
+	nfv_text_clean(mended_by);
+	json_array_append_new(findings, json_pack("{ss ss ss ss*}", "level", level, "check", check, "text", text,
+						  "fix", fix ? mended_by : NULL));
 }
 
 static const char *string(json_t *obj, const char *key)
@@ -111,7 +114,7 @@ static void check_module(void)
 /* The first word of a file; empty: it cannot be read. */
 static const char *word_of(const char *path, char word[64])
 {
-	FILE *f = fopen(path, "r");
+	FILE *f = fopen(path, "re");
 
 	word[0] = 0;
 	if (f) {

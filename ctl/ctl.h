@@ -3,14 +3,16 @@
  * What the parts of nfvctl share.
  *
  * A command fills in a struct ctl_err and returns what nfvctl exits with;
- * main.c alone prints errors. Results go through out.h, which gives a table
- * or, with -j, the JSON that the table was made from.
+ * main.c alone prints errors. All that nfvctl prints goes through out.c, which
+ * gives a table or, with -j, the JSON that the table was made from; no text gets
+ * past it that could steer a terminal, wherever that text is from.
  */
 #ifndef CTL_H
 #define CTL_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <jansson.h>
 #include <nfv/rpc.h>
 
@@ -22,7 +24,10 @@ struct ctl_err {
 	char text[512], hint[256];
 };
 
-/* Both return the exit code, so that a command can end in `return ctl_fail(...)`. */
+/*
+ * Both return the exit code, so that a command can end in `return ctl_fail(...)`. What the
+ * text quotes may be a guest's: here already it is made such that it steers no terminal.
+ */
 int ctl_fail(struct ctl_err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int ctl_usage(struct ctl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ctl_hint(struct ctl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -60,6 +65,8 @@ int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, s
 /* ---- client.c ---- */
 /* One request to nfvd; takes params (NULL: none). Returns the result, a new reference, or NULL with *err filled in. */
 json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err);
+/* The process at the other end of the connection; 0: there is none, or it cannot be seen from here. */
+pid_t rpc_pid(void);
 /* The element of list[] whose "name" is name, borrowed, or NULL. */
 json_t *find_named(json_t *list, const char *name);
 /* port.list and the port in it; a new reference. */
@@ -80,11 +87,20 @@ void out_object(json_t *obj);	/* one "key value" line per member; nested ones as
 void out_text(json_t *obj, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void out_json(json_t *obj);
 void out_error(const struct ctl_err *err, const char *command);
+void out_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* on standard output */
+void out_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* on standard error */
+int out_end(void);	/* at the end: was all of it written? 0, or -1 and a note */
+/* One line at standard error, on a terminal rewritten each time; NULL removes it there. */
+void out_status(const char *text);
 /* The member of obj that a column key names, borrowed, or NULL. */
 json_t *out_member(json_t *obj, const char *key);
 
 /* ---- progress.c ---- */
 double now_s(void);	/* CLOCK_MONOTONIC */
+void progress_start(unsigned int steps);
+void progress_step(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void progress_tick(void);	/* to be called about once per second while waiting */
+void progress_end(void);
 
 /* ---- doctor_kvm.c ---- */
 /* Does a virtual machine run here, at the speed of the CPU? If not, why tells. */

@@ -3,16 +3,10 @@
  * iperf3, driven: a server at one endpoint for one test, a client at the other.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "bench.h"
@@ -21,93 +15,7 @@
 #define GUEST_SECONDS_MAX	25	/* a guest's agent ends a command after 30 s */
 #define START_SECONDS		10
 #define EXTRA_SECONDS		15	/* beyond the test itself, for slow emulated guests */
-#define OUTPUT_MAX		(8 << 20)
 #define BUSY_TRIES	25
-
-struct process {
-	pid_t pid;
-	int out;	/* its standard output and error */
-};
-
-/* Start iperf3 in a network namespace. */
-static int spawn(struct process *p, int netns, char *const argv[], struct ctl_err *err)
-{
-	int pipe_fd[2];
-
-	if (pipe2(pipe_fd, O_CLOEXEC)) {
-		ctl_fail(err, NFV_RPC_E_FAILED, "pipe: %s", strerror(errno));
-		return CTL_FAILED;
-	}
-	fflush(NULL);
-	p->pid = fork();
-	if (!p->pid) {
-		int null = open("/dev/null", O_RDONLY);
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(null, 0);
-		dup2(pipe_fd[1], 1);
-		dup2(pipe_fd[1], 2);
-		if (setns(netns, CLONE_NEWNET))
-			_exit(126);
-		execvp(argv[0], argv);
-		_exit(127);
-	}
-	close(pipe_fd[1]);
-	p->out = pipe_fd[0];
-	if (p->pid < 0) {
-		close(p->out);
-		ctl_fail(err, NFV_RPC_E_FAILED, "fork: %s", strerror(errno));
-		return CTL_FAILED;
-	}
-	return 0;
-}
-
-/*
- * Read the output until it ends, or contains `until` unless that is NULL.
- * Returns it, to be freed, or NULL when time is up.
- */
-static char *read_output(struct process *p, const char *until, double deadline)
-{
-	struct pollfd poll_fd = { .fd = p->out, .events = POLLIN };
-	size_t len = 0, size = 8192;
-	char *buf = calloc(1, size);
-	ssize_t n;
-
-	while (buf && now_s() < deadline) {
-		if (size - len < 4096) {
-			char *bigger = size < OUTPUT_MAX ? realloc(buf, size *= 2) : NULL;
-
-			if (!bigger)
-				break;
-			buf = bigger;
-		}
-		progress_tick();
-		if (poll(&poll_fd, 1, 500) <= 0)
-			continue;
-		n = read(p->out, buf + len, size - len - 1);
-		if (n < 0)
-			break;
-		len += (size_t)n;
-		buf[len] = '\0';
-		if (!n || (until && strstr(buf, until)))
-			return buf;
-	}
-	free(buf);
-	return NULL;
-}
-
-/* Ends it if it has not ended. */
-static int reap(struct process *p)
-{
-	int status = -1;
-
-	close(p->out);
-	if (waitpid(p->pid, &status, WNOHANG) == 0) {
-		kill(p->pid, SIGKILL);
-		waitpid(p->pid, &status, 0);
-	}
-	return status;
-}
 
 static int free_port(int netns)
 {
@@ -127,47 +35,63 @@ static int free_port(int netns)
 	return port;
 }
 
-static int start_server(struct process *p, const struct endpoint *ep, int *port, struct ctl_err *err)
+/* Returns its process, with what it says in *out, or -1. */
+static pid_t start_server(const struct endpoint *ep, int *port, int *out, struct ctl_err *err)
 {
 	char number[16], *output;
-	char *argv[] = { "iperf3", "-s", "-1", "-p", number, "--forceflush", NULL };
-	bool listening;
+	pid_t pid;
 
 	*port = free_port(ep->netns);
 	if (*port < 0) {
 		ctl_fail(err, NFV_RPC_E_FAILED, "no free TCP port in %s: %s", ep->name, strerror(errno));
-		return CTL_FAILED;
+		return -1;
 	}
 	snprintf(number, sizeof(number), "%d", *port);
-	if (spawn(p, ep->netns, argv, err))
-		return CTL_FAILED;
-	output = read_output(p, "Server listening", now_s() + START_SECONDS);
-	listening = output && strstr(output, "Server listening");
-	if (!listening) {
-		int status = reap(p);
-
-		ctl_fail(err, NFV_RPC_E_FAILED, "iperf3 -s does not start in %s: %s", ep->name,
-			 output && output[0] ? output : strerror(WIFEXITED(status) && WEXITSTATUS(status) == 127
-								 ? ENOENT : ETIMEDOUT));
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+	pid = run_start(ARGV("iperf3", "-s", "-1", "-p", number, "--forceflush"), ep->netns, out, -1, err);
+	if (pid < 0) {
+		if (errno == ENOENT)
 			ctl_hint(err, "apt-get install iperf3");
+		return -1;
+	}
+	output = run_read(*out, "Server listening", now_s() + START_SECONDS);
+	if (!output || !strstr(output, "Server listening")) {
+		run_end(pid, 0);
+		close(*out);
+		ctl_fail(err, NFV_RPC_E_FAILED, "iperf3 -s does not start in %s: %s", ep->name,
+			 output && output[0] ? output : strerror(ETIMEDOUT));
+		pid = -1;
 	}
 	free(output);
-	return listening ? 0 : CTL_FAILED;
+	return pid;
 }
 
-static char *run_local(const struct endpoint *ep, const char *command, unsigned int seconds, struct ctl_err *err)
+static char *run_local(const struct endpoint *ep, const char *const argv[], unsigned int seconds, struct ctl_err *err)
 {
-	char *argv[] = { "sh", "-c", (char *)command, NULL };
-	struct process p;
+	double deadline = now_s() + seconds + EXTRA_SECONDS;
 	char *output;
+	pid_t pid;
+	int out;
 
-	if (spawn(&p, ep->netns, argv, err))
+	pid = run_start(argv, ep->netns, &out, -1, err);
+	if (pid < 0)
 		return NULL;
-	output = read_output(&p, NULL, now_s() + seconds + EXTRA_SECONDS);
-	reap(&p);
+	output = run_read(out, NULL, deadline);
+	close(out);
+	run_end(pid, output ? deadline : 0);
 	if (!output)
 		ctl_fail(err, NFV_RPC_E_FAILED, "iperf3 in %s did not end in time", ep->name);
+	return output;
+}
+
+/* A guest's agent takes a line of its shell; all in it is a number or an address. */
+static char *run_in_guest(const struct endpoint *ep, const char *const argv[], unsigned int seconds, struct ctl_err *err)
+{
+	char line[160], *output = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; argv[i] && n < sizeof(line); i++)
+		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", i ? " " : "exec ", argv[i]);
+	agent_run(ep->agent, line, seconds + EXTRA_SECONDS, &output, err);
 	return output;
 }
 
@@ -175,16 +99,15 @@ static char *run_local(const struct endpoint *ep, const char *command, unsigned 
 static json_t *run_client(const struct endpoint *ep, const struct endpoint *server, int port, bool reverse,
 			  unsigned int seconds, struct ctl_err *err)
 {
-	char command[160], *output = NULL, *json;
+	char number[16], time[16], *output, *json;
+	const char *const *argv = ARGV("iperf3", "-c", server->addr, "-p", number, "-t", time, "-J",
+				       "--connect-timeout", "5000", reverse ? "-R" : NULL);
 	const char *error;
 	json_t *result;
 
-	snprintf(command, sizeof(command), "exec iperf3 -c %s -p %d -t %u -J --connect-timeout 5000%s",
-		 server->addr, port, seconds, reverse ? " -R" : "");
-	if (ep->kind == EP_NETNS)
-		output = run_local(ep, command, seconds, err);
-	else
-		agent_run(ep->agent, command, seconds + EXTRA_SECONDS, &output, err);
+	snprintf(number, sizeof(number), "%d", port);
+	snprintf(time, sizeof(time), "%u", seconds);
+	output = (ep->kind == EP_NETNS ? run_local : run_in_guest)(ep, argv, seconds, err);
 	if (!output)
 		return NULL;
 	json = strchr(output, '{');
@@ -230,9 +153,9 @@ json_t *iperf_run(const struct endpoint *from, const struct endpoint *to, unsign
 {
 	bool reverse = !client_is(from, to);
 	const struct endpoint *client = reverse ? to : from, *server = reverse ? from : to;
-	struct process p;
 	json_t *result;
-	int port;
+	int port, out;
+	pid_t pid;
 
 	if (client->kind == EP_ADDRESS) {
 		ctl_fail(err, NFV_RPC_E_FAILED, "iperf3 can be run neither in %s nor in %s", from->name, to->name);
@@ -244,10 +167,12 @@ json_t *iperf_run(const struct endpoint *from, const struct endpoint *to, unsign
 	}
 	if (server->kind != EP_NETNS)
 		return run_to_guest(client, server, reverse, seconds, err);
-	if (start_server(&p, server, &port, err))
+	pid = start_server(server, &port, &out, err);
+	if (pid < 0)
 		return NULL;
 	result = run_client(client, server, port, reverse, seconds, err);
-	reap(&p);
+	run_end(pid, 0);
+	close(out);
 	return result;
 }
 

@@ -2,11 +2,12 @@
 /*
  * nfvctl: the command table, and the way from a command line into it.
  */
-#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <nfv/text.h>
 #include "ctl.h"
 
 const char *ctl_state_dir = NFV_STATE_DIR;
@@ -65,6 +66,7 @@ static const struct ctl_command root = {
 static void vset(char *buf, size_t size, const char *fmt, va_list ap)
 {
 	vsnprintf(buf, size, fmt, ap);
+	nfv_text_clean(buf);
 }
 
 int ctl_fail(struct ctl_err *err, int code, const char *fmt, ...)
@@ -101,18 +103,21 @@ void ctl_hint(struct ctl_err *err, const char *fmt, ...)
 
 static int help(const struct ctl_command *cmd, const char *path)
 {
-	printf("usage: nfvctl%s%s %s\n", path[0] ? " " : "", path, cmd->args);
-	if (cmd->help[0])
-		printf("\n  %s\n", cmd->help);
+	out_line("usage: nfvctl%s%s %s", path[0] ? " " : "", path, cmd->args);
+	if (cmd->help[0]) {
+		out_line("%s", "");
+		out_line("  %s", cmd->help);
+	}
 	if (!cmd->sub)
 		return CTL_OK;
-	putchar('\n');
+	out_line("%s", "");
 	for (const struct ctl_command *c = cmd->sub; c->name; c++)
-		printf("  %-10s %-24s %s\n", c->name, strlen(c->args) > 24 ? "..." : c->args, c->help);
-	if (cmd == &root)
-		printf("\n  -j prints JSON, -jp indents it. Commands may be shortened; 'help' after any of them tells more.\n"
-		       "  --state-dir DIR (or NFV_STATE_DIR in the environment) says which nfvd; default %s.\n",
-		       NFV_STATE_DIR);
+		out_line("  %-10s %-24s %s", c->name, strlen(c->args) > 24 ? "..." : c->args, c->help);
+	if (cmd == &root) {
+		out_line("%s", "");
+		out_line("  -j prints JSON, -jp indents it. Commands may be shortened; 'help' after any of them tells more.");
+		out_line("  --state-dir DIR (or NFV_STATE_DIR in the environment) says which nfvd; default %s.", NFV_STATE_DIR);
+	}
 	return CTL_OK;
 }
 
@@ -159,7 +164,8 @@ static int dispatch(const struct ctl_command *cmd, int argc, char **argv, char *
 		argc--;
 		argv++;
 	}
-	if (argc && is_help(argv[0]))
+	/* With more behind it, it is a port's name. */
+	if (argc && is_help(argv[0]) && (cmd->sub || argc == 1))
 		return help(cmd, path);
 	if (err->text[0]) {
 		ctl_hint(err, "nfvctl %s%shelp", path, path[0] ? " " : "");
@@ -209,15 +215,13 @@ int main(int argc, char **argv)
 	char path[64] = "";
 	int rc = global_options(&argc, argv, &err);
 
+	/* A guest that ends closes its agent's socket: that is an error to tell, and no reason to die. */
+	signal(SIGPIPE, SIG_IGN);
 	if (!rc)
 		rc = dispatch(&root, argc, argv, path, sizeof(path), &err);
 	else
 		ctl_hint(&err, "nfvctl help");
 	if (rc && err.text[0])
 		out_error(&err, path);
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "nfvctl: cannot write the output: %s\n", strerror(errno));
-		return CTL_FAILED;
-	}
-	return rc;
+	return out_end() ? CTL_FAILED : rc;
 }

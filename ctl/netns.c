@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Finding the network namespace of a container from the host end of its veth.
+ * Network namespaces: making some, and finding a container's from the host end of its veth.
  *
- * nfvd says where it is when it was told at attach. Otherwise the kernel knows
- * it by a number that is valid in nfvd's namespace (IFLA_LINK_NETNSID), and
- * every namespace that somebody holds is asked for its number there.
+ * The kernel knows the container's by a number that is valid in nfvd's namespace
+ * (IFLA_LINK_NETNSID). A namespace is entered only when its own number there is that one.
+ * What nfvd was told at attach is where to look first, and no more than that: the name may
+ * have been given anew since, and /proc/PID/ns/net is another process's when PID is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,9 @@
 #include <linux/rtnetlink.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 #include <libmnl/libmnl.h>
 #include "bench.h"
@@ -37,9 +40,58 @@ int netns_enter(int netns)
 void netns_leave(int previous)
 {
 	/* We were in it a moment ago: this only fails if somebody took our privileges meanwhile. */
-	if (setns(previous, CLONE_NEWNET))
-		perror("nfvctl: setns");
+	if (setns(previous, CLONE_NEWNET)) {
+		out_note("cannot return to the network namespace of before: %s", strerror(errno));
+		exit(CTL_FAILED);
+	}
 	close(previous);
+}
+
+static int netns_path(const char *name, char path[64])
+{
+	return snprintf(path, 64, NETNS_DIR "/%s", name) < 64 && !strchr(name, '/') ? 0 : -1;
+}
+
+int netns_make(const char *name)
+{
+	char path[64];
+	int previous, fd, error;
+
+	errno = ENAMETOOLONG;
+	if (netns_path(name, path))
+		return -1;
+	fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	previous = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	fd = -1;
+	if (previous >= 0 && !unshare(CLONE_NEWNET)) {
+		fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+		if (fd >= 0 && mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL)) {
+			error = errno;
+			close(fd);
+			fd = -1;
+			errno = error;
+		}
+	}
+	error = errno;
+	if (previous >= 0)
+		netns_leave(previous);
+	if (fd < 0)
+		unlink(path);
+	errno = error;
+	return fd;
+}
+
+void netns_del(const char *name)
+{
+	char path[64];
+
+	if (netns_path(name, path))
+		return;
+	umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+	unlink(path);
 }
 
 static int nsid_attr(const struct nlattr *attr, void *data)
@@ -96,53 +148,61 @@ static int nsid_of_fd(struct mnl_socket *nl, int fd)
 	return query_nsid(nl, nlh, NLMSG_ALIGN(sizeof(*gen)), NETNSA_NSID);
 }
 
-static int search(struct mnl_socket *nl, int ifindex)
+/* A descriptor of the namespace at path, if that has this number. */
+static int open_if(struct mnl_socket *nl, const char *path, int wanted)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && nsid_of_fd(nl, fd) != wanted) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static int search(struct mnl_socket *nl, int ifindex, const char *first)
 {
 	int wanted = nsid_of_peer(nl, ifindex), found = -1;
 	glob_t g;
 
 	if (wanted < 0)
 		return -1;
+	if (first)
+		found = open_if(nl, first, wanted);
+	if (found >= 0)
+		return found;
 	if (glob("/run/netns/*", 0, NULL, &g) && glob("/dev/null", 0, NULL, &g))
 		return -1;
 	if (glob("/proc/[0-9]*/ns/net", GLOB_APPEND, NULL, &g) == GLOB_NOSPACE)
 		return -1;
-	for (size_t i = 0; i < g.gl_pathc && found < 0; i++) {
-		int fd = open(g.gl_pathv[i], O_RDONLY | O_CLOEXEC);
-
-		if (fd >= 0 && nsid_of_fd(nl, fd) == wanted)
-			found = fd;
-		else if (fd >= 0)
-			close(fd);
-	}
+	for (size_t i = 0; i < g.gl_pathc && found < 0; i++)
+		found = open_if(nl, g.gl_pathv[i], wanted);
 	globfree(&g);
 	return found;
 }
 
 /* Search from nfvd's own namespace: that is where the numbers and ifindex are valid. */
-static int search_from_nfvd(int ifindex)
+static int search_from_nfvd(int ifindex, const char *first)
 {
-	struct ctl_err none = { 0 };
-	json_t *info = rpc_call("daemon.info", NULL, &none);
 	struct mnl_socket *nl;
-	int home, previous = -1, found = -1;
+	int home, previous, found = -1;
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%" JSON_INTEGER_FORMAT "/ns/net",
-		 json_integer_value(json_object_get(info, "pid")));
-	json_decref(info);
+	/* It has answered on this connection: the number is not another process's. */
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", rpc_pid());
 	home = open(path, O_RDONLY | O_CLOEXEC);
-	if (home >= 0) {
-		previous = netns_enter(home);
-		close(home);
-	}
+	if (home < 0)
+		return -1;
+	previous = netns_enter(home);
+	close(home);
+	if (previous < 0)
+		return -1;
 	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (nl && !mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID))
-		found = search(nl, ifindex);
+		found = search(nl, ifindex, first);
 	if (nl)
 		mnl_socket_close(nl);
-	if (previous >= 0)
-		netns_leave(previous);
+	netns_leave(previous);
 	return found;
 }
 
@@ -152,10 +212,8 @@ int netns_of_port(json_t *port, char dev[IF_NAMESIZE], struct ctl_err *err)
 	const char *name = json_string_value(json_object_get(port, "container_dev"));
 	const char *port_name = json_string_value(json_object_get(port, "name"));
 	int peer = (int)json_integer_value(json_object_get(port, "peer_ifindex"));
-	int netns = path ? open(path, O_RDONLY | O_CLOEXEC) : -1, previous;
+	int netns = search_from_nfvd((int)json_integer_value(json_object_get(port, "ifindex")), path), previous;
 
-	if (netns < 0)
-		netns = search_from_nfvd((int)json_integer_value(json_object_get(port, "ifindex")));
 	if (netns < 0) {
 		ctl_fail(err, NFV_RPC_E_NOENT, "cannot find the network namespace at the other end of %s", port_name);
 		if (geteuid())

@@ -2,11 +2,13 @@
 /*
  * Output: aligned text or JSON, from the same object.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <nfv/text.h>
 #include "ctl.h"
 
 #define COLUMNS_MAX	16
@@ -33,14 +35,6 @@ static bool colour_on(FILE *f)
 	return !(no && no[0]) && isatty(fileno(f));
 }
 
-/* What came from outside must not steer the terminal. */
-static void make_printable(char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
-}
-
 /* Columns of a terminal that s takes: UTF-8 continuation bytes take none. */
 static int width(const char *s)
 {
@@ -51,10 +45,17 @@ static int width(const char *s)
 	return n;
 }
 
+/* Nothing is lost: what could steer a terminal is escaped. DEL the library leaves as it is; only strings have one. */
 void out_json(json_t *obj)
 {
-	json_dumpf(obj, stdout, (ctl_pretty ? JSON_INDENT(2) : JSON_COMPACT) | JSON_REAL_PRECISION(15));
-	putchar('\n');
+	char *text = json_dumps(obj, (ctl_pretty ? JSON_INDENT(2) : JSON_COMPACT) | JSON_REAL_PRECISION(15) | JSON_ENSURE_ASCII);
+
+	for (char *at = text, *del; at; at = del) {
+		del = strchr(at, 0x7f);
+		printf("%.*s%s", del ? (int)(del - at) : (int)strlen(at), at, del ? "\\u007f" : "\n");
+		del = del ? del + 1 : NULL;
+	}
+	free(text);
 }
 
 json_t *out_member(json_t *obj, const char *key)
@@ -101,7 +102,7 @@ static void format(json_t *value, char *buf, size_t size)
 	} else {
 		snprintf(buf, size, "-");
 	}
-	make_printable(buf);
+	nfv_text_clean(buf);
 }
 
 static void print_row(char cells[][CELL_MAX], const int *widths, const bool *right, int n, bool colour)
@@ -195,6 +196,7 @@ static void print_members(json_t *obj, const char *prefix)
 			continue;
 		}
 		format(value, cell, sizeof(cell));
+		nfv_text_clean(name);
 		colour = colour_on(stdout) && !strcmp(key, "state") ? colour_of(cell) : NULL;
 		printf("%-24s %s%s%s%s%s\n", name, colour ? "\033[" : "", colour ? colour : "",
 		       colour ? "m" : "", cell, colour ? "\033[0m" : "");
@@ -209,55 +211,89 @@ void out_object(json_t *obj)
 		print_members(obj, "");
 }
 
-void out_text(json_t *obj, const char *fmt, ...)
+/* A line, with all in it that steers a terminal taken out. */
+static void print_line(FILE *f, const char *prefix, const char *fmt, va_list ap)
 {
 	char *text = NULL;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		return;
+	nfv_text_clean(text);
+	fprintf(f, "%s%s\n", prefix, text);
+	free(text);
+}
+
+void out_line(const char *fmt, ...)
+{
 	va_list ap;
-	int n;
+
+	va_start(ap, fmt);
+	print_line(stdout, "", fmt, ap);
+	va_end(ap);
+}
+
+void out_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	va_start(ap, fmt);
+	print_line(stderr, "nfvctl: ", fmt, ap);
+	va_end(ap);
+}
+
+void out_text(json_t *obj, const char *fmt, ...)
+{
+	va_list ap;
 
 	if (ctl_json) {
 		out_json(obj);
 		return;
 	}
 	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
+	print_line(stdout, "", fmt, ap);
 	va_end(ap);
-	if (n < 0)
-		return;
-	make_printable(text);
-	puts(text);
-	free(text);
 }
 
-/* The message may quote what the user typed, which need not be UTF-8. */
-static json_t *string_of(char *s)
+void out_status(const char *text)
 {
-	json_t *str = json_string(s);
+	char line[256];
 
-	for (char *p = s; !str && *p; p++)
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	return str ? str : json_string(s);
+	snprintf(line, sizeof(line), "%s", text ? text : "");
+	nfv_text_clean(line);
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K%s", line);
+	else if (text)
+		fprintf(stderr, "%s\n", line);
+	fflush(stderr);
 }
 
-void out_error(const struct ctl_err *e, const char *command)
+int out_end(void)
 {
-	struct ctl_err err = *e;
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	/* Who has read enough, as head does, need not be told. */
+	if (errno != EPIPE)
+		out_note("cannot write the output: %s", strerror(errno));
+	return -1;
+}
+
+void out_error(const struct ctl_err *err, const char *command)
+{
 	json_t *obj;
+	char object[sizeof(err->object)];
 
-	make_printable(err.object);
-	make_printable(err.text);
-	make_printable(err.hint);
+	snprintf(object, sizeof(object), "%s", err->object);	/* as typed; the rest ctl_fail() has cleaned */
+	nfv_text_clean(object);
 	if (ctl_json) {
-		obj = json_pack("{s{si so so}}", "error", "code", err.code, "message", string_of(err.text),
-				"hint", err.hint[0] ? string_of(err.hint) : json_null());
+		obj = json_pack("{s{si ss ss?}}", "error", "code", err->code, "message", err->text,
+				"hint", err->hint[0] ? err->hint : NULL);
 		out_json(obj);
 		json_decref(obj);
 		return;
 	}
 	fflush(stdout);
-	fprintf(stderr, "nfvctl: %s%s%s%s%s\n", command, err.object[0] ? " " : "", err.object,
-		command[0] ? ": " : "", err.text);
-	if (err.hint[0])
-		fprintf(stderr, "  try: %s\n", err.hint);
+	fprintf(stderr, "nfvctl: %s%s%s%s%s\n", command, object[0] ? " " : "", object, command[0] ? ": " : "", err->text);
+	if (err->hint[0])
+		fprintf(stderr, "  try: %s\n", err->hint);
 }

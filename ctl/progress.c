@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
-#include "bench.h"
+#include "ctl.h"
 
 static struct {
 	bool terminal;
@@ -36,21 +36,23 @@ void progress_tick(void)
 {
 	double elapsed = now_s() - progress.started;
 	unsigned int done = progress.step ? progress.step - 1 : 0;
+	char left[48] = "", line[256];
 
 	if (!progress.steps || !progress.terminal)
 		return;
-	fprintf(stderr, "\r\033[K[%u/%u] %s  %.0f s", progress.step, progress.steps, progress.text, elapsed);
 	if (done) {
 		double before = progress.step_started - progress.started;
-		double left = before / done * progress.steps - elapsed;
+		double rest = before / done * progress.steps - elapsed;
 
-		fprintf(stderr, ", about %.0f s left", left > 0 ? left : 0);
+		snprintf(left, sizeof(left), ", about %.0f s left", rest > 0 ? rest : 0);
 	}
-	fflush(stderr);
+	snprintf(line, sizeof(line), "[%u/%u] %s  %.0f s%s", progress.step, progress.steps, progress.text, elapsed, left);
+	out_status(line);
 }
 
 void progress_step(const char *fmt, ...)
 {
+	char line[160];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -58,15 +60,16 @@ void progress_step(const char *fmt, ...)
 	va_end(ap);
 	progress.step++;
 	progress.step_started = now_s();
+	snprintf(line, sizeof(line), "[%u/%u] %s", progress.step, progress.steps, progress.text);
 	if (progress.terminal)
 		progress_tick();
 	else
-		fprintf(stderr, "[%u/%u] %s\n", progress.step, progress.steps, progress.text);
+		out_status(line);
 }
 
 void progress_end(void)
 {
-	if (progress.steps && progress.terminal)
-		fputs("\r\033[K", stderr);
+	if (progress.steps)
+		out_status(NULL);
 	progress.steps = 0;
 }

@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include <nfv/rpc.h>
+#include <nfv/text.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdarg.h>
@@ -50,17 +51,6 @@ static void put(int level, const char *text)
 		fprintf(stderr, "<%d>nfvd: %s\n", level, text);
 }
 
-/* Names of devices and files are others' bytes, and may be cut: what is not a line of UTF-8 becomes '?'. */
-static void clean(char *text)
-{
-	json_t *valid = json_string(text);
-
-	for (unsigned char *p = (unsigned char *)text; *p; p++)
-		if (*p < 0x20 || *p == 0x7f || (!valid && *p >= 0x80))
-			*p = '?';
-	json_decref(valid);
-}
-
 void nfvd_log(int level, const char *fmt, ...)
 {
 	char text[300];
@@ -69,7 +59,7 @@ void nfvd_log(int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	clean(text);
+	nfv_text_clean(text);	/* names of devices and files are others' bytes */
 	pthread_mutex_lock(&lock);
 	put(level, text);
 	pthread_mutex_unlock(&lock);
@@ -155,7 +145,7 @@ void nfvd_event(const char *port, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e.text, sizeof(e.text), fmt, ap);
 	va_end(ap);
-	clean(e.text);
+	nfv_text_clean(e.text);
 	snprintf(e.port, sizeof(e.port), "%s", port ? port : "");
 	clock_gettime(CLOCK_REALTIME, &ts);
 	e.time_ms = ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;

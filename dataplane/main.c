@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
@@ -52,6 +53,7 @@ int main(int argc, char **argv)
 	err = nfvd_config_parse(argc, argv);
 	if (err)
 		return err;
+	umask(077);	/* what others may do with a file is said where it is made */
 	nfvd_started_us = nfvd_now_us();
 	nfvd_config_descriptors();
 	snprintf(socket, sizeof(socket), "%s/" NFV_CTL_SOCKET, nfvd_config.state_dir);

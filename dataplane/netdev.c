@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <nfv/text.h>
 #include "control.h"
 #include "log.h"
 #include "shortcut.h"
@@ -18,6 +19,9 @@ static int ipv6_switch(const char *name, int value)
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+	/* Folders beside those of devices: what is written there is for the whole host. */
+	if (!strcmp(name, "all") || !strcmp(name, "default"))
+		return -1;
 	fd = open(path, (value < 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
@@ -140,11 +144,13 @@ static int find_device(struct nfvd_netdev *nd, const struct args *a, struct nfvd
 /* Undo whatever of an attach was done; the device may be gone. */
 void nfvd_netdev_detach(struct nfvd_netdev *nd)
 {
+	struct nfvd_link now;
+
 	attached[nd->port->id] = NULL;
 	nfvd_shortcut_port_del(nd->port);
-	/* Neither the name nor the index of a device that is gone belongs to it any more. */
-	if (nd->link.ifindex && nd->was_ipv6)
-		ipv6_switch(nd->link.name, 0);
+	/* Neither the name nor the index of a device that is gone belongs to it any more; the name may be new. */
+	if (nd->link.ifindex && nd->was_ipv6 && !nfvd_link_get(-1, NULL, nd->link.ifindex, &now))
+		ipv6_switch(now.name, 0);
 	if (nd->link.ifindex && !nd->was_up)
 		nfvd_link_set_up(nd->link.ifindex, false);
 	nd->carrier->close(nd);
@@ -264,12 +270,21 @@ void nfvd_netdev_tick(struct nfvd_port *port)
 		follow(nd);
 }
 
+/* Linux lets a device have almost any name. */
+static json_t *name_json(const char *name)
+{
+	char buf[sizeof(((struct nfvd_netdev *)0)->netns)];
+
+	snprintf(buf, sizeof(buf), "%s", name);
+	nfv_text_clean(buf);
+	return json_string(buf);
+}
 
 void nfvd_netdev_show(struct nfvd_port *port, json_t *obj)
 {
 	struct nfvd_netdev *nd = port->priv;
 
-	json_object_set_new(obj, "dev", json_string(nd->link.name));
+	json_object_set_new(obj, "dev", name_json(nd->link.name));
 	json_object_set_new(obj, "ifindex", json_integer(nd->link.ifindex));
 	json_object_set_new(obj, "mtu", json_integer(nd->link.mtu));
 	if (!is_veth(port))
@@ -277,7 +292,7 @@ void nfvd_netdev_show(struct nfvd_port *port, json_t *obj)
 	json_object_set_new(obj, "peer_ifindex", json_integer(nd->link.peer));
 	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
 	if (nd->netns[0])
-		json_object_set_new(obj, "container_netns", json_string(nd->netns));
+		json_object_set_new(obj, "container_netns", name_json(nd->netns));
 	if (nd->container_dev[0])
-		json_object_set_new(obj, "container_dev", json_string(nd->container_dev));
+		json_object_set_new(obj, "container_dev", name_json(nd->container_dev));
 }

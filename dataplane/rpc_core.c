@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <nfv/text.h>
 #include "rpc_core.h"
 #include "rpc_server.h"
 
@@ -30,27 +31,14 @@ json_t *nfvd_rpc_counters(void)
 	return obj;
 }
 
-/*
- * Text for an error message. It may quote the request, or be cut in the middle
- * of a character; what is not a line of valid UTF-8 becomes '?'.
- */
+/* Text for an error message: it may quote the request, or be cut in the middle of a character. */
 static json_t *one_line(const char *text)
 {
 	char buf[512];
-	bool ascii = false;
-	json_t *str;
 
-again:
 	snprintf(buf, sizeof(buf), "%s", text);
-	for (unsigned char *p = (unsigned char *)buf; *p; p++)
-		if (*p < 0x20 || *p == 0x7f || (ascii && *p >= 0x80))
-			*p = '?';
-	str = json_string(buf);
-	if (!str && !ascii) {
-		ascii = true;
-		goto again;
-	}
-	return str;
+	nfv_text_clean(buf);
+	return json_string(buf);
 }
 
 /* Encodes and releases reply. */

@@ -1,38 +1,67 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The state directory belongs to one daemon at a time: a lock file says whose it is. */
+/*
+ * The state directory belongs to one daemon at a time: a lock file says whose it is.
+ *
+ *	DIR		755	guests that are not root connect to sockets in it; only nfvd's user makes any
+ *	DIR/lock	600	a flock() needs no more than a descriptor: nobody else shall get one
+ *	DIR/ctl.sock	660	rpc_server.c
+ *	DIR/NAME.sock	as the umask has it (077), vhost-user
+ */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <nfv/folder.h>
 #include "control.h"
 #include "log.h"
 
 static int lock_fd = -1;
 
+/* Opened by its parent's descriptor; nobody can replace either. */
+static int open_dir(const char *dir)
+{
+	char path[PATH_MAX], culprit[PATH_MAX] = "", *slash;
+	int parent, fd;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		path[n - 1] = '\0';
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	parent = nfv_folder_open(path, culprit);
+	fd = parent < 0 ? parent : nfv_folder_make(parent, slash + 1, 0755);
+	if (parent >= 0)
+		close(parent);
+	if (parent == -EPERM)
+		nfvd_log(LOG_ERR, "state directory '%s' could be replaced by other users: they can change '%s'", dir, culprit);
+	else if (fd == -EPERM || (parent >= 0 && (fd == -ENOTDIR || fd == -ELOOP)))
+		nfvd_log(LOG_ERR, "state directory '%s' must be a directory (no link) of uid %u that others cannot write",
+			 dir, geteuid());
+	else if (fd < 0)
+		nfvd_log(LOG_ERR, "cannot make state directory '%s': %s", dir, strerror(-fd));
+	return fd;
+}
+
 static int check_dir(const char *dir)
 {
-	struct stat st;
+	int fd;
 
 	if (strlen(dir) + sizeof("/" NFV_CTL_SOCKET) > sizeof(((struct sockaddr_un *)0)->sun_path)) {
 		nfvd_log(LOG_ERR, "state directory '%s' is too long: a socket in it has at most %zu bytes", dir,
 			 sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
-	if (mkdir(dir, 0755) && errno != EEXIST) {
-		nfvd_log(LOG_ERR, "cannot make state directory '%s': %m", dir);
-		return -errno;
-	}
-	if (lstat(dir, &st))
-		return -errno;
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & S_IWOTH) {
-		nfvd_log(LOG_ERR, "state directory '%s' must be a directory (no link) of uid %u that others cannot write",
-			 dir, geteuid());
-		return -EPERM;
-	}
+	fd = open_dir(dir);
+	if (fd < 0)
+		return fd;
+	close(fd);
 	return 0;
 }
 
@@ -41,27 +70,60 @@ static bool same_file(int fd, const char *path)
 {
 	struct stat opened, there;
 
-	return !fstat(fd, &opened) && !stat(path, &there) && opened.st_dev == there.st_dev &&
+	return !fstat(fd, &opened) && !lstat(path, &there) && opened.st_dev == there.st_dev &&
 	       opened.st_ino == there.st_ino;
+}
+
+/* Does anybody listen on the control socket? */
+static bool served(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool yes;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.90s/" NFV_CTL_SOCKET, nfvd_config.state_dir);
+	yes = fd < 0 || !connect(fd, (struct sockaddr *)&addr, sizeof(addr)) || (errno != ENOENT && errno != ECONNREFUSED);
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+static void tell_owner(int fd)
+{
+	char pid[16] = "";
+
+	if (pread(fd, pid, sizeof(pid) - 1, 0) < 0)
+		pid[0] = 0;
+	pid[strspn(pid, "0123456789")] = 0;
+	nfvd_log(LOG_ERR, "another nfvd (pid %s) has the state directory '%s'", pid[0] ? pid : "unknown",
+		 nfvd_config.state_dir);
 }
 
 /* Locked, or -1. */
 static int take_lock(const char *path)
 {
 	for (;;) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-		char pid[16] = "";
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		struct stat st;
 
-		if (fd < 0) {
+		if (fd < 0 || fstat(fd, &st)) {
 			nfvd_log(LOG_ERR, "cannot open '%s': %m", path);
 			return -1;
 		}
+		/* Somebody else may have it open, from when it could be read by others. */
+		if (fchmod(fd, 0600) || st.st_uid != geteuid() || !S_ISREG(st.st_mode)) {
+			nfvd_log(LOG_ERR, "'%s' is not a file of uid %u", path, geteuid());
+			close(fd);
+			errno = EPERM;
+			return -1;
+		}
 		if (flock(fd, LOCK_EX | LOCK_NB)) {
-			if (read(fd, pid, sizeof(pid) - 1) < 0)
-				pid[0] = 0;
-			pid[strcspn(pid, "\n")] = 0;
-			nfvd_log(LOG_ERR, "another nfvd (pid %s) has the state directory '%s'", pid[0] ? pid : "unknown",
-				 nfvd_config.state_dir);
+			if (st.st_mode & (S_IRWXG | S_IRWXO) && !served() && same_file(fd, path) && !unlink(path)) {
+				nfvd_log(LOG_WARNING, "'%s' was held, and no nfvd is here: replaced", path);
+				close(fd);
+				continue;
+			}
+			tell_owner(fd);
 			close(fd);
 			errno = EBUSY;
 			return -1;

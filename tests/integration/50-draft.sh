@@ -12,13 +12,13 @@ ns_enter "$@"
 FAKE=$WORK/fake
 
 processes() { find /proc -maxdepth 1 -name '[0-9]*' | wc -l; }
-# The control groups of another run, by somebody else, have their folder in /tmp.
+# Folders are in a /run of our own; control groups of somebody else's run were there before, or are another's.
 traces()
 {
 	local path
 
-	for path in "$TMPDIR"/nfv-draft.* /sys/fs/cgroup/{,*/}nfv-draft.*; do
-		[ ! -e "$path" ] || [ -e "/tmp/${path##*/}" ] || echo "$path"
+	for path in /run/nfv-draft/* /sys/fs/cgroup/{,*/}nfv-draft.*; do
+		[ ! -e "$path" ] || [[ " ${OTHERS[*]} " = *" $path "* ]] || echo "$path"
 	done
 	ip -o link | cut -d : -f 2
 	find /run/netns -mindepth 1
@@ -183,8 +183,8 @@ interrupted()
 	check "interrupted: nothing is left, again" nothing_left
 }
 
-export TMPDIR=$WORK/tmp
-mkdir -p "$OUT" "$TMPDIR"
+mkdir -p "$OUT"
+OTHERS=(/sys/fs/cgroup/{,*/}nfv-draft.*)
 MEASURED= PROCESSES=$(processes) TRACES=$(traces)
 measured
 guests_that_do_not_run

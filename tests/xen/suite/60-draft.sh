@@ -13,7 +13,7 @@ domu_none
 
 cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
 domains() { xl list | awk 'NR > 1 { print $1 }'; }
-traces() { domains; ip -o link | awk -F '[ :@]+' '{ print $2 }'; ls -d /tmp/nfv-draft.*; losetup --list --noheadings; }
+traces() { domains; ip -o link | awk -F '[ :@]+' '{ print $2 }'; ls -d /run/nfv-draft/*; losetup --list --noheadings; }
 nothing_left() { wait_for '[ "$(traces 2>/dev/null)" = "$TRACES" ]' 20 || { traces; return 1; }; }
 
 # Debian's small kernel and initramfs of a domU, as a technology: quick to be had.
