@@ -106,7 +106,7 @@ static int open_runs(struct ctl_err *err)
 	char culprit[PATH_MAX];
 	int run = nfv_folder_open("/run", culprit), runs;
 
-	runs = run < 0 ? run : nfv_folder_make(run, RUNS + sizeof("/run"), 0700);
+	runs = run < 0 ? run : nfv_folder_make(run, &RUNS[sizeof("/run")], 0700);
 	if (run >= 0)
 		close(run);
 	if (runs == -EPERM)

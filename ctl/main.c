@@ -3,15 +3,10 @@
  * nfvctl: the command table, and the way from a command line into it.
  */
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <nfv/text.h>
 #include "ctl.h"
-
-const char *ctl_state_dir = NFV_STATE_DIR;
-bool ctl_json, ctl_pretty;
 
 static const struct ctl_command attach_commands[] = {
 	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [macs N]",
@@ -62,44 +57,6 @@ static const struct ctl_command commands[] = {
 static const struct ctl_command root = {
 	"", "[-j|-jp] [--state-dir DIR] COMMAND ...", "", cmd_show, commands
 };
-
-static void vset(char *buf, size_t size, const char *fmt, va_list ap)
-{
-	vsnprintf(buf, size, fmt, ap);
-	nfv_text_clean(buf);
-}
-
-int ctl_fail(struct ctl_err *err, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vset(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	err->code = code;
-	err->hint[0] = '\0';
-	return CTL_FAILED;
-}
-
-int ctl_usage(struct ctl_err *err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vset(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	err->code = NFV_RPC_E_PARAMS;
-	return CTL_USAGE;
-}
-
-void ctl_hint(struct ctl_err *err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vset(err->hint, sizeof(err->hint), fmt, ap);
-	va_end(ap);
-}
 
 static int help(const struct ctl_command *cmd, const char *path)
 {

@@ -60,7 +60,7 @@ static inline int nfv_folder_step(int *dir, const char *name, char rest[PATH_MAX
 		snprintf(behind, sizeof(behind), "%s", rest);
 		if (!nfv_owner_trusted(st.st_uid))
 			err = -EPERM;
-		else if (n <= 0 || (size_t)snprintf(rest, PATH_MAX, "%s/%s", target, behind) >= PATH_MAX)
+		else if (n <= 0 || (size_t)snprintf(rest, PATH_MAX, "%s%s", target, behind) >= PATH_MAX)
 			err = -ENAMETOOLONG;
 		close(next);
 		next = -1;

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Programs that nfvctl runs, files that it saves, and consoles that it reads: real ones.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+#include "../../ctl/bench_draft_guest.c"
+
+static char top[] = "/tmp/nfv-run.XXXXXX";
+
+static int enter(void **state)
+{
+	return !mkdtemp(top) || chdir(top);
+}
+
+static int leave(void **state)
+{
+	struct ctl_err err = { 0 };
+
+	return chdir("/") || run_command(NULL, -1, 10, ARGV("rm", "-rf", top), &err);
+}
+
+static void test_arguments(void **state)
+{
+	struct ctl_err err = { 0 };
+	char *output = NULL;
+
+	assert_int_equal(run_command(&output, -1, 10, ARGV("printf", "<%s>", "$(touch owned)", "a b", "", "';touch owned;'"), &err), 0);
+	assert_string_equal(output, "<$(touch owned)><a b><><';touch owned;'>");
+	free(output);
+	assert_int_equal(access("owned", F_OK), -1);
+}
+
+static void test_failures(void **state)
+{
+	struct ctl_err err = { 0 };
+
+	assert_int_equal(run_command(NULL, -1, 10, ARGV("./no-such-program"), &err), CTL_FAILED);
+	assert_non_null(strstr(err.text, "cannot start ./no-such-program: No such file"));
+	assert_int_equal(run_command(NULL, -1, 10, ARGV("false"), &err), CTL_FAILED);
+	assert_string_equal(err.text, "false fails, and does not say why");
+	assert_int_equal(run_command(NULL, -1, 10, ARGV("bash", "-c", "printf 'one\\n\\033[31mtwo\\n\\n' >&2; exit 3"), &err), CTL_FAILED);
+	assert_string_equal(err.text, "?[31mtwo");
+	/* SIGPIPE is nfvctl's own business. */
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(run_command(NULL, -1, 10, ARGV("bash", "-c", "kill -PIPE $$; exit 0"), &err), CTL_FAILED);
+}
+
+static void test_limits(void **state)
+{
+	struct ctl_err err = { 0 };
+	double start = now_s();
+
+	assert_int_equal(run_command(NULL, -1, 1, ARGV("sleep", "60"), &err), CTL_FAILED);
+	assert_string_equal(err.text, "sleep did not end within 1 s, or says too much");
+	/* Silent, but alive; and one whose child keeps the pipe. */
+	assert_int_equal(run_command(NULL, -1, 1, ARGV("bash", "-c", "exec >&- 2>&-; exec sleep 60"), &err), CTL_FAILED);
+	assert_int_equal(run_command(NULL, -1, 1, ARGV("bash", "-c", "sleep 20 & exit 0"), &err), CTL_FAILED);
+	assert_int_equal(run_command(NULL, -1, 60, ARGV("yes"), &err), CTL_FAILED);
+	assert_true(now_s() - start < 50);
+}
+
+static json_t *number(int n)
+{
+	return json_pack("{si}", "n", n);
+}
+
+static int number_in_file(const char *path)
+{
+	json_t *json = json_load_file(path, 0, NULL);
+	int n = (int)json_integer_value(json_object_get(json, "n"));
+
+	json_decref(json);
+	return n;
+}
+
+static int save(int n, const char *path)
+{
+	struct ctl_err err = { 0 };
+	json_t *json = number(n);
+	int rc = bench_save(json, path, &err);
+
+	json_decref(json);
+	return rc;
+}
+
+static void test_save(void **state)
+{
+	assert_int_equal(save(1, "x.json"), CTL_OK);
+	assert_int_equal(number_in_file("x.json"), 1);
+	/* What else the name is, is not changed: a hard link keeps what it was. */
+	assert_int_equal(link("x.json", "linked"), 0);
+	assert_int_equal(save(2, "x.json"), CTL_OK);
+	assert_int_equal(number_in_file("x.json"), 2);
+	assert_int_equal(number_in_file("linked"), 1);
+	assert_int_equal(symlink("x.json", "soft"), 0);
+	assert_int_equal(save(3, "soft"), CTL_FAILED);
+	assert_int_equal(number_in_file("x.json"), 2);
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(save(3, "fifo"), CTL_FAILED);
+	assert_int_equal(mkdir("dir", 0755), 0);
+	assert_int_equal(save(3, "dir"), CTL_FAILED);
+	assert_int_equal(save(3, "dir/"), CTL_FAILED);
+	assert_int_equal(save(3, "no/such"), CTL_FAILED);
+	assert_int_equal(save(4, "dir/y.json"), CTL_OK);
+	if (geteuid())
+		return;
+	assert_int_equal(chown("dir", 65534, 65534), 0);
+	assert_int_equal(save(5, "dir/y.json"), CTL_FAILED);
+	assert_int_equal(number_in_file("dir/y.json"), 4);
+	assert_int_equal(chown("dir", 0, 0) || chmod("dir", 0777), 0);
+	assert_int_equal(save(5, "dir/y.json"), CTL_FAILED);
+	assert_int_equal(chmod("dir", 01777), 0);
+	assert_int_equal(save(6, "dir/y.json"), CTL_OK);
+	assert_int_equal(number_in_file("dir/y.json"), 6);
+}
+
+/* It could not end if nobody read: a pipe holds 64 KiB. */
+static void test_console(void **state)
+{
+	struct draft_guest g = { .console = -1 };
+	struct ctl_err err = { 0 };
+	pid_t pid = run_start(ARGV("head", "-c", "4194304", "/dev/zero"), -1, &g.console, run_log("log"), &err);
+
+	assert_true(pid > 0);
+	drain_console(&g);
+	assert_int_equal(g.console, -1);
+	assert_int_equal(run_end(pid, now_s() + 60), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_save),
+		cmocka_unit_test(test_console),
+	};
+
+	return cmocka_run_group_tests(tests, enter, leave);
+}
