@@ -24,6 +24,8 @@
 #define COMMAND_SECONDS	300
 #define SETTLE_SECONDS	2	/* a new listener of nfvd may be noticed a second later only */
 
+static const char guest_net[] = DRAFT_GUEST_IP "/24";
+
 static void describe_line(struct draft_guest *g, json_t *image, char *line)
 {
 	json_int_t bytes, total = json_integer_value(json_object_get(image, "bytes"));
@@ -99,7 +101,7 @@ int guest_prepare(struct draft_guest *g, json_t *tech, enum draft_way way, unsig
 	snprintf(memory, sizeof(memory), "%u", memory_mib);
 	snprintf(seconds, sizeof(seconds), "%u", send_s);
 	if (run_command(&text, -1, COMMAND_SECONDS, ARGV(g->script, send_s ? "send" : "command", sandbox_dir(),
-			DRAFT_GUEST_IP "/24", DRAFT_GUEST_MAC, memory, draft_way_names[way], net_target(g),
+			guest_net, DRAFT_GUEST_MAC, memory, draft_way_names[way], net_target(g),
 			g->image ? g->image : "", DRAFT_HOST_IP, seconds), err))
 		return CTL_FAILED;
 	if (split(g, text))
