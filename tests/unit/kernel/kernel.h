@@ -33,7 +33,7 @@ typedef struct { int64_t v; } atomic64_t;
 #define smp_store_release(p, val) WRITE_ONCE(*(p), val)
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define require(x)		((x) ? (void)0 : abort())	/* also where assert() is off */
-#define WARN_ON_ONCE(x)		require(!(x))
+#define WARN_ON_ONCE(x)		({ require(!(x)); false; })
 #define min_t(type, a, b)	((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 
