@@ -22,8 +22,8 @@
 #define AVAIL_AT	0x200
 #define USED_AT		0x300
 #define DATA_AT		0x400
-#define LOW		0x2000		/* bytes of the first region, which has the ring */
-#define HIGH		0x1000		/* of the second, its neighbour for the guest only */
+#define LOW		0x1000		/* bytes of the first region, which has the ring */
+#define HIGH		0x400		/* of the second, its neighbour for the guest only */
 #define CHECKSUM_MAX	4096		/* longer frames are only looked at: it is slow */
 #define RANGES_MAX	(SIZE + 256)
 
