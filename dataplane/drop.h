@@ -59,7 +59,7 @@
 	X(VU_DISCONNECT, "vu_disconnect", "the vhost-user peer went away")	\
 	X(FD_EXHAUSTED, "fd_exhausted", "a guest was refused: nfvd has few file descriptors left; raise LimitNOFILE") \
 	X(NO_MEMORY, "no_memory", "a guest was refused: nfvd could not get or map memory for it") \
-	X(CALL_SLOW, "call_slow", "interrupting the guest took milliseconds, again and again")
+	X(CALL_SLOW, "call_slow", "interrupting the guest took half a millisecond and more, again and again")
 
 enum nfvd_drop {
 #define X(e, name, help) NFVD_DROP_##e,

@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <rte_branch_prediction.h>
-#include <rte_cycles.h>
 #include <rte_prefetch.h>
+#include <time.h>
 #include "call.h"
 #include "move.h"
 
 #define CHAIN_SEGS_MAX	(NFVD_IOV_MAX - 8) /* descriptors, empty ones too, and pieces of one chain */
-#define CALL_SLOW_MS	2	/* an interrupt takes a microsecond */
+#define CALL_SLOW_US	500	/* an interrupt takes one */
 #define CALL_SLOW_WEIGHT 16
 #define CALL_SLOW_MAX	160	/* eleven slow ones in a row, or more than one of 17 */
 #define PREFETCH_BYTES	2048	/* more evicts what was fetched before it is used: 9216 costs a fifth at 8000 B */
@@ -312,31 +312,37 @@ void nfvd_vring_resume(struct nfvd_vring *vr)
 	vr->last_avail = vr->used_idx = vr->signalled = gread16(&vr->used->idx);
 }
 
-/*
- * A signal wakes whoever waits for it, and a peer may have a hundred thousand wait for
- * one eventfd. Once in a while anybody is slow, for a processor was taken away.
- */
-static void judge_call(struct nfvd_vring *vr, uint64_t cycles)
+/* Of the thread if precise: a processor that was taken away meanwhile does not count. */
+static uint64_t call_clock_us(bool precise)
 {
-	if (likely(cycles < rte_get_tsc_hz() / 1000 * CALL_SLOW_MS)) {
-		vr->slow_calls -= vr->slow_calls > 0;
-		return;
-	}
-	vr->slow_calls += CALL_SLOW_WEIGHT;
-	if (vr->slow_calls > CALL_SLOW_MAX)
-		fence(vr, NFVD_DROP_CALL_SLOW);
+	struct timespec ts;
+
+	clock_gettime(unlikely(precise) ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
 }
 
+/*
+ * A signal wakes whoever waits for it, and a peer may have a hundred thousand wait for
+ * one eventfd. A slow call makes the next ones suspect, which are measured precisely.
+ */
 static int call_guest(struct nfvd_vring *vr)
 {
 	int call = atomic_load_explicit(&vr->call, memory_order_acquire);
-	uint64_t start = rte_rdtsc();
+	bool precise = vr->slow_calls, slow;
+	uint64_t start;
 
 	if (call == NFVD_CALL_NONE)
 		return 0;
+	start = call_clock_us(precise);
 	if (nfvd_call(call))
 		atomic_fetch_add_explicit(&vr->calls, 1, memory_order_relaxed);
-	judge_call(vr, rte_rdtsc() - start);
+	slow = call_clock_us(precise) - start > CALL_SLOW_US;
+	if (unlikely(slow))
+		vr->slow_calls += precise ? CALL_SLOW_WEIGHT : 1;
+	else if (unlikely(precise))
+		vr->slow_calls--;
+	if (unlikely(vr->slow_calls > CALL_SLOW_MAX))
+		fence(vr, NFVD_DROP_CALL_SLOW);
 	return 1;
 }
 

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include "guest.h"
 #include "vring_split.c"
@@ -558,6 +560,41 @@ static void full_call(void **state)
 	nfvd_call_fini();
 }
 
+/* A peer has its eventfd watched so often that each signal takes long: its queue is fenced, nobody else's. */
+static void slow_call(void **state)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int fd, watch, copies = 0;
+	struct rlimit limit, all;
+	struct guest g;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	all = (struct rlimit){ limit.rlim_max < 100000 ? limit.rlim_max : 100000, limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(nfvd_call_init(0), 0);
+	guest_init(&g, 16, false, true);
+	fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	watch = epoll_create1(EPOLL_CLOEXEC);
+	g.vr.call = fd;
+	for (int more; (more = dup(fd)) >= 0; copies++)
+		assert_int_equal(epoll_ctl(watch, EPOLL_CTL_ADD, more, &ev), 0);
+	/* So many that one takes a millisecond. */
+	assert_true(copies > 15000);
+	for (unsigned int i = 0; i < 1000 && g.vr.fault == NFVD_NO_FAULT; i++) {
+		guest_fill(&g, GUEST_DATA, 60, 1);
+		guest_desc(&g, 0, GUEST_DATA, 72, 0, 0);
+		guest_post(&g, 0);
+		assert_int_equal(take(&g), 1);
+		assert_int_equal(nfvd_vring_take_done(&g.vr), 1);
+	}
+	assert_int_equal(g.vr.fault, NFVD_DROP_CALL_SLOW);
+	close_range(fd, watch, 0);
+	close_range(watch + 1, watch + copies, 0);
+	nfvd_call_fini();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	guest_free(&g);
+}
+
 static void assert_at_guest(struct guest *g, uint64_t gpa, uint32_t from, uint32_t n, uint8_t seed)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -691,6 +728,7 @@ int main(void)
 		cmocka_unit_test(broken_memory_fences),
 		cmocka_unit_test(event_index),
 		cmocka_unit_test(full_call),
+		cmocka_unit_test(slow_call),
 		cmocka_unit_test(deliver_from_kernel),
 		cmocka_unit_test(deliver_expired),
 		cmocka_unit_test(deliver_to_memory_that_is_gone),
