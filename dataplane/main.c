@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 	if ((err = nfvd_netlink_start(nfvd_event_loop)))
 		goto no_netlink;
 	if ((err = nfvd_call_init(nfvd_config.workers))) {
-		nfvd_log(LOG_ERR, "no asynchronous I/O to interrupt guests with: sysctl fs.aio-max-nr, fs.aio-nr");
+		nfvd_log(LOG_ERR, "no asynchronous I/O to interrupt guests with; try: sysctl -w fs.aio-max-nr=1048576");
 		goto no_call;
 	}
 	if ((err = nfvd_workers_start(nfvd_config.workers, nfvd_config.cpus, nfvd_config.spin_us)))

@@ -227,7 +227,7 @@ static int take_fd(struct nfvd_vu_msg *msg)
 
 static enum nfvd_drop set_features(struct nfvd_vhost *v, uint64_t features)
 {
-	if (features == v->features)
+	if (features && features == v->features)
 		return OK;
 	nfvd_vhost_stop_all(v);
 	v->features = features;
