@@ -23,6 +23,7 @@
 	X(MAC_FLAP, "mac_flap", "the source address is in use at another port")	\
 	X(SAME_PORT, "same_port", "the destination is where the frame came from") \
 	X(NO_DST, "no_dst", "to be flooded, but there is no other port")	\
+	X(STORM, "storm", "flooded to several ports faster than one port may: 10000 broadcast and unknown, 50000 multicast a second") \
 	X(DST_DOWN, "dst_down", "the destination port is not up")		\
 	X(DST_FULL, "dst_full", "the receiver posted too few buffers, or its socket was full") \
 	X(RX_BUF_SHORT, "rx_buf_short", "the receiver's buffers cannot hold the frame, or a burst only in thousands of descriptors") \

@@ -26,6 +26,7 @@
 
 #define NFVD_HDR_MAX	128	/* bytes of private header copy */
 #define NFVD_BURST	64	/* frames that one poll of one queue takes at most */
+#define NFVD_BURST_BYTES (1 << 20)	/* after so many the poll ends, so that other queues get their turn */
 #define NFVD_FRAME_MAX	65562	/* bytes: a 64 KiB super-frame, Ethernet header, two VLAN tags */
 #define NFVD_FRAME_MIN	14	/* bytes: an Ethernet header */
 #define NFVD_IOV_MAX	1000	/* I/O vectors of one frame; below UIO_MAXIOV, so that sendmsg takes it */

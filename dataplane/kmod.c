@@ -17,7 +17,6 @@
 
 #define DEVICE		"/dev/nfv"
 #define RING_ENTRIES	512
-#define BURST_BYTES	(1 << 20)	/* of one rx, so that other queues get their turn */
 #define TX_IOVS		8192
 
 _Static_assert(NFV_HDR_MAX == NFVD_HDR_MAX && NFV_FRAME_MAX == NFVD_FRAME_MAX, "one copy fills a frame's header");
@@ -144,25 +143,24 @@ static void take(const struct nfvd_kmod_queue *q, const struct nfv_entry *e, str
 unsigned int nfvd_kmod_rx(struct nfvd_worker *w, struct nfvd_rxq *rxq, struct nfvd_frame *frames, unsigned int max)
 {
 	struct nfvd_kmod_queue *q = rxq->priv;
-	uint32_t filled = nfv_ring_filled(&q->producer->prod, q->cons), bytes = 0;
+	uint32_t filled = nfv_ring_filled(&q->producer->prod, q->cons), bytes = 0, n;
 
 	if (filled > max)
 		filled = max;
-	for (q->taken = 0; q->taken < filled && bytes < BURST_BYTES; q->taken++) {
-		take(q, &q->entries[(q->cons + q->taken) & q->mask], &frames[q->taken]);
-		bytes += frames[q->taken].len;
+	for (n = 0; n < filled && bytes < NFVD_BURST_BYTES; n++) {
+		take(q, &q->entries[(q->cons + n) & q->mask], &frames[n]);
+		bytes += frames[n].len;
 	}
-	return q->taken;
+	return n;
 }
 
-void nfvd_kmod_rx_done(struct nfvd_worker *w, struct nfvd_rxq *rxq)
+void nfvd_kmod_rx_done(struct nfvd_worker *w, struct nfvd_rxq *rxq, unsigned int n)
 {
 	struct nfvd_kmod_queue *q = rxq->priv;
 
-	if (!q->taken)
+	if (!n)
 		return;
-	q->cons += q->taken;
-	q->taken = 0;
+	q->cons += n;
 	nfv_ring_pass(&q->consumer->cons, q->cons);
 }
 

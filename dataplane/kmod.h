@@ -21,7 +21,7 @@ struct nfvd_kmod_queue {
 	const struct nfv_entry *entries;
 	struct nfv_consumer *consumer;
 	uint32_t port, index, mask;
-	uint32_t cons, taken;			/* position of the next entry; entries not given back yet */
+	uint32_t cons;				/* position of the next entry to take */
 	int wake;
 };
 
@@ -60,9 +60,11 @@ int nfvd_kmod_session(void);	/* C. its descriptor; -1: there is none */
 int nfvd_kmod_stats(const struct nfvd_kmod *k, struct nfv_stats *stats);
 void nfvd_kmod_show(const struct nfvd_kmod *k, json_t *obj);
 
+#define NFVD_KMOD_TX_WORK 4096
+
 /* struct nfvd_port_ops */
 unsigned int nfvd_kmod_rx(struct nfvd_worker *w, struct nfvd_rxq *rxq, struct nfvd_frame *frames, unsigned int max);
-void nfvd_kmod_rx_done(struct nfvd_worker *w, struct nfvd_rxq *rxq);
+void nfvd_kmod_rx_done(struct nfvd_worker *w, struct nfvd_rxq *rxq, unsigned int n);
 bool nfvd_kmod_arm(struct nfvd_rxq *rxq, bool on);
 void nfvd_kmod_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_frame **frames, unsigned int n,
 		  struct nfvd_ledger *l);

@@ -18,12 +18,6 @@
 #define UDP_CSUM_OFFSET 6
 #define GSO_UDP_L4 5	/* virtio 1.3; younger than Debian 12's headers */
 
-/* Where the headers of a TCP or UDP frame lie, in bytes from its start. */
-struct layout {
-	bool v6, udp;
-	unsigned int l3, l4, payload;
-};
-
 /* The network header's offset and ethertype (network order), behind up to two VLAN tags. */
 static unsigned int l3_offset(const struct nfvd_frame *f, uint16_t *type)
 {
@@ -40,7 +34,7 @@ static unsigned int l3_offset(const struct nfvd_frame *f, uint16_t *type)
 }
 
 /* The transport header begins where the checksum starts; the IP header must agree as far as it can. */
-static bool layout(const struct nfvd_frame *f, struct layout *t)
+static bool layout(const struct nfvd_frame *f, struct nfvd_layout *t)
 {
 	uint8_t protocol;
 	uint16_t type = 0;
@@ -76,7 +70,7 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 {
 	struct virtio_net_hdr_v1 *h = (struct virtio_net_hdr_v1 *)&f->vnet;
 	uint8_t type = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
-	struct layout t;
+	struct nfvd_layout t;
 
 	if (type == VIRTIO_NET_HDR_GSO_NONE || !h->gso_size || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return NFVD_DROP_BAD_GSO;
@@ -86,6 +80,9 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 	    (!t.udp && t.v6 != (type == VIRTIO_NET_HDR_GSO_TCPV6)))
 		return NFVD_DROP_BAD_GSO;
 	h->hdr_len = t.payload;
+	/* Each segment is a frame to make and to deliver: a few bytes each would be thousands of them. */
+	if (t.udp ? nfvd_offload_segments(f) > NFVD_UDP_SEGS_MAX : h->gso_size < NFVD_MSS_MIN)
+		return NFVD_DROP_BAD_GSO;
 	return OK;
 }
 
@@ -186,7 +183,7 @@ static unsigned int slice(const struct nfvd_frame *f, unsigned int *i, size_t *o
 	return n ? 0 : used;
 }
 
-static void fix_ip(struct nfvd_frame *s, const struct layout *t, unsigned int index)
+static void fix_ip(struct nfvd_frame *s, const struct nfvd_layout *t, unsigned int index)
 {
 	uint16_t total;
 
@@ -207,7 +204,7 @@ static void fix_ip(struct nfvd_frame *s, const struct layout *t, unsigned int in
 }
 
 /* The checksum field starts out as the sum of the pseudo header. */
-static void put_pseudo(struct nfvd_frame *s, const struct layout *t, uint8_t protocol, unsigned int field)
+static void put_pseudo(struct nfvd_frame *s, const struct nfvd_layout *t, uint8_t protocol, unsigned int field)
 {
 	uint32_t sum = rte_raw_cksum(s->hdr + t->l3 + (t->v6 ? 8 : 12), t->v6 ? 32 : 8);
 	uint16_t pseudo;
@@ -218,7 +215,7 @@ static void put_pseudo(struct nfvd_frame *s, const struct layout *t, uint8_t pro
 	memcpy(s->hdr + t->l4 + field, &pseudo, 2);
 }
 
-static void fix_udp(struct nfvd_frame *s, const struct layout *t)
+static void fix_udp(struct nfvd_frame *s, const struct nfvd_layout *t)
 {
 	uint16_t len = htons(s->len - t->l4);
 
@@ -227,7 +224,7 @@ static void fix_udp(struct nfvd_frame *s, const struct layout *t)
 }
 
 /* RFC 9293 header for the segment at byte sent of the payload; CWR goes with the first, FIN and PSH with the last. */
-static void fix_tcp(struct nfvd_frame *s, const struct layout *t, uint32_t sent, bool first, bool last)
+static void fix_tcp(struct nfvd_frame *s, const struct nfvd_layout *t, uint32_t sent, bool first, bool last)
 {
 	uint8_t *flags = s->hdr + t->l4 + 13;
 	uint32_t seq;
@@ -242,49 +239,50 @@ static void fix_tcp(struct nfvd_frame *s, const struct layout *t, uint32_t sent,
 	put_pseudo(s, t, IPPROTO_TCP, TCP_CSUM_OFFSET);
 }
 
-unsigned int nfvd_offload_segment(const struct nfvd_frame *f, struct nfvd_frame *segs,
-				  struct iovec *pool, unsigned int pool_n)
+bool nfvd_cut_start(struct nfvd_cut *c, const struct nfvd_frame *f, struct iovec *iov)
 {
-	uint32_t mss = f->vnet.hdr.gso_size, sent = 0, payload;
-	unsigned int n = 0, i = 0;
-	size_t off = 0;
-	struct layout t;
-	struct nfvd_frame whole = *f;
-	struct iovec *iov = pool;
-
-	if (!layout(f, &t))
-		return 0;
-	payload = f->len - t.payload;
-	if (payload > (uint64_t)mss * NFVD_SEGS_MAX || f->iov_n + 1u > pool_n)
-		return 0;
+	*c = (struct nfvd_cut){ .f = *f };
+	if (!layout(f, &c->t) || !f->vnet.hdr.gso_size)
+		return false;
+	c->payload = f->len - c->t.payload;
 	/* Payload bytes that came with the private header are a first vector like the others. */
-	iov[0] = (struct iovec){ (void *)(uintptr_t)(f->hdr + t.payload), f->hdr_len - t.payload };
+	iov[0] = (struct iovec){ (void *)(uintptr_t)(f->hdr + c->t.payload), f->hdr_len - c->t.payload };
 	memcpy(iov + 1, f->iov, f->iov_n * sizeof(*iov));
-	whole.iov = iov;
-	whole.iov_n = f->iov_n + 1;
-	pool += whole.iov_n;
-	pool_n -= whole.iov_n;
-	do {
-		struct nfvd_frame *s = &segs[n];
-		uint32_t part = payload - sent < mss ? payload - sent : mss;
+	c->f.iov = iov;
+	c->f.iov_n = f->iov_n + 1;
+	return true;
+}
 
-		*s = *f;
-		s->hdr_len = t.payload;
-		s->len = t.payload + part;
-		s->iov = pool;
-		s->iov_n = slice(&whole, &i, &off, part, pool, pool_n);
-		if (part && !s->iov_n)
-			return 0;
-		pool += s->iov_n;
-		pool_n -= s->iov_n;
-		fix_ip(s, &t, n);
-		if (t.udp)
-			fix_udp(s, &t);
-		else
-			fix_tcp(s, &t, sent, !n, sent + part == payload);
-		nfvd_offload_checksum(s);
-		sent += part;
-		n++;
-	} while (sent < payload);
+/* One segment of part bytes of payload. Returns how many vectors it took. */
+static unsigned int cut_one(struct nfvd_cut *c, struct nfvd_frame *s, uint32_t part, struct iovec *pool, unsigned int pool_n)
+{
+	*s = c->f;
+	s->hdr_len = c->t.payload;
+	s->len = c->t.payload + part;
+	s->iov = pool;
+	s->iov_n = slice(&c->f, &c->i, &c->off, part, pool, pool_n);
+	fix_ip(s, &c->t, c->n);
+	if (c->t.udp)
+		fix_udp(s, &c->t);
+	else
+		fix_tcp(s, &c->t, c->sent, !c->n, c->sent + part == c->payload);
+	nfvd_offload_checksum(s);
+	return s->iov_n;
+}
+
+unsigned int nfvd_cut_next(struct nfvd_cut *c, struct nfvd_frame *segs, unsigned int max, struct iovec *pool,
+			   unsigned int pool_n)
+{
+	uint32_t mss = c->f.vnet.hdr.gso_size;
+	unsigned int n = 0, used = 0;
+
+	/* A frame without payload is one segment. */
+	while (n < max && (c->sent < c->payload || !c->n)) {
+		uint32_t left = c->payload - c->sent, part = left < mss ? left : mss;
+
+		used += cut_one(c, &segs[n++], part, pool + used, pool_n - used);
+		c->sent += part;
+		c->n++;
+	}
 	return n;
 }

@@ -14,7 +14,8 @@
 #include "drop.h"
 #include "frame.h"
 
-#define NFVD_SEGS_MAX	128	/* segments that one super-frame is cut into at most */
+#define NFVD_MSS_MIN		48	/* of TCP; Linux takes and makes no smaller one */
+#define NFVD_UDP_SEGS_MAX	128	/* as Linux */
 
 /* Check f's length and requests, bring f->vnet into canonical form. NFVD_N_REASONS or why to drop it. */
 enum nfvd_drop nfvd_offload_check(struct nfvd_frame *f);
@@ -25,11 +26,39 @@ uint32_t nfvd_offload_needs(const struct nfvd_frame *f);
 /* Complete the partial checksum of f in its private header. */
 void nfvd_offload_checksum(struct nfvd_frame *f);
 
+/* Frames on the wire that f, checked, stands for. */
+static inline uint32_t nfvd_offload_segments(const struct nfvd_frame *f)
+{
+	/* hdr_len is in canonical form: where the payload begins. */
+	if (f->vnet.hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE || f->len <= f->vnet.hdr.hdr_len)
+		return 1;
+	return (f->len - f->vnet.hdr.hdr_len + f->vnet.hdr.gso_size - 1) / f->vnet.hdr.gso_size;
+}
+
+/* Where the headers of a TCP or UDP frame lie, in bytes from its start. */
+struct nfvd_layout {
+	bool v6, udp;
+	unsigned int l3, l4, payload;
+};
+
+/* A super-frame that is being cut: some of its segments at a time, so that their number is no matter. */
+struct nfvd_cut {
+	struct nfvd_frame f;
+	struct nfvd_layout t;
+	uint32_t sent, payload;		/* bytes */
+	unsigned int n;			/* segments made */
+	unsigned int i;			/* the vector that the next begins in, */
+	size_t off;			/* and where there */
+};
+
+/* Begin to cut f, which must stay as it is; iov has room for f->iov_n + 1. False: it cannot be cut. */
+bool nfvd_cut_start(struct nfvd_cut *c, const struct nfvd_frame *f, struct iovec *iov);
+
 /*
- * Cut super-frame f into segs (room for NFVD_SEGS_MAX), complete with checksums; their
- * vectors come from pool. Returns how many, 0 if it cannot be done.
+ * The next max segments or fewer, complete with checksums. Their vectors come from pool: at most f's number, and
+ * one more for each segment. Returns how many; 0: there are no more.
  */
-unsigned int nfvd_offload_segment(const struct nfvd_frame *f, struct nfvd_frame *segs,
-				  struct iovec *pool, unsigned int pool_n);
+unsigned int nfvd_cut_next(struct nfvd_cut *c, struct nfvd_frame *segs, unsigned int max, struct iovec *pool,
+			   unsigned int pool_n);
 
 #endif

@@ -101,14 +101,16 @@ bool nfvd_ring_take(struct nfvd_packet_ring *r, struct nfvd_frame *f, enum nfvd_
 	return true;
 }
 
-void nfvd_ring_done(struct nfvd_packet_ring *r)
+void nfvd_ring_done(struct nfvd_packet_ring *r, unsigned int n)
 {
 	unsigned int i = (r->next + NFVD_RING_SLOTS - r->taken) % NFVD_RING_SLOTS;
 
-	for (; r->taken; r->taken--) {
+	for (; n; n--) {
 		struct tpacket2_hdr *h = (struct tpacket2_hdr *)slot_of(r, i);
 
 		__atomic_store_n(&h->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 		i = i + 1 == NFVD_RING_SLOTS ? 0 : i + 1;
 	}
+	r->next = i;
+	r->taken = 0;
 }

@@ -31,7 +31,7 @@
 
 struct nfvd_packet_ring {
 	uint8_t *mem;			/* NULL: not mapped */
-	unsigned int next, taken;	/* slot to look at; slots before it that are still to be given back */
+	unsigned int next, taken;	/* slot to look at; slots before it that are taken and not given back */
 	struct iovec rest[NFVD_BURST];
 };
 
@@ -46,8 +46,8 @@ void nfvd_ring_unmap(struct nfvd_packet_ring *r);
  */
 bool nfvd_ring_take(struct nfvd_packet_ring *r, struct nfvd_frame *f, enum nfvd_drop *why);
 
-/* W. Give everything taken back to the kernel. */
-void nfvd_ring_done(struct nfvd_packet_ring *r);
+/* W. Give the first n of the slots that are taken back to the kernel; the others will be taken again. */
+void nfvd_ring_done(struct nfvd_packet_ring *r, unsigned int n);
 
 /*
  * The frame in a slot: its virtio_net_hdr and headers copied, with the VLAN tag

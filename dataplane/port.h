@@ -49,6 +49,13 @@ int nfvd_err(struct nfvd_err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));	/* fills in *err, returns -1 */
 void nfvd_hint(struct nfvd_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* A frame that was flooded to some of its receivers when the turn was over; it is its queue's next. */
+struct nfvd_flooded {
+	uint16_t next;		/* id of the port to go on with; 0: there is no such frame */
+	uint32_t len, segs;
+	uint8_t macs[12];
+};
+
 /* One receive queue (the endpoint's Tx), polled by exactly one worker. */
 struct nfvd_rxq {
 	struct nfvd_port *port;
@@ -57,6 +64,7 @@ struct nfvd_rxq {
 	bool woken;			/* W: its fd woke the worker, and no frame was found yet */
 	int fd;				/* readable when there may be frames; set before nfvd_worker_add() */
 	int node;			/* NUMA node of the endpoint's memory; -1: no matter */
+	struct nfvd_flooded flooded;	/* W */
 	void *priv;			/* the port type's */
 };
 
@@ -77,12 +85,16 @@ struct nfvd_port_ops {
 	/* C. No worker uses the port any more. Frees port->priv. */
 	void (*detach)(struct nfvd_port *port);
 	/*
-	 * W. Take up to max frames; fill frames[], iov from the worker's pool or the port's own
-	 * memory, valid until rx_done. Malformed frames are counted with nfvd_rx_drop() and not returned.
+	 * W. Take up to max frames, and up to NFVD_BURST_BYTES or one more frame; fill frames[], iov from the
+	 * worker's pool or the port's own memory, valid until rx_done. Malformed frames before the first sound
+	 * one are counted with nfvd_rx_drop() and not returned; one behind it ends the burst.
 	 */
 	unsigned int (*rx)(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int max);
-	/* W. All frames of the last rx are dealt with: give the buffers back to the endpoint. May be NULL. */
-	void (*rx_done)(struct nfvd_worker *w, struct nfvd_rxq *q);
+	/*
+	 * W. Of the last rx the first n frames, and what was malformed, are dealt with: give their buffers back to
+	 * the endpoint. Those behind them are as if they had never been taken: the next rx begins with them.
+	 */
+	void (*rx_done)(struct nfvd_worker *w, struct nfvd_rxq *q, unsigned int n);
 	/*
 	 * T. Deliver n frames of one source; count into *l what was delivered (frames, bytes,
 	 * copies, copied_bytes, syscalls) and with nfvd_tx_drop() what was not: exactly n in all.
@@ -95,6 +107,7 @@ struct nfvd_port_ops {
 	void (*show)(struct nfvd_port *port, json_t *obj);
 	/* C. Every 100 ms; may be NULL. */
 	void (*tick)(struct nfvd_port *port);
+	uint32_t tx_work;		/* of delivering one frame besides its bytes: how many bytes are copied meanwhile */
 };
 
 struct nfvd_port {
@@ -105,6 +118,7 @@ struct nfvd_port {
 	_Atomic(uint32_t) accepts;		/* NFVD_ACCEPT_* */
 	uint32_t macs_max;
 	_Atomic(uint32_t) macs;			/* addresses learnt at this port */
+	_Atomic(uint64_t) storm[2];		/* storm.h: broadcast and unknown; multicast */
 	unsigned int nr_rxq;
 	struct nfvd_rxq rxq[NFVD_RXQS_MAX];
 	uint64_t attach_us;
@@ -138,7 +152,7 @@ void nfvd_worker_del(struct nfvd_rxq *q);
 void nfvd_quiesce(void);
 /* Worker: count a frame that was taken from q's endpoint but is not worth returning. */
 void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
-/* Worker: count a frame that could not be delivered to port. */
+/* Worker: count a frame that could not be delivered to port; MEM_FAULT is counted at its source. */
 void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
 /* Worker: count system calls that taking frames cost. */
 void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned int n);

@@ -108,4 +108,5 @@ const struct nfvd_port_ops nfvd_port_veth_module = {
 	.arm = nfvd_kmod_arm,
 	.show = veth_show,
 	.tick = nfvd_netdev_tick,
+	.tx_work = NFVD_KMOD_TX_WORK,
 };

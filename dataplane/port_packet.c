@@ -21,7 +21,6 @@
 #include "packet_ring.h"
 #include "worker.h"
 
-#define BURST_BYTES	(1 << 20)	/* of one rx, so that other queues get their turn */
 #define SOCK_BUFFER	(16 << 20)
 #define TX_IOVS		8192
 
@@ -29,6 +28,7 @@ struct packet {
 	struct nfvd_netdev nd;
 	uint64_t missed;		/* frames that the kernel could not put into the ring */
 	struct nfvd_packet_ring ring;
+	unsigned int bad;		/* slots of this turn whose frames were malformed; they come first */
 };
 
 /* ---- receiving ---- */
@@ -40,21 +40,25 @@ static unsigned int packet_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct 
 	uint32_t bytes = 0;
 	unsigned int n = 0;
 
-	while (n < max && bytes < BURST_BYTES && nfvd_ring_take(&p->ring, &frames[n], &why)) {
-		if (why != NFVD_N_REASONS) {
-			nfvd_rx_drop(w, q->port, why, 1);
+	p->bad = 0;
+	while (n < max && bytes < NFVD_BURST_BYTES && nfvd_ring_take(&p->ring, &frames[n], &why)) {
+		if (why == NFVD_N_REASONS) {
+			bytes += frames[n++].len;
 			continue;
 		}
-		bytes += frames[n++].len;
+		if (n)
+			break;
+		nfvd_rx_drop(w, q->port, why, 1);
+		p->bad++;
 	}
 	return n;
 }
 
-static void packet_rx_done(struct nfvd_worker *w, struct nfvd_rxq *q)
+static void packet_rx_done(struct nfvd_worker *w, struct nfvd_rxq *q, unsigned int n)
 {
 	struct packet *p = q->port->priv;
 
-	nfvd_ring_done(&p->ring);
+	nfvd_ring_done(&p->ring, p->bad + n);
 }
 
 /* ---- sending ---- */
@@ -299,7 +303,8 @@ static void packet_show(struct nfvd_port *port, json_t *obj)
 	.rx_done = packet_rx_done,			\
 	.tx = packet_tx,				\
 	.show = packet_show,				\
-	.tick = nfvd_netdev_tick
+	.tick = nfvd_netdev_tick,			\
+	.tx_work = 8192
 
 const struct nfvd_port_ops nfvd_port_veth = { .type = "veth", OPS };
 const struct nfvd_port_ops nfvd_port_netdev = { .type = "netdev", OPS };

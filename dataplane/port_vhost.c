@@ -148,10 +148,10 @@ static unsigned int vhost_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct n
 	return n;
 }
 
-static void vhost_rx_done(struct nfvd_worker *w, struct nfvd_rxq *q)
+static void vhost_rx_done(struct nfvd_worker *w, struct nfvd_rxq *q, unsigned int n)
 {
 	struct nfvd_vring *r = nfvd_vhost_ring(q->port->priv, 2 * q->index + 1);
-	unsigned int calls = r ? nfvd_vring_take_done(r) : 0;
+	unsigned int calls = r ? nfvd_vring_take_done(r, n) : 0;
 
 	if (calls)
 		nfvd_rx_syscalls(w, q->port, calls);
@@ -258,4 +258,5 @@ const struct nfvd_port_ops nfvd_port_vhost = {
 	.arm = vhost_arm,
 	.show = vhost_show,
 	.tick = vhost_tick,
+	.tx_work = 512,
 };

@@ -375,4 +375,5 @@ const struct nfvd_port_ops nfvd_port_xen = {
 	.arm = nfvd_kmod_arm,
 	.show = xen_show,
 	.tick = xen_tick,
+	.tx_work = NFVD_KMOD_TX_WORK,
 };

@@ -14,21 +14,25 @@
 
 static const char *const none[] = { NULL };
 
-/* Everything that is counted, summed over workers at one instant. */
+/* Everything that is counted, summed over workers; each worker's balance of a port is of one instant. */
 struct totals {
+	bool inexact;			/* a worker was stopped in the midst of a change */
 	struct nfvd_counters port[NFVD_PORTS_MAX];
-	struct nfvd_ledger retired[NFVD_PORTS_MAX];
 	struct nfvd_ledger pair[NFVD_PORTS_MAX][NFVD_PORTS_MAX];
 	uint64_t shortcut[NFVD_PORTS_MAX][NFVD_PORTS_MAX];	/* frames, contained in pair */
 };
 
 static void add_counters(struct nfvd_counters *to, const struct nfvd_counters *from)
 {
-	to->rx_frames += from->rx_frames;
-	to->rx_bytes += from->rx_bytes;
+	to->balance.rx_frames += from->balance.rx_frames;
+	to->balance.rx_bytes += from->balance.rx_bytes;
+	to->balance.rx_dropped += from->balance.rx_dropped;
+	to->balance.replicated += from->balance.replicated;
+	to->balance.delivered += from->balance.delivered;
+	to->balance.lost += from->balance.lost;
 	to->rx_syscalls += from->rx_syscalls;
-	to->rx_dropped += from->rx_dropped;
-	to->replicated += from->replicated;
+	to->tx_frames += from->tx_frames;
+	to->tx_bytes += from->tx_bytes;
 	for (unsigned int i = 0; i < NFVD_N_DROPS; i++)
 		to->drops[i] += from->drops[i];
 }
@@ -50,24 +54,25 @@ static void add_shortcut(unsigned int src, unsigned int dst, uint64_t frames, ui
 
 	if (src >= NFVD_PORTS_MAX || dst >= NFVD_PORTS_MAX || !nfvd_ports[src])
 		return;
-	t->port[src].rx_frames += frames;
-	t->port[src].rx_bytes += bytes;
-	if (!nfvd_ports[dst]) {
-		t->retired[src].frames += frames;
+	t->port[src].balance.rx_frames += frames;
+	t->port[src].balance.rx_bytes += bytes;
+	t->port[src].balance.delivered += frames;
+	if (!nfvd_ports[dst])
 		return;
-	}
+	t->port[dst].tx_frames += frames;
+	t->port[dst].tx_bytes += bytes;
 	t->pair[src][dst].frames += frames;
 	t->pair[src][dst].bytes += bytes;
 	t->shortcut[src][dst] += frames;
 }
 
-static unsigned int add_refused(struct nfvd_counters *c, const struct nfv_pair *p)
+static uint64_t add_refused(struct nfvd_counters *c, const struct nfv_pair *p)
 {
 	static const int results[NFV_N_REFUSALS] = {
 		[NFV_REFUSED_FULL] = -ENOBUFS, [NFV_REFUSED_DOWN] = -ENETDOWN, [NFV_REFUSED_MTU] = -EMSGSIZE,
 		[NFV_REFUSED_OTHER] = -EINVAL,
 	};
-	unsigned int n = 0;
+	uint64_t n = 0;
 
 	for (unsigned int i = 0; i < NFV_N_REFUSALS; i++) {
 		n += p->refused[i];
@@ -82,15 +87,20 @@ static void add_forwarded(unsigned int src, unsigned int dst, const struct nfv_p
 {
 	struct totals *t = arg;
 	bool there = dst < NFVD_PORTS_MAX;
-	struct nfvd_ledger *l = there ? &t->pair[src][dst] : &t->retired[src];
-	unsigned int refused = add_refused(there ? &t->port[dst] : NULL, p);
+	uint64_t refused = add_refused(there ? &t->port[dst] : NULL, p);
+	struct nfvd_ledger *l;
 
-	t->port[src].rx_frames += p->frames + refused;
-	t->port[src].rx_bytes += p->bytes;
-	l->frames += p->frames;
-	l->dropped += refused;
+	t->port[src].balance.rx_frames += p->frames + refused;
+	t->port[src].balance.rx_bytes += p->bytes;
+	t->port[src].balance.delivered += p->frames;
+	t->port[src].balance.lost += refused;
 	if (!there)
 		return;
+	t->port[dst].tx_frames += p->frames;
+	t->port[dst].tx_bytes += p->bytes;
+	l = &t->pair[src][dst];
+	l->frames += p->frames;
+	l->dropped += refused;
 	l->bytes += p->bytes;
 	if (copied) {
 		l->copies += p->frames;
@@ -105,20 +115,20 @@ static struct totals *sum(void)
 
 	if (!t)
 		return NULL;
-	nfvd_workers_lock();
 	for (unsigned int i = 0; i < nfvd_n_workers; i++) {
 		const struct nfvd_worker *w = nfvd_workers[i];
 
 		for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++) {
+			struct nfvd_counters c;
+
 			if (!nfvd_ports[src])
 				continue;
-			add_counters(&t->port[src], &w->port[src]);
-			add_ledger(&t->retired[src], &w->retired[src]);
+			t->inexact |= !nfvd_counters_read(w, src, &c);
+			add_counters(&t->port[src], &c);
 			for (unsigned int dst = 0; w->row[src] && dst < NFVD_PORTS_MAX; dst++)
 				add_ledger(&t->pair[src][dst], &w->row[src][dst]);
 		}
 	}
-	nfvd_workers_unlock();
 	nfvd_shortcut_counters(add_shortcut, t);
 	nfvd_kmod_table_counters(add_forwarded, t);
 	return t;
@@ -128,21 +138,15 @@ static struct totals *sum(void)
 static json_t *stats_of(const struct totals *t, unsigned int id, int64_t *in_flight)
 {
 	const struct nfvd_counters *c = &t->port[id];
-	struct nfvd_ledger out = t->retired[id], in = { 0 };
-	uint64_t dropped;
+	const struct nfvd_balance *b = &c->balance;
+	uint64_t dropped = b->rx_dropped + b->lost;
 
-	for (unsigned int other = 0; other < NFVD_PORTS_MAX; other++) {
-		add_ledger(&out, &t->pair[id][other]);
-		if (nfvd_ports[other])
-			add_ledger(&in, &t->pair[other][id]);
-	}
-	dropped = c->rx_dropped + out.dropped;
-	*in_flight = (int64_t)(c->rx_frames + c->replicated - out.frames - dropped);
+	*in_flight = (int64_t)(b->rx_frames + b->replicated - b->delivered - dropped);
 	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", nfvd_ports[id]->name,
-		"rx_frames", (json_int_t)c->rx_frames, "rx_bytes", (json_int_t)c->rx_bytes,
-		"replicated", (json_int_t)c->replicated, "delivered", (json_int_t)out.frames,
+		"rx_frames", (json_int_t)b->rx_frames, "rx_bytes", (json_int_t)b->rx_bytes,
+		"replicated", (json_int_t)b->replicated, "delivered", (json_int_t)b->delivered,
 		"dropped", (json_int_t)dropped, "in_flight", (json_int_t)*in_flight,
-		"tx_frames", (json_int_t)in.frames, "tx_bytes", (json_int_t)in.bytes,
+		"tx_frames", (json_int_t)c->tx_frames, "tx_bytes", (json_int_t)c->tx_bytes,
 		"rx_syscalls", (json_int_t)c->rx_syscalls);
 }
 
@@ -152,6 +156,7 @@ json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err)
 	struct totals *t;
 	int64_t in_flight, total = 0;
 	uint64_t sleeps = 0;
+	bool inexact;
 
 	if (nfvd_rpc_only(params, none, err))
 		return NULL;
@@ -166,10 +171,12 @@ json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err)
 			json_array_append_new(list, stats_of(t, id, &in_flight));
 			total += in_flight;
 		}
+	inexact = t->inexact;
 	free(t);
 	for (unsigned int i = 0; i < nfvd_n_workers; i++)
 		sleeps += nfvd_workers[i]->sleeps;
-	return json_pack("{s:o, s:I, s:I}", "ports", list, "in_flight", (json_int_t)total, "sleeps", (json_int_t)sleeps);
+	return json_pack("{s:o, s:I, s:I, s:b}", "ports", list, "in_flight", (json_int_t)total, "sleeps", (json_int_t)sleeps,
+			 "inexact", inexact);
 }
 
 static json_t *pair(const struct totals *t, unsigned int src, unsigned int dst)

@@ -5,6 +5,10 @@
  * A learning Ethernet switch per IEEE 802.1Q, with the VLAN identifier as part
  * of the address; tags pass unchanged. Frames of one burst are collected by
  * destination, then each destination gets its own in one call, in order.
+ *
+ * One turn of a queue is bounded in work, counted in bytes copied: flooding to n
+ * ports costs n copies, segmentation its segments. What is beyond waits in the
+ * sender's ring while the other queues have theirs.
  */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -13,6 +17,7 @@
 #include "fdb.h"
 #include "move.h"
 #include "offload.h"
+#include "storm.h"
 #include "worker.h"
 
 /* The last look-ups of a burst: neighbouring frames tend to belong together. */
@@ -23,6 +28,14 @@ struct memo {
 };
 
 #define FLOOD NFVD_PORTS_MAX
+#define MORE ((enum nfvd_drop)(NFVD_N_REASONS + 1))	/* flooded in part: to be gone on with */
+
+/*
+ * Bytes copied, or as much other work: some 0.3 ms, in the middle of a flood. More than NFVD_BURST_BYTES, so that
+ * what goes to one port is never cut short. A frame above the limit is still done, to one port.
+ */
+#define TURN_WORK	(2u << 20)
+#define SEGMENT_WORK	1024	/* of making and delivering one more segment */
 
 static inline uint16_t vlan_of(const struct nfvd_frame *f)
 {
@@ -44,6 +57,8 @@ static inline bool link_local(const uint8_t *mac)
 
 	return !memcmp(mac, prefix, sizeof(prefix)) && mac[5] < 0x10;
 }
+
+static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 static inline bool bad_source(const uint8_t *mac)
 {
@@ -93,28 +108,77 @@ static inline void append(struct nfvd_worker *w, unsigned int id, struct nfvd_fr
 	out->f[out->n++] = f;
 }
 
-static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_frame *f)
+/* Summing and cutting f for port, if it has to be done: the payload is read once more, and copied once more. */
+static uint64_t finishing_work(const struct nfvd_port *port, const struct nfvd_frame *f)
 {
-	unsigned int n = 0;
+	uint32_t accepts = atomic_load_explicit(&port->accepts, memory_order_relaxed);
 
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
-		struct nfvd_port *port = rcu_dereference(nfvd_ports[id]);
-
-		if (!port || port == src || atomic_load_explicit(&port->state, memory_order_relaxed) != NFVD_STATE_UP)
-			continue;
-		append(w, id, f);
-		n++;
-	}
-	if (!n)
-		return NFVD_DROP_NO_DST;
-	f->flooded = n > 1;
-	w->port[src->id].replicated += n - 1;
-	return NFVD_N_REASONS;
+	return nfvd_offload_needs(f) & ~accepts ? 2ull * f->len + nfvd_offload_segments(f) * SEGMENT_WORK : 0;
 }
 
-static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_frame *f,
-				    struct memo *memo)
+/* The next port that a frame of src is flooded to, from id on; NULL if there is none. */
+static struct nfvd_port *next_receiver(const struct nfvd_port *src, unsigned int id)
 {
+	for (; id < NFVD_PORTS_MAX; id++) {
+		struct nfvd_port *port = rcu_dereference(nfvd_ports[id]);
+
+		if (port && port != src && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP)
+			return port;
+	}
+	return NULL;
+}
+
+/*
+ * Where to begin: where the turn before broke off, if this is the frame, else at the first port. A guest may
+ * have put another frame in its place: one of the same addresses and no more work is as good.
+ */
+static unsigned int flood_from(const struct nfvd_flooded *before, const struct nfvd_frame *f, uint32_t segs)
+{
+	return before->next && before->len == f->len && segs <= before->segs &&
+	       !memcmp(before->macs, f->hdr, sizeof(before->macs)) ? before->next : 0;
+}
+
+/* work: of this turn up to now. before: what the last turn broke off; empty for all but the first frame. */
+static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f, uint64_t work,
+			    const struct nfvd_flooded *before)
+{
+	uint32_t segs = nfvd_offload_segments(f);
+	unsigned int n = 0, from = flood_from(before, f, segs);
+	struct nfvd_port *port = next_receiver(q->port, from);
+
+	if (!from) {
+		if (!port)
+			return NFVD_DROP_NO_DST;
+		if (next_receiver(q->port, port->id + 1) &&
+		    !nfvd_storm_pass(q->port, f->hdr[0] & 1 && memcmp(f->hdr, broadcast, sizeof(broadcast)), segs, rte_rdtsc()))
+			return NFVD_DROP_STORM;
+	}
+	work += w->work;
+	for (; port && (!n || work < TURN_WORK); port = next_receiver(q->port, port->id + 1)) {
+		uint64_t one = f->len + port->ops->tx_work + finishing_work(port, f);
+
+		append(w, port->id, f);
+		w->work += one;
+		work += one;
+		n++;
+	}
+	/* The module may not let go of a frame before its last receiver. */
+	f->flooded = n > 1 || from || port;
+	if (!port) {
+		w->turn.replicated += n - 1ull;
+		return NFVD_N_REASONS;
+	}
+	/* Not taken yet, so all of these are more than were taken. */
+	w->turn.replicated += n;
+	q->flooded = (struct nfvd_flooded){ .next = port->id, .len = f->len, .segs = segs };
+	memcpy(q->flooded.macs, f->hdr, sizeof(q->flooded.macs));
+	return MORE;
+}
+
+static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f,
+				    struct memo *memo, uint64_t work, const struct nfvd_flooded *before)
+{
+	struct nfvd_port *src = q->port;
 	enum nfvd_drop why = nfvd_offload_check(f);
 	uint16_t vlan;
 	uint32_t dst;
@@ -129,9 +193,14 @@ static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_port *src
 		return why;
 	dst = lookup(f, vlan, memo);
 	if (unlikely(dst == FLOOD))
-		return flood(w, src, f);
+		return flood(w, q, f, work, before);
 	if (unlikely(dst == src->id))
 		return NFVD_DROP_SAME_PORT;
+	if (unlikely(f->vnet.hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)) {
+		const struct nfvd_port *port = rcu_dereference(nfvd_ports[dst]);
+
+		w->work += port ? finishing_work(port, f) : 0;
+	}
 	append(w, dst, f);
 	return NFVD_N_REASONS;
 }
@@ -151,13 +220,25 @@ static unsigned int bring(struct nfvd_worker *w, struct nfvd_port *dst, struct n
 	return left;
 }
 
-/* Deliver one frame that asks for more than the receiver negotiated. */
-static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst,
-			     struct nfvd_frame *f, struct nfvd_ledger *l)
+static void send_segments(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *segs, unsigned int n,
+			  struct nfvd_ledger *l)
 {
-	static __thread struct nfvd_frame segs[NFVD_SEGS_MAX];
-	static __thread struct iovec pool[NFVD_IOV_POOL];
-	unsigned int n = 1;
+	struct nfvd_frame *list[NFVD_BURST];
+
+	for (unsigned int i = 0; i < n; i++) {
+		list[i] = &segs[i];
+		list[i]->held = false;	/* not what the kernel holds any more */
+	}
+	dst->ops->tx(w, dst, list, n, l);
+}
+
+/* Deliver one frame that asks for more than the receiver negotiated. */
+static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *f, struct nfvd_ledger *l)
+{
+	static __thread struct nfvd_frame segs[NFVD_BURST];
+	static __thread struct iovec whole[NFVD_IOV_MAX + 1], pool[NFVD_IOV_MAX + 1 + NFVD_BURST];
+	struct nfvd_cut cut;
+	unsigned int n;
 
 	/* Summing and cutting read the payload. */
 	if (nfvd_in_kernel(f) && !bring(w, dst, &f, 1, l))
@@ -165,33 +246,23 @@ static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *src, struc
 	if (f->vnet.hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		segs[0] = *f;
 		nfvd_offload_checksum(&segs[0]);
-	} else {
-		n = nfvd_offload_segment(f, segs, pool, NFVD_IOV_POOL);
-		if (!n) {
-			nfvd_tx_drop(w, dst, NFVD_DROP_GSO_UNSUP, 1);
-			return;
-		}
-		w->port[src->id].replicated += n - 1;
+		send_segments(w, dst, segs, 1, l);
+		return;
 	}
-	for (unsigned int done = 0; done < n; done += NFVD_BURST) {
-		unsigned int part = n - done < NFVD_BURST ? n - done : NFVD_BURST;
-		struct nfvd_frame *list[NFVD_BURST];
-
-		for (unsigned int i = 0; i < part; i++) {
-			list[i] = &segs[done + i];
-			list[i]->held = false;	/* not what the kernel holds any more */
-		}
-		dst->ops->tx(w, dst, list, part, l);
+	if (!nfvd_cut_start(&cut, f, whole)) {
+		nfvd_tx_drop(w, dst, NFVD_DROP_GSO_UNSUP, 1);
+		return;
 	}
+	while ((n = nfvd_cut_next(&cut, segs, NFVD_BURST, pool, sizeof(pool) / sizeof(pool[0]))))
+		send_segments(w, dst, segs, n, l);
+	w->turn.replicated += cut.n - 1;
 }
 
-static void deliver(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst, struct nfvd_out *out)
+static void deliver_all(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_out *out, struct nfvd_ledger *l)
 {
-	struct nfvd_ledger *l = &w->row[src->id][dst->id];
 	uint32_t accepts = atomic_load_explicit(&dst->accepts, memory_order_relaxed);
 	unsigned int from = 0;
 
-	w->pair = l;
 	if (unlikely(atomic_load_explicit(&dst->state, memory_order_relaxed) != NFVD_STATE_UP)) {
 		nfvd_tx_drop(w, dst, NFVD_DROP_DST_DOWN, out->n);
 		return;
@@ -204,30 +275,50 @@ static void deliver(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_po
 				continue;
 			if (i > from)
 				dst->ops->tx(w, dst, out->f + from, i - from, l);
-			deliver_finished(w, src, dst, out->f[i], l);
+			deliver_finished(w, dst, out->f[i], l);
 			from = i + 1;
 		}
 	if (out->n > from)
 		dst->ops->tx(w, dst, out->f + from, out->n - from, l);
 }
 
-void nfvd_switch(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_frame *frames, unsigned int n)
+static void deliver(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst, struct nfvd_out *out)
 {
+	struct nfvd_ledger *l = &w->row[src->id][dst->id], before = *l;
+	struct nfvd_counters *to = &w->port[dst->id];
+
+	w->pair = l;
+	deliver_all(w, dst, out, l);
+	to->tx_frames += l->frames - before.frames;
+	to->tx_bytes += l->bytes - before.bytes;
+	w->turn.delivered += l->frames - before.frames;
+	w->turn.lost += l->dropped - before.dropped;
+}
+
+unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int n)
+{
+	struct nfvd_flooded before = q->flooded;
+	struct nfvd_port *src = q->port;
 	struct nfvd_counters *c = &w->port[src->id];
 	struct memo memo = { 0 };
 	uint64_t bytes = 0;
+	unsigned int done = 0;
 
-	for (unsigned int i = 0; i < n; i++) {
-		enum nfvd_drop why;
+	w->work = 0;
+	q->flooded.next = 0;
+	for (; done < n && w->work + bytes < TURN_WORK; done++) {
+		enum nfvd_drop why = decide(w, q, &frames[done], &memo, bytes, &before);
 
-		bytes += frames[i].len;
-		why = decide(w, src, &frames[i], &memo);
+		if (unlikely(why == MORE))
+			break;
+		bytes += frames[done].len;
+		before.next = 0;
 		if (unlikely(why != NFVD_N_REASONS)) {
-			c->rx_dropped++;
+			w->turn.rx_dropped++;
 			c->drops[why]++;
 		}
 	}
-	c->rx_bytes += bytes;
+	w->turn.rx_bytes += bytes;
 	for (unsigned int i = 0; i < w->n_touched; i++) {
 		struct nfvd_out *out = &w->out[w->touched[i]];
 		struct nfvd_port *dst = rcu_dereference(nfvd_ports[w->touched[i]]);
@@ -236,10 +327,11 @@ void nfvd_switch(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_frame
 			deliver(w, src, dst, out);
 		} else {
 			/* Detached in this iteration. */
-			c->rx_dropped += out->n;
+			w->turn.rx_dropped += out->n;
 			c->drops[NFVD_DROP_DST_DOWN] += out->n;
 		}
 		out->n = 0;
 	}
 	w->n_touched = 0;
+	return done;
 }

@@ -253,8 +253,9 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 	struct chain chains[NFVD_BURST];
 	enum nfvd_drop why[NFVD_BURST];
 	unsigned int n, taken = 0, out = 0, steps = 0;
+	uint64_t bytes = 0;
 
-	vr->n_heads = 0;
+	vr->n_heads = vr->n_bad = 0;
 	drops->n = 0;
 	if (unlikely(fenced(vr)))
 		return 0;
@@ -268,7 +269,7 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 		}
 		rte_prefetch0(&vr->desc[vr->heads[i]]);
 	}
-	for (; taken < n && pool_n >= NFVD_IOV_MAX && steps < NFVD_WALK_MAX; taken++) {
+	for (; taken < n && pool_n >= NFVD_IOV_MAX && steps < NFVD_WALK_MAX && bytes < NFVD_BURST_BYTES; taken++) {
 		struct chain *c = &chains[taken];
 
 		*c = (struct chain){ .seg = pool };
@@ -280,6 +281,7 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 		pool += c->n;
 		pool_n -= c->n;
 		steps += c->steps;
+		bytes += c->bytes;
 		if (likely(c->n)) {
 			rte_prefetch0(c->seg->iov_base);
 			rte_prefetch0((uint8_t *)c->seg->iov_base + 64);
@@ -290,13 +292,17 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 		gread_begin();
 		if (likely(why[i] == NFVD_NO_FAULT))
 			why[i] = make_frame(vr, &chains[i], &frames[out]);
-		if (likely(why[i] == NFVD_NO_FAULT))
+		if (likely(why[i] == NFVD_NO_FAULT)) {
 			out++;
-		else
-			drops->why[drops->n++] = why[i];
+			continue;
+		}
+		if (out)
+			break;
+		drops->why[drops->n++] = why[i];
 	}
-	vr->n_heads = taken;
-	vr->last_avail += taken;
+	vr->n_bad = drops->n;
+	vr->n_heads = drops->n + out;
+	vr->last_avail += vr->n_heads;
 	return out;
 }
 
@@ -386,13 +392,13 @@ static inline void put_used_len(struct nfvd_vring *vr, uint16_t pos, uint32_t le
 	memcpy(&vr->used->ring[(uint16_t)(vr->used_idx + pos) & vr->mask].len, &len, sizeof(len));
 }
 
-unsigned int nfvd_vring_take_done(struct nfvd_vring *vr)
+unsigned int nfvd_vring_take_done(struct nfvd_vring *vr, unsigned int n)
 {
-	uint16_t n = vr->n_heads;
-
+	n += vr->n_bad;
 	for (unsigned int i = 0; i < n; i++)
 		put_used(vr, i, vr->heads[i], 0);
-	vr->n_heads = 0;
+	vr->last_avail -= vr->n_heads - n;
+	vr->n_heads = vr->n_bad = 0;
 	return publish(vr, n);
 }
 

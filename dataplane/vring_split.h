@@ -48,7 +48,8 @@ struct nfvd_vring {
 	uint16_t signalled;	/* used_idx at the last interrupt */
 	bool signalled_valid, armed;
 	_Atomic(enum nfvd_drop) fault;
-	uint16_t n_heads;	/* taken by the last nfvd_vring_take() */
+	uint16_t n_heads;	/* taken by the last nfvd_vring_take(); the first n_bad of them were malformed */
+	uint16_t n_bad;
 	uint16_t heads[NFVD_BURST];
 
 	rte_spinlock_t lock;	/* Rx queues: several workers deliver */
@@ -74,12 +75,14 @@ void nfvd_vring_resume(struct nfvd_vring *vr);
 /*
  * Guest Tx: take up to max frames (at most NFVD_BURST). Their iov come from pool and
  * are valid until nfvd_vring_take_done(), which gives the buffers back to the guest.
- * Malformed frames are listed in *drops; their buffers are given back as well. What is
- * beyond NFVD_WALK_MAX descriptors stays in the ring for the next call.
+ * Malformed frames before the first sound one are listed in *drops; their buffers are
+ * given back as well. One behind it ends the batch, as NFVD_WALK_MAX descriptors and
+ * NFVD_BURST_BYTES do: what is not taken stays in the ring for the next call.
  */
 unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, unsigned int max,
 			     struct iovec *pool, unsigned int pool_n, struct nfvd_take_drops *drops);
-unsigned int nfvd_vring_take_done(struct nfvd_vring *vr);	/* returns system calls made */
+/* Give back what was malformed and the first n frames; the others are as if never taken. Returns system calls made. */
+unsigned int nfvd_vring_take_done(struct nfvd_vring *vr, unsigned int n);
 
 /*
  * Guest Rx: deliver n frames. Counts into *l; results[i] is NFVD_NO_FAULT where

@@ -5,6 +5,7 @@
 #include <numa.h>
 #include <pthread.h>
 #include <rte_cycles.h>
+#include <rte_pause.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -42,12 +43,34 @@ static struct thread *thread_of(struct nfvd_worker *w)
 	return caa_container_of(w, struct thread, w);
 }
 
+/* All that this turn took is delivered or dropped: let it be seen. */
+static void settle(struct nfvd_worker *w)
+{
+	struct nfvd_counters *c = &w->port[w->src];
+	uint64_t seq = atomic_load_explicit(&c->seq, memory_order_relaxed);
+
+	if (!(w->turn.rx_frames | w->turn.replicated))
+		return;
+	atomic_store_explicit(&c->seq, seq + 1, memory_order_relaxed);
+	/* Pairs with the acquire fence of the reader. */
+	atomic_thread_fence(memory_order_release);
+	c->balance.rx_frames += w->turn.rx_frames;
+	c->balance.rx_bytes += w->turn.rx_bytes;
+	c->balance.rx_dropped += w->turn.rx_dropped;
+	c->balance.replicated += w->turn.replicated;
+	c->balance.delivered += w->turn.delivered;
+	c->balance.lost += w->turn.lost;
+	atomic_store_explicit(&c->seq, seq + 2, memory_order_release);
+	w->turn = (struct nfvd_balance){ 0 };
+}
+
+/* One turn of a queue. */
 static unsigned int poll_queue(struct nfvd_worker *w, struct nfvd_rxq *q)
 {
 	const struct nfvd_port_ops *ops = q->port->ops;
-	struct nfvd_counters *c = &w->port[q->port->id];
-	unsigned int n;
+	unsigned int n, done = 0;
 
+	w->src = q->port->id;
 	w->spread = q->port->id + q->index;
 	n = ops->rx(w, q, w->frames, NFVD_BURST);
 	if (q->woken) {
@@ -56,11 +79,12 @@ static unsigned int poll_queue(struct nfvd_worker *w, struct nfvd_rxq *q)
 			nfvd_fault(q->port, NFVD_DROP_KICK_SPURIOUS, 1);
 	}
 	if (n) {
-		c->rx_frames += n;
-		nfvd_switch(w, q->port, w->frames, n);
+		done = nfvd_switch(w, q, w->frames, n);
+		w->turn.rx_frames += done;
 	}
-	if (ops->rx_done)
-		ops->rx_done(w, q);
+	/* Before the endpoint learns that its frames were dealt with. */
+	settle(w);
+	ops->rx_done(w, q, done);
 	return n;
 }
 
@@ -70,11 +94,9 @@ static unsigned int iterate(struct thread *t)
 	struct queues *qs = rcu_dereference(t->queues);
 	unsigned int n = 0;
 
-	rte_ticketlock_lock(&t->w.lock);
 	t->w.now_ms = nfvd_now_ms();
 	for (unsigned int i = 0; i < qs->n; i++)
 		n += poll_queue(&t->w, qs->q[i]);
-	rte_ticketlock_unlock(&t->w.lock);
 	return n;
 }
 
@@ -176,7 +198,6 @@ static int start_one(unsigned int index, int cpu)
 	memset(t, 0, sizeof(*t));
 	t->w.index = index;
 	t->w.cpu = cpu;
-	rte_ticketlock_init(&t->w.lock);
 	t->queues = &t->both[0];
 	/* Pages of it are used as frames from the kernel are large. */
 	t->w.bounce = malloc((size_t)NFVD_BURST * NFVD_FRAME_MAX);
@@ -283,6 +304,7 @@ int nfvd_worker_add(struct nfvd_rxq *q)
 	qs->q[t->queues->n] = q;
 	qs->n = t->queues->n + 1;
 	q->worker = &t->w;
+	q->flooded.next = 0;
 	publish(t);
 out:
 	pthread_mutex_unlock(&queues_lock);
@@ -311,30 +333,12 @@ out:
 	pthread_mutex_unlock(&queues_lock);
 }
 
-void nfvd_workers_lock(void)
+static void forget(struct nfvd_worker *w, unsigned int id)
 {
-	for (unsigned int i = 0; i < nfvd_n_workers; i++)
-		rte_ticketlock_lock(&nfvd_workers[i]->lock);
-}
-
-void nfvd_workers_unlock(void)
-{
-	for (unsigned int i = 0; i < nfvd_n_workers; i++)
-		rte_ticketlock_unlock(&nfvd_workers[i]->lock);
-}
-
-/* Keep what sources sent to the port that had this id, so that their sums still add up. */
-static void retire(struct nfvd_worker *w, unsigned int id)
-{
-	for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++) {
-		if (!w->row[src] || src == id)
-			continue;
-		w->retired[src].frames += w->row[src][id].frames;
-		w->retired[src].dropped += w->row[src][id].dropped;
-		memset(&w->row[src][id], 0, sizeof(w->row[src][id]));
-	}
+	for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++)
+		if (w->row[src])
+			memset(&w->row[src][id], 0, sizeof(w->row[src][id]));
 	memset(w->row[id], 0, NFVD_PORTS_MAX * sizeof(*w->row[id]));
-	memset(&w->retired[id], 0, sizeof(w->retired[id]));
 	memset(&w->port[id], 0, sizeof(w->port[id]));
 }
 
@@ -348,25 +352,40 @@ int nfvd_counters_reset(unsigned int id)
 				return -ENOMEM;
 			rcu_assign_pointer(nfvd_workers[i]->row[id], row);
 		}
-	nfvd_workers_lock();
 	for (unsigned int i = 0; i < nfvd_n_workers; i++)
-		retire(nfvd_workers[i], id);
-	nfvd_workers_unlock();
+		forget(nfvd_workers[i], id);
 	return 0;
+}
+
+#define READ_TRIES 1000	/* some 50 us; the balance changes within 10 ns */
+
+bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfvd_counters *to)
+{
+	const struct nfvd_counters *c = &w->port[id];
+
+	for (unsigned int i = 0; i < READ_TRIES; i++) {
+		uint64_t seq = atomic_load_explicit(&c->seq, memory_order_acquire);
+
+		memcpy(to, c, sizeof(*to));
+		/* Pairs with the release fence of the writer. */
+		atomic_thread_fence(memory_order_acquire);
+		if (!(seq & 1) && atomic_load_explicit(&c->seq, memory_order_relaxed) == seq)
+			return true;
+		rte_pause();
+	}
+	return false;
 }
 
 void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
 {
-	struct nfvd_counters *c = &w->port[port->id];
-
-	c->rx_frames += n;
-	c->rx_dropped += n;
-	c->drops[why] += n;
+	w->turn.rx_frames += n;
+	w->turn.rx_dropped += n;
+	w->port[port->id].drops[why] += n;
 }
 
 void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
 {
-	w->port[port->id].drops[why] += n;
+	w->port[why == NFVD_DROP_MEM_FAULT ? w->src : port->id].drops[why] += n;
 	w->pair->dropped += n;
 }
 

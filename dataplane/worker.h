@@ -6,28 +6,35 @@
  * FDB and a port's guest memory until the end of one loop iteration, where it
  * reports a quiescent state. Asleep, it is offline and holds nothing.
  *
- * Counters belong to the worker that writes them. It holds its lock (a fair
- * ticket lock, so that a busy worker lets a reader in) for each iteration;
- * whoever holds all locks sees a state in which no frame is in flight and the
- * conservation equation holds exactly.
+ * Counters belong to the worker that writes them; control reads them without asking
+ * it. Those of conservation change together, once for each turn of a queue, at a moment
+ * when none of its frames is in flight, and under a sequence number: so the equation
+ * holds exactly in what control reads, however busy a worker is, and if it hangs.
  */
 #ifndef NFVD_WORKER_H
 #define NFVD_WORKER_H
 
-#include <rte_ticketlock.h>
 #include "clock.h"
 #include "port.h"
 
 #define NFVD_WORKERS_MAX	16
 #define NFVD_IOV_POOL		8192	/* vectors for the frames of one burst */
 
-struct nfvd_counters {
+/* Of the frames of one source: rx_frames + replicated = delivered + lost + rx_dropped. */
+struct nfvd_balance {
 	uint64_t rx_frames, rx_bytes;	/* taken from the endpoint */
-	uint64_t rx_syscalls;
 	uint64_t rx_dropped;		/* of those, before a destination was chosen */
 	uint64_t replicated;		/* flooded to n, or cut into n: n - 1 */
-	uint64_t drops[NFVD_N_DROPS];	/* by reason, as source or as destination */
+	uint64_t delivered, lost;	/* at destinations */
 };
+
+struct nfvd_counters {
+	_Atomic(uint64_t) seq;		/* odd while balance changes */
+	struct nfvd_balance balance;
+	uint64_t rx_syscalls;
+	uint64_t tx_frames, tx_bytes;	/* delivered to it, by all sources there ever were */
+	uint64_t drops[NFVD_N_DROPS];	/* by reason, as source or as destination */
+} __attribute__((aligned(64)));
 
 struct nfvd_out {
 	unsigned int n;
@@ -37,8 +44,10 @@ struct nfvd_out {
 struct nfvd_worker {
 	unsigned int index;
 	int cpu;			/* -1: not pinned */
-	rte_ticketlock_t lock;		/* over counters, see above */
 	uint32_t now_ms;		/* as of this iteration */
+	unsigned int src;		/* id of the port whose queue has its turn */
+	uint64_t work;			/* of this turn beyond the bytes taken, in bytes copied */
+	struct nfvd_balance turn;	/* to be added to src's; zero between turns */
 	unsigned int spread;		/* same for all frames of one source queue: picks a receive queue */
 	struct nfvd_frame frames[NFVD_BURST] __attribute__((aligned(64)));
 	struct iovec pool[NFVD_IOV_POOL];
@@ -52,7 +61,6 @@ struct nfvd_worker {
 
 	struct nfvd_counters port[NFVD_PORTS_MAX];
 	struct nfvd_ledger *row[NFVD_PORTS_MAX];	/* [source][destination]; allocated at attach */
-	struct nfvd_ledger retired[NFVD_PORTS_MAX];	/* by source: towards ports that are gone */
 	uint64_t sleeps;
 };
 
@@ -63,14 +71,22 @@ extern unsigned int nfvd_n_workers;
 int nfvd_workers_start(unsigned int n, const int *cpus, unsigned int spin_us);
 void nfvd_workers_stop(void);
 
-/* Control: hold every worker at the end of an iteration. */
-void nfvd_workers_lock(void);
-void nfvd_workers_unlock(void);
-
-/* Control, at attach: zero the counters of this id in every worker. 0 or -ENOMEM. */
+/*
+ * Control, at attach: zero the counters of this id in every worker. 0 or -ENOMEM. Needs no worker to
+ * stand still: the id was unpublished, and a grace period has passed, so none counts for it.
+ */
 int nfvd_counters_reset(unsigned int id);
 
-/* switch.c. Worker: forward what was taken from q's port. */
-void nfvd_switch(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_frame *frames, unsigned int n);
+/*
+ * Control: w's counters of port id. False: w was in the midst of changing the balance for as long as one may look, which
+ * takes a worker that was stopped just there; then it is not exact.
+ */
+bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfvd_counters *c);
+
+/*
+ * switch.c. Worker: forward what was taken from q, as far as one turn's work goes: the first so many of n as
+ * are returned. Of the next one it may have delivered a part, which q->flooded remembers.
+ */
+unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int n);
 
 #endif

@@ -15,7 +15,7 @@
  *	port.attach	{type, name, ...}		{name, id, type, attach_us, ...as in port.list}
  *	port.detach	{name}				{name}
  *	port.list	{[name]}			{ports: [...]}
- *	stats.get	{}				{ports: [...], in_flight}
+ *	stats.get	{}				{ports: [...], in_flight, inexact: a worker hangs}
  *	ledger.get	{}				{pairs: [...]}
  *	drops.get	{[all]}				{drops: [...]}
  *	fdb.list	{}				{entries: [...], ageing_s}

@@ -34,6 +34,7 @@ enum option {
 	SHORT_HDR = 8,
 	DELIVER = 16,
 	FROM_KERNEL = 32,	/* the second of three frames; else one alone */
+	PART = 32,		/* of what was taken, half is given back as if it had not been */
 	NEAR = 64,		/* indices are made to be near what is legal */
 	AGAIN = 128,		/* a second turn */
 };
@@ -174,9 +175,11 @@ static void check_all_written(void)
 
 static void look_at(struct nfvd_frame *f)
 {
-	static struct nfvd_frame segs[NFVD_SEGS_MAX];
-	static struct iovec parts[8192];
+	static struct nfvd_frame segs[NFVD_BURST];
+	static struct iovec whole[NFVD_IOV_MAX + 1], parts[NFVD_IOV_MAX + 1 + NFVD_BURST];
 	uint64_t bytes = f->hdr_len;
+	struct nfvd_cut cut;
+	unsigned int n;
 
 	for (unsigned int i = 0; i < f->iov_n; bytes += f->iov[i++].iov_len) {
 		const uint8_t *p = f->iov[i].iov_base;
@@ -190,13 +193,23 @@ static void look_at(struct nfvd_frame *f)
 	if (nfvd_offload_check(f) != NFVD_N_REASONS || f->len > CHECKSUM_MAX ||
 	    !(f->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return;
-	if (f->vnet.hdr.gso_type)
-		nfvd_offload_segment(f, segs, parts, 8192);
-	else
+	if (!f->vnet.hdr.gso_type) {
 		nfvd_offload_checksum(f);
+		return;
+	}
+	require(nfvd_cut_start(&cut, f, whole));
+	while ((n = nfvd_cut_next(&cut, segs, NFVD_BURST, parts, f->iov_n + 1 + NFVD_BURST)))
+		for (unsigned int i = 0; i < n; i++) {
+			uint64_t sum = segs[i].hdr_len;
+
+			for (unsigned int k = 0; k < segs[i].iov_n; k++)
+				sum += segs[i].iov[k].iov_len;
+			require(sum == segs[i].len);
+		}
+	require(cut.n == nfvd_offload_segments(f) && cut.sent == cut.payload);
 }
 
-static void take(struct nfvd_vring *vr)
+static void take(struct nfvd_vring *vr, uint8_t options)
 {
 	uint16_t from = vr->last_avail, offered = avail->idx - from;
 	struct nfvd_take_drops drops;
@@ -208,7 +221,7 @@ static void take(struct nfvd_vring *vr)
 	for (unsigned int i = 0; i < n; i++)
 		look_at(&frames[i]);
 	require(n + drops.n <= SIZE && (uint16_t)(vr->last_avail - from) <= offered);
-	nfvd_vring_take_done(vr);
+	nfvd_vring_take_done(vr, options & PART ? n / 2 : n);
 	require(vr->used_idx == vr->last_avail);
 	check_all_written();
 }
@@ -261,7 +274,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (options & DELIVER)
 			deliver(&vr, options);
 		else
-			take(&vr);
+			take(&vr, options);
 		nfvd_vring_arm(&vr, turns & 1);
 		scribble(data, size);
 	}

@@ -341,8 +341,10 @@ static void work(unsigned int i)
 	if (!r)
 		return;
 	if (i & 1) {
-		require(nfvd_vring_take(r, frames, NFVD_BURST, pool, 4096, &drops) <= NFVD_BURST);
-		nfvd_vring_take_done(r);
+		unsigned int n = nfvd_vring_take(r, frames, NFVD_BURST, pool, 4096, &drops);
+
+		require(n <= NFVD_BURST);
+		nfvd_vring_take_done(r, n);
 	} else {
 		nfvd_vring_deliver(r, list, 1, &result, &l);
 	}

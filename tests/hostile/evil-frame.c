@@ -259,13 +259,17 @@ static void i4_segmentation(void **state)
 	segmented(1000, 1000);
 	segmented(999, 1000);
 	segmented(64000, 1448);
-	segmented(100, 1);
+	segmented(30000, 300);
+	segmented(5000, 48);
 	moved(NULL, NULL);
 
-	/* More segments than nfvd makes of one frame. */
-	tcp_make(64000);
+	/* Segments of a few bytes: no stack makes them, and each is a frame to deliver. */
+	tcp_make(100);
 	h.gso_size = 1;
-	dropped(&h, &tcp, HEADERS + 64000, "peer", "gso_unsup");
+	dropped(&h, &tcp, HEADERS + 100, "evil", "bad_gso");
+	tcp_make(64000);
+	h.gso_size = 47;
+	dropped(&h, &tcp, HEADERS + 64000, "evil", "bad_gso");
 
 	/* A partial checksum, for one who does not take it. */
 	mark();

@@ -110,6 +110,7 @@ int main(int argc, char **argv)
 	failed += flip_tests();
 	failed += mem_tests();
 	failed += frame_tests();
+	failed += flood_tests();
 	failed += msg_tests();
 	failed += sock_tests();
 

@@ -131,5 +131,6 @@ int msg_tests(void);
 int sock_tests(void);
 int mem_tests(void);
 int frame_tests(void);
+int flood_tests(void);
 
 #endif

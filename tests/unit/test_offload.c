@@ -101,10 +101,30 @@ static void checksum(void **state)
 		}
 }
 
+static struct iovec whole[NFVD_IOV_MAX + 1];
+static struct nfvd_frame segs[2000];
+
+/* All segments of f, made a few at a time, each time with vectors from another pool. */
+static unsigned int segment(unsigned int at_once)
+{
+	static struct iovec pool[20000];
+	struct nfvd_cut cut;
+	unsigned int n = 0, part, used = 0;
+
+	if (!nfvd_cut_start(&cut, &f, whole))
+		return 0;
+	while ((part = nfvd_cut_next(&cut, &segs[n], at_once, pool + used, f.iov_n + 1 + at_once))) {
+		n += part;
+		used += f.iov_n + 1 + at_once;
+		assert_in_range(n, 0, 2000);
+		assert_in_range(used, 0, 20000);
+	}
+	assert_int_equal(n, cut.n);
+	return n;
+}
+
 static void segment_one(bool v6, unsigned int tags, uint32_t payload, uint16_t mss)
 {
-	static struct nfvd_frame segs[NFVD_SEGS_MAX];
-	static struct iovec pool[8192];
 	static uint8_t out[NFVD_FRAME_MAX];
 	unsigned int data = tcp_frame(v6, tags, payload), l3 = 14 + 4 * tags, l4 = data - 32, n;
 	uint32_t sent = 0;
@@ -113,8 +133,9 @@ static void segment_one(bool v6, unsigned int tags, uint32_t payload, uint16_t m
 	f.vnet.hdr.gso_size = mss;
 	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
 	assert_int_equal(f.vnet.hdr.hdr_len, data);
-	n = nfvd_offload_segment(&f, segs, pool, 8192);
-	assert_int_equal(n, (payload + mss - 1) / mss);
+	n = segment(mss % 7 ? NFVD_BURST : 5);
+	assert_int_equal(n, payload ? (payload + mss - 1) / mss : 1);
+	assert_int_equal(nfvd_offload_segments(&f), n);
 	for (unsigned int i = 0; i < n; i++) {
 		uint32_t len = flatten(&segs[i], out), part = len - data;
 
@@ -139,14 +160,17 @@ static void segmentation(void **state)
 			segment_one(v6, tags, 60000, 1448);
 			segment_one(v6, tags, 1449, 1448);
 			segment_one(v6, tags, 30001, 536);
+			/* As many as it makes, with the smallest MSS too. */
+			segment_one(v6, tags, 65000, 500);
+			segment_one(v6, tags, 38401, 300);
+			segment_one(v6, tags, 65000, NFVD_MSS_MIN);
+			segment_one(v6, tags, 0, 1448);
 		}
 }
 
 /* UDP with a segmentation request, as a container's kernel makes them. */
 static void udp_segmentation(void **state)
 {
-	static struct nfvd_frame segs[NFVD_SEGS_MAX];
-	static struct iovec pool[8192];
 	static uint8_t out[NFVD_FRAME_MAX];
 	uint32_t payload = 10001, mss = 1200, sent = 0;
 	unsigned int n;
@@ -159,7 +183,7 @@ static void udp_segmentation(void **state)
 	f.vnet.hdr.gso_size = mss;
 	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
 	assert_int_equal(nfvd_offload_needs(&f), NFVD_ACCEPT_CSUM | NFVD_ACCEPT_USO);
-	n = nfvd_offload_segment(&f, segs, pool, 8192);
+	n = segment(NFVD_BURST);
 	assert_int_equal(n, 9);
 	for (unsigned int i = 0; i < n; i++) {
 		uint32_t len = flatten(&segs[i], out);
@@ -172,16 +196,30 @@ static void udp_segmentation(void **state)
 	assert_int_equal(sent, payload);
 }
 
-static void segmentation_is_bounded(void **state)
+static enum nfvd_drop check_size(bool udp, uint32_t payload, uint16_t gso_size)
 {
-	static struct nfvd_frame segs[NFVD_SEGS_MAX];
-	static struct iovec pool[8192];
-
-	tcp_frame(false, 0, 60000);
+	tcp_frame(false, 0, payload - (udp ? 24 : 0));
 	f.vnet.hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
-	f.vnet.hdr.gso_size = 1;
-	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
-	assert_int_equal(nfvd_offload_segment(&f, segs, pool, 8192), 0);
+	if (udp) {
+		wire[14 + 9] = IPPROTO_UDP;
+		build(42 + payload);
+		f.vnet.hdr.csum_offset = 6;
+		f.vnet.hdr.gso_type = GSO_UDP_L4;
+	}
+	f.vnet.hdr.gso_size = gso_size;
+	return nfvd_offload_check(&f);
+}
+
+/* A segment of a few bytes costs as much as one of 1448, and a frame would be thousands of them. */
+static void segment_size_is_bounded(void **state)
+{
+	for (uint16_t size = 1; size < NFVD_MSS_MIN; size++)
+		assert_int_equal(check_size(false, 60000, size), NFVD_DROP_BAD_GSO);
+	assert_int_equal(check_size(false, 100, 1), NFVD_DROP_BAD_GSO);
+	assert_int_equal(check_size(false, 60000, NFVD_MSS_MIN), NFVD_N_REASONS);
+	assert_int_equal(check_size(true, 1281, 10), NFVD_DROP_BAD_GSO);
+	assert_int_equal(check_size(true, 1280, 10), NFVD_N_REASONS);
+	assert_int_equal(check_size(true, 60000, 1), NFVD_DROP_BAD_GSO);
 }
 
 static void bad_requests(void **state)
@@ -232,7 +270,7 @@ static void lengths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(checksum),	cmocka_unit_test(segmentation), cmocka_unit_test(segmentation_is_bounded),
+		cmocka_unit_test(checksum),	cmocka_unit_test(segmentation), cmocka_unit_test(segment_size_is_bounded),
 		cmocka_unit_test(udp_segmentation), cmocka_unit_test(bad_requests), cmocka_unit_test(lengths),
 	};
 
