@@ -84,21 +84,24 @@ static int failed(const char *what, int rc, struct ctl_err *err)
 }
 
 /*
- * Namespace `name` with eth0, the other end of link; both its devices are up. Returns its descriptor or -errno.
- * With a neighbour its address is known for good: the first SYN is sent at once, and each after it.
+ * Namespace `name` with eth0, the other end of link, which is set up and put into bridge unless that is NULL. Returns
+ * its descriptor or -errno. Its own end goes up last: with its other end up already it can send at once, else the
+ * kernel lets it when it gets to that, and the first request for an address may be lost for a second.
  */
-static int make_container(const char *name, const char *link, const char *mac, const char *addr, const char *neighbour)
+static int make_container(const char *name, const char *link, const char *bridge, const char *mac, const char *addr)
 {
 	int netns = netns_make(name), previous, rc;
 
 	if (netns < 0)
 		return -errno;
 	rc = link_add_veth(link, "eth0", netns, mac);
+	if (!rc)
+		rc = link_up(link, bridge);
 	previous = rc ? -1 : netns_enter(netns);
 	if (!rc && previous < 0)
 		rc = -errno;
-	if (!rc && !(rc = link_up("lo", NULL)) && !(rc = link_add_address("eth0", addr, 24)) && !(rc = link_up("eth0", NULL)))
-		rc = neighbour ? link_add_neighbour("eth0", neighbour, DRAFT_GUEST_MAC) : 0;
+	if (!rc && !(rc = link_up("lo", NULL)) && !(rc = link_add_address("eth0", addr, 24)))
+		rc = link_up("eth0", NULL);
 	if (previous >= 0)
 		netns_leave(previous);
 	if (rc)
@@ -106,14 +109,24 @@ static int make_container(const char *name, const char *link, const char *mac, c
 	return rc ? rc : netns;
 }
 
+/* Its neighbour's address is known for good: the first SYN is sent at once, and each after it. */
+static int add_neighbour(int netns)
+{
+	int previous = netns_enter(netns), rc;
+
+	if (previous < 0)
+		return -errno;
+	rc = link_add_neighbour("eth0", DRAFT_GUEST_IP, DRAFT_GUEST_MAC);
+	netns_leave(previous);
+	return rc;
+}
+
 static int make_host(int host, const char *link, const char *bridge, struct ctl_err *err)
 {
-	int rc = make_container(host_names[host], link, NULL, DRAFT_HOST_IP, DRAFT_GUEST_IP);
+	int rc = make_container(host_names[host], link, bridge, NULL, DRAFT_HOST_IP);
 
 	hosts[host] = rc < 0 ? -1 : rc;
-	if (rc >= 0)
-		rc = link_up(link, bridge);
-	return failed(host_names[host], rc, err);
+	return failed(host_names[host], rc < 0 ? rc : add_neighbour(rc), err);
 }
 
 static int write_config(const char *path, const char *leases)
@@ -199,17 +212,14 @@ int net_open(bool xen, struct ctl_err *err)
 	return attach(json_pack("{ss ss ss}", "type", "veth", "name", "host", "dev", "veth-nfvd"), err);
 }
 
-/* What a container runtime's network plug-in does. nfvd's attach sets the host's end up itself. */
+/* What a container runtime's network plug-in does. */
 static int attach_container(enum draft_way way, struct ctl_err *err)
 {
-	int rc = make_container(GUEST, "veth-guest", DRAFT_GUEST_MAC, DRAFT_GUEST_IP, NULL);
+	int rc = make_container(GUEST, "veth-guest", way == WAY_BRIDGE ? BRIDGE : NULL, DRAFT_GUEST_MAC, DRAFT_GUEST_IP);
 
-	if (rc >= 0)
-		close(rc);
-	if (rc >= 0 && way == WAY_BRIDGE)
-		rc = link_up("veth-guest", BRIDGE);
 	if (rc < 0)
 		return failed("the container's network", rc, err);
+	close(rc);
 	if (way == WAY_BRIDGE)
 		return CTL_OK;
 	return attach(json_pack("{ss ss ss}", "type", "veth", "name", GUEST, "dev", "veth-guest"), err);
