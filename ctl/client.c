@@ -41,6 +41,20 @@ static int connect_failed(const char *path, struct ctl_err *err)
 	return -1;
 }
 
+/* Whoever could make a socket there could answer as nfvd, and tell root which namespace is whose. */
+static int check_peer(const char *path, struct ctl_err *err)
+{
+	struct ucred who = { .uid = (uid_t)-1 };
+	socklen_t len = sizeof(who);
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) && (who.uid == 0 || who.uid == geteuid()))
+		return 0;
+	ctl_fail(err, NFV_RPC_E_DENIED, "%s is served by uid %u, and neither by root nor by this user", path, who.uid);
+	close(fd);
+	fd = -1;
+	return -1;
+}
+
 static int connect_nfvd(struct ctl_err *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -58,7 +72,7 @@ static int connect_nfvd(struct ctl_err *err)
 		fd = -1;
 		return -1;
 	}
-	return 0;
+	return check_peer(addr.sun_path, err);
 }
 
 /* Wait for events until the deadline. Returns 0 or -errno. */

@@ -194,6 +194,28 @@ vm1.sock s 700 0" ]
 	strangers_leave
 }
 
+# Somebody else's answers are not nfvd's.
+false_daemon()
+{
+	stranger mkdir /tmp/theirs
+	python3 -c 'import os, socket, sys
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+while True:
+    c, _ = s.accept()
+    c.recv(65536)
+    c.send(b"{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": {\"ports\": []}}\n")' /tmp/theirs/ctl.sock &
+	AGENTS+=($!)
+	wait_for "[ -S /tmp/theirs/ctl.sock ]" 10
+	says "control: a daemon of somebody else's is not asked" "is served by uid 65534" "$NFVCTL" --state-dir /tmp/theirs show
+	kill $!
+	strangers_leave
+}
+
 # --- what guests and containers say -----------------------------------------------------
 
 # hostile_agent NAME PROGRAM - a guest's agent that answers all but its address and synchronisation with PROGRAM, in Python
@@ -457,6 +479,7 @@ stale_runs
 results
 cache_and_scripts
 state_dir
+false_daemon
 start_nfvd
 guests
 texts
