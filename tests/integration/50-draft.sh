@@ -152,7 +152,7 @@ json_only() { bench -j --only unikernel.osv.kvm 2>/dev/null | python3 -c 'import
 disk_full()
 {
 	mkdir "$WORK/full"
-	mount -t tmpfs -o size=4k tmpfs "$WORK/full"
+	mount -t tmpfs -o size=4k,mode=755 tmpfs "$WORK/full"
 	"$NFVCTL" bench draft --out "$WORK/full" --only unikernel.osv.kvm,standardvm.xen,tinyx.xen >"$WORK/full.log" 2>&1
 	check "draft: no space on the disk" grep 'cannot write result.json.*No space left' "$WORK/full.log"
 	umount "$WORK/full"
