@@ -208,7 +208,7 @@ s.listen()
 while True:
     c, _ = s.accept()
     c.recv(65536)
-    c.send(b"{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": {\"ports\": []}}\n")' /tmp/theirs/ctl.sock &
+    c.send(b"{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": {\"ports\": []}}\n")' /tmp/theirs/ctl.sock 2>>"$WORK/agent.log" &
 	AGENTS+=($!)
 	wait_for "[ -S /tmp/theirs/ctl.sock ]" 10
 	says "control: a daemon of somebody else's is not asked" "is served by uid 65534" "$NFVCTL" --state-dir /tmp/theirs show
