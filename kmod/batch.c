@@ -27,13 +27,15 @@
 
 static void count_copy(struct nfvk_port *port, u32 bytes)
 {
-	struct nfvk_counters *c = get_cpu_ptr(port->counters);
+	struct nfvk_counters *c;
 
+	local_bh_disable();	/* softirq counts, too */
+	c = this_cpu_ptr(port->counters);
 	u64_stats_update_begin(&c->syncp);
 	u64_stats_inc(&c->copies);
 	u64_stats_add(&c->copied_bytes, bytes);
 	u64_stats_update_end(&c->syncp);
-	put_cpu_ptr(port->counters);
+	local_bh_enable();
 }
 
 static void count_copy_of(struct nfvk_session *s, u32 id, u32 bytes)

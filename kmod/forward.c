@@ -22,6 +22,7 @@
 #include "trace.h"
 
 #define EMPTY	(~0ull)		/* no key: no VLAN is 65535 */
+#define PAIRS_BYTES	(32 << 20)	/* memory of one session's pairs; what goes beyond goes through the daemon */
 
 struct route {
 	u64 key;
@@ -78,6 +79,40 @@ static bool vlan_of(const struct sk_buff *skb, u16 *vlan)
 	return true;
 }
 
+/* Its counters, made for the first frame. NULL: there is no memory for them. */
+static noinline struct nfvk_pair __percpu *make_pair(struct nfvk_port *src, u32 dst)
+{
+	struct nfvk_session *s = src->session;
+	struct nfvk_pair __percpu *pair, *was;
+	int cpu;
+
+	if (atomic_inc_return(&s->pairs) > PAIRS_BYTES / (sizeof(*pair) * num_possible_cpus()))
+		goto none;
+	pair = alloc_percpu_gfp(struct nfvk_pair, GFP_NOWAIT | __GFP_NOWARN);
+	if (!pair)
+		goto none;
+	for_each_possible_cpu(cpu)
+		u64_stats_init(&per_cpu_ptr(pair, cpu)->syncp);
+	was = cmpxchg(&src->to[dst], NULL, pair);
+	if (!was)
+		return pair;
+	free_percpu(pair);
+	atomic_dec(&s->pairs);
+	return was;
+none:
+	atomic_dec(&s->pairs);
+	return NULL;
+}
+
+static void free_pair(struct nfvk_port *src, u32 dst)
+{
+	if (!src->to[dst])
+		return;
+	free_percpu(src->to[dst]);
+	src->to[dst] = NULL;
+	atomic_dec(&src->session->pairs);
+}
+
 static void see(struct route *r)
 {
 	unsigned long now = jiffies | 1;
@@ -103,8 +138,9 @@ struct nfvk_port *nfvk_route(struct nfvk_port *src, const struct sk_buff *skb)
 	if (!(READ_ONCE(to->flags) & NFV_FDB_TO) || to->port == src->id)
 		return NULL;
 	dst = nfvk_port_get(src->session, to->port);
-	if (!dst || !rcu_access_pointer(dst->dev) || !READ_ONCE(src->to[dst->id]) ||
-	    (dst->ops->takes && !dst->ops->takes(dst, skb)))
+	if (!dst || !rcu_access_pointer(dst->dev) || (dst->ops->takes && !dst->ops->takes(dst, skb)))
+		return NULL;
+	if (unlikely(!READ_ONCE(src->to[dst->id])) && !make_pair(src, dst->id))
 		return NULL;
 	see(from);
 	return dst;
@@ -169,40 +205,15 @@ static struct nfvk_table *make_table(u32 n)
 	return t;
 }
 
-static void add_entry(struct nfvk_table *t, struct nfvk_table *old, const struct nfv_fdb_entry *e)
+/* there: the port is. If it is not, the entry never comes alive, whoever gets the number next. */
+static void add_entry(struct nfvk_table *t, struct nfvk_table *old, const struct nfv_fdb_entry *e, bool there)
 {
 	u64 key = key_of(e->mac, e->vlan);
 	struct route *r = find(t, key), *before = old ? find(old, key) : NULL;
 
-	*r = (struct route){ .key = key, .port = e->port, .flags = e->flags };
+	*r = (struct route){ .key = key, .port = e->port, .flags = there ? e->flags : 0 };
 	if (before && before->key == key && before->port == e->port)
 		r->seen = READ_ONCE(before->seen);
-}
-
-/* Counters of all pairs that the entries make possible; made once, they stay. */
-static int make_pairs(struct nfvk_session *s, const struct nfv_fdb_entry *e, u32 n)
-{
-	DECLARE_BITMAP(used, NFV_PORTS_MAX);
-	unsigned int i, k;
-
-	bitmap_zero(used, NFV_PORTS_MAX);
-	for (u32 j = 0; j < n; j++)
-		__set_bit(e[j].port, used);
-	for_each_set_bit(i, used, NFV_PORTS_MAX) {
-		struct nfvk_port *src = nfvk_port_get(s, i);
-
-		for_each_set_bit(k, used, NFV_PORTS_MAX) {
-			struct nfvk_pair __percpu *pairs;
-
-			if (!src || i == k || src->to[k])
-				continue;
-			pairs = netdev_alloc_pcpu_stats(struct nfvk_pair);
-			if (!pairs)
-				return -ENOMEM;
-			smp_store_release(&src->to[k], pairs);	/* its zeros before it; pairs with the readers' address */
-		}
-	}
-	return 0;
 }
 
 static u32 idle_ms(struct nfvk_table *t, const struct nfv_fdb_entry *e)
@@ -215,7 +226,6 @@ static u32 idle_ms(struct nfvk_table *t, const struct nfv_fdb_entry *e)
 int nfvk_table_set(struct nfvk_session *s, struct nfv_fdb_entry *entries, u32 n)
 {
 	struct nfvk_table *t = NULL, *old;
-	int err = 0;
 
 	for (u32 i = 0; i < n; i++)
 		if (!nfvk_fdb_entry_ok(&entries[i]))
@@ -227,14 +237,8 @@ int nfvk_table_set(struct nfvk_session *s, struct nfv_fdb_entry *entries, u32 n)
 	}
 	mutex_lock(&s->lock);
 	old = rcu_dereference_protected(s->table, lockdep_is_held(&s->lock));
-	err = make_pairs(s, entries, n);
-	if (err) {
-		mutex_unlock(&s->lock);
-		kvfree(t);
-		return err;
-	}
 	for (u32 i = 0; i < n; i++)
-		add_entry(t, old, &entries[i]);
+		add_entry(t, old, &entries[i], nfvk_port_get(s, entries[i].port));
 	rcu_assign_pointer(s->table, t);
 	for (u32 i = 0; i < n; i++)
 		entries[i].idle_ms = idle_ms(t, &entries[i]);
@@ -287,15 +291,14 @@ void nfvk_pairs_retire(struct nfvk_session *s, u32 id)
 		if (!src || !src->to[id])
 			continue;
 		add_pair(&src->to_gone, src->to[id]);
-		free_percpu(src->to[id]);
-		src->to[id] = NULL;
+		free_pair(src, id);
 	}
 }
 
 void nfvk_pairs_free(struct nfvk_port *port)
 {
 	for (u32 i = 0; i < NFV_PORTS_MAX; i++)
-		free_percpu(port->to[i]);
+		free_pair(port, i);
 }
 
 int nfvk_pairs_read(struct nfvk_session *s, u32 id, struct nfv_pair *to)

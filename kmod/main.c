@@ -3,6 +3,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 #include <linux/log2.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include "nfvk.h"
 #define CREATE_TRACE_POINTS
@@ -10,11 +11,14 @@
 
 unsigned int nfvk_ring_entries = 1024;
 unsigned int nfvk_held_kib = 16384;
+unsigned int nfvk_held_mib;
 unsigned int nfvk_held_ms = 500;
 unsigned int nfvk_xen_maps_max = 16384;
 unsigned int nfvk_xen_queues;
 
-/* Held at most, all in all: NFV_PORTS_MAX * NFV_QUEUES_MAX * held_kib, for each session. */
+#define HELD_MIB_MIN	16
+#define HELD_SHARE	8	/* held_mib: this part of the machine's memory */
+
 static int set_uint(const char *val, const struct kernel_param *kp, unsigned int min, unsigned int max, bool pow2)
 {
 	unsigned int v;
@@ -36,6 +40,11 @@ static int set_ring_entries(const char *val, const struct kernel_param *kp)
 static int set_held_kib(const char *val, const struct kernel_param *kp)
 {
 	return set_uint(val, kp, 256, 1 << 20, false);
+}
+
+static int set_held_mib(const char *val, const struct kernel_param *kp)
+{
+	return set_uint(val, kp, HELD_MIB_MIN, 1 << 20, false);
 }
 
 static int set_held_ms(const char *val, const struct kernel_param *kp)
@@ -62,6 +71,7 @@ static int set_xen_queues(const char *val, const struct kernel_param *kp)
 
 PARAMETER(ring_entries, "largest rx ring, in frames: a power of two, 64 to 4096 (1024)");
 PARAMETER(held_kib, "memory of frames held per queue, in KiB: 256 to 1048576 (16384)");
+PARAMETER(held_mib, "memory of frames held per session, in MiB: 16 to 1048576 (an eighth of the machine's)");
 PARAMETER(held_ms, "longest time that a frame is held, in ms: 10 to 10000 (500)");
 PARAMETER(xen_maps_max, "pages of Xen guests that are kept mapped, of all guests: 0 to 1048576 (16384)");
 PARAMETER(xen_queues, "queues that a Xen guest may have: 1 to 8, or 0: one per processor, at most 8 (0)");
@@ -75,8 +85,11 @@ static struct miscdevice device = {
 
 static int __init nfv_init(void)
 {
-	int err = nfvk_veth_init();
+	int err;
 
+	if (!nfvk_held_mib)
+		nfvk_held_mib = max_t(unsigned long, totalram_pages() / HELD_SHARE >> (20 - PAGE_SHIFT), HELD_MIB_MIN);
+	err = nfvk_veth_init();
 	if (err)
 		return err;
 	err = nfvk_xen_init();

@@ -40,6 +40,8 @@
 
 struct nfvk_session {
 	struct mutex lock;			/* see above, as the others */
+	atomic_long_t held;			/* bytes that its accounts have taken */
+	atomic_t pairs;				/* of forward.c */
 	struct mutex map_lock;			/* ports[], for mmap() */
 	bool greeted;
 	struct nfvk_port __rcu *ports[NFV_PORTS_MAX];
@@ -48,13 +50,24 @@ struct nfvk_session {
 	struct delayed_work expire;		/* while there are ports */
 };
 
+/*
+ * Memory of frames that are held somewhere, overhead included, out of what the session may hold: held_mib,
+ * of all its ports. It is taken in pieces, so that queues seldom meet at the counter. What frames
+ * are made of was charged to whoever sent them, if to anybody, and no call that a module has
+ * charges it to the daemon's cgroup (mem_cgroup_charge_skmem() is not exported): this bounds it.
+ */
+struct nfvk_account {			/* under the lock of whose it is */
+	struct nfvk_session *session;	/* NULL: none since the last clear */
+	u64 bytes, taken;		/* in use, at most those taken */
+};
+
 struct nfvk_queue {
 	struct nfvk_port *port;
 	unsigned int index;
 	spinlock_t lock;			/* all below but map and user, whose pages do not move */
 	u32 entries, mask;
 	u32 prod, passed;			/* own copies: positions below are filled, freed */
-	u64 held_bytes;				/* of skbs, with overhead */
+	struct nfvk_account held;
 	bool broken;
 	struct sk_buff **skb;			/* by position & mask; NULL: not held */
 	unsigned long *since;			/* jiffies */
@@ -101,7 +114,7 @@ struct nfvk_port {
 	struct nfvk_counters __percpu *counters;
 	struct mm_struct *mm;			/* charged for the rings */
 	unsigned long locked_pages;
-	struct nfvk_pair __percpu *to[NFV_PORTS_MAX];	/* of forward.c, as the next; freed a grace period after the other port has left */
+	struct nfvk_pair __percpu *to[NFV_PORTS_MAX];	/* of forward.c, as the next; NULL: no frame yet. Freed a grace period after the other port has left */
 	struct nfv_pair to_gone;
 	unsigned int nr_queues;
 	struct nfvk_queue queue[];
@@ -133,7 +146,7 @@ static inline int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet
 #endif
 
 /* Parameters. */
-extern unsigned int nfvk_ring_entries, nfvk_held_kib, nfvk_held_ms, nfvk_xen_maps_max, nfvk_xen_queues;
+extern unsigned int nfvk_ring_entries, nfvk_held_kib, nfvk_held_mib, nfvk_held_ms, nfvk_xen_maps_max, nfvk_xen_queues;
 
 /* session.c */
 extern const struct file_operations nfvk_fops;
@@ -201,6 +214,29 @@ size_t nfvk_queue_map_bytes(u32 entries);	/* of NFV_MMAP_ENTRIES, whole pages */
 void nfvk_queue_put(struct nfvk_queue *q, struct sk_buff *skb);
 void nfvk_queue_expire(struct nfvk_queue *q);
 void nfvk_queue_flush(struct nfvk_queue *q);	/* let go of all that is held */
+
+#define NFVK_ACCOUNT_PIECE	(64u << 10)
+
+bool nfvk_account_take(struct nfvk_account *a, u32 bytes);	/* false: the session holds enough */
+void nfvk_account_give(struct nfvk_account *a);			/* all but a piece */
+void nfvk_account_clear(struct nfvk_account *a);		/* nothing is held by it any more */
+
+/* False: no more may be held. */
+static inline bool nfvk_charge(struct nfvk_account *a, struct nfvk_session *s, u32 bytes)
+{
+	a->session = s;
+	if (unlikely(a->bytes + bytes > a->taken) && !nfvk_account_take(a, bytes))
+		return false;
+	a->bytes += bytes;
+	return true;
+}
+
+static inline void nfvk_uncharge(struct nfvk_account *a, u32 bytes)
+{
+	a->bytes -= bytes;
+	if (unlikely(a->taken - a->bytes > 2 * NFVK_ACCOUNT_PIECE))
+		nfvk_account_give(a);
+}
 
 /* A held frame, for one operation. */
 struct nfvk_held {

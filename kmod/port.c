@@ -7,6 +7,8 @@
 #include "nfvk.h"
 #include "trace.h"
 
+static_assert(NFV_N_MISSES <= ARRAY_SIZE(((struct nfv_stats *)0)->missed));
+
 static void publish(struct nfvk_session *s, u32 id, struct nfvk_port *port)
 {
 	mutex_lock(&s->map_lock);
@@ -140,6 +142,9 @@ static struct nfvk_port *take(struct nfvk_session *s, u32 id)
 		publish(s, id, NULL);
 		nfvk_table_leave(s, id);
 		port->ops->detach(port);
+		/* Nobody puts a frame there any more; what is held of others is not to wait for the port to be freed. */
+		for (unsigned int i = 0; i < port->nr_queues; i++)
+			nfvk_queue_flush(&port->queue[i]);
 	}
 	return port;
 }
@@ -184,12 +189,14 @@ void nfvk_port_detach_all(struct nfvk_session *s)
 
 void nfvk_miss(struct nfvk_port *port, enum nfv_miss why)
 {
-	struct nfvk_counters *c = get_cpu_ptr(port->counters);
+	struct nfvk_counters *c;
 
+	local_bh_disable();	/* softirq counts, too */
+	c = this_cpu_ptr(port->counters);
 	u64_stats_update_begin(&c->syncp);
 	u64_stats_inc(&c->missed[why]);
 	u64_stats_update_end(&c->syncp);
-	put_cpu_ptr(port->counters);
+	local_bh_enable();
 	trace_drop(port->id, why);
 }
 
@@ -222,7 +229,7 @@ static void add_queue(struct nfvk_queue *q, struct nfv_stats *stats, u64 *bytes)
 	spin_lock_bh(&q->lock);
 	for (u32 i = 0; i < q->entries; i++)
 		stats->held += !!q->skb[i];
-	*bytes += q->held_bytes;
+	*bytes += q->held.bytes;
 	if (q->broken)
 		stats->state |= NFV_STATE_BROKEN;
 	spin_unlock_bh(&q->lock);

@@ -285,7 +285,7 @@ static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 	}
 	if (!err) {
 		queue = vif->nr_queues > 1 ? reciprocal_scale(skb_get_hash(skb), vif->nr_queues) : 0;
-		err = nfvk_xen_enqueue(vif->queue[queue], skb);
+		err = nfvk_xen_enqueue(vif->queue[queue], port->session, skb);
 	}
 	if (err)
 		kfree_skb(skb);

@@ -20,6 +20,40 @@
 
 #define OK NFV_N_MISSES
 
+/* ---- memory that is held ---- */
+
+bool nfvk_account_take(struct nfvk_account *a, u32 bytes)
+{
+	long more = round_up(a->bytes + bytes - a->taken, NFVK_ACCOUNT_PIECE);
+
+	if (atomic_long_add_return(more, &a->session->held) > (long)nfvk_held_mib << 20) {
+		atomic_long_sub(more, &a->session->held);
+		return false;
+	}
+	a->taken += more;
+	return true;
+}
+
+static void leave_taken(struct nfvk_account *a, u64 left)
+{
+	atomic_long_sub(a->taken - left, &a->session->held);
+	a->taken = left;
+}
+
+void nfvk_account_give(struct nfvk_account *a)
+{
+	leave_taken(a, a->bytes + NFVK_ACCOUNT_PIECE);
+}
+
+void nfvk_account_clear(struct nfvk_account *a)
+{
+	if (a->session)
+		leave_taken(a, 0);
+	*a = (struct nfvk_account){ 0 };
+}
+
+/* ---- a queue ---- */
+
 size_t nfvk_queue_map_bytes(u32 entries)
 {
 	return PAGE_ALIGN(NFV_ENTRIES_OFFSET + entries * sizeof(struct nfv_entry));
@@ -34,8 +68,8 @@ int nfvk_queue_init(struct nfvk_queue *q, struct nfvk_port *port, unsigned int i
 	q->entries = entries;
 	q->mask = entries - 1;
 	spin_lock_init(&q->lock);
-	q->skb = kvcalloc(entries, sizeof(*q->skb), GFP_KERNEL);
-	q->since = kvcalloc(entries, sizeof(*q->since), GFP_KERNEL);
+	q->skb = kvcalloc(entries, sizeof(*q->skb), GFP_KERNEL_ACCOUNT);
+	q->since = kvcalloc(entries, sizeof(*q->since), GFP_KERNEL_ACCOUNT);
 	q->map = vmalloc_user(nfvk_queue_map_bytes(entries));
 	q->user = vmalloc_user(PAGE_SIZE);
 	if (!q->skb || !q->since || !q->map || !q->user)
@@ -57,7 +91,7 @@ static struct sk_buff *take(struct nfvk_queue *q, u32 pos)
 
 	if (skb) {
 		q->skb[pos & q->mask] = NULL;
-		q->held_bytes -= skb->truesize;
+		nfvk_uncharge(&q->held, skb->truesize);
 	}
 	return skb;
 }
@@ -99,6 +133,7 @@ void nfvk_queue_free(struct nfvk_queue *q)
 	if (q->skb)
 		for (u32 i = 0; i < q->entries; i++)
 			consume_skb(q->skb[i]);
+	nfvk_account_clear(&q->held);
 	kvfree(q->skb);
 	kvfree(q->since);
 	vfree(q->map);
@@ -140,12 +175,11 @@ static enum nfv_miss put(struct nfvk_queue *q, struct sk_buff *skb, const struct
 		return NFV_MISS_RING_BROKEN;
 	if (q->prod - q->passed == q->entries)
 		return NFV_MISS_RING_FULL;
-	if (q->held_bytes + skb->truesize > (u64)nfvk_held_kib << 10)
+	if (q->held.bytes + skb->truesize > (u64)nfvk_held_kib << 10 || !nfvk_charge(&q->held, q->port->session, skb->truesize))
 		return NFV_MISS_HELD_BYTES;
 	fill(q, skb, vnet);
 	q->skb[q->prod & q->mask] = skb;
 	q->since[q->prod & q->mask] = jiffies;
-	q->held_bytes += skb->truesize;
 	trace_rx(q->port->id, q->index, q->prod, skb->len);
 	nfv_ring_publish(&p->prod, ++q->prod);
 	return OK;
@@ -233,6 +267,8 @@ void nfvk_queue_expire(struct nfvk_queue *q)
 	/* Positions are in the order of their age. */
 	for (u32 pos = q->passed; pos != q->prod && time_after_eq(jiffies, q->since[pos & q->mask] + limit); pos++)
 		take_to(q, pos, &old);
+	if (!q->held.bytes)
+		nfvk_account_clear(&q->held);
 	spin_unlock_bh(&q->lock);
 	for (u32 n = skb_queue_len(&old); n; n--)
 		nfvk_miss(q->port, NFV_MISS_EXPIRED);

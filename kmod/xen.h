@@ -120,7 +120,8 @@ struct nfvk_xen_queue {
 	struct xen_netif_rx_back_ring rx;
 	u32 rx_seen;				/* its producer index at the last interrupt */
 	struct sk_buff_head waiting;		/* for slots */
-	u32 waiting_bytes;
+	u32 waiting_bytes;			/* of frames */
+	struct nfvk_account memory;		/* that they take here */
 	bool stalled;				/* frames have waited in vain: no more until slots come */
 	struct sk_buff_head copying;
 	unsigned int n_responses;
@@ -197,8 +198,8 @@ void nfvk_xen_leave(struct nfvk_xen_queue *q);
 
 /* ---- xen_rx.c; bottom halves off, unless said otherwise ---- */
 
-/* Let it wait for the guest's slots. 0; or -errno, and it is still the caller's. */
-int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct sk_buff *skb);
+/* Let it wait for the guest's slots. s: the port's. 0; or -errno, and it is still the caller's. */
+int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct nfvk_session *s, struct sk_buff *skb);
 /* Give the guest what waits, as far as it has slots. */
 void nfvk_xen_deliver(struct nfvk_xen_queue *q);
 /* Let go of what has waited for too long; the queue is stalled then. */

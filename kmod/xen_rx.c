@@ -3,7 +3,7 @@
  * What a Xen guest receives: a frame waits for slots in the guest's ring, then is copied by
  * grants into them, from wherever it is: another guest's slots, or our own memory. See xen.h.
  *
- * What waits is bounded, in bytes and in age. A guest that gives no slots for that long is
+ * What waits is bounded, in bytes, in memory and in age. A guest that gives no slots for that long is
  * stalled: nothing waits for it until it does.
  */
 #include <linux/etherdevice.h>
@@ -13,7 +13,9 @@
 
 static_assert(sizeof(struct xen_netif_rx_response) == sizeof(struct xen_netif_extra_info));
 
-#define WAITING_MAX	(1 << 20)	/* bytes that wait for one queue's slots */
+#define WAITING_MAX	(1 << 20)	/* bytes of frames that wait for one queue's slots */
+#define MEMORY_MAX	(4 << 20)	/* bytes of memory that they may take here, for all queues of a vif ... */
+#define MEMORY_SHARES	2		/* ... in equal shares; one queue gets no more than half */
 #define SLOTS_WHOLE_MAX	17		/* a dense frame's most, with which every frontend can do */
 
 /* ---- its slots: under rx_lock ---- */
@@ -153,14 +155,21 @@ static void finish(struct nfvk_xen_queue *q, struct sk_buff_head *done)
 	skb_queue_splice_tail_init(&q->copying, done);
 }
 
+/* Under rx_lock: it does not wait any more. */
+static void unlink_waiting(struct nfvk_xen_queue *q, struct sk_buff *skb)
+{
+	__skb_unlink(skb, &q->waiting);
+	q->waiting_bytes -= skb->len;
+	nfvk_uncharge(&q->memory, skb->truesize);
+}
+
 /* The first that waits, and is still somewhere: whoever sent one may have gone, and its memory with it. */
 static struct sk_buff *first_waiting(struct nfvk_xen_queue *q, struct sk_buff_head *done)
 {
 	struct sk_buff *skb;
 
 	while ((skb = skb_peek(&q->waiting)) && nfvk_in_guest(skb) && unlikely(!nfvk_xen_there(skb))) {
-		__skb_unlink(skb, &q->waiting);
-		q->waiting_bytes -= skb->len;
+		unlink_waiting(q, skb);
 		nfvk_xen_miss(q, NFV_MISS_RX_GRANT, 1);
 		__skb_queue_tail(done, skb);
 	}
@@ -220,8 +229,7 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 			finish(q, &done);
 			owner = 0;
 		}
-		__skb_unlink(skb, &q->waiting);
-		q->waiting_bytes -= skb->len;
+		unlink_waiting(q, skb);
 		fill_slots(q, skb, whole, owner++);
 		__skb_queue_tail(&q->copying, skb);
 		frames++;
@@ -238,14 +246,22 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 
 /* ---- what waits for them ---- */
 
-int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct sk_buff *skb)
+/* A small frame takes many times its bytes; one in its sender's memory, a fraction. */
+static bool has_room(struct nfvk_xen_queue *q, struct nfvk_session *s, const struct sk_buff *skb)
+{
+	return q->waiting_bytes + skb->len <= WAITING_MAX &&
+	       q->memory.bytes + skb->truesize <= MEMORY_MAX / max_t(u32, q->vif->nr_queues, MEMORY_SHARES) &&
+	       nfvk_charge(&q->memory, s, skb->truesize);
+}
+
+int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct nfvk_session *s, struct sk_buff *skb)
 {
 	int err = 0;
 
 	spin_lock(&q->rx_lock);
 	if (q->broken)
 		err = -ENETDOWN;
-	else if (q->stalled || q->waiting_bytes + skb->len > WAITING_MAX)
+	else if (q->stalled || !has_room(q, s, skb))
 		err = -ENOBUFS;
 	if (!err) {
 		*(unsigned long *)skb->cb = jiffies;
@@ -264,6 +280,7 @@ void nfvk_xen_purge(struct nfvk_xen_queue *q)
 	spin_lock_bh(&q->rx_lock);
 	skb_queue_splice_tail_init(&q->waiting, &gone);
 	q->waiting_bytes = 0;
+	nfvk_account_clear(&q->memory);
 	spin_unlock_bh(&q->rx_lock);
 	free_frames(&gone);
 }
@@ -277,11 +294,12 @@ void nfvk_xen_expire(struct nfvk_xen_queue *q)
 	__skb_queue_head_init(&old);
 	spin_lock(&q->rx_lock);
 	while ((skb = skb_peek(&q->waiting)) && time_after_eq(jiffies, *(unsigned long *)skb->cb + limit)) {
-		__skb_unlink(skb, &q->waiting);
-		q->waiting_bytes -= skb->len;
+		unlink_waiting(q, skb);
 		q->stalled = true;
 		__skb_queue_tail(&old, skb);
 	}
+	if (!q->memory.bytes)
+		nfvk_account_clear(&q->memory);
 	spin_unlock(&q->rx_lock);
 	nfvk_xen_miss(q, NFV_MISS_RX_EXPIRED, skb_queue_len(&old));
 	free_frames(&old);
