@@ -15,6 +15,9 @@ done
 for value in 0 255 1048577 -1 99999999999999999999; do
 	check "parameters: held_kib=$value" bad held_kib "$value" "256 to 1048576"
 done
+for value in 0 15 1048577 -1; do
+	check "parameters: held_mib=$value" bad held_mib "$value" "16 to 1048576"
+done
 for value in 0 9 10001 -5 1e3; do
 	check "parameters: held_ms=$value" bad held_ms "$value" "10 to 10000"
 done

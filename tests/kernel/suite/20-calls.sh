@@ -34,4 +34,7 @@ done
 for event in rx tx drop; do echo 0 >/sys/kernel/tracing/events/nfv/$event/enable; done
 check "tracepoints were seen, at least the last ones" grep -q ': \(rx\|tx\|drop\): port=' /sys/kernel/tracing/trace
 check "nothing of all that is left" unload
+load held_mib=16 held_ms=10000
+program hold "$BUILD/tests/kernel/ktest_hold"
+check "nothing of that, either" unload
 finish

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Cases of the xenstore: connections that make no sense, and states at the wrong time. */
+#include <linux/delay.h>
+#include <linux/random.h>
 #include <linux/string.h>
 #include "evilfront.h"
 
 #define STORM	100		/* rounds */
+#define CLOSES	25
 
 static const struct {
 	const char *name;
@@ -67,6 +70,41 @@ static int states(struct evil *e)
 	return 0;
 }
 
+/*
+ * Goes in each way that there is, with frames that are held, or just being taken: the backend has let go of
+ * all grants when it says so, within a time that hangs on nobody.
+ */
+static int close_held(struct evil *e)
+{
+	static const struct {
+		enum xenbus_state we, backend;
+	} ways[] = {
+		{ XenbusStateClosing, XenbusStateClosing },
+		{ XenbusStateClosed, XenbusStateClosed },
+		{ XenbusStateInitialising, XenbusStateInitWait },	/* as if it had crashed */
+	};
+	int err = 0;
+
+	e->slowest_ms = 0;
+	for (unsigned int i = 0; i < CLOSES && !err; i++) {
+		unsigned int way = get_random_u32() % ARRAY_SIZE(ways);
+		unsigned long start;
+
+		err = i ? evil_connect(e, NULL) : 0;
+		if (err)
+			break;
+		evil_tx_hold(e, get_random_u32() % 30);
+		start = jiffies;
+		write_state(e, ways[way].we);
+		err = evil_wait_backend(e, 1 << ways[way].backend);
+		e->slowest_ms = max(e->slowest_ms, jiffies_to_msecs(jiffies - start));
+		if (!err && !gnttab_end_foreign_access_ref(e->page[0]))
+			err = -EBUSY;
+		gnttab_grant_foreign_access_ref(e->page[0], e->xb->otherend_id, virt_to_gfn(e->data), 0);
+	}
+	return err;
+}
+
 /* Of a connection that stands. */
 static int keys(struct evil *e)
 {
@@ -87,6 +125,7 @@ static const struct {
 } others[] = {
 	{ "close-under-traffic", close_under_traffic },
 	{ "closed-at-once", closed_at_once },
+	{ "close-held", close_held },
 	{ "state-storm", states },
 	{ "key-storm", keys },
 };

@@ -55,6 +55,7 @@ struct evil {
 	struct xen_netif_ctrl_front_ring ctrl;
 	grant_ref_t ctrl_ref;
 	unsigned int tx_answers, tx_okay, rx_answers, rx_okay;
+	unsigned int slowest_ms;	/* of the last case that measures: until the backend had let go */
 };
 
 /* How a connection is to differ from a good one. */
@@ -76,6 +77,7 @@ void evil_notify(struct evil *e);
 
 int evil_tx(struct evil *e, const char *name);
 int evil_tx_frames(struct evil *e, unsigned int n, enum evil_gref last);	/* of five slots, at most 50; the last of one, as given */
+int evil_tx_hold(struct evil *e, unsigned int ms);	/* frames that the daemon leaves unanswered; it has that long to take them */
 void evil_tx_collect(struct evil *e, unsigned int ms);		/* answers, until there is one to each request */
 int evil_rx(struct evil *e, const char *name);
 void evil_rx_collect(struct evil *e);

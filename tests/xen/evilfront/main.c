@@ -181,8 +181,8 @@ static int result(char *buf, const struct kernel_param *kp)
 	if (!evil || !evil->tx.sring)
 		return sysfs_emit(buf, "not connected\n");
 	evil_rx_collect(evil);
-	return sysfs_emit(buf, "tx %u answers, %u okay; rx %u answers, %u okay\n", evil->tx_answers, evil->tx_okay,
-			  evil->rx_answers, evil->rx_okay);
+	return sysfs_emit(buf, "tx %u answers, %u okay; rx %u answers, %u okay; %u ms\n", evil->tx_answers, evil->tx_okay,
+			  evil->rx_answers, evil->rx_okay, evil->slowest_ms);
 }
 
 static const struct kernel_param_ops ops = { .set = run, .get = result };

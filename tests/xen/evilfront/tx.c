@@ -180,7 +180,7 @@ static int prod_back(struct evil *e)
 }
 
 /* Frames that the daemon drops, so that their slots are answered only when the next ones come, or time is up. */
-static int hold_some(struct evil *e)
+int evil_tx_hold(struct evil *e, unsigned int ms)
 {
 	static const struct tx_case frame = { "", 1, { SLOT(0, 200, 0) } };
 	static const u8 lldp[ETH_ALEN] = { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e };
@@ -191,7 +191,7 @@ static int hold_some(struct evil *e)
 	for (unsigned int i = 0; i < 100; i++)
 		put(e, &frame);
 	push(e);
-	msleep(150);
+	msleep(ms);
 	memcpy(e->data, was, ETH_ALEN);
 	return e->tx.req_prod_pvt - READ_ONCE(e->tx.sring->rsp_prod) < 2 ? -EAGAIN : 0;
 }
@@ -202,7 +202,7 @@ static int hold_some(struct evil *e)
  */
 static int prod_back_held(struct evil *e)
 {
-	int err = hold_some(e);
+	int err = evil_tx_hold(e, 150);
 
 	if (err)
 		return err;
@@ -219,7 +219,7 @@ static int prod_back_held(struct evil *e)
 /* Held frames take up room: one more than there is left. */
 static int prod_far_held(struct evil *e)
 {
-	int err = hold_some(e);
+	int err = evil_tx_hold(e, 150);
 
 	if (err)
 		return err;

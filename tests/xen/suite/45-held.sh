@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Nobody waits for held frames. Guests go in every way, vifs are unbound, nfvd is killed, all at once and
+# in no order, a thousand times, with frames held in between; each ends in time, and
+# xenwatch, by which all guests are made and changed, is never kept.
+# boot
+. "$(dirname "$0")/../lib.sh"
+xen_start "$@"
+
+PATH=$(dirname "$NFVCTL"):$PATH
+cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
+DO=/sys/module/evilfront/parameters/do
+DRIVER=/sys/bus/xen-backend/drivers/nfv-vif
+TIMES=${NFV_HELD_TIMES:-1000}
+SLOWEST=$((3000 * ${NFV_PATIENCE:-1}))	# ms, emulated on one processor
+
+coproc PROBE { exec "$TOP/tests/xen/xenwatch-probe"; }
+# xenwatch_ms - the longest that it has kept a watch waiting since the last call; never, if it hangs
+xenwatch_ms()
+{
+	echo >&"${PROBE[1]}"
+	read -r -t 60 REPLY <&"${PROBE[0]}" || REPLY=never
+}
+
+ports()
+{
+	nfvctl attach veth c1 dev veth-c1 &&
+		{ nfvctl attach xen vm1 domid "$(domid vm1)" || nfvctl show vm1; } &&
+		{ nfvctl attach xen vm2 domid "$(domid vm2)" || nfvctl show vm2; }
+} >/dev/null 2>&1
+
+# Frames to a group of the link alone are dropped by nfvd, and stay held until the next ones come.
+hold_frames()
+{
+	domu_exec vm2 'arp -s 10.0.0.77 01:80:c2:00:00:0e
+		while :; do ping -s 600 -i 0.05 10.0.0.77; usleep 100000; done >/dev/null 2>&1 & echo $! >/tmp/hold'
+}
+
+unbound()
+{
+	local vif start
+
+	vif=vif-$(domid vm2)-0 start=$(now_ms)
+	timeout $((SLOWEST / 100)) bash -c "echo $vif >$DRIVER/unbind" || return 1
+	start=$(($(now_ms) - start))
+	[ $start -le $slowest_unbind ] || slowest_unbind=$start
+	echo "$vif" >$DRIVER/bind &&
+		XENBUS_PATH=/local/domain/0/backend/vif/${vif:4:-2}/0 timeout 30 /etc/xen/scripts/vif-nfv online
+	# Without nfvd there is no port, for a moment.
+	true
+}
+
+killed()
+{
+	local start
+
+	start=$(now_ms)
+	kill -KILL "$NFVD_PID"
+	wait "$NFVD_PID" 2>/dev/null
+	start=$(($(now_ms) - start))
+	[ $start -le $slowest_kill ] || slowest_kill=$start
+	start_nfvd
+	ports
+}
+
+# a_guest FILE - closes with held frames, again and again; a line for each command
+a_guest()
+{
+	domu_exec vm1 "echo close-held 2>/dev/null >$DO; s=\$?; read -r a <$DO; echo \$s \$a" 200 >"$1"
+}
+
+unbinds=0 kills=0 closes=0 slowest_unbind=0 slowest_kill=0 slowest_close=0
+storm()
+{
+	local guest status answers
+
+	while [ $((closes + unbinds + kills)) -lt "$TIMES" ]; do
+		a_guest "$WORK/closed" &
+		guest=$!
+		while kill -0 $guest 2>/dev/null; do
+			nap 0.$((RANDOM % 5 + 1))
+			if [ $((RANDOM % 4)) = 0 ]; then
+				killed && kills=$((kills + 1))
+			else
+				unbound || return 1
+				unbinds=$((unbinds + 1))
+			fi
+		done
+		wait $guest
+		read -r status answers <"$WORK/closed" || { echo "vm1 does not answer"; return 1; }
+		[ "$status" = 0 ] || { echo "vm1: $status $answers"; return 1; }
+		closes=$((closes + 25))
+		answers=${answers% ms} answers=${answers##* }
+		[ "$answers" -le $slowest_close ] || slowest_close=$answers
+	done
+}
+
+modprobe -q xen-netback
+insmod "$NFV_KO"
+start_nfvd
+mk_container c1 10.0.0.9/24
+nfvctl attach veth c1 dev veth-c1 >/dev/null
+check "vm1 gets evilfront" domu_plug vm1 "" --front evilfront "mac=$MAC1,script=vif-nfv" || finish
+check "vm2 starts" domu_plug vm2 10.0.0.2/24 "mac=$MAC2,script=vif-nfv" || finish
+check "its frames are held" hold_frames
+nap 1
+xenwatch_ms
+nap 10
+xenwatch_ms
+check "xenwatch answers: $REPLY ms at most when all is quiet" [ "$REPLY" != never ]
+check "frames held while guests close, vifs are unbound, nfvd is killed: $TIMES times" storm
+echo "  $closes closed, $slowest_close ms at most; $unbinds unbound, $slowest_unbind ms; $kills killed, $slowest_kill ms (emulated)"
+xenwatch_ms
+check "xenwatch kept nobody: $REPLY ms at most" [ "$REPLY" -lt $SLOWEST ]
+for what in close unbind kill; do
+	slowest=slowest_$what
+	check "no $what took longer than $SLOWEST ms" [ "${!slowest}" -lt $SLOWEST ]
+done
+check "nothing waits in the kernel" wait_for '! nsenter -t 1 -p -m ps -eo stat,comm | grep "^D.*\(xenwatch\|nfvd\|bash\)"' 10
+check "vm2 reaches the container" wait_for "ports; in_ns c1 ping -q -c 1 -W 1 10.0.0.2" 30
+domu_exec vm2 'kill $(cat /tmp/hold)'
+id=$(domid vm1)
+check "vm1 goes" domu_kill vm1
+check "no grant of it is in use" [ "$(grants_left "$id")" = 0 ]
+check "a third guest's interface can be plugged in" domu_plug vm2 10.0.0.2/24 "mac=$MAC2,script=vif-nfv"
+domu_kill vm2
+check "nfvd ends" stop_nfvd
+check "the module can go" rmmod nfv
+kill "$PROBE_PID"
+finish
