@@ -129,10 +129,11 @@ static int xmit_one(struct net_device *dev, struct sk_buff *skb)
 	return dev_direct_xmit(skb, queue) == NETDEV_TX_OK ? 0 : -ENOBUFS;
 }
 
-/* dev_direct_xmit() drops what the device needs cut: cut it here. */
-static int xmit_segments(struct net_device *dev, struct sk_buff *skb, netdev_features_t features, u32 *n)
+/* dev_direct_xmit() drops what the device needs cut: cut it here. Counts what went out, also if not all did. */
+static int xmit_segments(struct nfvk_port *port, struct net_device *dev, struct sk_buff *skb, netdev_features_t features)
 {
 	struct sk_buff *segs = skb_gso_segment(skb, features & ~NETIF_F_GSO_MASK), *next;
+	u32 n = 0, bytes = 0;
 	int err = 0;
 
 	if (IS_ERR_OR_NULL(segs)) {
@@ -140,12 +141,18 @@ static int xmit_segments(struct net_device *dev, struct sk_buff *skb, netdev_fea
 		return -EINVAL;
 	}
 	consume_skb(skb);
-	*n = 0;
 	skb_list_walk_safe(segs, skb, next) {
+		u32 len = skb->len;
+		int failed;
+
 		skb_mark_not_on_list(skb);
-		err = xmit_one(dev, skb) ?: err;
-		++*n;
+		failed = xmit_one(dev, skb);
+		err = failed ?: err;
+		n += !failed;
+		bytes += failed ? 0 : len;
 	}
+	if (n)
+		count_tx(port, n, bytes);
 	return err;
 }
 
@@ -157,7 +164,7 @@ static bool tagged(const struct sk_buff *skb)
 static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 {
 	struct net_device *dev = skb->dev;
-	u32 len = skb->len + (skb_vlan_tag_present(skb) ? VLAN_HLEN : 0), n = 1;
+	u32 len = skb->len + (skb_vlan_tag_present(skb) ? VLAN_HLEN : 0);
 	netdev_features_t features;
 	int err = 0;
 
@@ -171,12 +178,11 @@ static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 	}
 	features = netif_skb_features(skb);
 	if (skb_is_gso(skb) && !skb_gso_ok(skb, features | NETIF_F_GSO_ROBUST))
-		err = xmit_segments(dev, skb, features, &n);
-	else
-		err = xmit_one(dev, skb);
+		return xmit_segments(port, dev, skb, features) ?: (int)len;
+	err = xmit_one(dev, skb);
 	if (err)
 		return err;
-	count_tx(port, n, len);
+	count_tx(port, 1, len);
 	return len;
 }
 

@@ -257,6 +257,20 @@ static bool takes(struct nfvk_port *port, const struct sk_buff *skb)
 		return false;
 	return !(needs & ~vif->accepts);
 }
+
+/* A list of skbs is copied as it is (GRO makes them of what it cannot put into one); one of lists, nobody makes. */
+static bool has_lists_of_lists(const struct sk_buff *skb)
+{
+	const struct sk_buff *part;
+
+	if (nfvk_in_guest(skb))
+		return false;
+	skb_walk_frags(skb, part)
+		if (skb_has_frag_list(part))
+			return true;
+	return false;
+}
+
 static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 {
 	struct nfvk_vif *vif = port->priv;
@@ -268,7 +282,7 @@ static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 		if (!skb)
 			return -ENOMEM;
 	}
-	if (!nfvk_in_guest(skb) && skb_has_frag_list(skb) && __skb_linearize(skb))
+	if (unlikely(has_lists_of_lists(skb)) && __skb_linearize(skb))
 		err = -ENOMEM;
 	len = skb->len;
 	if (!smp_load_acquire(&vif->connected))

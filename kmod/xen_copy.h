@@ -53,18 +53,27 @@ static inline void nfvk_xen_granted(struct nfvk_xen_end *end, const struct nfvk_
 	end->len = len;
 }
 
-/* ---- position in a frame: the linear part, then slots or frags ---- */
+/* ---- position in a frame: the linear part, then slots or frags; and so on, of a list of skbs ---- */
 
 struct nfvk_xen_cursor {
 	const struct nfvk_xen_tx *slot;		/* NULL: the frame is not in its guest's memory */
 	struct nfvk_xen_guest guest;
 	const skb_frag_t *frag;
 	unsigned int left;		/* slots or frags from there on */
+	const struct sk_buff *next;	/* what comes after those */
 	u32 known;			/* bytes of the slots to come that the linear part stands for */
 	const void *own;		/* of our own memory: what comes after at, before that piece */
 	u32 own_len;
 	struct nfvk_xen_end at;		/* where it stands; len is 0 at the frame's end */
 };
+
+static inline void nfvk_xen_cursor_skb(struct nfvk_xen_cursor *c, const struct sk_buff *skb)
+{
+	c->frag = skb_shinfo(skb)->frags;
+	c->left = skb_shinfo(skb)->nr_frags;
+	c->own = skb->data;
+	c->own_len = skb_headlen(skb);
+}
 
 /* Once all of c->at has been copied: to what comes after it. */
 static inline void nfvk_xen_cursor_step(struct nfvk_xen_cursor *c)
@@ -75,7 +84,10 @@ static inline void nfvk_xen_cursor_step(struct nfvk_xen_cursor *c)
 			c->own += c->at.len;
 			c->own_len -= c->at.len;
 		} else if (!c->left) {
-			return;
+			if (likely(!c->next))
+				return;
+			nfvk_xen_cursor_skb(c, c->next);
+			c->next = c->next->next;
 		} else if (c->left--, c->slot) {
 			const struct nfvk_xen_tx *slot = c->slot++;
 			u32 known = min_t(u32, c->known, slot->size);
@@ -99,13 +111,14 @@ static inline void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct
 		c->slot = nfvk_xen_held(skb)->slot;
 		c->left = nfvk_xen_held(skb)->n;
 		nfvk_xen_guest_of(&c->guest, nfvk_xen_queue_of(skb));
+		c->own = skb->data;
+		c->own_len = c->known = skb_headlen(skb);
+		c->next = NULL;
 	} else {
 		c->slot = NULL;
-		c->frag = skb_shinfo(skb)->frags;
-		c->left = skb_shinfo(skb)->nr_frags;
+		nfvk_xen_cursor_skb(c, skb);
+		c->next = skb_shinfo(skb)->frag_list;
 	}
-	c->own = skb->data;
-	c->own_len = c->known = skb_headlen(skb);
 	c->at.len = 0;
 	nfvk_xen_cursor_step(c);
 }

@@ -127,8 +127,30 @@ static noinline void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *
 	q->n_responses = a - q->response;
 }
 
+/* What came to the guest, of one delivery. */
+struct sent {
+	u32 frames;
+	u64 bytes;
+};
+
+/* Some copies failed: those frames are lost. */
+static void count_failed(struct nfvk_xen_queue *q, struct sent *sent)
+{
+	const struct sk_buff *skb;
+	unsigned int owner = 0, n = 0;
+
+	skb_queue_walk(&q->copying, skb)
+		if (test_bit(owner++, q->deliver.failed)) {
+			sent->frames--;
+			sent->bytes -= skb->len;
+			n++;
+		}
+	nfvk_xen_miss(q, NFV_MISS_RX_GRANT, n);
+	bitmap_zero(q->deliver.failed, NFVK_XEN_BURST);
+}
+
 /* Make the copies; pass slots and frames on. */
-static void finish(struct nfvk_xen_queue *q, struct sk_buff_head *done)
+static void finish(struct nfvk_xen_queue *q, struct sk_buff_head *done, struct sent *sent)
 {
 	union xen_netif_rx_sring_entry *ring;
 	struct nfvk_xen_answer *a;
@@ -146,8 +168,8 @@ static void finish(struct nfvk_xen_queue *q, struct sk_buff_head *done)
 		ring[prod++ % NFVK_XEN_RING].rsp = a->r;
 	}
 	q->rx.rsp_prod_pvt = prod;
-	nfvk_xen_miss(q, NFV_MISS_RX_GRANT, bitmap_weight(q->deliver.failed, NFVK_XEN_BURST));
-	bitmap_zero(q->deliver.failed, NFVK_XEN_BURST);
+	if (unlikely(!bitmap_empty(q->deliver.failed, NFVK_XEN_BURST)))
+		count_failed(q, sent);
 	q->n_responses = 0;
 	RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&q->rx, notify);
 	if (notify)
@@ -176,7 +198,7 @@ static struct sk_buff *first_waiting(struct nfvk_xen_queue *q, struct sk_buff_he
 	return skb;
 }
 
-static void count_tx(struct nfvk_xen_queue *q, u32 frames, u64 bytes)
+static void count_tx(struct nfvk_xen_queue *q, const struct sent *sent)
 {
 	struct nfvk_port *port;
 	struct nfvk_counters *c;
@@ -186,10 +208,10 @@ static void count_tx(struct nfvk_xen_queue *q, u32 frames, u64 bytes)
 	if (port) {
 		c = this_cpu_ptr(port->counters);
 		u64_stats_update_begin(&c->syncp);
-		u64_stats_add(&c->tx_frames, frames);
-		u64_stats_add(&c->tx_bytes, bytes);
-		u64_stats_add(&c->copies, frames);
-		u64_stats_add(&c->copied_bytes, bytes);
+		u64_stats_add(&c->tx_frames, sent->frames);
+		u64_stats_add(&c->tx_bytes, sent->bytes);
+		u64_stats_add(&c->copies, sent->frames);
+		u64_stats_add(&c->copied_bytes, sent->bytes);
 		u64_stats_update_end(&c->syncp);
 	}
 	rcu_read_unlock();
@@ -207,8 +229,8 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 {
 	struct sk_buff_head done;
 	struct sk_buff *skb;
-	u32 frames = 0, owner = 0;
-	u64 bytes = 0;
+	struct sent sent = { 0 };
+	u32 owner = 0;
 
 	__skb_queue_head_init(&done);
 	rcu_read_lock();
@@ -226,20 +248,20 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 			whole = 0;
 		}
 		if (owner == NFVK_XEN_BURST || q->n_responses + n > NFVK_XEN_RING) {
-			finish(q, &done);
+			finish(q, &done, &sent);
 			owner = 0;
 		}
 		unlink_waiting(q, skb);
 		fill_slots(q, skb, whole, owner++);
 		__skb_queue_tail(&q->copying, skb);
-		frames++;
-		bytes += skb->len;
+		sent.frames++;
+		sent.bytes += skb->len;
 	}
-	finish(q, &done);
+	finish(q, &done, &sent);
 	spin_unlock(&q->rx_lock);
 	rcu_read_unlock();
-	if (frames)
-		count_tx(q, frames, bytes);
+	if (sent.frames)
+		count_tx(q, &sent);
 	while ((skb = __skb_dequeue(&done)))
 		napi_consume_skb(skb, 1);
 }

@@ -32,7 +32,9 @@
  *	again only 2^32 frames later, so a handle that is out of date is refused (ESTALE):
  *	passed, done with, or older than the module's parameter held_ms.
  *	Held are at most as many frames as the ring has entries, and per queue at most
- *	held_kib (parameter) of memory; what comes beyond is dropped and counted.
+ *	held_kib of memory, per session held_mib (parameters), with what waits for Xen
+ *	guests; what comes beyond is dropped and counted. A Xen guest's frame whose guest
+ *	goes meanwhile is lost: operations on it end with ESTALE or EIO.
  *
  * Calls. All return 0, or -1 with errno: ENOTTY (no such call, or called from a 32-bit
  * program), EFAULT (bad pointer), EPROTO (no NFV_IOC_HELLO was answered yet), EINVAL (a
@@ -189,7 +191,7 @@ enum nfv_op_code {
  *	-ENOENT		not a port of this session
  *	-ENODEV		the port's device is gone	-ENETDOWN	it is down, or has no carrier
  *	-ENOBUFS	it is full			-ENOMEM
- *	-EIO		xen: the guest's memory cannot be copied from
+ *	-EIO		xen: the guest's memory cannot be copied from, or the guest has gone
  *
  * A frame that was sent to a Xen guest is with the module until the guest has buffers for it,
  * at most held_ms; should it be lost there, the port's missed[] tells.
@@ -217,7 +219,7 @@ struct nfv_batch {
 /* Why a frame that arrived at a port did not get into its ring, or RX_: did not get to its guest. X(enumerator, name, help). */
 #define NFV_MISSES(X)							\
 	X(RING_FULL, "ring_full", "the daemon was slower than the frames came")	\
-	X(HELD_BYTES, "held_bytes", "held_kib of frames were waiting")	\
+	X(HELD_BYTES, "held_bytes", "held_kib of frames were waiting in its queue, or held_mib in all")	\
 	X(EXPIRED, "expired", "waited in the ring for longer than held_ms")	\
 	X(RING_BROKEN, "ring_broken", "the daemon wrote a mad consumer index")	\
 	X(NO_MEMORY, "no_memory", "the kernel had no memory")		\

@@ -148,6 +148,47 @@ static int close_mapped(struct evil *e)
 	return err;
 }
 
+#define FULL	1024		/* grants that a queue may have mapped */
+#define LIST	512		/* of one request */
+#define FLAPS	20
+
+/* As many as may be mapped, all of one page; each time the backend has to unmap them before it has closed. */
+static int close_full(struct evil *e)
+{
+	static const struct evil_wrong with_ring = { .ctrl = true, .fine = true };
+	static grant_ref_t ref[FULL];
+	struct entry *list = e->list;
+	int err = 0;
+	u32 data;
+
+	for (unsigned int i = 0; i < FULL && !ref[i]; i++) {
+		int got = gnttab_grant_foreign_access(e->xb->otherend_id, virt_to_gfn(e->data + PAGE_SIZE), 0);
+
+		if (got < 0)
+			return got;
+		ref[i] = got;
+	}
+	e->slowest_ms = 0;
+	for (unsigned int flap = 0; flap < FLAPS && !err; flap++) {
+		unsigned long start;
+
+		err = flap ? evil_connect(e, &with_ring) : 0;
+		for (unsigned int n = 0; n < FULL && !err; n += LIST) {
+			for (unsigned int i = 0; i < LIST; i++)
+				list[i] = (struct entry){ .ref = ref[n + i] };
+			push(e, ADD, 0, e->list_ref, LIST);
+			err = take(e, &data);
+		}
+		if (err)
+			break;
+		start = jiffies;
+		xenbus_printf(XBT_NIL, e->xb->nodename, "state", "%d", XenbusStateClosing);
+		err = evil_wait_backend(e, 1 << XenbusStateClosing);
+		e->slowest_ms = max(e->slowest_ms, jiffies_to_msecs(jiffies - start));
+	}
+	return err;
+}
+
 /* Full rings of requests, and an event for each. */
 static int storm(struct evil *e)
 {
@@ -188,6 +229,7 @@ static const struct {
 } others[] = {
 	{ "ctrl-del-in-traffic", del_in_traffic },
 	{ "ctrl-close-mapped", close_mapped },
+	{ "ctrl-close-full", close_full },
 	{ "ctrl-storm", storm },
 	{ "ctrl-prod-far", prod_far },
 	{ "ctrl-prod-back", prod_back },

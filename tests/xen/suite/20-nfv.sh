@@ -44,6 +44,10 @@ check "guest to container: one copy" once vm1 c1
 check "guest to guest: intact" intact vm1 10.0.0.1 vm2
 check "guest to container: intact" intact vm1 10.0.0.1 c1
 check "container to guest: intact" intact c1 10.0.0.9 vm2
+# Segments of the container's stack, put together by GRO: more pieces than an skb takes, so it is a list of some.
+in_pieces() { in_ns c1 ethtool -K eth0 tso "$1" gso "$1" && ethtool -K veth-c1 gro "$2"; }
+check "container to guest, put together here: intact" eval 'in_pieces off on && intact c1 10.0.0.9 vm2'
+check "and as they were, again" in_pieces on off
 check "container to guest: one copy" once c1 vm1
 check "TCP from container to guest" domu_exec vm1 'iperf3 -c 10.0.0.9 -t 2 -R | tail -n 4'
 

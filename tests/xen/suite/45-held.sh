@@ -64,10 +64,14 @@ killed()
 	ports
 }
 
-# a_guest FILE - closes with held frames, again and again; a line for each command
-a_guest()
+# evil CASE - its status, and what it measured last
+evil() { domu_exec vm1 "echo $1 2>/dev/null >$DO; s=\$?; read -r a <$DO; echo \$s \$a" 200; }
+
+# As many grants mapped as can be, and gone, and again: $answers says how long a close took.
+flaps()
 {
-	domu_exec vm1 "echo close-held 2>/dev/null >$DO; s=\$?; read -r a <$DO; echo \$s \$a" 200 >"$1"
+	answers=$(evil ctrl-close-full) && [[ $answers = "0 "* ]] || { echo "vm1: $answers"; return 1; }
+	answers=${answers% ms} answers=${answers##* }
 }
 
 unbinds=0 kills=0 closes=0 slowest_unbind=0 slowest_kill=0 slowest_close=0
@@ -76,7 +80,7 @@ storm()
 	local guest status answers
 
 	while [ $((closes + unbinds + kills)) -lt "$TIMES" ]; do
-		a_guest "$WORK/closed" &
+		evil close-held >"$WORK/closed" &
 		guest=$!
 		while kill -0 $guest 2>/dev/null; do
 			nap 0.$((RANDOM % 5 + 1))
@@ -109,6 +113,9 @@ xenwatch_ms
 nap 10
 xenwatch_ms
 check "xenwatch answers: $REPLY ms at most when all is quiet" [ "$REPLY" != never ]
+check "a guest that flaps with 1024 grants mapped" flaps
+xenwatch_ms
+check "a close took $answers ms at most, xenwatch kept nobody for more than $REPLY ms" [ "$answers" -lt $SLOWEST -a "$REPLY" -lt $SLOWEST ]
 check "frames held while guests close, vifs are unbound, nfvd is killed: $TIMES times" storm
 echo "  $closes closed, $slowest_close ms at most; $unbinds unbound, $slowest_unbind ms; $kills killed, $slowest_kill ms (emulated)"
 xenwatch_ms
