@@ -4,12 +4,14 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/userfaultfd.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define ETHERTYPE	0x88b5	/* for local experiments */
@@ -74,22 +76,29 @@ int port_open(struct kport *p, int session, const char *dev, uint32_t entries)
 {
 	struct nfv_attach a = attach_args(dev, entries);
 
+	return port_attach(p, session, &a);
+}
+
+int port_attach(struct kport *p, int session, struct nfv_attach *a)
+{
 	memset(p, 0, sizeof(*p));
 	p->session = session;
-	a.eventfd[0] = p->wake = eventfd(0, EFD_NONBLOCK);
-	if (ioctl(session, NFV_IOC_ATTACH, &a)) {
+	a->eventfd[0] = p->wake = eventfd(0, EFD_NONBLOCK);
+	if (ioctl(session, NFV_IOC_ATTACH, a)) {
+		int error = errno;
+
 		close(p->wake);
-		return -errno;
+		return -error;
 	}
-	p->id = a.port;
-	p->map_bytes = a.map_bytes;
+	p->id = a->port;
+	p->map_bytes = a->map_bytes;
 	p->producer = mmap(NULL, p->map_bytes, PROT_READ, MAP_SHARED, session, NFV_MMAP(p->id, 0, NFV_MMAP_ENTRIES));
 	p->consumer = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, session,
 			   NFV_MMAP(p->id, 0, NFV_MMAP_CONSUMER));
 	assert_true(p->producer != MAP_FAILED && p->consumer != MAP_FAILED);
 	p->entries = (const void *)((const uint8_t *)p->producer + NFV_ENTRIES_OFFSET);
 	p->mask = p->producer->entries - 1;
-	assert_int_equal(p->mask + 1, entries);
+	assert_int_equal(p->mask + 1, a->entries);
 	return 0;
 }
 
@@ -210,4 +219,43 @@ void make_frame(uint8_t *buf, size_t len, uint8_t seed)
 	buf[13] = ETHERTYPE & 0xff;
 	for (size_t i = 14; i < len; i++)
 		buf[i] = seed + i;
+}
+
+/* ---- memory that answers when we say so ---- */
+
+void slow_up(struct slow *s)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register r = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	s->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	s->fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	assert_true(s->fd >= 0 && s->page != MAP_FAILED);
+	assert_int_equal(ioctl(s->fd, UFFDIO_API, &api), 0);
+	r.range = (struct uffdio_range){ (uintptr_t)s->page, PAGE };
+	assert_int_equal(ioctl(s->fd, UFFDIO_REGISTER, &r), 0);
+}
+
+void slow_wait(struct slow *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	assert_int_equal(read(s->fd, &msg, sizeof(msg)), sizeof(msg));
+}
+
+void slow_answer(struct slow *s)
+{
+	uint8_t bytes[PAGE];
+	struct uffdio_copy c = { .dst = (uintptr_t)s->page, .src = (uintptr_t)bytes, .len = PAGE };
+
+	make_frame(bytes, PAGE, 9);
+	assert_int_equal(ioctl(s->fd, UFFDIO_COPY, &c), 0);
+}
+
+void slow_down(struct slow *s)
+{
+	munmap(s->page, PAGE);
+	close(s->fd);
 }

@@ -46,6 +46,7 @@ int ifindex(const char *name);
 int session_open(void);				/* greeted */
 struct nfv_attach attach_args(const char *dev, uint32_t entries);
 int port_open(struct kport *p, int session, const char *dev, uint32_t entries);	/* 0 or -errno */
+int port_attach(struct kport *p, int session, struct nfv_attach *a);	/* the same, of any type */
 void port_close(struct kport *p);		/* detach and unmap */
 struct nfv_stats stats_of(const struct kport *p);
 
@@ -63,6 +64,17 @@ void raw_send(int sock, const char *dev, const void *frame, size_t len);
 int raw_recv(int sock, void *buf, size_t len);	/* waits; skips frames that are not of SRC; -1: none came */
 /* A frame from SRC to DST of an ethertype of its own, whose bytes count up from seed. */
 void make_frame(uint8_t *buf, size_t len, uint8_t seed);
+
+/* A page that is there only when slow_answer() says so: who touches it before waits for that. */
+struct slow {
+	int fd;
+	uint8_t *page;
+};
+
+void slow_up(struct slow *s);
+void slow_wait(struct slow *s);			/* until somebody waits */
+void slow_answer(struct slow *s);		/* it has a frame of make_frame(), seed 9 */
+void slow_down(struct slow *s);
 
 #define assert_errno(call, error) do { assert_int_equal(call, -1); assert_int_equal(errno, error); } while (0)
 

@@ -3,11 +3,7 @@
  * nfv.ko: a daemon whose memory answers as late as it likes (userfaultfd), and what a session may
  * hold. The module is loaded with held_mib=16 held_ms=10000.
  */
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <poll.h>
 #include <pthread.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include "knfv.h"
 
@@ -17,6 +13,7 @@
 static uint8_t frame[61000];
 static int session, c0, c1;
 static struct kport a, b;
+static struct slow slow;
 
 static int up(void **state)
 {
@@ -45,51 +42,6 @@ static int down(void **state)
 	close(c0);
 	close(c1);
 	return net_down(state);
-}
-
-/* ---- memory that answers when we say so ---- */
-
-static struct {
-	int fd;
-	uint8_t *page;
-} slow;
-
-static void slow_up(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register r = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	slow.page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	slow.fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	assert_true(slow.fd >= 0 && slow.page != MAP_FAILED);
-	assert_int_equal(ioctl(slow.fd, UFFDIO_API, &api), 0);
-	r.range = (struct uffdio_range){ (uintptr_t)slow.page, PAGE };
-	assert_int_equal(ioctl(slow.fd, UFFDIO_REGISTER, &r), 0);
-}
-
-/* Somebody waits for it. */
-static void slow_wait(void)
-{
-	struct pollfd p = { .fd = slow.fd, .events = POLLIN };
-	struct uffd_msg msg;
-
-	assert_int_equal(poll(&p, 1, 10000), 1);
-	assert_int_equal(read(slow.fd, &msg, sizeof(msg)), sizeof(msg));
-}
-
-static void slow_answer(void)
-{
-	static uint8_t bytes[PAGE];
-	struct uffdio_copy c = { .dst = (uintptr_t)slow.page, .src = (uintptr_t)bytes, .len = PAGE };
-
-	make_frame(bytes, PAGE, 9);
-	assert_int_equal(ioctl(slow.fd, UFFDIO_COPY, &c), 0);
-}
-
-static void slow_down(void)
-{
-	munmap(slow.page, PAGE);
-	close(slow.fd);
 }
 
 /* ---- a batch that waits for it ---- */
@@ -134,18 +86,18 @@ static void port_becomes_another(void **state)
 		uint32_t id = b.id;
 		int c2 = raw_open("c2");
 
-		slow_up();
+		slow_up(&slow);
 		iov.iov_base = slow.page;
 		make_frame(frame, 1400, round);
 		raw_send(c0, "c0", frame, 1400);
 		ops[0] = op_forward(handle(&a, entry(&a, 0)), &b, NFV_OP_LAST);
 		ops[1] = op_send(&b, &iov, 1);
 		assert_int_equal(pthread_create(&t, NULL, batch, NULL), 0);
-		slow_wait();
+		slow_wait(&slow);
 		detach(id);
 		assert_int_equal(port_open(&other, session, "h2", ENTRIES), 0);
 		assert_int_equal(other.id, id);
-		slow_answer();
+		slow_answer(&slow);
 		pthread_join(t, &ret);
 		assert_null(ret);
 		/* Each went to whoever has the number, or nowhere. */
@@ -159,7 +111,7 @@ static void port_becomes_another(void **state)
 		port_close(&other);
 		forget(&b);
 		assert_int_equal(port_open(&b, session, "h1", ENTRIES), 0);
-		slow_down();
+		slow_down(&slow);
 		close(c2);
 	}
 }
@@ -172,7 +124,7 @@ static void nobody_waits(void **state)
 	pthread_t t;
 	void *ret;
 
-	slow_up();
+	slow_up(&slow);
 	iov.iov_base = slow.page;
 	make_frame(frame, 1400, 1);
 	raw_send(c0, "c0", frame, 1400);
@@ -180,19 +132,19 @@ static void nobody_waits(void **state)
 	ops[0].flags = NFV_OP_LAST;
 	ops[1] = op_forward(ops[0].handle, &b, NFV_OP_LAST);
 	assert_int_equal(pthread_create(&t, NULL, batch, NULL), 0);
-	slow_wait();
+	slow_wait(&slow);
 	start = now_ms();
 	sh("ip link del h1");
 	assert_true(now_ms() - start < LIMIT_MS);
 	detach(a.id);
 	forget(&a);
 	assert_int_equal(port_open(&a, session, "h0", ENTRIES), 0);
-	slow_answer();
+	slow_answer(&slow);
 	pthread_join(t, &ret);
 	assert_null(ret);
 	assert_int_equal(ops[0].result, 1400 - NFV_HDR_MAX);
 	assert_int_equal(ops[1].result, -ESTALE);
-	slow_down();
+	slow_down(&slow);
 }
 
 /* ---- what a session may hold ---- */
