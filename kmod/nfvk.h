@@ -10,6 +10,7 @@
  *	port_xen.c	port type xen, with xen_*.c: see xen.h
  *	forward.c	the forwarding table: frames that the daemon need not see
  *	queue.c		rx ring and held frames
+ *	account.c	how much memory of frames a session holds
  *	check.h		what a caller's bytes are checked for; compiled in user space too
  *	compat.h	differences between kernel versions
  *
@@ -215,6 +216,7 @@ void nfvk_queue_put(struct nfvk_queue *q, struct sk_buff *skb);
 void nfvk_queue_expire(struct nfvk_queue *q);
 void nfvk_queue_flush(struct nfvk_queue *q);	/* let go of all that is held */
 
+/* account.c; under the account's lock */
 #define NFVK_ACCOUNT_PIECE	(64u << 10)
 
 bool nfvk_account_take(struct nfvk_account *a, u32 bytes);	/* false: the session holds enough */

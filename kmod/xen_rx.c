@@ -139,12 +139,14 @@ static void count_failed(struct nfvk_xen_queue *q, struct sent *sent)
 	const struct sk_buff *skb;
 	unsigned int owner = 0, n = 0;
 
-	skb_queue_walk(&q->copying, skb)
-		if (test_bit(owner++, q->deliver.failed)) {
+	skb_queue_walk(&q->copying, skb) {
+		if (test_bit(owner, q->deliver.failed)) {
 			sent->frames--;
 			sent->bytes -= skb->len;
 			n++;
 		}
+		owner++;
+	}
 	nfvk_xen_miss(q, NFV_MISS_RX_GRANT, n);
 	bitmap_zero(q->deliver.failed, NFVK_XEN_BURST);
 }

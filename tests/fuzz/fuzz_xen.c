@@ -11,6 +11,7 @@
 #include "xen_io.h"
 #include "xen_maps.c"
 #include "nfvk.h"
+#include "account.c"
 #include "xen_copy.c"
 #define answer answer_ctrl
 #include "xen_ctrl.c"
@@ -25,7 +26,7 @@
 #define HELD_MAX	32
 #define FRAME_BYTES	64
 
-unsigned int nfvk_xen_maps_max = 64, nfvk_held_ms = 1000;
+unsigned int nfvk_xen_maps_max = 64, nfvk_held_ms = 1000, nfvk_held_mib = 1;
 
 static u8 pages[4][XEN_PAGE_SIZE] __attribute__((aligned(4096)));	/* a guest's, by gref */
 static u8 scratch[XEN_PAGE_SIZE] __attribute__((aligned(4096)));	/* where it receives: never read back */
@@ -129,7 +130,7 @@ static int to_guest(struct nfvk_port *port, struct sk_buff *skb)
 		kfree_skb(skb);
 		return len;
 	}
-	err = nfvk_xen_enqueue(&queue[port->id], skb);
+	err = nfvk_xen_enqueue(&queue[port->id], &session, skb);
 	if (err)
 		kfree_skb(skb);
 	return err ? err : (int)len;
@@ -250,6 +251,7 @@ static void check(void)
 		require(q->rx.req_cons - q->rx.rsp_prod_pvt <= NFVK_XEN_RING);
 		require(vif[g].ctrl.req_cons == vif[g].ctrl.rsp_prod_pvt);
 		require(!q->n_responses && q->waiting_bytes <= WAITING_MAX);
+		require(q->memory.bytes <= q->memory.taken && q->memory.bytes <= MEMORY_MAX / MEMORY_SHARES);
 		require(!q->source->lock.held && !q->rx_lock.held && !vif[g].mcast_lock.held);
 	}
 }
@@ -269,7 +271,7 @@ static void end(void)
 		nfvk_xen_maps_free(queue[g].maps);
 		require(!vif[g].grants.mapped.v);
 	}
-	require(!buffers_out && !pages_out);
+	require(!buffers_out && !pages_out && !session.held.v);
 	mapped.v = 0;
 }
 

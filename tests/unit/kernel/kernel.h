@@ -18,6 +18,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef struct { int v; } atomic_t;
 typedef struct { int64_t v; } atomic64_t;
+typedef struct { long v; } atomic_long_t;
 
 #define ATOMIC_INIT(n)		{ n }
 #define atomic_read(a)		((a)->v)
@@ -26,6 +27,8 @@ typedef struct { int64_t v; } atomic64_t;
 #define atomic_sub(n, a)	((void)((a)->v -= (int)(n)))
 #define atomic_inc(a)		atomic_add(1, a)
 #define atomic_dec(a)		atomic_sub(1, a)
+#define atomic_long_add_return(n, a) ((a)->v += (long)(n))
+#define atomic_long_sub(n, a)	((void)((a)->v -= (long)(n)))
 #define atomic64_add(n, a)	((void)((a)->v += (n)))
 
 #define READ_ONCE(x)		(*(volatile __typeof__(x) *)&(x))

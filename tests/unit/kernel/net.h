@@ -46,6 +46,8 @@ typedef u32 grant_ref_t, evtchn_port_t;
 
 #define min(a, b)		({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ < b_ ? a_ : b_; })
 #define max(a, b)		({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
+#define max_t(type, a, b)	((type)(a) > (type)(b) ? (type)(a) : (type)(b))
+#define round_up(n, to)		(((n) + (to) - 1) / (to) * (to))
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 #define offset_in_page(p)	((unsigned long)(p) & (PAGE_SIZE - 1))
 #define struct_size(p, member, n) (sizeof(*(p)) + (n) * sizeof((p)->member[0]))
@@ -179,6 +181,8 @@ static inline unsigned int bitmap_weight(const unsigned long *map, unsigned int 
 	return sum;
 }
 
+#define bitmap_empty(map, n)	(!bitmap_weight(map, n))
+
 static inline unsigned int next_bit(const unsigned long *map, unsigned int n, unsigned int i)
 {
 	for (; i < n; i = (i / 64 + 1) * 64) {
@@ -226,6 +230,7 @@ struct skb_shared_info {
 	u8 nr_frags;
 	u16 gso_size, gso_segs;
 	unsigned int gso_type;
+	struct sk_buff *frag_list;
 	skb_frag_t frags[MAX_SKB_FRAGS];
 };
 
@@ -310,6 +315,10 @@ static inline void kfree_skb(struct sk_buff *skb)
 		skb->destructor(skb);
 	for (int i = 0; i < skb->info.nr_frags; i++)
 		free(skb->info.frags[i].at);
+	for (struct sk_buff *part = skb->info.frag_list, *next; part; part = next) {
+		next = part->next;
+		kfree_skb(part);
+	}
 	free(skb->head);
 	free(skb);
 	buffers_out--;
@@ -441,6 +450,7 @@ static inline void skb_queue_splice_tail_init(struct sk_buff_head *from, struct 
 
 #define skb_queue_len(l)	((l)->qlen)
 #define skb_queue_empty_lockless(l) (!skb_peek(l))
+#define skb_queue_walk(l, skb)	for (skb = (l)->next; skb != (struct sk_buff *)(l); skb = skb->next)
 #define skb_queue_walk_safe(l, skb, n) \
 	for (skb = (l)->next, n = skb->next; skb != (struct sk_buff *)(l); skb = n, n = skb->next)
 
