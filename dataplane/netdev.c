@@ -19,9 +19,6 @@ static int ipv6_switch(const char *name, int value)
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
-	/* Folders beside those of devices: what is written there is for the whole host. */
-	if (!strcmp(name, "all") || !strcmp(name, "default"))
-		return -1;
 	fd = open(path, (value < 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
 	if (fd < 0)
 		return -1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Folders in which root can work though strangers have accounts here. Trusted are root,
- * whoever runs the program, and whoever owns the program's file: what they can change
- * anyway. A folder is looked at once, by its descriptor, and then used by that.
+ * whoever runs the program, and who could replace the program itself, for it is his or in a
+ * folder of his: a user's own checkout, in which root works. A folder is looked at once, by its descriptor, and then used by that.
  *
  *	who could change what a path names
  *	a folder on the way that is a stranger's, or that others can write		refused
@@ -23,9 +23,17 @@
 
 static inline bool nfv_owner_trusted(uid_t uid)
 {
-	struct stat program;
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	struct stat st;
 
-	return uid == 0 || uid == geteuid() || (!stat("/proc/self/exe", &program) && uid == program.st_uid);
+	if (uid == 0 || uid == geteuid())
+		return true;
+	path[n > 0 ? n : 0] = '\0';
+	for (char *slash; (slash = strrchr(path, '/')); *slash = '\0')
+		if (!stat(path, &st) && st.st_uid == uid)
+			return true;
+	return false;
 }
 
 /* Can only the trusted put something into it, or, of a sticky one, replace what is theirs? */

@@ -116,6 +116,9 @@ results()
 	mkdir -m 775 "$WORK/group" && chgrp 65534 "$WORK/group"
 	says "draft: in a folder that a group can write" "other users can change" draft --out "$WORK/group/draft"
 	check "draft: nobody's links were followed" untouched
+	cp "$NFVCTL" /tmp/theirs/nfvctl
+	check "draft: who could replace nfvctl can be trusted with results" \
+		timeout 100 /tmp/theirs/nfvctl bench draft --only unikernel.osv.kvm --out /tmp/theirs/own
 	mkdir "$WORK/linked" && ln -s "$PRECIOUS" "$WORK/linked/result.json"
 	says "draft: a link for the result" "result.json" draft --out "$WORK/linked"
 	check "draft: it was not followed" untouched
