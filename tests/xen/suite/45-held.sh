@@ -86,7 +86,7 @@ storm()
 		evil close-held >"$WORK/closed" &
 		guest=$!
 		while kill -0 $guest 2>/dev/null; do
-			nap 0.$((RANDOM % 5 + 1))
+			nap $((RANDOM % 3)).$((RANDOM % 10))
 			if [ $((RANDOM % 4)) = 0 ]; then
 				killed && kills=$((kills + 1))
 			else
