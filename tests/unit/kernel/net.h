@@ -140,7 +140,7 @@ struct napi_struct { int unused; };
 struct device { int unused; };
 struct xenbus_device { struct device dev; };
 struct xenbus_watch { int unused; };
-static int system_wq;
+static int system_wq __attribute__((unused));
 
 #define to_delayed_work(w)		container_of(w, struct delayed_work, work)
 #define INIT_DELAYED_WORK(w, fn)	((void)(fn))
@@ -245,7 +245,7 @@ struct sk_buff {
 	bool tagged;
 	u16 csum_start, csum_offset, mac_header, network_header, transport_header;
 	__be16 protocol;
-	char cb[48];
+	char cb[48] __attribute__((aligned(8)));
 	struct skb_shared_info info;
 };
 
