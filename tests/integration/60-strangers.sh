@@ -134,6 +134,7 @@ cache_and_scripts()
 	XDG_CACHE_HOME=/tmp/cache says "draft: a cache of somebody else's" "other users can change /tmp/cache" draft --out "$WORK/draft"
 	mkdir -p "$WORK/cache/nfv-fastpath" && chown 65534 "$WORK/cache/nfv-fastpath"
 	XDG_CACHE_HOME=$WORK/cache says "draft: the folder in the cache" "other users can change" draft --out "$WORK/draft"
+	unset XDG_CACHE_HOME
 	HOME=$WORK/home
 	mkdir -p "$HOME/.cache/nfv-fastpath" && chmod 777 "$HOME/.cache"
 	says "draft: a cache that others can write" "other users can change" draft --out "$WORK/draft"
