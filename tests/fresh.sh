@@ -74,6 +74,7 @@ fi
 
 # The folder goes also when we are killed: once all that holds this pipe has ended.
 dir=$(mktemp -d "${TMPDIR:-/tmp}/nfv-fresh.XXXXXX")
+only_ours "$dir"
 exec {alive}> >(trap '' INT TERM HUP; exec setsid sh -c 'cat >/dev/null; rm -rf --one-file-system "$0"' "$dir")
 janitor=$! child=
 # shellcheck disable=SC2154 # set when it runs

@@ -47,6 +47,9 @@ users=("tests/prepare" "tests/kernel/machine true" "tests/kernel/machine-image.s
 	"tools/guests/guest accel" "tools/guests/unikernel/build.sh" "tools/guests/unikernel/fetch-lwip.sh"
 	"tools/guests/draft/container image" "tools/guests/draft/tinyx/build.sh kvm" "tools/guests/draft/standardvm/build.sh"
 	"tests/kernel/debug-kernel.sh")
+mkdir "$WORK/good/tmp" && chmod 700 "$WORK/good/tmp"
+refused "temporary folder: below another user's" "$WORK/theirs belongs to user 65534" \
+	cached good env TMPDIR="$WORK/theirs" tests/run nosuch
 for user in "${users[@]}"; do
 	# shellcheck disable=SC2086 # a list of words
 	refused "cache: refused by ${user%% *}" "belongs to user 65534" cached theirs $user

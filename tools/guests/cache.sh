@@ -5,6 +5,7 @@
 # Sourced, it sets and makes $cache. What lies there is booted, loaded and run as root, so it is
 # refused where somebody else could have put it there.
 #
+#	only_ours FOLDER	refused if somebody else could put something there
 #	making WHAT		before something is fetched or built: not within a test
 #	apt_open		apt with lists of our own, its options in $apt_options
 #	debs_unpack DIR PACKAGE[=VERSION]...	packages there, not installed; after apt_open
@@ -15,23 +16,32 @@ cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
 
 cache_refused() { echo "${0##*/}: $*" >&2; exit "${cache_status:-1}"; }
 
-# Each folder down to it, and what is directly in it, is root's or the caller's and nobody else
-# writes there. In one like /tmp, where all may write, each removes his own only.
+# It and each folder down to it is root's or the caller's, and nobody else writes there. In one
+# like /tmp, where all may write, each removes his own only.
+only_ours()
+{
+	local folder path paths=() uid mode
+
+	folder=$(realpath "$1")
+	for ((path = 1; path < ${#folder}; path++)); do
+		[ "${folder:path:1}" != / ] || paths+=("${folder:0:path}")
+	done
+	while read -r uid mode path; do
+		[ "$uid" = 0 ] || [ "$uid" = $EUID ] || cache_refused "$path belongs to user $uid; set XDG_CACHE_HOME, or TMPDIR, to a folder of your own"
+		mode=$((8#$mode))
+		[ $((mode & 8#022)) = 0 ] || { [ $((mode & 8#1000)) != 0 ] && [ "$path" != "$folder" ]; } ||
+			cache_refused "others can write in $path; try: chmod go-w '$path'"
+	done < <(stat -c '%u %a %n' / "${paths[@]}" "$folder")
+}
+
+# So is what is directly in it.
 cache_check()
 {
-	local path paths=() uid mode foreign
+	local foreign
 
 	mkdir -p "$cache" || cache_refused "cannot make $cache"
 	cache=$(realpath "$cache")
-	for ((path = 1; path < ${#cache}; path++)); do
-		[ "${cache:path:1}" != / ] || paths+=("${cache:0:path}")
-	done
-	while read -r uid mode path; do
-		[ "$uid" = 0 ] || [ "$uid" = $EUID ] || cache_refused "$path belongs to user $uid; set XDG_CACHE_HOME to a folder of your own"
-		mode=$((8#$mode))
-		[ $((mode & 8#022)) = 0 ] || { [ $((mode & 8#1000)) != 0 ] && [ "$path" != "$cache" ]; } ||
-			cache_refused "others can write in $path; try: chmod go-w '$path'"
-	done < <(stat -c '%u %a %n' / "${paths[@]}" "$cache")
+	only_ours "$cache"
 	foreign=$(find "$cache" -maxdepth 1 \( ! -uid 0 ! -uid $EUID -o -perm /022 ! -type l \) -print -quit)
 	[ -z "$foreign" ] || cache_refused "$foreign is somebody else's, or others can write to it; try: rm -r '$foreign'"
 }
