@@ -94,4 +94,10 @@ beside()
 check_fails "temporary names: none beside a file of mktemp's" beside
 check_fails "temporary names: none that can be guessed" \
 	grep -rnE '[>= "](/tmp|/var/tmp)/[A-Za-z0-9._-]*(\$\$|\$RANDOM)' tests tools .ci
+
+# --- the host's services -----------------------------------------------------------------
+
+services() { grep -rnE 'systemctl|update-rc\.d|update-alternatives' tests tools --exclude=05-trust.sh | grep -v 'chroot "\$1"'; }
+check_fails "services: no script changes one" services
+check_fails "services: set-up installs no other switch" grep -n 'openvswitch' tools/setup.sh
 finish
