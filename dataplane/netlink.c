@@ -170,7 +170,8 @@ int nfvd_netns_open(const char *name, int pid)
 		snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
 	else
 		snprintf(path, sizeof(path), "%s%s", name[0] == '/' ? "" : "/run/netns/", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Should a container have put a pipe there, control does not wait for its other end. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
