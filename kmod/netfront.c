@@ -21,6 +21,14 @@ static bool persistent = true;
 module_param(persistent, bool, 0444);
 MODULE_PARM_DESC(persistent, "Offer pages that stay granted to a backend that maps them");
 
+static bool trusted = true;
+module_param(trusted, bool, 0444);
+MODULE_PARM_DESC(trusted, "Trust backends, but for those that xenstore's key trusted says not to");
+
+static bool lend;
+module_param(lend, bool, 0444);
+MODULE_PARM_DESC(lend, "Pass pages that a trusted backend still may write to the stack, uncopied");
+
 /* ---- rings and events ---- */
 
 int netfront_bind(struct netfront *nf, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq)
@@ -131,9 +139,11 @@ void netfront_down(struct netfront *nf)
 	if (!nf->going)
 		return;
 	nf->going = false;
-	/* A poll wakes queues. */
-	for (unsigned int i = 0; i < nf->nr_queues; i++)
+	/* A poll wakes queues, and arms its refill. */
+	for (unsigned int i = 0; i < nf->nr_queues; i++) {
 		napi_disable(&nf->queue[i].napi);
+		cancel_delayed_work_sync(&nf->queue[i].refill);
+	}
 	netif_tx_disable(nf->dev);
 }
 
@@ -185,6 +195,13 @@ static void release(struct netfront *nf)
 	while (nf->nr_queues)
 		free_queue(&nf->queue[--nf->nr_queues]);
 	netfront_ctrl_free(nf);
+}
+
+/* A frontend's directory: the toolstack has made it. */
+static void read_trust(struct netfront *nf)
+{
+	nf->trusted = trusted && xenbus_read_unsigned(nf->xb->nodename, "trusted", 1);
+	nf->lends = nf->trusted && lend;
 }
 
 static void read_offers(struct netfront *nf)
@@ -327,6 +344,7 @@ static int connect(struct netfront *nf)
 	}
 	clear_bit(0, &nf->broken);
 	WRITE_ONCE(nf->closing, false);
+	read_trust(nf);
 	read_offers(nf);
 	err = make_queues(nf) ?: publish(nf);
 	if (err) {
@@ -406,6 +424,7 @@ static void init_queue(struct netfront *nf, unsigned int i)
 	q->index = i;
 	u64_stats_init(&q->tx_count.syncp);
 	u64_stats_init(&q->rx_count.syncp);
+	INIT_DELAYED_WORK(&q->refill, netfront_refill);
 	netif_napi_add(nf->dev, &q->napi, netfront_poll);
 }
 

@@ -30,7 +30,11 @@
  *					remove: quiesce ─► Closing, Closed; release
  *
  * A grant is ended when the backend has answered its slot, or is closed. If it has the page
- * still, Xen's code keeps the page until it has not (gnttab_end_foreign_access()).
+ * still, Xen's code keeps the page until it has not (gnttab_end_foreign_access()). A frame's own
+ * page may be a slab's, which nobody can keep: that frame is never freed.
+ *
+ * A backend that is not trusted (xenstore's key "trusted", or the parameter) is granted nothing but
+ * rings and pages that are made for that, zeroed. Frames are copied to them and out of them, once.
  *
  * Locking:
  *
@@ -64,12 +68,13 @@
 #define NETFRONT_FRAME_MAX	65535u		/* bytes: the first slot has them in 16 bits */
 /*
  * Pages that stay granted: for each Tx id one, then blocks of pages that are one to the stack: for
- * each Rx slot one, and as many to take the place of those that are lent.
+ * each Rx slot one, and if pages are lent as many to take their places.
  */
 #define NETFRONT_BLOCK_ORDER	3u
 #define NETFRONT_BLOCK		(1u << NETFRONT_BLOCK_ORDER)
 #define NETFRONT_BLOCKS		(2 * NETFRONT_RING / NETFRONT_BLOCK)
-#define NETFRONT_STAGES		(NETFRONT_RING + NETFRONT_BLOCKS * NETFRONT_BLOCK)
+#define NETFRONT_STAGES		(2 * NETFRONT_RING)
+#define NETFRONT_STAGES_LENT	(NETFRONT_RING + NETFRONT_BLOCKS * NETFRONT_BLOCK)
 
 /* A page that is granted. */
 struct netfront_page {
@@ -115,15 +120,18 @@ struct netfront_queue {
 	struct netfront_page rx_slot[NETFRONT_RING];		/* by place in the ring; no page: staged */
 	struct netfront_count rx_count;
 	unsigned long rx_lent;			/* frames */
+	struct delayed_work refill;		/* armed by a poll that had no memory */
 
 	/*
-	 * Pages granted once. Made when a backend that would map them is met first, they stay until
-	 * release. Slots that are in use stay what they are when staged changes. Of a block that the
-	 * stack has nothing of, pages that are not posted are dealt out: for slots of frames whose
-	 * pages are lent, in order, so that what comes next lies in few pieces.
+	 * Pages granted once. Made when a backend that would map them is met first, or at once for
+	 * one that is not trusted, they stay until release. Slots that are in use stay what they are
+	 * when staged changes. Of a block that the stack has nothing of, pages that are not posted are
+	 * dealt out: for slots of frames whose pages are lent, in order, so that what comes next lies
+	 * in few pieces.
 	 */
 	struct netfront_page *stage;
-	bool staged;
+	bool staged;				/* always, if the backend is not trusted */
+	bool persistent;			/* the backend has their names */
 	u16 rx_stage[NETFRONT_RING];		/* by place: which of them */
 	u8 posted[NETFRONT_BLOCKS];		/* a bit for each page: it is in rx_stage */
 	u8 block;				/* that is dealt out */
@@ -153,6 +161,8 @@ struct netfront {
 	bool going;
 	bool closing;				/* start is to end */
 	unsigned long broken;			/* bit 0: the backend writes nonsense */
+	bool trusted;				/* this and the next: from connect to release */
+	bool lends;				/* Rx pages go up uncopied; only with trusted */
 	struct netfront_ctrl ctrl;
 	unsigned int nr_queues;			/* that have rings */
 	unsigned int max_queues;
@@ -173,6 +183,7 @@ void netfront_dev_setup(struct net_device *dev);
 int netfront_queue_init(struct netfront_queue *q);		/* its rings are there */
 void netfront_queue_free(struct netfront_queue *q);		/* ends its grants */
 int netfront_poll(struct napi_struct *napi, int budget);
+void netfront_refill(struct work_struct *refill);		/* poll, as there may be memory now */
 void netfront_kick(struct netfront_queue *q);			/* poll, whatever has happened */
 irqreturn_t netfront_tx_interrupt(int irq, void *q);
 irqreturn_t netfront_rx_interrupt(int irq, void *q);
@@ -203,9 +214,15 @@ static inline void netfront_count_dropped(struct netfront_count *c)
 	u64_stats_update_end(&c->syncp);
 }
 
+static inline unsigned int netfront_stages(const struct netfront *nf)
+{
+	return nf->lends ? NETFRONT_STAGES_LENT : NETFRONT_STAGES;
+}
+
 /* netfront_tx.c */
 netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev);
 void netfront_clean_tx(struct netfront_queue *q);		/* what has been sent goes */
+void netfront_tx_free(struct netfront_queue *q);		/* so does what has not */
 
 /* netfront_rx.c; the poll's */
 int netfront_take_frames(struct netfront_queue *q, int budget);	/* returns how many */
@@ -217,6 +234,7 @@ int netfront_ctrl_make(struct netfront *nf);
 void netfront_ctrl_free(struct netfront *nf);
 /* Process context: ask whether the backend will map pages of each queue, and name them. Sets q->staged. */
 void netfront_name_pages(struct netfront *nf);
+int netfront_stage_make(struct netfront_queue *q);		/* there is one: nothing is done */
 void netfront_stage_free(struct netfront_queue *q);
 
 #endif

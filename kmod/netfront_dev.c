@@ -68,6 +68,7 @@ static const struct net_device_ops netdev_ops = {
 static const char *const stat_names[] = {
 	"persistent", "tx_packets", "tx_bytes", "tx_dropped", "rx_packets", "rx_bytes", "rx_dropped",
 	"rx_lent",			/* frames that came with the pages that they were in */
+	"staged",			/* frames are copied to and from pages made for that */
 };
 
 static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
@@ -97,10 +98,11 @@ static void get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stat
 	struct netfront *nf = netdev_priv(dev);
 
 	for (unsigned int i = 0; i < nf->max_queues; i++, to += ARRAY_SIZE(stat_names)) {
-		to[0] = READ_ONCE(nf->queue[i].staged);
+		to[0] = READ_ONCE(nf->queue[i].persistent);
 		read_count(&nf->queue[i].tx_count, &to[1], &to[2], &to[3]);
 		read_count(&nf->queue[i].rx_count, &to[4], &to[5], &to[6]);
 		to[7] = READ_ONCE(nf->queue[i].rx_lent);
+		to[8] = READ_ONCE(nf->queue[i].staged);
 	}
 }
 

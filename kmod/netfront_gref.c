@@ -49,13 +49,15 @@ void netfront_ctrl_free(struct netfront *nf)
 		xenbus_teardown_ring((void **)&ctrl->ring.sring, 1, &ctrl->ring_ref);
 }
 
-/* Is the answer to the last request there? Others are to requests that nobody waits for any more. */
+/*
+ * Is the answer to the last request there? Others are to requests that nobody waits for any more.
+ * Each round but the first takes answers, so it ends.
+ */
 static int answered(struct netfront_ctrl *ctrl, struct xen_netif_ctrl_response *r)
 {
-	RING_IDX prod;
+	RING_IDX prod = READ_ONCE(ctrl->ring.sring->rsp_prod);
 
-	do {
-		prod = READ_ONCE(ctrl->ring.sring->rsp_prod);
+	for (;;) {
 		virt_rmb();	/* the index, then what it announces; pairs with the backend's */
 		if (prod - ctrl->ring.rsp_cons > ctrl->ring.req_prod_pvt - ctrl->ring.rsp_cons)
 			return -EPROTO;
@@ -67,8 +69,10 @@ static int answered(struct netfront_ctrl *ctrl, struct xen_netif_ctrl_response *
 		}
 		ctrl->ring.sring->rsp_event = prod + 1;
 		virt_mb();	/* the request for an event, then the index again; pairs with the backend's */
-	} while (READ_ONCE(ctrl->ring.sring->rsp_prod) != prod);
-	return 0;
+		prod = READ_ONCE(ctrl->ring.sring->rsp_prod);
+		if (prod == ctrl->ring.rsp_cons)
+			return 0;
+	}
 }
 
 /* Returns XEN_NETIF_CTRL_STATUS_*, or an error. */
@@ -101,11 +105,11 @@ static int ask(struct netfront *nf, u16 type, const u32 data[3], u32 *answer)
 
 void netfront_stage_free(struct netfront_queue *q)
 {
-	for (unsigned int i = 0; q->stage && i < NETFRONT_STAGES && q->stage[i].page; i++)
+	for (unsigned int i = 0; q->stage && i < netfront_stages(q->nf) && q->stage[i].page; i++)
 		gnttab_end_foreign_access(q->stage[i].ref, q->stage[i].page);
 	kvfree(q->stage);
 	q->stage = NULL;
-	q->staged = false;
+	q->staged = q->persistent = false;
 }
 
 static bool is_tx(unsigned int stage)
@@ -139,17 +143,17 @@ static int stage_pages(struct netfront_queue *q, struct netfront_page *p, unsign
 	return err;
 }
 
-static int stage_make(struct netfront_queue *q)
+int netfront_stage_make(struct netfront_queue *q)
 {
-	unsigned int order;
+	unsigned int order, n = netfront_stages(q->nf);
 	int err = 0;
 
 	if (q->stage)
 		return 0;
-	q->stage = kvcalloc(NETFRONT_STAGES, sizeof(*q->stage), GFP_KERNEL);
+	q->stage = kvcalloc(n, sizeof(*q->stage), GFP_KERNEL);
 	if (!q->stage)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < NETFRONT_STAGES && !err; i += 1u << order) {
+	for (unsigned int i = 0; i < n && !err; i += 1u << order) {
 		order = is_tx(i) ? 0 : NETFRONT_BLOCK_ORDER;
 		err = stage_pages(q, &q->stage[i], order, is_tx(i));
 	}
@@ -201,19 +205,18 @@ static int list_pages(struct netfront_queue *q, u16 type, unsigned int n)
 /* 1: named. 0: the backend does not want them. Below: it does not answer, and will not be asked again. */
 static int name_pages(struct netfront_queue *q)
 {
+	bool had = q->stage;
 	u32 size = 0;
 	int status = ask(q->nf, NFVK_XEN_CTRL_GET_GREF_MAPPING_SIZE, (const u32[3]){ q->index }, &size);
 
 	if (status)
 		return min(status, 0);
-	size = min(size, NETFRONT_STAGES);
-	if (!size)
+	size = min(size, netfront_stages(q->nf));
+	if (!size || netfront_stage_make(q))
 		return 0;
 	/* It may be the backend that has them already, or another. */
-	if (q->stage)
+	if (had)
 		status = list_pages(q, NFVK_XEN_CTRL_DEL_GREF_MAPPING, size);
-	else if (stage_make(q))
-		return 0;
 	if (status >= 0)
 		status = list_pages(q, NFVK_XEN_CTRL_ADD_GREF_MAPPING, size);
 	return status > 0 ? 0 : status ?: 1;
@@ -224,11 +227,14 @@ void netfront_name_pages(struct netfront *nf)
 	int named = nf->ctrl.irq ? 0 : -ENOENT;
 
 	for (unsigned int i = 0; i < nf->nr_queues; i++) {
+		struct netfront_queue *q = &nf->queue[i];
+
 		if (named >= 0)
-			named = name_pages(&nf->queue[i]);
+			named = name_pages(q);
+		WRITE_ONCE(q->persistent, named > 0);
 		/* Its pages before it; pairs with the datapath's acquire. */
-		smp_store_release(&nf->queue[i].staged, named > 0);
+		smp_store_release(&q->staged, named > 0 || !nf->trusted);
 	}
 	if (nf->ctrl.irq && named < 0 && !READ_ONCE(nf->closing))
-		netdev_warn(nf->dev, "control ring: error=%d: plain grants\n", named);
+		netdev_warn(nf->dev, "control ring: error=%d: its grants will not stay mapped\n", named);
 }

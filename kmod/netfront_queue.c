@@ -7,6 +7,8 @@
  */
 #include "netfront.h"
 
+#define REFILL_TIME	(HZ / 10)
+
 static_assert(PAGE_SIZE == XEN_PAGE_SIZE);
 
 void netfront_broke(struct netfront_queue *q, const char *how)
@@ -57,16 +59,16 @@ static void end_interrupts(struct netfront_queue *q)
 int netfront_poll(struct napi_struct *napi, int budget)
 {
 	struct netfront_queue *q = container_of(napi, struct netfront_queue, napi);
-	bool filled = true;
 	int n = 0;
 
 	if (!netfront_is_broken(q))
 		netfront_clean_tx(q);
 	if (!netfront_is_broken(q))
 		n = netfront_take_frames(q, budget);
-	if (!netfront_is_broken(q))
-		filled = netfront_fill(q);
-	if (n == budget || !filled)
+	/* Memory does not come by asking again at once. */
+	if (!netfront_is_broken(q) && !netfront_fill(q))
+		schedule_delayed_work(&q->refill, REFILL_TIME);
+	if (n == budget)
 		return budget;
 	/* A broken one's interrupts are not ended, so no more come. */
 	if (napi_complete_done(napi, n) && !netfront_is_broken(q))
@@ -79,6 +81,11 @@ void netfront_kick(struct netfront_queue *q)
 	local_bh_disable();
 	napi_schedule(&q->napi);
 	local_bh_enable();
+}
+
+void netfront_refill(struct work_struct *refill)
+{
+	netfront_kick(container_of(to_delayed_work(refill), struct netfront_queue, refill));
 }
 
 /* Has anything come since the last interrupt, or not been taken? */
@@ -148,22 +155,24 @@ int netfront_queue_init(struct netfront_queue *q)
 		return err;
 	err = gnttab_alloc_grant_references(NETFRONT_RING, &q->rx_grants);
 	if (err)
-		gnttab_free_grant_references(q->tx_grants);
+		goto no_rx;
+	/* The rest may come when the backend wants it; this must be there before the first frame. */
+	err = q->nf->trusted ? 0 : netfront_stage_make(q);
+	if (err)
+		goto no_stage;
+	q->staged = !q->nf->trusted;
+	return 0;
+no_stage:
+	gnttab_free_grant_references(q->rx_grants);
+no_rx:
+	gnttab_free_grant_references(q->tx_grants);
 	return err;
 }
 
 void netfront_queue_free(struct netfront_queue *q)
 {
+	netfront_tx_free(q);
 	for (unsigned int i = 0; i < NETFRONT_RING; i++) {
-		struct netfront_tx_slot *tx = &q->tx_slot[i];
-
-		if (tx->own.page) {
-			get_page(tx->own.page);
-			gnttab_end_foreign_access(tx->own.ref, tx->own.page);
-			tx->own.page = NULL;
-		}
-		dev_kfree_skb_any(tx->skb);
-		tx->skb = NULL;
 		if (q->rx_slot[i].page)
 			gnttab_end_foreign_access(q->rx_slot[i].ref, q->rx_slot[i].page);
 		q->rx_slot[i].page = NULL;

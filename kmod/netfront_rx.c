@@ -2,13 +2,15 @@
 /*
  * nfv-netfront.ko: frames that are received. See netfront.h.
  *
- *	plain	a page for each slot; one that has a large frame's bytes goes up with it
- *	staged	pages that stay granted; a large frame's are lent to the stack with it, until it has
+ *	plain	a page for each slot; one that has a large frame's bytes goes up with it, when its
+ *		grant has ended
+ *	staged	pages that stay granted; frames are copied
+ *	lent	the same, and with lend=1: a large frame's are lent to the stack with it, until it has
  *		let go of them. With none to post instead, as for a short frame: copied
  *
- * A page that is lent stays the backend's to write: of what it lends the stack has the headers
- * in a copy of its own, and is told that the rest may change (SKBFL_SHARED_FRAG). Who does
- * not trust a backend with that loads the module with persistent=0.
+ * A page that is lent stays the backend's to write: after it was checked, between two reads of a
+ * cipher, when something was decrypted in it. Of what it lends the stack has the headers in a copy of
+ * its own, and is told that the rest may change (SKBFL_SHARED_FRAG). Not all of it listens.
  *
  * A slot of the ring has the same number as its request and its answer: the place. Extra
  * info takes up a place; nothing is in the page there.
@@ -80,7 +82,7 @@ static bool take_part(struct netfront_queue *q, struct frame *f, struct xen_neti
 		netfront_broke(q, "has written beyond an Rx page, it says");
 		return false;
 	}
-	if (r->status < 0 || f->n == ARRAY_SIZE(f->part)) {
+	if (r->status <= 0 || f->n == ARRAY_SIZE(f->part)) {
 		f->bad = true;
 		return true;
 	}
@@ -288,7 +290,7 @@ static struct sk_buff *build(struct netfront_queue *q, const struct frame *f)
 
 	if (f->len > COPY_MAX && !f->staged)
 		return take_pages(q, f);
-	if (f->len > COPY_MAX && f->staged == f->n)
+	if (f->len > COPY_MAX && f->staged == f->n && q->nf->lends)
 		skb = lend_pages(q, f);
 	return skb ?: copy_frame(q, f);
 }
@@ -349,7 +351,7 @@ static bool page_for(struct netfront_queue *q, u16 slot, bool staged, grant_ref_
 		return true;
 	}
 	if (!p->page) {
-		page = dev_alloc_page();
+		page = __dev_alloc_page(GFP_ATOMIC | __GFP_NOWARN | __GFP_ZERO);
 		if (!page)
 			return false;
 		netfront_grant(q, p, page, &q->rx_grants, false);

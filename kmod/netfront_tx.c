@@ -2,7 +2,8 @@
 /*
  * nfv-netfront.ko: frames that are sent. See netfront.h.
  *
- *	plain	each piece of a frame is granted, read-only, until its slot is answered
+ *	plain	each piece of a frame is granted, read-only, until its slot is answered. The pages
+ *		that the pieces are in have other things, too: for a backend that is trusted
  *	staged	frames are copied to pages that stay granted; a large one is let go of when it is
  *		answered, too, so that its socket does not send more than the ring takes
  *
@@ -259,11 +260,11 @@ static bool answered(struct netfront_queue *q, const struct xen_netif_tx_respons
 
 static void reap(struct netfront_queue *q)
 {
+	RING_IDX prod = READ_ONCE(q->tx.sring->rsp_prod);
 	struct xen_netif_tx_response r;
-	RING_IDX prod;
 
-	do {
-		prod = READ_ONCE(q->tx.sring->rsp_prod);
+	/* Each round but the first takes answers, so it ends. */
+	for (;;) {
 		virt_rmb();	/* the index, then what it announces; pairs with the backend's */
 		if (prod - q->tx.rsp_cons > q->tx.req_prod_pvt - q->tx.rsp_cons) {
 			netfront_broke(q, "answers more Tx requests than there are");
@@ -284,7 +285,29 @@ static void reap(struct netfront_queue *q)
 		else
 			q->tx.sring->rsp_event = prod + NETFRONT_RING / 2;
 		virt_mb();	/* the request for an event, then the index again; pairs with the backend's */
-	} while (READ_ONCE(q->tx.sring->rsp_prod) != prod);
+		prod = READ_ONCE(q->tx.sring->rsp_prod);
+		if (prod == q->tx.rsp_cons)
+			return;
+	}
+}
+
+void netfront_tx_free(struct netfront_queue *q)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < NETFRONT_RING; i++) {
+		struct netfront_tx_slot *slot = &q->tx_slot[i];
+
+		/* Its page may be a slab's, of which nobody can have a reference: as long as the skb is, it is. */
+		if (slot->own.page && !netfront_end_grant(&slot->own, &q->tx_grants))
+			kept++;
+		else
+			dev_kfree_skb_any(slot->skb);
+		slot->own.page = NULL;
+		slot->skb = NULL;
+	}
+	if (kept)
+		netdev_warn(q->nf->dev, "queue %u: the backend keeps %u pages of frames, which will not be freed\n", q->index, kept);
 }
 
 void netfront_clean_tx(struct netfront_queue *q)

@@ -146,7 +146,7 @@ start_persistent()
 	local n
 
 	for n in 3 4; do
-		domu_start vm$n 10.0.0.$n/24 --front nfv-netfront mac=00:16:3e:00:00:1$n,script=vif-nfv || return
+		domu_start vm$n 10.0.0.$n/24 --front "nfv-netfront${NFV_LEND:+,lend=$NFV_LEND}" mac=00:16:3e:00:00:1$n,script=vif-nfv || return
 	done
 }
 

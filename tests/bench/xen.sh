@@ -5,14 +5,15 @@
 # in interleaved rounds in one boot of an emulated machine. Its clock counts instructions: seconds
 # would tell what QEMU is slow at (timers, interrupts, address spaces), and what else the host does.
 # By their memory Linux gives guests' TCP windows: 0.7 MB with 160 MiB, 6 MB from 768 MiB on.
-# ROUNDS (9), SECONDS_PER_SAMPLE (2; each takes three and more), CASES (all; a part of their names), GUEST_MIB (1024).
+# ROUNDS (9), SECONDS_PER_SAMPLE (2; each takes three and more), CASES (all; a part of their names), GUEST_MIB (1024),
+# LEND (1: nfv-netfront passes pages up that dom0 can still write).
 # Result: build/bench/xen.json
 set -eu
 cd "$(dirname "$0")/../.."
 BUILD=$(realpath "${NFV_BUILD:-build}")
 kernel=${1:-6.1}
 mib=${GUEST_MIB:-1024}
-export BUILD NFV_GUEST_MIB=$mib NFV_ROUNDS=${ROUNDS:-9} NFV_SECONDS=${SECONDS_PER_SAMPLE:-2} NFV_CASES=${CASES:-} NFV_KERNEL=$kernel NFV_BUILD=$BUILD
+export BUILD NFV_GUEST_MIB=$mib NFV_ROUNDS=${ROUNDS:-9} NFV_SECONDS=${SECONDS_PER_SAMPLE:-2} NFV_CASES=${CASES:-} NFV_LEND=${LEND:-} NFV_KERNEL=$kernel NFV_BUILD=$BUILD
 mkdir -p "$BUILD/bench"
 raw=$BUILD/bench/raw-xen.jsonl
 NFV_KO=$(tests/kernel/build-module.sh "$kernel" | head -n 1)
@@ -27,7 +28,7 @@ for case in $(sed -n 's/.*"case":"\([^"]*\)","who":"nfvd".*/\1/p' "$raw" | sort 
 done
 [ ${#emulated[@]} -gt 0 ] || { echo "xen.sh: no samples" >&2; exit 1; }
 command=
-for name in ROUNDS SECONDS_PER_SAMPLE CASES GUEST_MIB; do
+for name in ROUNDS SECONDS_PER_SAMPLE CASES GUEST_MIB LEND; do
 	command+=${!name:+$name=${!name} }
 done
 python3 tests/bench/report.py --command "${command}make bench-xen" "${emulated[@]}" \

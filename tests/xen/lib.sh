@@ -95,7 +95,8 @@ vifs_of() { ls -d "/sys/bus/xen-backend/devices/vif-$1-"*; }
 
 # domu_start NAME [A.B.C.D/N] [--front DRIVER] [VIF-OPTIONS]... - waits until it takes commands,
 # and its eth0, which gets the address, is connected. $DOMU_MEM MB, $DOMU_VCPUS processors (and
-# queues). DRIVER (nfv-netfront, evilfront) in place of the kernel's xen-netfront. tsc_mode: here,
+# queues). DRIVER (nfv-netfront, evilfront; nfv-netfront,lend=1 with a parameter) in place of the
+# kernel's xen-netfront. tsc_mode: here,
 # where the TSC does not say that it is invariant, Xen would emulate each read of it. What the
 # kernel does not start is a quarter of the time that it boots in, and none of it is netfront's.
 domu_start()

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Guests with nfv-netfront.ko: on xen-netback and a bridge; on nfv.ko, with grants that stay;
-# taken over from one to the other. The module goes and comes, a guest is saved, a vif detached,
-# guests destroyed under traffic.
+# taken over from one to the other; with a backend that is not trusted, and one that may write what
+# it has lent. The module goes and comes, a guest is saved, a vif detached, guests destroyed under traffic.
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 
@@ -13,6 +13,7 @@ cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
 stat_of() { domu_exec "$1" "ethtool -S eth0" | awk -v name="$2" '$1 ~ name { printf "%s%s", sep, $2; sep = " " }'; }
 both_send() { stat_of vm1 _tx_packets | awk '{ exit !(NF == 2 && $1 > 0 && $2 > 0) }'; }
 persistent() { [ "$(stat_of "$1" _persistent)" = "$2" ]; }
+staged() { [ "$(stat_of "$1" _staged)" = "$2" ]; }
 # The module says nothing when all is well.
 quiet() { domu_exec "$1" "! dmesg | grep -i 'nfv.netfront.*:\|warning\|bug:\|g\.e\.' | grep -v 'module\|taint'"; }
 
@@ -56,11 +57,33 @@ rate "netback: TCP out" vm1 10.0.0.3
 rate "netback: TCP in" vm1 10.0.0.3 -R
 check "netback: both queues send" wait_for both_send 10
 check "netback: plain grants" wait_for 'persistent vm1 "0 0"' 10
+check "netback: of frames themselves" staged vm1 "0 0"
 # A sender that waits for its socket's memory hears that frames have been sent.
 check "netback: UDP, as fast as it goes" domu_exec vm1 "iperf3 -u -b 0 -c 10.0.0.3 -t 2 >/dev/null" 30
 check "netback: down and up" domu_exec vm1 'ip link set eth0 down && ip link set eth0 up && ping -c 3 -W 10 10.0.0.3'
 check "netback: the module goes and comes" reload vm1 10.0.0.1/24
 check "netback: ping after that" pings vm1 10.0.0.3
+
+# --- that is not trusted ---------------------------------------------------------------------
+
+# distrusted WHAT - frames are in pages of their own, large and small ones
+distrusted()
+{
+	check "$1: nothing but pages of its own is granted" staged vm1 "1 1"
+	check "$1: ping, in fragments" pings vm1 10.0.0.3 "-s 20000"
+	check "$1: both ways, eight streams" domu_exec vm1 "iperf3 -c 10.0.0.3 -t 1 -P 8 && iperf3 -R -c 10.0.0.3 -t 1 -P 8"
+	check "$1: intact, sent" intact vm1 10.0.0.1 c1
+	check "$1: intact, received" intact c1 10.0.0.3 vm1
+	check "$1: UDP, as fast as it goes" domu_exec vm1 "iperf3 -u -b 0 -c 10.0.0.3 -t 1 >/dev/null" 30
+	check "$1: down and up" domu_exec vm1 'ip link set eth0 down && ip link set eth0 up && ping -c 3 -W 10 10.0.0.3'
+}
+check "the module comes with trusted=0" reload vm1 10.0.0.1/24 "trusted=0 lend=1"
+distrusted "trusted=0"
+check "vm1 gets a vif that is not trusted" domu_plug vm1 10.0.0.1/24 --front nfv-netfront,lend=1 "mac=$MAC1,bridge=br0,script=vif-test,untrusted"
+check "xenstore says so" [ "$(xenstore-read "/local/domain/$(domid vm1)/device/vif/0/trusted")" = 0 ]
+distrusted "untrusted"
+check "vm1 gets one that is" domu_plug vm1 10.0.0.1/24 --front nfv-netfront "mac=$MAC1,bridge=br0,script=vif-test"
+check "frames themselves are granted again" staged vm1 "0 0"
 
 # --- taken over, on nfv.ko, and given back ------------------------------------------------
 
@@ -77,6 +100,9 @@ asked=$(($(asked) - asked)) frames=$(($(pair vm2 vm1 frames) - frames))
 echo "  $asked grant operations for $frames frames"
 check "nfv: frames move without grant operations" [ $((asked * 100)) -le $frames ]
 check "nfv: intact" intact vm1 10.0.0.1 vm2
+check "nfv: no page is lent unless that was asked for" [ "$(lent)" = 0 ]
+check "vm2's module goes and comes, to lend" reload vm2 10.0.0.2/24 lend=1
+check "nfv: intact, lent" intact vm1 10.0.0.1 vm2
 check "nfv: a large frame's pages are lent" wait_for '[ "$(lent)" -gt 0 ]' 10
 # Who does not read keeps them, until there are none, or those of one small frame. His share of memory is enough for that.
 domu_exec vm2 'echo 4096 300000 2000000 >/proc/sys/net/ipv4/tcp_rmem; echo 20000 20000 20000 >/proc/sys/net/ipv4/tcp_mem
@@ -93,6 +119,10 @@ check "pages are lent again" [ "$(lent)" -gt "$lent" ]
 check "vm2's module goes and comes, with plain grants" reload vm2 10.0.0.2/24 persistent=0
 check "nfv: ping, with plain grants at one end" pings vm1 10.0.0.2 "-s 20000"
 check "plain they are" wait_for 'persistent vm2 "0 0"' 10
+check "it lends nothing to a backend that is not trusted" reload vm2 10.0.0.2/24 "lend=1 trusted=0"
+check "its grants stay all the same" wait_for 'persistent vm2 "1 1"' 10
+check "intact" intact vm1 10.0.0.1 vm2
+check "no page is lent" [ "$(lent)" = 0 ]
 check "and with ones that stay" reload vm2 10.0.0.2/24
 check "vm2 is saved" xl save vm2 "$WORK/vm2.save"
 check "restored" domu_restore vm2 "$WORK/vm2.save"

@@ -1,0 +1,749 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nfv-netfront.ko's datapath and control ring, with a backend of our own: what it sees, and what it may try. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "guest_kernel.h"
+#include "netfront_queue.c"
+#include "netfront_tx.c"
+#include "netfront_rx.c"
+#define answered ctrl_answered
+#define interrupt ctrl_interrupt
+#include "netfront_gref.c"
+
+#define BUDGET	64
+
+static struct xenbus_device xb = { .otherend_id = 7 };
+static struct net_device dev;
+static struct netfront *nf;
+static struct netfront_queue *q;
+static RING_IDX tx_taken;		/* by the backend */
+static int pages_before;
+static u8 sent[NETFRONT_FRAME_MAX + 1], got[NETFRONT_FRAME_MAX + ETH_HLEN + 1];
+
+static void *ring_page(void) { return page_address(alloc_pages(__GFP_ZERO, 0)); }
+
+int netfront_bind(struct netfront *n, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq)
+{
+	return 0;
+}
+
+static void make(bool trusted, bool lends)
+{
+	struct xen_netif_tx_sring *tx;
+	struct xen_netif_rx_sring *rx;
+	struct xen_netif_ctrl_sring *control;
+
+	pages_before = pages_in_use;
+	nf = calloc(1, sizeof(*nf) + sizeof(*q));
+	q = &nf->queue[0];
+	dev = (struct net_device){ .priv = nf, .carrier = true };
+	nf->xb = &xb;
+	nf->dev = &dev;
+	nf->nr_queues = nf->max_queues = 1;
+	nf->trusted = trusted;
+	nf->lends = lends;
+	q->nf = nf;
+	tx = ring_page();
+	XEN_FRONT_RING_INIT(&q->tx, tx, XEN_PAGE_SIZE);
+	rx = ring_page();
+	XEN_FRONT_RING_INIT(&q->rx, rx, XEN_PAGE_SIZE);
+	control = ring_page();
+	XEN_FRONT_RING_INIT(&nf->ctrl.ring, control, XEN_PAGE_SIZE);
+	tx_taken = 0;
+	refill_delay = polls_wanted = 0;
+	nr_received = 0;
+	assert_int_equal(netfront_queue_init(q), 0);
+}
+
+/* As if the control ring had agreed on it. */
+static void make_staged(bool lends)
+{
+	make(true, lends);
+	assert_int_equal(netfront_stage_make(q), 0);
+	q->staged = true;
+}
+
+static void unmake(void)
+{
+	at_barrier = NULL;
+	out_of_memory = checksum_is_bad = false;
+	for (unsigned int i = 0; i < nr_received; i++)
+		kfree_skb(received[i]);
+	netfront_queue_free(q);
+	put_page(virt_to_page(q->tx.sring));
+	put_page(virt_to_page(q->rx.sring));
+	put_page(virt_to_page(nf->ctrl.ring.sring));
+	free(nf);
+}
+
+/* Nothing of it is left. */
+static void unmake_all(void)
+{
+	unmake();
+	assert_int_equal(skbs_in_use, 0);
+	assert_int_equal(pages_in_use, pages_before);
+	for (u32 i = 0; i < GRANTS; i++)
+		assert_false(grants[i].used);
+}
+
+static void poll_works(void)
+{
+	netfront_poll(&q->napi, BUDGET);
+	if (netfront_is_broken(q))
+		fail_msg("the backend %s", last_error);
+}
+static void poll_breaks(const char *why)
+{
+	netfront_poll(&q->napi, BUDGET);
+	assert_true(netfront_is_broken(q));
+	assert_false(dev.carrier);
+	assert_true(dev.txq[0].stopped);
+	assert_int_equal(dev.errors, 1);
+	assert_string_equal(last_error, why);
+	/* Nothing is looked at any more, and nothing goes on by itself. */
+	polls_wanted = 0;
+	netfront_poll(&q->napi, BUDGET);
+	assert_int_equal(polls_wanted, 0);
+	unmake_all();
+}
+
+/* ---- Tx ---- */
+
+/* Linear bytes, then frags of 3000 in pages that are somebody else's, too. None of the bytes is SECRET. */
+static struct sk_buff *frame(u32 len, u32 linear)
+{
+	struct sk_buff *skb = skb_make(linear);
+
+	for (u32 i = 0; i < len; i++)
+		sent[i] = (i * 7 + len) % 0x9f;
+	skb_put_data(skb, sent, linear);
+	for (u32 at = linear, n; at < len; at += n) {
+		struct page *page = alloc_pages(0, 0);
+
+		n = min(len - at, 3000);
+		memcpy((u8 *)page_address(page) + 700, sent + at, n);
+		skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page, 700, n, PAGE_SIZE);
+	}
+	return skb;
+}
+
+/* The backend takes one frame: its bytes from the pages that it has grants of. Returns how many; not yet answered. */
+static u32 take(u16 ids[], unsigned int *n)
+{
+	u32 len = 0, total = 0;
+	bool more = true;
+
+	for (*n = 0; more; tx_taken++) {
+		struct xen_netif_tx_request r = q->tx.sring->ring[tx_taken % NETFRONT_RING].req;
+		u32 size = r.size;
+
+		assert_true(tx_taken != q->tx.sring->req_prod);
+		assert_true(grants[r.gref].used && grants[r.gref].readonly);
+		if (!*n) {
+			total = r.size;
+			/* The first says how long all is: what of it is here, the others tell. */
+			for (RING_IDX i = tx_taken; q->tx.sring->ring[i % NETFRONT_RING].req.flags & XEN_NETTXF_more_data; i++)
+				size -= q->tx.sring->ring[(i + 1) % NETFRONT_RING].req.size;
+		}
+		assert_true(r.offset + size <= PAGE_SIZE);
+		memcpy(got + len, (u8 *)page_address(grants[r.gref].page) + r.offset, size);
+		len += size;
+		ids[(*n)++] = r.id;
+		more = r.flags & XEN_NETTXF_more_data;
+	}
+	assert_int_equal(len, total);
+	return len;
+}
+
+static void answer(u16 id, int status)
+{
+	struct xen_netif_tx_sring *s = q->tx.sring;
+
+	s->ring[s->rsp_prod++ % NETFRONT_RING].rsp = (struct xen_netif_tx_response){ .id = id, .status = status };
+}
+
+static void carry(u32 len, u32 linear)
+{
+	u16 ids[NETFRONT_RING];
+	unsigned int n;
+
+	assert_int_equal(netfront_xmit(frame(len, linear), &dev), NETDEV_TX_OK);
+	assert_int_equal(take(ids, &n), len);
+	assert_memory_equal(got, sent, len);
+	while (n)
+		answer(ids[--n], 0);
+}
+
+/* Has a page that the backend has a grant of anything that was not meant for it? */
+static bool secret_is_seen(void)
+{
+	for (u32 i = 0; i < GRANTS; i++)
+		if (grants[i].used && grants[i].page && memchr(page_address(grants[i].page), SECRET, PAGE_SIZE))
+			return true;
+	return false;
+}
+
+static const u32 shapes[][2] = { { 60, 60 }, { 1514, 100 }, { 4096, 4096 }, { 9014, 66 }, { 42, 42 }, { 45000, 256 }, { 100, 50 }, { 61, 61 } };
+
+static void tx_untrusted(void **state)
+{
+	make(false, false);
+	for (unsigned int lap = 0; lap < 100; lap++)
+		for (unsigned int i = 0; i < ARRAY_SIZE(shapes); i++) {
+			struct sk_buff *skb = frame(shapes[i][0], shapes[i][1]);
+			u16 ids[NETFRONT_RING];
+			unsigned int n;
+
+			netfront_xmit(skb, &dev);
+			assert_false(secret_is_seen());
+			assert_int_equal(take(ids, &n), shapes[i][0]);
+			assert_memory_equal(got, sent, shapes[i][0]);
+			while (n)
+				answer(ids[--n], 0);
+			poll_works();
+			assert_false(secret_is_seen());
+		}
+	unmake_all();
+}
+
+/* What the test above looks for is there in the other way. */
+static void tx_plain(void **state)
+{
+	make(true, false);
+	for (unsigned int i = 0; i < ARRAY_SIZE(shapes); i++) {
+		carry(shapes[i][0], shapes[i][1]);
+		assert_true(secret_is_seen());
+		poll_works();
+		assert_false(secret_is_seen());
+	}
+	unmake_all();
+}
+
+static void tx_beyond(void **state)
+{
+	make(false, false);
+	netfront_xmit(frame(60, 60), &dev);
+	q->tx.sring->rsp_prod = 2;
+	poll_breaks("answers more Tx requests than there are");
+}
+
+static void tx_back(void **state)
+{
+	make(true, false);
+	carry(60, 60);
+	carry(60, 60);
+	poll_works();
+	netfront_xmit(frame(60, 60), &dev);
+	q->tx.sring->rsp_prod = 1;
+	poll_breaks("answers more Tx requests than there are");
+}
+
+/* The index goes to and fro for ever: each look finds another, and no answer comes of it. */
+static unsigned int looks;
+static void to_and_fro(void)
+{
+	require(++looks < 2000);
+	q->tx.sring->rsp_prod = q->tx.rsp_cons + (looks & 1);
+}
+static void tx_to_and_fro(void **state)
+{
+	make(true, false);
+	for (unsigned int i = 0; i < 100; i++)
+		netfront_xmit(frame(60, 60), &dev);
+	looks = 0;
+	at_barrier = to_and_fro;
+	netfront_poll(&q->napi, BUDGET);
+	/* At most a look for each request, and the first. */
+	assert_in_range(looks, 1, 101);
+	at_barrier = NULL;
+	unmake();
+}
+
+static void tx_no_such_id(void **state)
+{
+	make(true, false);
+	netfront_xmit(frame(60, 60), &dev);
+	answer(NETFRONT_RING, 0);
+	poll_breaks("answers a Tx request that is not there");
+	make(true, false);
+	netfront_xmit(frame(60, 60), &dev);
+	answer(5, 0);
+	poll_breaks("answers a Tx request that is not there");
+}
+
+static void tx_twice(void **state)
+{
+	u16 ids[NETFRONT_RING];
+	unsigned int n;
+
+	make(false, false);
+	netfront_xmit(frame(60, 60), &dev);
+	netfront_xmit(frame(60, 60), &dev);
+	take(ids, &n);
+	answer(ids[0], 0);
+	answer(ids[0], 0);
+	poll_breaks("answers a Tx request that is not there");
+}
+
+static void tx_no_extra_info(void **state)
+{
+	make(true, false);
+	netfront_xmit(frame(60, 60), &dev);
+	answer(0, XEN_NETIF_RSP_NULL);
+	poll_breaks("answers more extra info than there is");
+}
+
+static u32 grant_of(RING_IDX i) { return q->tx.sring->ring[i % NETFRONT_RING].req.gref; }
+
+static void tx_page_is_kept(void **state)
+{
+	int kept = skbs_in_use, pages_kept;
+	u32 ref;
+
+	make(true, false);
+	netfront_xmit(frame(60, 60), &dev);
+	netfront_xmit(frame(60, 60), &dev);
+	ref = grant_of(0);
+	grants[ref].held = true;
+	answer(q->tx.sring->ring[0].req.id, 0);
+	netfront_poll(&q->napi, BUDGET);
+	assert_true(netfront_is_broken(q));
+	unmake();
+	/* That one frame stays, and so does its memory; the other is freed. */
+	assert_int_equal(dev.warnings, 1);
+	assert_int_equal(skbs_in_use, kept + 1);
+	pages_kept = pages_in_use - pages_before;
+	assert_int_equal(pages_kept, 1);
+	assert_true(grants[ref].used && grants[ref].page->refs == 1);
+	grants[ref].used = grants[ref].held = false;
+	skbs_in_use = kept;
+	put_page(grants[ref].page);
+}
+
+static void tx_too_many_pieces(void **state)
+{
+	struct sk_buff *skb;
+	u16 ids[NETFRONT_RING];
+	unsigned int n;
+
+	make(true, false);
+	skb = frame(45000, 45000 - 15 * 3000);
+	/* Linear and frags that each straddle nothing: 16 slots. With a page border in the linear part, and more frags, 19. */
+	netfront_xmit(skb, &dev);
+	assert_int_equal(take(ids, &n), 45000);
+	assert_in_range(n, 15, NETFRONT_SLOTS_MAX);
+	while (n)
+		answer(ids[--n], 0);
+	poll_works();
+	netfront_xmit(frame(60000, 60000 - 17 * 3000), &dev);
+	assert_int_equal(take(ids, &n), 60000);
+	assert_memory_equal(got, sent, 60000);
+	assert_in_range(n, 15, NETFRONT_SLOTS_MAX);
+	unmake_all();
+}
+
+/* ---- Rx ---- */
+
+
+
+static u32 rx_place;			/* of the next answer */
+static void *rx_bytes(u32 place)
+{
+	u32 ref = q->rx.sring->ring[place % NETFRONT_RING].req.gref;
+
+	require(grants[ref].used && !grants[ref].readonly && grants[ref].page);
+	return page_address(grants[ref].page);
+}
+
+static u8 *delivered[NETFRONT_SLOTS_MAX];	/* the pages of the last frame */
+static u32 nr_delivered;
+
+/* The backend writes a frame, in pages from their start on. */
+static void deliver(u32 len)
+{
+	struct xen_netif_rx_sring *s = q->rx.sring;
+
+	nr_delivered = 0;
+	for (u32 i = 0; i < len; i++)
+		sent[i % sizeof(sent)] = (i * 11 + len) % 0x9f;
+	for (u32 at = 0; at < len; rx_place++) {
+		u32 n = min(len - at, PAGE_SIZE);
+		bool more = at + n < len;
+
+		delivered[nr_delivered] = rx_bytes(rx_place);
+		memcpy(delivered[nr_delivered++], sent + at, n);
+		s->ring[rx_place % NETFRONT_RING].rsp = (struct xen_netif_rx_response){
+			.id = rx_place % NETFRONT_RING, .status = n, .flags = more ? XEN_NETRXF_more_data : 0 };
+		at += n;
+	}
+	s->rsp_prod = rx_place;
+}
+
+static void start_rx(void)
+{
+	rx_place = 0;
+	poll_works();
+	assert_int_equal(q->rx.sring->req_prod, NETFRONT_RING);
+}
+
+/* What a granted page has been given by nobody. */
+static void assert_rx_pages_zero(void)
+{
+	static const u8 zeros[PAGE_SIZE];
+
+	for (u32 i = 0; i < NETFRONT_RING; i++)
+		assert_memory_equal(rx_bytes(i), zeros, PAGE_SIZE);
+}
+
+static bool is_granted(const struct page *page)
+{
+	for (u32 i = 0; i < GRANTS; i++)
+		if (grants[i].used && grants[i].page && grants[i].page->head == page->head)
+			return true;
+	return false;
+}
+
+static void rx_pages_are_zeroed(void **state)
+{
+	make(true, false);
+	start_rx();
+	assert_rx_pages_zero();
+	unmake_all();
+	make(false, false);
+	start_rx();
+	assert_rx_pages_zero();
+	unmake_all();
+}
+
+/* Frames that came are the stack's own: no page of them is the backend's to write, nor changes when it does. */
+static void rx_is_private(void)
+{
+	static const u32 lens[] = { 60, 1514, 1600, 4096, 9014, 65535, 100 };
+
+	start_rx();
+	for (unsigned int lap = 0; lap < 30; lap++)
+		for (unsigned int i = 0; i < ARRAY_SIZE(lens); i++) {
+			struct sk_buff *skb;
+
+			deliver(lens[i]);
+			netfront_take_frames(q, BUDGET);
+			assert_int_equal(nr_received, 1);
+			skb = received[0];
+			assert_int_equal(skb->len, lens[i]);
+			for (int k = 0; k < skb_shinfo(skb)->nr_frags; k++)
+				assert_false(is_granted(skb_shinfo(skb)->frags[k].page));
+			assert_false(is_granted(skb->head));
+			/* By those grants that it has still. */
+			for (u32 k = 0; k < nr_delivered; k++)
+				if (is_granted(virt_to_page(delivered[k])))
+					memset(delivered[k], 0xee, PAGE_SIZE);
+			skb_read(skb, got);
+			assert_memory_equal(got, sent, lens[i]);
+			assert_int_equal(skb_shinfo(skb)->flags & SKBFL_SHARED_FRAG, 0);
+			kfree_skb(skb);
+			nr_received = 0;
+			poll_works();
+		}
+	assert_int_equal(q->rx_lent, 0);
+	unmake_all();
+}
+
+static void rx_private_untrusted(void **state) { make(false, false); rx_is_private(); }
+static void rx_private_staged(void **state) { make_staged(false); rx_is_private(); }
+static void rx_private_plain(void **state) { make(true, false); rx_is_private(); }
+
+/* Asked for: all but its first bytes is the backend's to write, and the stack is told so. */
+static void rx_lent(void **state)
+{
+	struct sk_buff *skb;
+
+	make_staged(true);
+	start_rx();
+	/* The first few look for pages to post instead where there are none. */
+	do {
+		deliver(9014);
+		netfront_take_frames(q, BUDGET);
+		assert_in_range(nr_received, 1, 20);
+	} while (!q->rx_lent);
+	skb = received[nr_received - 1];
+	assert_true(skb_shinfo(skb)->flags & SKBFL_SHARED_FRAG);
+	memset(delivered[0], 0xee, PAGE_SIZE);
+	skb_read(skb, got);
+	assert_memory_equal(got, sent, HEADER);
+	assert_int_equal(got[HEADER], 0xee);
+	assert_memory_equal(got + PAGE_SIZE, sent + PAGE_SIZE, 9014 - PAGE_SIZE);
+	unmake_all();
+}
+
+static void put_answer(u32 place, struct xen_netif_rx_response r)
+{
+	q->rx.sring->ring[place].rsp = r;
+	q->rx.sring->rsp_prod = place + 1;
+}
+
+static void start_rx_of(bool trusted) { make(trusted, false); start_rx(); }
+
+static void rx_beyond(void **state)
+{
+	start_rx_of(true);
+	q->rx.sring->rsp_prod = NETFRONT_RING + 1;
+	poll_breaks("answers more Rx requests than there are");
+}
+
+static void rx_back(void **state)
+{
+	start_rx_of(false);
+	deliver(60);
+	deliver(60);
+	poll_works();
+	q->rx.sring->rsp_prod = 1;
+	poll_breaks("answers more Rx requests than there are");
+}
+
+static void rx_another_place(void **state)
+{
+	start_rx_of(true);
+	put_answer(0, (struct xen_netif_rx_response){ .id = 1, .status = 60 });
+	poll_breaks("answers an Rx request in another's place");
+}
+
+static void rx_beyond_the_page(void **state)
+{
+	static const u32 bad[][2] = { { 0, 4097 }, { 4096, 1 }, { 4095, 2 }, { 65535, 1 }, { 1, 32767 } };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		start_rx_of(i & 1);
+		put_answer(0, (struct xen_netif_rx_response){ .id = 0, .offset = bad[i][0], .status = bad[i][1] });
+		poll_breaks("has written beyond an Rx page, it says");
+	}
+}
+
+static void rx_ends_within(void **state)
+{
+	start_rx_of(true);
+	put_answer(0, (struct xen_netif_rx_response){ .id = 0, .status = 60, .flags = XEN_NETRXF_more_data });
+	poll_breaks("ends the Rx ring within a frame");
+	start_rx_of(false);
+	put_answer(0, (struct xen_netif_rx_response){ .id = 0, .status = 60, .flags = XEN_NETRXF_extra_info });
+	poll_breaks("ends the Rx ring within extra info");
+}
+
+static void put_extra(u32 place, u8 type, u8 flags, u16 size, u8 gso_type)
+{
+	struct xen_netif_extra_info extra = { .type = type, .flags = flags, .u.gso = { .size = size, .type = gso_type } };
+
+	memcpy(&q->rx.sring->ring[place].rsp, &extra, sizeof(extra));
+	q->rx.sring->rsp_prod = place + 1;
+}
+
+static void rx_extra_info(void **state)
+{
+	static const struct { u8 type, gso_type; u16 size; bool broken; } bad[] = {
+		{ 0, 1, 1448, true }, { XEN_NETIF_EXTRA_TYPE_MAX, 1, 1448, true }, { 255, 1, 1448, true },
+		{ XEN_NETIF_EXTRA_TYPE_GSO, 1, 0, false }, { XEN_NETIF_EXTRA_TYPE_GSO, 0, 1448, false }, { XEN_NETIF_EXTRA_TYPE_GSO, 3, 1448, false },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		start_rx_of(i & 1);
+		put_answer(0, (struct xen_netif_rx_response){ .id = 0, .status = 60, .flags = XEN_NETRXF_extra_info });
+		put_extra(1, bad[i].type, 0, bad[i].size, bad[i].gso_type);
+		if (bad[i].broken) {
+			poll_breaks("sends extra info of no known type");
+			continue;
+		}
+		poll_works();
+		assert_int_equal(nr_received, 0);
+		assert_int_equal(q->rx_count.dropped.v, 1);
+		assert_false(netfront_is_broken(q));
+		unmake_all();
+	}
+	/* More of it without an end: to the end of what was answered. */
+	start_rx_of(true);
+	put_answer(0, (struct xen_netif_rx_response){ .id = 0, .status = 60, .flags = XEN_NETRXF_extra_info });
+	for (u32 i = 1; i < NETFRONT_RING; i++)
+		put_extra(i, XEN_NETIF_EXTRA_TYPE_GSO, XEN_NETIF_EXTRA_FLAG_MORE, 1448, 1);
+	poll_breaks("ends the Rx ring within extra info");
+}
+
+/* Dropped, and counted; those after it come. */
+static void rx_dropped(void **state)
+{
+	for (int status = -2; status <= 13; status++) {
+		u32 dropped = status < ETH_HLEN;
+
+		start_rx_of(status & 1);
+		put_answer(0, (struct xen_netif_rx_response){ .id = 0, .status = status, .offset = status ? 0 : 65535 });
+		rx_place = 1;
+		deliver(60);
+		poll_works();
+		assert_int_equal(nr_received, 1);
+		assert_int_equal(q->rx_count.dropped.v, dropped);
+		unmake_all();
+	}
+	/* A part of nothing, wherever it is said to be. */
+	for (int trusted = 0; trusted < 2; trusted++) {
+		start_rx_of(trusted);
+		put_answer(0, (struct xen_netif_rx_response){ .id = 0, .status = 2000, .flags = XEN_NETRXF_more_data });
+		put_answer(1, (struct xen_netif_rx_response){ .id = 1, .offset = 65535 });
+		poll_works();
+		assert_int_equal(nr_received, 0);
+		assert_int_equal(q->rx_count.dropped.v, 1);
+		unmake_all();
+	}
+	start_rx_of(true);
+	for (u32 i = 0; i < 200; i++)
+		put_answer(i, (struct xen_netif_rx_response){ .id = i, .status = 100, .flags = i < 199 ? XEN_NETRXF_more_data : 0 });
+	rx_place = 200;
+	deliver(60);
+	poll_works();
+	assert_int_equal(nr_received, 1);
+	assert_int_equal(q->rx_count.dropped.v, 1);
+	unmake_all();
+}
+
+static void rx_page_is_kept(void **state)
+{
+	make(true, false);
+	start_rx();
+	deliver(4096);
+	u32 ref = q->rx_slot[0].ref;
+	grants[ref].held = true;
+	grants_deferred = 0;
+	netfront_poll(&q->napi, BUDGET);
+	assert_true(netfront_is_broken(q));
+	assert_int_equal(nr_received, 0);
+	unmake();
+	/* Xen's code has it now. */
+	assert_int_equal(grants_deferred, 1);
+	assert_int_equal(pages_in_use, pages_before + 1);
+	put_page(grants[ref].page);
+	grants[ref].used = grants[ref].held = false;
+}
+
+/* Without memory a poll ends, and another comes in a while; with it there are slots again. */
+static void rx_without_memory(void **state)
+{
+	make(true, false);
+	out_of_memory = true;
+	for (int i = 0; i < 3; i++) {
+		assert_true(netfront_poll(&q->napi, BUDGET) < BUDGET);
+		assert_int_equal(refill_delay, HZ / 10);
+		assert_int_equal(polls_wanted, i);
+		netfront_refill(&q->refill.work);
+	}
+	out_of_memory = false;
+	refill_delay = 0;
+	poll_works();
+	assert_int_equal(refill_delay, 0);
+	assert_int_equal(q->rx.sring->req_prod, NETFRONT_RING);
+	unmake_all();
+}
+
+/* Nothing to copy to: the frame is lost and counted, its slots come back. */
+static void rx_no_memory_to_copy(void **state)
+{
+	make(false, false);
+	start_rx();
+	deliver(9014);
+	out_of_memory = true;
+	poll_works();
+	assert_int_equal(nr_received, 0);
+	assert_int_equal(q->rx_count.dropped.v, 1);
+	assert_int_equal(q->rx.sring->req_prod, NETFRONT_RING + 3);
+	unmake_all();
+}
+
+/* ---- not trusted, and no memory for pages of its own ---- */
+
+static void untrusted_without_memory(void **state)
+{
+	make(false, false);
+	netfront_queue_free(q);
+	out_of_memory = true;
+	assert_int_equal(netfront_queue_init(q), -ENOMEM);
+	out_of_memory = false;
+	assert_int_equal(netfront_queue_init(q), 0);
+	unmake_all();
+}
+
+/* ---- the control ring ---- */
+
+static struct { u32 status, data; int beyond; bool silent, to_and_fro; unsigned int looks; } ctrl;
+static void control(void)
+{
+	struct xen_netif_ctrl_sring *s = nf->ctrl.ring.sring;
+
+	require(++ctrl.looks < 10000);
+	if (ctrl.to_and_fro)
+		s->rsp_prod = nf->ctrl.ring.rsp_cons + (ctrl.looks & 1);
+	if (ctrl.silent || ctrl.to_and_fro || s->rsp_prod == s->req_prod)
+		return;
+	struct xen_netif_ctrl_request r = s->ring[s->rsp_prod % 64].req;
+
+	s->ring[s->rsp_prod % 64].rsp = (struct xen_netif_ctrl_response){ .id = r.id, .type = r.type, .status = ctrl.status,
+		.data = r.type == NFVK_XEN_CTRL_GET_GREF_MAPPING_SIZE ? ctrl.data : 0 };
+	s->rsp_prod += 1 + ctrl.beyond;
+}
+
+static void name_with(bool trusted, bool persistent)
+{
+	make(trusted, false);
+	nf->ctrl.irq = 1;
+	ctrl.looks = 0;
+	at_barrier = control;
+	netfront_name_pages(nf);
+	at_barrier = NULL;
+	assert_int_equal(q->persistent, persistent);
+	assert_int_equal(q->staged, persistent || !trusted);
+	unmake_all();
+}
+
+static void control_ring(void **state)
+{
+	for (int trusted = 0; trusted < 2; trusted++) {
+		memset(&ctrl, 0, sizeof(ctrl));
+		ctrl.data = 1024;
+		name_with(trusted, true);
+		ctrl.data = 0xffffffff;
+		name_with(trusted, true);
+		ctrl.data = 0;
+		name_with(trusted, false);
+		ctrl.data = 1024;
+		ctrl.status = 1;
+		name_with(trusted, false);
+		ctrl.status = 0xffffffff;
+		name_with(trusted, false);
+		ctrl.status = 0;
+		ctrl.beyond = 1;
+		name_with(trusted, false);
+		ctrl.beyond = -2;
+		name_with(trusted, false);
+		ctrl.beyond = 0;
+		ctrl.silent = true;
+		name_with(trusted, false);
+		ctrl.silent = false;
+		ctrl.to_and_fro = true;
+		name_with(trusted, false);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tx_untrusted), cmocka_unit_test(tx_plain), cmocka_unit_test(tx_beyond),
+		cmocka_unit_test(tx_back), cmocka_unit_test(tx_to_and_fro), cmocka_unit_test(tx_no_such_id),
+		cmocka_unit_test(tx_twice), cmocka_unit_test(tx_no_extra_info), cmocka_unit_test(tx_page_is_kept),
+		cmocka_unit_test(tx_too_many_pieces),
+		cmocka_unit_test(rx_pages_are_zeroed), cmocka_unit_test(rx_private_untrusted), cmocka_unit_test(rx_private_staged),
+		cmocka_unit_test(rx_private_plain), cmocka_unit_test(rx_lent), cmocka_unit_test(rx_beyond), cmocka_unit_test(rx_back),
+		cmocka_unit_test(rx_another_place), cmocka_unit_test(rx_beyond_the_page), cmocka_unit_test(rx_ends_within),
+		cmocka_unit_test(rx_extra_info), cmocka_unit_test(rx_dropped), cmocka_unit_test(rx_page_is_kept),
+		cmocka_unit_test(rx_without_memory), cmocka_unit_test(rx_no_memory_to_copy),
+		cmocka_unit_test(untrusted_without_memory), cmocka_unit_test(control_ring),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
