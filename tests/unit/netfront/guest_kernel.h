@@ -7,7 +7,6 @@
 #ifndef TEST_GUEST_KERNEL_H
 #define TEST_GUEST_KERNEL_H
 
-#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -22,6 +21,9 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
+#undef static_assert
+#define static_assert(x, ...)	static_assert_said(x, ##__VA_ARGS__, #x)
+#define static_assert_said(x, said, ...) _Static_assert(x, said)
 #define require(x)		((x) ? (void)0 : abort())	/* also where assert() is off */
 #define READ_ONCE(x)		(*(volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, val)	(*(volatile __typeof__(x) *)&(x) = (val))
@@ -142,13 +144,17 @@ static int grants_deferred;
 
 static inline int grant_make(struct page *page, bool readonly)
 {
-	for (u32 i = 1; i < GRANTS; i++)
-		if (!grants[i].used) {
-			grants[i].used = true;
-			grants[i].page = page;
-			grants[i].readonly = readonly;
-			return i;
-		}
+	static u32 next;
+
+	for (u32 tries = 0; tries < GRANTS; tries++) {
+		next = next % (GRANTS - 1) + 1;		/* there is no 0 */
+		if (grants[next].used)
+			continue;
+		grants[next].used = true;
+		grants[next].page = page;
+		grants[next].readonly = readonly;
+		return next;
+	}
 	return -ENOSPC;
 }
 

@@ -115,9 +115,11 @@ static inline void skb_add_rx_frag(struct sk_buff *skb, int i, struct page *page
 
 static inline bool skb_can_coalesce(struct sk_buff *skb, int i, const struct page *page, u32 offset)
 {
-	const skb_frag_t *f = &skb->info.frags[i - 1];
+	const skb_frag_t *f = skb->info.frags + i - 1;
 
-	return i && f->page == page && f->offset + f->size == offset;
+	if (i < 1)
+		return false;
+	return f->page == page && f->offset + f->size == offset;
 }
 static inline void skb_coalesce_rx_frag(struct sk_buff *skb, int i, u32 size, u32 truesize)
 {
