@@ -42,7 +42,7 @@ cache_check()
 	mkdir -p "$cache" || cache_refused "cannot make $cache"
 	cache=$(realpath "$cache")
 	only_ours "$cache"
-	foreign=$(find "$cache" -maxdepth 1 \( ! -uid 0 ! -uid $EUID -o -perm /022 ! -type l \) -print -quit)
+	foreign=$(find "$cache" -ignore_readdir_race -maxdepth 1 \( ! -uid 0 ! -uid $EUID -o -perm /022 ! -type l \) -print -quit)
 	[ -z "$foreign" ] || cache_refused "$foreign is somebody else's, or others can write to it; try: rm -r '$foreign'"
 }
 cache_check
