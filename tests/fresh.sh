@@ -28,12 +28,18 @@ result()
 	fi
 }
 
-# inside ROOT [ARG]... - as process 1
+# inside DIR [ARG]... - as process 1
 inside()
 {
-	local root=$1 passed=0 failed=0 skipped=0 last
+	local dir=$1 root=$1/root passed=0 failed=0 skipped=0 last
 
 	shift
+	echo "== fresh: Debian 12"
+	mmdebstrap --quiet --mode=root --variant=minbase --include=make,ca-certificates --aptopt="$dir/apt.conf" \
+		bookworm "$root" - <"$dir/sources.list" >"$dir/log" 2>&1 ||
+		{ tail -n 20 "$dir/log" >&2; echo "fresh.sh: mmdebstrap failed" >&2; return 1; }
+	cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+	git clone -q --no-local . "$root/nfv-fastpath"
 	mount --bind "$root" "$root"
 	mount -t proc proc "$root/proc"
 	mount --rbind /sys "$root/sys"
@@ -62,9 +68,7 @@ inside()
 }
 
 if ns_inside "$@"; then
-	root=$1
-	shift
-	inside "$root" "${@:1:$#-1}"
+	inside "${@:1:$#-1}"
 	exit
 fi
 
@@ -82,19 +86,15 @@ trap 'status=$?; [ -z "$child" ] || { kill -KILL "$child"; wait "$child"; } 2>/d
 	exec {alive}>&-; wait "$janitor" || true; exit $status' EXIT
 trap 'exit 130' HUP INT TERM
 
-echo "== fresh: Debian 12"
 apt_open
 apt-config dump | grep '^Acquire::.* "..*";' >"$dir/apt.conf" || true
-debian_sources | mmdebstrap --quiet --mode=root --variant=minbase --include=make,ca-certificates --aptopt="$dir/apt.conf" \
-	bookworm "$dir/root" - >"$dir/log" 2>&1 || { tail -n 20 "$dir/log" >&2; echo "fresh.sh: mmdebstrap failed" >&2; exit 1; }
-cp -L /etc/resolv.conf /etc/hosts "$dir/root/etc/"
-git clone -q --no-local . "$dir/root/nfv-fastpath"
+debian_sources >"$dir/sources.list"
 keep=()
 for name in http_proxy https_proxy no_proxy; do
 	[ -z "${!name:-}" ] || keep+=("$name=${!name}")
 done
-setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child env -i "${keep[@]}" HOME=/root LANG=C.UTF-8 TERM=dumb \
-	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin bash tests/fresh.sh "$dir/root" "$@" "$(ns_word)" &
+setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc env -i "${keep[@]}" HOME=/root LANG=C.UTF-8 TERM=dumb \
+	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin bash tests/fresh.sh "$dir" "$@" "$(ns_word)" &
 child=$!
 status=0
 wait $child || status=$?
