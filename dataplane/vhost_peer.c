@@ -20,6 +20,7 @@
 #include "vhost_sock.h"
 
 #define SILENT_MS	5000	/* a peer that connects says something by then */
+#define LEFT_MS		500	/* for its gate to notice that a peer has gone: it may hang in what that has sent */
 #define DIAL_MS		250	/* between two tries to reach a peer that listens */
 #define FULL_MS		100	/* after running out of descriptors */
 
@@ -121,16 +122,18 @@ static bool serve_message(struct nfvd_vhost *v, int sock, int gate)
 static void serve(struct peer *p, int sock, int gate)
 {
 	struct nfvd_vhost *v = p->v;
-	struct pollfd fds[3] = { { .fd = v->stop, .events = POLLIN }, { .fd = gate, .events = POLLIN },
-				 { .fd = v->listener, .events = POLLIN } };
-	bool spoke = false;
+	struct pollfd fds[4] = { { .fd = v->stop, .events = POLLIN }, { .fd = gate, .events = POLLIN },
+				 { .fd = v->listener, .events = POLLIN }, { .fd = sock, .events = POLLRDHUP } };
+	bool spoke = false, left = false;
 
 	for (;;) {
-		int n = poll(fds, 3, spoke ? -1 : SILENT_MS);
+		int n = poll(fds, 4, left ? LEFT_MS : spoke ? -1 : SILENT_MS);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 || fds[0].revents)
+			return;
+		if (!n && left)
 			return;
 		if (!n) {
 			nfvd_vhost_note(v, NFVD_DROP_VU_TIMEOUT, "the peer connected and says nothing");
@@ -140,6 +143,10 @@ static void serve(struct peer *p, int sock, int gate)
 			spoke = true;
 			if (!pace(v, &p->messages) || !serve_message(v, sock, gate))
 				return;
+		} else if (fds[3].revents) {
+			left = true;
+			/* Who knocks now is the next, not a second one. */
+			fds[2].fd = fds[3].fd = -1;
 		} else if (pace(v, &p->connects)) {
 			turn_away(v);
 		}
