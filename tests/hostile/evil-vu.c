@@ -6,6 +6,7 @@
  * CONTROL_PID, where the other two of the witness are: one with ports w0 and w1. See evil.h.
  */
 #include "evil.h"
+#include "fuse.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -69,6 +70,7 @@ int before(void **state)
 int after(void **state)
 {
 	/* A test that failed half-way may have left anything: start afresh. */
+	fuse_withhold(0);
 	evil.f.wanted = evil_features;
 	assert_int_equal(ftruncate(evil.f.memfd, evil.f.mem_bytes), 0);
 	guest_again(&evil, true);
@@ -113,6 +115,7 @@ int main(int argc, char **argv)
 	failed += flood_tests();
 	failed += msg_tests();
 	failed += sock_tests();
+	failed += fds_tests();
 
 	witness_stop();
 	guest_fini(&evil);

@@ -130,6 +130,7 @@ int flip_tests(void);
 int msg_tests(void);
 int sock_tests(void);
 int mem_tests(void);
+int fds_tests(void);
 int frame_tests(void);
 int flood_tests(void);
 
