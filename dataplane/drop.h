@@ -25,6 +25,7 @@
 	X(NO_DST, "no_dst", "to be flooded, but there is no other port")	\
 	X(STORM, "storm", "flooded to several ports faster than one port may: 10000 broadcast and unknown, 50000 multicast a second") \
 	X(DST_DOWN, "dst_down", "the destination port is not up")		\
+	X(DST_HELD, "dst_held", "the destination port was fenced, for it had held a worker: detach and attach it") \
 	X(DST_FULL, "dst_full", "the receiver posted too few buffers, or its socket was full") \
 	X(RX_BUF_SHORT, "rx_buf_short", "the receiver's buffers cannot hold the frame, or a burst only in thousands of descriptors") \
 	X(DST_FENCED, "dst_fenced", "the receiver's queue was fenced while delivering") \
@@ -42,6 +43,7 @@
 	X(BAD_GPA, "bad_gpa", "descriptor address outside guest memory")	\
 	X(BAD_INDIRECT, "bad_indirect", "malformed indirect table")		\
 	X(MEM_SIGBUS, "mem_sigbus", "guest memory file truncated under us")	\
+	X(WORKER_HELD, "worker_held", "a worker stood still at this port, which was fenced") \
 	X(KICK_SPURIOUS, "kick_spurious", "woken by a guest that had nothing")	\
 	X(VU_BAD_MSG, "vu_bad_msg", "vhost-user message malformed or not supported") \
 	X(VU_BAD_FDS, "vu_bad_fds", "vhost-user message with wrong file descriptors") \

@@ -79,6 +79,8 @@ int main(int argc, char **argv)
 	}
 	if ((err = nfvd_workers_start(nfvd_config.workers, nfvd_config.cpus, nfvd_config.spin_us)))
 		goto no_workers;
+	if ((err = nfvd_watch_start()))
+		goto no_watch;
 	if ((err = nfvd_ticks_start()) < 0 || (err = nfvd_rpc_start(nfvd_event_loop, socket)))
 		goto no_rpc;
 	if (!nfvd_kmod_available())
@@ -90,6 +92,8 @@ int main(int argc, char **argv)
 	nfvd_rpc_stop();
 no_rpc:
 	nfvd_port_detach_all();
+	nfvd_watch_stop();
+no_watch:
 no_workers:
 	nfvd_workers_stop();
 no_call:

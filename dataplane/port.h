@@ -118,6 +118,8 @@ struct nfvd_port {
 	_Atomic(uint32_t) accepts;		/* NFVD_ACCEPT_* */
 	uint32_t macs_max;
 	_Atomic(uint32_t) macs;			/* addresses learnt at this port */
+	atomic_bool held;			/* watch.c: fenced, for it held a worker; neither polled nor delivered to */
+	_Atomic(uint32_t) held_times;
 	_Atomic(uint64_t) storm[2];		/* storm.h: broadcast and unknown; multicast */
 	unsigned int nr_rxq;
 	struct nfvd_rxq rxq[NFVD_RXQS_MAX];
@@ -128,6 +130,14 @@ struct nfvd_port {
 };
 
 extern struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];	/* RCU; published by control */
+
+/* Any thread: the endpoint begins anew, so may its port, but not again and again: then it has to be detached. */
+#define NFVD_HELD_MAX	3
+static inline void nfvd_port_unfence(struct nfvd_port *port)
+{
+	if (atomic_load(&port->held_times) < NFVD_HELD_MAX)
+		atomic_store(&port->held, false);
+}
 
 /* ---- for control (port.c) ---- */
 struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err);

@@ -59,6 +59,10 @@ static json_t *show(struct nfvd_port *port)
 		json_object_set_new(obj, "via", json_string(port->ops->mode ? port->ops->mode : "vhost-user"));
 	if (obj && port->ops->show)
 		port->ops->show(port, obj);
+	if (obj && atomic_load(&port->held)) {
+		json_object_set_new(obj, "state", json_string(nfvd_state_name(NFVD_STATE_FENCED)));
+		json_object_set_new(obj, "reason", json_string(nfvd_reasons[NFVD_DROP_WORKER_HELD].name));
+	}
 	return obj;
 }
 
@@ -81,6 +85,10 @@ static json_t *findings(void)
 			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "bad", "port", nfvd_ports[id]->name,
 				"text", "guest memory does not seem to be shared with nfvd", "hint",
 				"qemu-system-x86_64 -object memory-backend-memfd,id=m,size=SIZE,share=on -numa node,memdev=m"));
+		if (port && atomic_load(&nfvd_ports[id]->held))
+			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "bad", "port", nfvd_ports[id]->name,
+				"text", "a worker stood still at this port, which is fenced since", "hint",
+				"nfvctl events; then nfvctl detach and attach it again"));
 		json_decref(port);
 	}
 	return list;

@@ -267,6 +267,10 @@ static void deliver_all(struct nfvd_worker *w, struct nfvd_port *dst, struct nfv
 		nfvd_tx_drop(w, dst, NFVD_DROP_DST_DOWN, out->n);
 		return;
 	}
+	if (unlikely(atomic_load_explicit(&dst->held, memory_order_relaxed))) {
+		nfvd_tx_drop(w, dst, NFVD_DROP_DST_HELD, out->n);
+		return;
+	}
 	if (!(accepts & NFVD_ACCEPT_KERNEL))
 		out->n = bring(w, dst, out->f, out->n, l);
 	if (accepts != NFVD_ACCEPT_ALL)
@@ -288,6 +292,7 @@ static void deliver(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_po
 	struct nfvd_counters *to = &w->port[dst->id];
 
 	w->pair = l;
+	nfvd_watch_delivery(&w->watched, src->id, dst->id);
 	deliver_all(w, dst, out, l);
 	to->tx_frames += l->frames - before.frames;
 	to->tx_bytes += l->bytes - before.bytes;

@@ -191,6 +191,7 @@ static void start_ring(struct nfvd_vhost *v, unsigned int i)
 	nfvd_vring_arm(r, false);
 	vq->reason = NFVD_NO_FAULT;
 	v->started_us = nfvd_now_us();
+	nfvd_port_unfence(v->port);
 	atomic_store(&vq->ring, r);
 	if (i & 1) {
 		q->fd = vq->kickfd;

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <numa.h>
 #include <pthread.h>
+#include <rte_branch_prediction.h>
 #include <rte_cycles.h>
 #include <rte_pause.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -31,6 +33,7 @@ struct thread {
 	pthread_t tid;
 	int epoll, wake;
 	atomic_bool stop;
+	sem_t started;
 };
 
 struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
@@ -70,6 +73,9 @@ static unsigned int poll_queue(struct nfvd_worker *w, struct nfvd_rxq *q)
 	const struct nfvd_port_ops *ops = q->port->ops;
 	unsigned int n, done = 0;
 
+	nfvd_watch_turn(&w->watched, q->port->id);
+	if (unlikely(atomic_load_explicit(&q->port->held, memory_order_relaxed)))
+		return 0;
 	w->src = q->port->id;
 	w->spread = q->port->id + q->index;
 	n = ops->rx(w, q, w->frames, NFVD_BURST);
@@ -106,9 +112,13 @@ static bool arm(struct thread *t, bool on)
 	struct queues *qs = rcu_dereference(t->queues);
 	bool pending = false;
 
-	for (unsigned int i = 0; i < qs->n; i++)
-		if (qs->q[i]->port->ops->arm)
-			pending |= qs->q[i]->port->ops->arm(qs->q[i], on);
+	for (unsigned int i = 0; i < qs->n; i++) {
+		const struct nfvd_port *port = qs->q[i]->port;
+
+		nfvd_watch_turn(&t->w.watched, port->id);
+		if (port->ops->arm && !atomic_load_explicit(&port->held, memory_order_relaxed))
+			pending |= port->ops->arm(qs->q[i], on);
+	}
 	return pending;
 }
 
@@ -131,7 +141,9 @@ static void sleep_until_event(struct thread *t)
 	if (!arm(t, true)) {
 		t->w.sleeps++;
 		rcu_thread_offline();
+		nfvd_watch_sleep(&t->w.watched, true);
 		n = epoll_wait(t->epoll, ev, 16, -1);
+		nfvd_watch_sleep(&t->w.watched, false);
 		rcu_thread_online();
 		/* Queues are edge-triggered, so their descriptors need no read; our own is level. */
 		for (int i = 0; i < n; i++)
@@ -148,6 +160,8 @@ static void *run(void *arg)
 	struct thread *t = arg;
 	uint64_t idle_since = 0;
 
+	t->w.watched.tid = gettid();
+	sem_post(&t->started);
 	rcu_register_thread();
 	nfvd_call_use(t->w.index);
 	while (!atomic_load_explicit(&t->stop, memory_order_relaxed)) {
@@ -198,6 +212,7 @@ static int start_one(unsigned int index, int cpu)
 	memset(t, 0, sizeof(*t));
 	t->w.index = index;
 	t->w.cpu = cpu;
+	sem_init(&t->started, 0, 0);
 	t->queues = &t->both[0];
 	/* Pages of it are used as frames from the kernel are large. */
 	t->w.bounce = malloc((size_t)NFVD_BURST * NFVD_FRAME_MAX);
@@ -212,6 +227,9 @@ static int start_one(unsigned int index, int cpu)
 	if (err)
 		return -err;
 	pthread_setname_np(t->tid, "nfvd-worker");
+	t->w.watched.thread = t->tid;
+	while (sem_wait(&t->started))
+		;
 	nfvd_workers[index] = &t->w;
 	return 0;
 }

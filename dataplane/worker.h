@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "port.h"
+#include "watch.h"
 
 #define NFVD_WORKERS_MAX	16
 #define NFVD_IOV_POOL		8192	/* vectors for the frames of one burst */
@@ -44,6 +45,7 @@ struct nfvd_out {
 struct nfvd_worker {
 	unsigned int index;
 	int cpu;			/* -1: not pinned */
+	struct nfvd_watched watched;
 	uint32_t now_ms;		/* as of this iteration */
 	unsigned int src;		/* id of the port whose queue has its turn */
 	uint64_t work;			/* of this turn beyond the bytes taken, in bytes copied */

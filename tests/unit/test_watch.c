@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The heartbeat, with threads that stand still as a worker might. Its own thread and clocks are the real ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include "watch.c"
+
+struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
+unsigned int nfvd_n_workers;
+struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];
+static struct nfvd_worker worker;
+static struct nfvd_port port[4];
+static atomic_uint events;
+static atomic_bool over;
+static int pipe_fd[2];
+
+void nfvd_event(const char *name, const char *fmt, ...)
+{
+	atomic_fetch_add(&events, 1);
+}
+
+void nfvd_fault(struct nfvd_port *p, enum nfvd_drop what, unsigned int n)
+{
+	atomic_fetch_add(&p->faults[what], n);
+}
+
+uint64_t nfvd_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
+
+static void nap_ms(unsigned int ms)
+{
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000l };
+
+	while (nanosleep(&ts, &ts))
+		;
+}
+
+static bool comes_true(atomic_bool *what)
+{
+	for (unsigned int i = 0; i < 2000 && !atomic_load(what); i++)
+		nap_ms(10);
+	return atomic_load(what);
+}
+
+/* The thread that plays the worker; act() is what its turn does. */
+static void *play(void *act)
+{
+	worker.watched.tid = gettid();
+	((void (*)(void))act)();
+	return NULL;
+}
+
+static void watch_one(void (*act)(void))
+{
+	nfvd_n_workers = 1;
+	nfvd_workers[0] = &worker;
+	memset(&worker.watched, 0, sizeof(worker.watched));
+	memset(port, 0, sizeof(port));
+	for (unsigned int i = 0; i < 4; i++) {
+		port[i].id = i;
+		nfvd_ports[i] = &port[i];
+	}
+	suspects.dst = NULL;
+	suspects.src = NFVD_NOWHERE;
+	atomic_store(&events, 0);
+	atomic_store(&over, false);
+	assert_int_equal(pipe(pipe_fd), 0);
+	assert_int_equal(pthread_create(&worker.watched.thread, NULL, play, (void *)act), 0);
+	assert_int_equal(nfvd_watch_start(), 0);
+}
+
+static void end(void)
+{
+	atomic_store(&over, true);
+	close(pipe_fd[1]);
+	pthread_join(worker.watched.thread, NULL);
+	close(pipe_fd[0]);
+	nfvd_watch_stop();
+}
+
+static void go_on(unsigned int src)
+{
+	while (!atomic_load(&over)) {
+		nfvd_watch_turn(&worker.watched, src);
+		nap_ms(1);
+	}
+}
+
+/* A wait that signals end, in the middle of a delivery from port 1 to port 2. */
+static void wait_in_delivery(void)
+{
+	char c;
+
+	nfvd_watch_turn(&worker.watched, 1);
+	nfvd_watch_delivery(&worker.watched, 1, 2);
+	if (read(pipe_fd[0], &c, 1) < 0 && errno == EINTR)
+		go_on(3);
+}
+
+static void receiver_is_fenced(void **state)
+{
+	watch_one(wait_in_delivery);
+	assert_true(comes_true(&port[2].held));
+	assert_int_equal(port[2].faults[NFVD_DROP_WORKER_HELD], 1);
+	assert_int_equal(events, 1);
+	/* The signal has ended the wait: the worker goes on, and nobody else is fenced. */
+	nap_ms(500);
+	assert_int_equal(events, 1);
+	assert_false(port[0].held || port[1].held || port[3].held);
+	nfvd_port_unfence(&port[2]);
+	assert_false(port[2].held);
+	end();
+}
+
+static void wait_with_each(void)
+{
+	char c;
+
+	for (unsigned int dst = 2; dst < 4; dst++) {
+		nfvd_watch_turn(&worker.watched, 1);
+		nfvd_watch_delivery(&worker.watched, 1, dst);
+		if (read(pipe_fd[0], &c, 1) >= 0)
+			return;
+	}
+	go_on(0);
+}
+
+static void sender_is_found(void **state)
+{
+	watch_one(wait_with_each);
+	assert_true(comes_true(&port[1].held));
+	for (unsigned int i = 0; i < 200 && port[2].held; i++)
+		nap_ms(10);
+	assert_false(port[2].held || port[3].held || port[0].held);
+	end();
+}
+
+/* One that computes all the time, in a turn of port 3. */
+static void compute(void)
+{
+	nfvd_watch_turn(&worker.watched, 3);
+	while (!atomic_load(&port[3].held) && !atomic_load(&over))
+		;
+	go_on(0);
+}
+
+static void sender_that_takes_long_is_fenced(void **state)
+{
+	watch_one(compute);
+	assert_true(comes_true(&port[3].held));
+	end();
+	assert_int_equal(events, 1);
+}
+
+/* Asleep as it should be, and the watch with it; then it wakes, and stands still. */
+static void sleep_then_wait(void)
+{
+	char c;
+
+	nfvd_watch_sleep(&worker.watched, true);
+	for (unsigned int i = 0; i < 2000 && !atomic_load(&parked); i++)
+		nap_ms(5);
+	nap_ms(300);
+	nfvd_watch_sleep(&worker.watched, false);
+	nfvd_watch_turn(&worker.watched, 2);
+	if (read(pipe_fd[0], &c, 1) < 0)
+		go_on(2);
+}
+
+static void sleep_is_no_wait(void **state)
+{
+	watch_one(sleep_then_wait);
+	for (unsigned int i = 0; i < 2000 && !atomic_load(&parked); i++)
+		nap_ms(5);
+	assert_true(atomic_load(&parked));
+	assert_int_equal(events, 0);
+	assert_true(comes_true(&port[2].held));
+	end();
+}
+
+/* A process of its own, which runs act() as worker under watch; for ms milliseconds, then status 0 if nobody was fenced. */
+static pid_t child(void (*act)(void), unsigned int ms)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	watch_one(act);
+	nap_ms(ms);
+	_exit(atomic_load(&events) ? 1 : 0);
+}
+
+static void never_move(void)
+{
+	char c;
+
+	nfvd_watch_turn(&worker.watched, 1);
+	while (read(pipe_fd[0], &c, 1) < 0)
+		;
+}
+
+static void the_end(void **state)
+{
+	int status;
+
+	assert_int_equal(waitpid(child(never_move, 60000), &status, 0) > 0, 1);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), NFVD_EXIT_HELD);
+}
+
+/* A process that was stopped has not waited for anybody, in whatever it was. */
+static void computes_in_turns(void)
+{
+	for (;;) {
+		nfvd_watch_turn(&worker.watched, 1);
+		for (volatile unsigned int i = 0; i < 1000000; i++)
+			;
+	}
+}
+
+static void stopped_is_no_wait(void **state)
+{
+	pid_t pid = child(computes_in_turns, 3000);
+	int status;
+
+	for (unsigned int i = 0; i < 5; i++) {
+		nap_ms(100);
+		kill(pid, SIGSTOP);
+		nap_ms(300);
+		kill(pid, SIGCONT);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(receiver_is_fenced),
+		cmocka_unit_test(sender_is_found),
+		cmocka_unit_test(sender_that_takes_long_is_fenced),
+		cmocka_unit_test(sleep_is_no_wait),
+		cmocka_unit_test(the_end),
+		cmocka_unit_test(stopped_is_no_wait),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
