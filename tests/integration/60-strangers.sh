@@ -448,7 +448,7 @@ help_is_a_name()
 # The hotplug script with xenstore's tools in place of Xen's: each has the words that it was given in a file.
 hotplug()
 {
-	local bin=$WORK/xen name
+	local bin=$WORK/xen name path
 
 	mkdir "$bin"
 	cat >"$bin/xenstore-read" <<-'EOT'
@@ -477,6 +477,18 @@ hotplug()
 		check "vif-nfv: and is connected" grep -qx '<backend/vif/7/0/hotplug-status><connected>' "$WRITTEN"
 	done
 	check "vif-nfv: nothing of it has run" [ -z "$(find . "$WORK" -maxdepth 1 -name owned)" ]
+	local names=() all
+	for name in vm vm--incoming 'a b' a_b 'a;b' 0f8fad5b-d9cb-469f-a165-70867728950e 0f8fad5b-d9cb-469f-a165-70867728950f; do
+		printf '%s' "$name" >"$NAME_FILE"
+		for path in backend/vif/7/0 backend/vif/7/12345; do
+			plug $path >/dev/null 2>&1
+			names+=("$(sed 's/<attach><xen><\([^>]*\)>.*/\1/' "$CALLED")")
+		done
+	done
+	all=$(printf '%s\n' "${names[@]}" | sort -u)
+	check "vif-nfv: guests are told apart, but for one that migrates" [ "$(wc -l <<<"$all")" = 12 ]
+	check "vif-nfv: a name that a port can have is left" grep -qx vm <<<"$all"
+	check "vif-nfv: and no name is too long" [ -z "$(grep -vxE '[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}' <<<"$all")" ]
 	echo vm >"$NAME_FILE"
 	FAILS=$'-s evil\e]0;owned\a' plug >/dev/null 2>&1
 	check "vif-nfv: what nfvctl says of a failure is one value" grep -qF "<backend/vif/7/0/hotplug-status><error>" "$WRITTEN"
