@@ -151,6 +151,13 @@ static int system_wq __attribute__((unused));
 #define wake_up_interruptible(w)	((void)(w))
 #define dev_warn_ratelimited(dev, ...)	((void)(dev))
 
+struct eventfd_ctx { int unused; };
+struct vm_area_struct { unsigned long vm_flags; };
+#define LINUX_VERSION_CODE		KERNEL_VERSION(6, 1, 0)
+#define KERNEL_VERSION(a, b, c)		((a) << 16 | (b) << 8 | (c))
+#define eventfd_signal(ctx, n)		((void)(ctx))
+#define eventfd_ctx_put(ctx)		((void)(ctx))
+
 /* ---- statistics ---- */
 
 typedef struct { u64 v; } u64_stats_t;
@@ -244,7 +251,8 @@ struct sk_buff {
 	u8 ip_summed;
 	bool tagged;
 	u16 csum_start, csum_offset, mac_header, network_header, transport_header;
-	__be16 protocol;
+	__be16 protocol, vlan_proto;
+	u16 vlan_tci;
 	char cb[48] __attribute__((aligned(8)));
 	struct skb_shared_info info;
 };
@@ -262,6 +270,7 @@ static unsigned int buffers_out;	/* that are not freed */
 #define skb_shared(skb)		((skb)->users > 1)
 #define skb_is_gso(skb)		(skb_shinfo(skb)->gso_size != 0)
 #define skb_vlan_tag_present(skb) ((skb)->tagged)
+#define skb_vlan_tag_get(skb)	((skb)->vlan_tci)
 #define skb_checksum_start_offset(skb) ((int)(skb)->csum_start - (int)skb_headroom(skb))
 #define skb_reset_mac_header(skb) ((skb)->mac_header = skb_headroom(skb))
 #define skb_reset_tail_pointer(skb) ((skb)->tail = skb_headroom(skb))
