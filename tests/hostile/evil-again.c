@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Groups C and D, again and again: what costs nothing once, and memory that goes at any moment. */
+#include "evil.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static int tell_state(uint32_t request, uint32_t index, uint32_t num)
+{
+	struct vhost_vring_state s = { index, num };
+
+	return vuf_tell(&evil.f, request, &s, sizeof(s), NULL, 0);
+}
+
+/* ---- memory that goes while a message is served ---- */
+
+struct going {
+	int fd, after_us;
+};
+
+static void *truncate_soon(void *arg)
+{
+	const struct going *g = arg;
+	struct timespec t = { 0, g->after_us * 1000l };
+
+	nanosleep(&t, NULL);
+	if (ftruncate(g->fd, 0))
+		return (void *)-1;
+	return NULL;
+}
+
+/* The whole table anew, all of it in another file. */
+static void new_table(int fd)
+{
+	struct { uint32_t n, padding; struct nfvd_vu_region r[2]; } t = { .n = 2 };
+
+	memcpy(t.r, evil.f.region, sizeof(t.r));
+	vuf_tell(&evil.f, VU_SET_MEM_TABLE, &t, sizeof(t), (int[]){ fd, fd }, 2);
+}
+
+/* Ring addresses that nfvd has not seen: it looks at them. */
+static void new_address(unsigned int i)
+{
+	const struct vuf_vring *r = &evil.f.vq[TX];
+	struct vhost_vring_addr a = { .index = TX, .desc_user_addr = (uintptr_t)(i & 1 ? (void *)evil.ind : (void *)r->desc),
+				      .avail_user_addr = (uintptr_t)r->avail, .used_user_addr = (uintptr_t)r->used };
+
+	vuf_tell(&evil.f, VU_SET_VRING_ADDR, &a, sizeof(a), NULL, 0);
+}
+
+static void say(unsigned int what, unsigned int i, int other)
+{
+	uint64_t u64 = TX, fewer = evil.f.features & ~(1ull << VIRTIO_RING_F_INDIRECT_DESC);
+
+	/* What nfvd answers depends on who is first; the connection may be closed. */
+	switch (what) {
+	case 0: new_table(other); break;
+	case 1: vuf_set_mem_table(&evil.f); break;
+	case 2: new_address(i + 1); break;
+	case 3: vuf_tell(&evil.f, VU_SET_VRING_KICK, &u64, sizeof(u64), &evil.f.vq[TX].kickfd, 1); break;
+	case 4: vuf_tell(&evil.f, VU_SET_VRING_CALL, &u64, sizeof(u64), &evil.f.vq[TX].callfd, 1); break;
+	case 5: tell_state(VU_SET_VRING_BASE, TX, 0); break;
+	case 6: tell_state(VU_SET_VRING_NUM, TX, RING / 2); break;
+	case 7: vuf_ring_enable(&evil.f, TX, false); vuf_ring_enable(&evil.f, TX, true); break;
+	case 8: vuf_ring_stop(&evil.f, TX, NULL); break;
+	case 9: vuf_tell(&evil.f, VU_SET_FEATURES, &fewer, sizeof(fewer), NULL, 0); break;
+	case 10: vuf_kick(&evil.f.vq[TX]); break;	/* no message: it runs */
+	}
+}
+
+static void d3_any_moment(void **state)
+{
+	uint8_t frame[200];
+	pthread_t t;
+	void *failed;
+
+	for (unsigned int what = 0; what <= 10; what++)
+		for (unsigned int i = 0; i < 12; i++) {
+			int other = memfd_create("other", MFD_CLOEXEC);
+			struct going g = { what ? evil.f.memfd : other, i * 60 };
+
+			assert_true(other >= 0 && !ftruncate(other, evil.f.mem_bytes));
+			assert_int_equal(pthread_create(&t, NULL, truncate_soon, &g), 0);
+			say(what, i, other);
+			frame_make(frame, sizeof(frame), evil.mac, peer.mac, i);
+			guest_send(&peer, NULL, frame, sizeof(frame));
+			pthread_join(t, &failed);
+			assert_null(failed);
+			guest_send(&peer, NULL, frame, sizeof(frame));
+			/* Our own mapping is not touched until it is whole again. */
+			assert_int_equal(ftruncate(evil.f.memfd, evil.f.mem_bytes), 0);
+			close(other);
+			guest_again(&evil, true);
+		}
+	traffic_flows();
+	queue_is("peer", RX, "running", NULL);
+	mark();
+}
+
+/* ---- two who play together ---- */
+
+static void d3_two_ports(void **state)
+{
+	static struct guest second;
+	uint8_t frame[200];
+
+	/* One gives its memory up, it thinks, and others' is mapped; then the other's goes. */
+	assert_int_equal(vuf_tell(&evil.f, VU_RESET_OWNER, NULL, 0, NULL, 0), 0);
+	guest_again(&peer, true);
+	json_decref(rpc("port.attach", json_pack("{s:s, s:s}", "type", "kvm", "name", "evil2")));
+	guest_init(&second, "evil2", 0xef, VUF_NET_FEATURES);
+	snprintf(second.path, sizeof(second.path), "%s/evil2.sock", getenv("NFVD_STATE_DIR"));
+	guest_up(&second, true);
+	mark();
+	assert_int_equal(ftruncate(second.f.memfd, 0), 0);
+	frame_make(frame, sizeof(frame), second.mac, peer.mac, 1);
+	guest_send(&peer, NULL, frame, sizeof(frame));
+	vuf_kick(&second.f.vq[TX]);
+	assert_true(wait_until(port_is("evil2", "fenced"), PATIENCE_MS));
+	assert_in_range(moved_by("evil2", "mem_sigbus"), 1, 2);
+	assert_int_equal(moved_by("evil", "mem_sigbus") + moved_by("peer", "mem_sigbus"), 0);
+	for (unsigned int q = 0; q < 2; q++) {
+		queue_is("evil", q, "running", NULL);
+		queue_is("peer", q, "running", NULL);
+	}
+	assert_int_equal(ftruncate(second.f.memfd, second.f.mem_bytes), 0);
+	guest_fini(&second);
+	json_decref(rpc("port.detach", json_pack("{s:s}", "name", "evil2")));
+	/* The frame for it went to all others. */
+	guest_again(&evil, true);
+	traffic_flows();
+	mark();
+}
+
+/* ---- what costs nothing once ---- */
+
+static void c6_reset_owner(void **state)
+{
+	unsigned int fds = nfvd_fds(), rss = nfvd_rss_kb();
+	uint16_t base;
+
+	/* In every state; it is to be ignored. */
+	traffic_flows();
+	for (unsigned int i = 0; i < 10000; i++) {
+		if (i == 1000)
+			assert_int_equal(vuf_ring_stop(&evil.f, TX, &base), 0);
+		if (i == 2000)
+			assert_int_equal(vuf_ring_start(&evil.f, TX), 0);
+		if (i == 3000)
+			assert_int_equal(vuf_set_mem_table(&evil.f), 0);
+		if (i == 4000)
+			rss = nfvd_rss_kb();
+		assert_int_equal(vuf_tell(&evil.f, VU_RESET_OWNER, NULL, 0, NULL, 0), 0);
+	}
+	/* Flat, but for what a sanitizer keeps in quarantine. */
+	assert_true(nfvd_rss_kb() < rss + 16384);
+	assert_true(wait_until(nfvd_fds() == fds, PATIENCE_MS));
+	guest_reset(&evil, true);
+	traffic_flows();
+	/* Before anything was said. */
+	guest_down(&evil);
+	assert_int_equal(vuf_connect(&evil.f, evil.path), 0);
+	for (unsigned int i = 0; i < 100; i++)
+		vuf_send(&evil.f, VU_RESET_OWNER, VU_VERSION, NULL, 0, NULL, 0);
+	guest_again(&evil, true);
+	traffic_flows();
+	mark();
+}
+
+static void c4_largest_again(void **state)
+{
+	unsigned int rss = nfvd_rss_kb();
+
+	for (unsigned int i = 0; i < 2000; i++) {
+		assert_int_equal(tell_state(VU_SET_VRING_NUM, 0, 32768), 0);
+		assert_int_equal(tell_state(VU_SET_VRING_NUM, 1, 32768), 0);
+		assert_int_equal(vuf_tell(&evil.f, VU_RESET_OWNER, NULL, 0, NULL, 0), 0);
+	}
+	assert_true(nfvd_rss_kb() < rss + 16384);
+	/* There is as much for others as before. */
+	guest_again(&peer, true);
+	guest_again(&evil, true);
+	traffic_flows();
+	mark();
+}
+
+/* A VMM that wants more queues than there are comes back at once, for ever. */
+static void c10_asks_and_leaves(void **state)
+{
+	int64_t end = now_ms() + 2000, start;
+	unsigned int n, fds, of_peer = 0;
+	json_t *events, *e;
+	uint64_t u64;
+	size_t i;
+
+	guest_again(&peer, true);
+	guest_down(&evil);
+	fds = nfvd_fds();
+	for (n = 0; now_ms() < end; n++) {
+		assert_int_equal(vuf_connect(&evil.f, evil.path), 0);
+		vuf_ask(&evil.f, VU_GET_FEATURES, &u64);
+		vuf_ask(&evil.f, VU_GET_QUEUE_NUM, &u64);
+		vuf_disconnect(&evil.f);
+		start = now_ms();
+		json_decref(rpc("daemon.info", NULL));
+		assert_in_range(now_ms() - start, 0, 1000);
+	}
+	print_message("    %u connections\n", n);
+	assert_true(wait_until(port_is("evil", "waiting"), PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
+	/* What happened to others is still told. */
+	events = rpc("events.get", NULL);
+	json_array_foreach(json_object_get(events, "events"), i, e)
+		of_peer += json_is_string(json_object_get(e, "port")) && !strcmp(json_string_value(json_object_get(e, "port")), "peer");
+	json_decref(events);
+	assert_true(of_peer > 0);
+	guest_up(&evil, true);
+	traffic_flows();
+	mark();
+}
+
+int again_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		evil_test(d3_any_moment),
+		evil_test(d3_two_ports),
+		evil_test(c6_reset_owner),
+		evil_test(c4_largest_again),
+		evil_test(c10_asks_and_leaves),
+	};
+
+	return cmocka_run_group_tests_name("again and again", tests, NULL, NULL);
+}
