@@ -57,7 +57,7 @@ woken()
 
 answers()
 {
-	check "unikernel: interrupts wake it" woken 10.0.0.2
+	check "unikernel: interrupts wake it" wait_for "woken 10.0.0.2" 15
 	check "unikernel: a million pings" ping_all -f -l 32 -c 1000000 10.0.0.2
 	check "unikernel: pings of 64 KB, in fragments" ping_all -c 5 -i 0.2 -W 5 -s 65000 10.0.0.2
 	check "unikernel: a closed port still refuses" refused 5
@@ -107,9 +107,12 @@ plain()
 
 restarted()
 {
+	local frames
+
 	# Under a flood: what nfvd has taken from the guest's ring it has to give back before it ends.
-	in_ns c1 ping -q -f -w 2 10.0.0.2 >/dev/null &
-	sleep 0.5
+	frames=$(($(pair c1 vm1 frames) + 100))
+	in_ns c1 ping -q -f -w 10 10.0.0.2 >/dev/null &
+	check "unikernel: a flood" wait_for '[ "$(pair c1 vm1 frames)" -gt $frames ]' 10
 	stop_nfvd || fail "unikernel: nfvd ends" "status $?"
 	start_nfvd
 	nfvctl attach kvm vm1 >/dev/null
@@ -125,7 +128,7 @@ pci()
 	for machine in q35 pc; do
 		unikernel_start vm4 10.0.0.5/24 --machine $machine
 		check "unikernel: $machine, over PCI" says vm4 nfv-guest-ready
-		check "unikernel: $machine, interrupts wake it" woken 10.0.0.5
+		check "unikernel: $machine, interrupts wake it" wait_for "woken 10.0.0.5" 15
 		guest_kill vm4
 	done
 }

@@ -134,7 +134,7 @@ check "their driver is xen-netback again" wait_for '[ "$(driver_of vm1):$(driver
 # There is a second in which bytes move that begins after that; it ends because it is told to, not before.
 check "no connection was lost" domu_exec vm1 'seen=$(wc -l </tmp/long)
 	until tail -n +$((seen + 2)) /tmp/long | grep -v " 0.00 Bytes" | grep -q sec; do usleep 200000; done
-	kill $(cat /tmp/long.pid); usleep 500000; cat /tmp/long; grep -q "interrupt - the client has terminated" /tmp/long'
+	kill $(cat /tmp/long.pid); until grep "interrupt - the client has terminated" /tmp/long; do usleep 100000; done'
 check "ping over the bridge again" domu_exec vm1 'ping -c 3 -i 0.2 10.0.0.2'
 
 check "both taken over again" eval 'nfvctl attach xen vm1 domid "$(domid vm1)" && nfvctl attach xen vm2 domid "$(domid vm2)"'

@@ -154,7 +154,7 @@ done
 start_nfvd
 id=$(domid vm1)
 check "vm1 goes" domu_kill vm1
-check "no grant of it is in use" [ "$(grants_left "$id")" = 0 ]
+check "no grant of it is in use" granted "$id" 0
 check "a third guest's interface can be plugged in" domu_plug vm2 10.0.0.2/24 "mac=$MAC2,script=vif-nfv"
 domu_kill vm2
 check "nfvd ends" stop_nfvd
