@@ -106,7 +106,7 @@ static void c2_call_made_blocking(void **state)
 		close(pair[0]);
 		close(pair[1]);
 	}
-	assert_true(wait_until(nfvd_fds() == before, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
 	mark();
 }
 
@@ -266,7 +266,7 @@ static void c2_every_kind(void **state)
 			close(kinds[i].other);
 	}
 	queue_is("evil", TX, "running", NULL);
-	assert_true(wait_until(nfvd_fds() == before, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
 	mark();
 }
 
@@ -314,7 +314,7 @@ static void send_file(int fd, uint64_t withhold)
 		traffic_flows();
 		fuse_withhold(0);
 	}
-	assert_true(wait_until(nfvd_fds() == before, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
 }
 
 static void c2_fuse_file(void **state)

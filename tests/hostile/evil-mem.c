@@ -84,7 +84,7 @@ static void d1_tables(void **state)
 	refused("a descriptor too many", &t, 2, fds, 3, "vu_bad_fds");
 	t.n = 3;
 	refused("message too short", &t, 2, fds, 3, "vu_bad_msg");
-	assert_true(wait_until(nfvd_fds() == before, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
 	mark();
 }
 
@@ -109,7 +109,7 @@ static void d2_short_files(void **state)
 	refused("read-only descriptor", &t, 1, &ro, 1, "mem_fd_short");
 	close(ro);
 	close(fd);
-	assert_true(wait_until(nfvd_fds() == before, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
 	mark();
 }
 

@@ -144,13 +144,13 @@ static void c2_descriptors(void **state)
 	tx |= VU_VRING_NOFD;
 	nack(VU_SET_VRING_KICK, VU_VERSION, &tx, 8, fds, 1, "vu_bad_fds");
 	traffic_flows();
-	assert_true(wait_until(nfvd_fds() == before, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
 
 	mark();
 	for (unsigned int i = 0; i < 1000; i++)
 		assert_int_equal(vuf_tell(&evil.f, VU_SET_OWNER, NULL, 0, fds, 1 + i % 32), -EREMOTEIO);
 	moved("evil", "vu_bad_fds", 1000, NULL);
-	assert_true(wait_until(nfvd_fds() == before, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
 	traffic_flows();
 	close(ev);
 	close(sock[1]);
@@ -246,7 +246,7 @@ static void c4_queue_size(void **state)
 	rss = nfvd_rss_kb();
 	for (unsigned int i = 0; i < 1000; i++)
 		assert_int_equal(tell_state(VU_SET_VRING_NUM, i & 1, i & 2 ? RING : RING / 2), 0);
-	assert_true(wait_until(nfvd_fds() == fds, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
 	/* Flat, but for what a sanitizer keeps in quarantine. */
 	assert_true(nfvd_rss_kb() < rss + 16384);
 	guest_reset(&evil, true);
@@ -390,7 +390,7 @@ static void c6_random_order(void **state)
 	print_message("    %u messages, %u refused, %u connections closed\n", n, refused, closed);
 	guest_again(&evil, true);
 	traffic_flows();
-	assert_true(wait_until(nfvd_fds() == fds, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
 }
 
 /* ---- C7, C8: not offered ---- */

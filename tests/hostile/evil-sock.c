@@ -64,7 +64,7 @@ static void c10_second_client(void **state)
 		moved("evil", "vu_second_client", 1, NULL);
 		traffic_flows();
 	}
-	assert_true(wait_until(nfvd_fds() == fds, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
 	mark();
 }
 
@@ -86,7 +86,7 @@ static void c10_connect_and_close(void **state)
 	assert_true(wait_until((counted = moved_by("evil", "vu_disconnect") + moved_by("evil", "vu_second_client")) >= n,
 			       2 * PATIENCE_MS));
 	assert_int_equal(counted, n);
-	assert_true(wait_until(nfvd_fds() == fds, PATIENCE_MS));
+	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
 	guest_up(&evil, true);
 	traffic_flows();
 	mark();
