@@ -153,11 +153,24 @@ static void serve(struct peer *p, int sock, int gate)
 	}
 }
 
+/* Did it only knock? A process for it would cost more than its knock. */
+static bool has_gone(int sock)
+{
+	uint8_t byte;
+
+	return !recv(sock, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+}
+
 static void serve_peer(struct peer *p, int sock)
 {
 	struct nfvd_vhost *v = p->v;
-	int gate = nfvd_gate_open(sock, 2 * v->queues, v->offered);
+	int gate;
 
+	if (has_gone(sock)) {
+		nfvd_vhost_note(v, NFVD_DROP_VU_DISCONNECT, NULL);
+		return;
+	}
+	gate = nfvd_gate_open(sock, 2 * v->queues, v->offered);
 	if (gate < 0) {
 		nfvd_vhost_note(v, gate == -EMFILE ? NFVD_DROP_FD_EXHAUSTED : NFVD_DROP_NO_MEMORY,
 				"no process can be started to receive the peer's messages");
