@@ -162,13 +162,18 @@ void nfvk_xen_queue_stop(struct nfvk_xen_queue *q)
 		notify_remote_via_irq(q->tx_irq);
 }
 
+void nfvk_xen_queue_end(struct nfvk_xen_queue *q)
+{
+	/* netif_napi_del() would wait for a grace period, for each queue. */
+	if (q->header)
+		__netif_napi_del(&q->napi);
+}
+
 void nfvk_xen_queue_free(struct nfvk_xen_queue *q)
 {
 	nfvk_xen_leave(q);
-	if (!q->header)
-		return;
-	netif_napi_del(&q->napi);
-	free_pages_exact(q->header, HEADER_PAGES << PAGE_SHIFT);
+	if (q->header)
+		free_pages_exact(q->header, HEADER_PAGES << PAGE_SHIFT);
 }
 
 /* ---- the port ---- */

@@ -178,7 +178,9 @@ void nfvk_xen_queue_start(struct nfvk_xen_queue *q);
  * the poll that runs, if one does. When it returns nothing refers to the rings any more.
  */
 void nfvk_xen_queue_stop(struct nfvk_xen_queue *q);
-void nfvk_xen_queue_free(struct nfvk_xen_queue *q);	/* of a stopped one, or one that was not started */
+/* Of a stopped one, or one that was not started. A poll that has ended may look at its rings for a grace period more; then free. */
+void nfvk_xen_queue_end(struct nfvk_xen_queue *q);
+void nfvk_xen_queue_free(struct nfvk_xen_queue *q);
 irqreturn_t nfvk_xen_tx_interrupt(int irq, void *q);
 irqreturn_t nfvk_xen_rx_interrupt(int irq, void *q);
 irqreturn_t nfvk_xen_interrupt(int irq, void *q);

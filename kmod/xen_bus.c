@@ -200,7 +200,6 @@ static void unbind_events(struct nfvk_xen_queue *q)
 
 static void free_queue(struct nfvk_xen_queue *q)
 {
-	unbind_events(q);
 	if (q->maps)
 		nfvk_xen_maps_free(q->maps);
 	nfvk_xen_queue_free(q);
@@ -209,6 +208,18 @@ static void free_queue(struct nfvk_xen_queue *q)
 	if (q->rx.sring)
 		xenbus_unmap_ring_vfree(q->vif->xb, q->rx.sring);
 	kvfree(q);
+}
+
+/* Those that are stopped, or were not started. One grace period for all. */
+static void free_queues(struct nfvk_xen_queue **queue, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		unbind_events(queue[i]);
+		nfvk_xen_queue_end(queue[i]);
+	}
+	synchronize_rcu_expedited();
+	for (unsigned int i = 0; i < n; i++)
+		free_queue(queue[i]);
 }
 
 static int connect_queue(struct nfvk_xen_queue *q, const char *dir)
@@ -245,22 +256,21 @@ static struct nfvk_xen_queue *make_queue(struct nfvk_vif *vif, unsigned int i)
 		err = connect_queue(q, dir);
 	kfree(dir);
 	if (err) {
-		free_queue(q);
+		free_queues(&q, 1);
 		return ERR_PTR(err);
 	}
 	return q;
 }
 
-static void free_queues(struct nfvk_vif *vif, unsigned int n)
+static void drop_queues(struct nfvk_vif *vif, unsigned int n)
 {
-	for (unsigned int i = 0; i < n; i++)
-		free_queue(vif->queue[i]);
+	free_queues(vif->queue, n);
 	kfree(vif->queue);
 	vif->queue = NULL;
 }
 
 /*
- * The vif's frames stop; when it returns, no grant of the guest's is in use. It waits for a grace period,
+ * The vif's frames stop; when it returns, no grant of the guest's is in use. It waits for two grace periods,
  * and for what runs in softirq and in the control ring's work: for nobody else.
  */
 static void disconnect(struct nfvk_vif *vif)
@@ -275,7 +285,7 @@ static void disconnect(struct nfvk_vif *vif)
 		nfvk_xen_queue_stop(vif->queue[i]);
 	nfvk_xen_port_flush(vif);
 	nfvk_xen_ctrl_disconnect(vif);
-	free_queues(vif, vif->nr_queues);
+	drop_queues(vif, vif->nr_queues);
 }
 
 static int make_queues(struct nfvk_vif *vif)
@@ -296,7 +306,7 @@ static int make_queues(struct nfvk_vif *vif)
 			int err = PTR_ERR(vif->queue[i]);
 
 			xenbus_dev_fatal(vif->xb, err, "queue %d: its rings or event channels cannot be used", i);
-			free_queues(vif, i);
+			drop_queues(vif, i);
 			return err;
 		}
 	}
