@@ -55,7 +55,8 @@ struct nfvk_session {
  * Memory of frames that are held somewhere, overhead included, out of what the session may hold: held_mib,
  * of all its ports. It is taken in pieces, so that queues seldom meet at the counter. What frames
  * are made of was charged to whoever sent them, if to anybody, and no call that a module has
- * charges it to the daemon's cgroup (mem_cgroup_charge_skmem() is not exported): this bounds it.
+ * charges it to the daemon's cgroup (mem_cgroup_charge_skmem() is not exported): this bounds it, and the
+ * headers of Xen guests' frames, which softirq allocates. What a call of the daemon allocates is charged.
  */
 struct nfvk_account {			/* under the lock of whose it is */
 	struct nfvk_session *session;	/* NULL: none since the last clear */

@@ -62,7 +62,7 @@ static int init_queue(struct nfvk_port *port, unsigned int i, const struct nfv_a
 static struct nfvk_port *make_port(struct nfvk_session *s, const struct nfvk_port_ops *ops,
 				   const struct nfv_attach *args)
 {
-	struct nfvk_port *port = kvzalloc(struct_size(port, queue, args->queues), GFP_KERNEL);
+	struct nfvk_port *port = kvzalloc(struct_size(port, queue, args->queues), GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!port)
