@@ -31,7 +31,10 @@ check_fails "the host's stack does not see its frames: no bridge can have the de
 
 serve c2
 serve c3
-# What fits its ring entry comes without a copy, so 2.00 can be a little less.
+# What fits its ring entry comes without a copy, so 2.00 can be a little less; more so where TCP
+# gets hardly beyond its start.
+less=0.1
+[ -z "$SLOW" ] || less=0.4
 cost()
 {
 	local from=$1 to=$2 address=$3 want=$4 got
@@ -40,7 +43,7 @@ cost()
 	iperf_pair "$from" "$address" $seconds || return 1
 	got=$(copies_of "$from" "$to")
 	echo "$from to $to: $got copies per frame"
-	awk -v g="$got" -v w="$want" 'BEGIN { exit !(g <= w && g >= w - 0.1) }'
+	awk -v g="$got" -v w="$want" -v less=$less 'BEGIN { exit !(g <= w && g >= w - less) }'
 }
 check "the shortcut: no copy" cost c1 c2 10.0.0.2 0.00
 check "the shortcut took them" [ "$(pair c1 c2 shortcut_frames)" -gt 100 ]
@@ -51,7 +54,7 @@ check "the shortcut had nothing to do with it" [ "$(pair c1 c2 shortcut_frames)"
 check "to a packet socket: here, then there" cost c1 c3 10.0.0.3 2.00
 copies_of c3 c1 >/dev/null
 iperf_pair c1 10.0.0.3 1 >/dev/null
-twice() { echo "$1 copies per frame"; awk -v c="$1" 'BEGIN { exit !(c >= 1.9 && c <= 2) }'; }
+twice() { echo "$1 copies per frame"; awk -v c="$1" -v less=$less 'BEGIN { exit !(c >= 2 - less && c <= 2) }'; }
 check "from a packet socket: here, then there" twice "$(copies_of c3 c1)"
 check "conserved" wait_for conserved 10
 check "UDP super-frames arrive" in_ns c1 iperf3 -u -c 10.0.0.2 -b 50M -l 1400 -t 1
@@ -186,6 +189,30 @@ check "J8: four at a time made, attached, deleted" parallel
 check "the traffic goes on" kill -0 $client
 stop $client
 check "conserved after all" wait_for conserved 10
+
+# --- without memory, now and then -----------------------------------------------------
+
+# Whatever is refused meanwhile; a port that it gets may be one without the module.
+refused_at_times()
+{
+	local i
+
+	for ((i = 0; i < 10; i++)); do
+		ip link add xf type veth peer name yf && nfvctl attach veth xf dev xf >/dev/null 2>&1
+		ip link del xf || return 1
+		wait_for "! nfvctl show xf" 10 || return 1
+	done
+}
+if faults 10; then
+	start /dev/null c1 ping -q -f -s 1400 10.0.0.3
+	check "its allocations fail at times: devices come and go" refused_at_times
+	stop $STARTED
+	faults 0
+	check "they do not any more: c1 reaches c3" wait_for "in_ns c1 ping -q -c 2 -W 5 10.0.0.3" 20
+	check "conserved" wait_for conserved 10
+else
+	[ "$NFV_KERNEL" != debug ] || skip "its allocations fail at times" "failslab"
+fi
 
 # --- nfvd stopped ------------------------------------------------------------------
 

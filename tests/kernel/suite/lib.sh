@@ -17,6 +17,24 @@ if [ -d /sys/kernel/debug/failslab ]; then
 	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
 fi
 
+# faults PERCENT - of the allocations that a module asks for, or what it calls, so many fail from now
+# on; nobody else's, so the machine goes on. Fails where the kernel cannot.
+faults()
+{
+	local what end
+
+	[ -w /sys/kernel/debug/failslab/require-start ] || return
+	# Modules are above the kernel; all of this kernel's are ours.
+	end=$(awk '$3 == "_end" { print $1 }' /proc/kallsyms)
+	for what in failslab fail_page_alloc; do
+		(
+			cd /sys/kernel/debug/$what && echo 0 >probability && echo N >task-filter && echo -1 >times &&
+				echo 0 >verbose && echo 32 >stacktrace-depth &&
+				echo "0x$end" >require-start && echo 0xffffffffff000000 >require-end && echo "$1" >probability
+		) || return
+	done
+}
+
 # For a guest in the machine. An emulated processor's emulated virtualization does not get along
 # with a second one (QEMU 7.2): the guest hangs or dies, the kernel's page tables may be lost.
 nested_kvm()
