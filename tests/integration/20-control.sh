@@ -5,7 +5,7 @@
 
 build=${NFV_BUILD:-$(dirname "$0")/../../build}
 # With sanitizers, if that build is up to date.
-if [ "$build/asan/dataplane/nfvd" -nt "$build/dataplane/nfvd" ]; then
+if [ "$build/asan/dataplane/nfvd" -nt "$build/dataplane/nfvd" ] && [ -x "$build/asan/tests/hostile/witness" ]; then
 	NFVD=$(realpath "$build/asan/dataplane/nfvd")
 fi
 . "$(dirname "$0")/../lib.sh"
@@ -22,12 +22,58 @@ left_behind() { find "$STATE" -mindepth 1 ! -name ctl.sock ! -name lock; }
 nothing_left() { [ -z "$(left_behind)" ] || { left_behind; return 1; }; }
 cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$NFVD_PID/stat"; }
 
+# --- the witness -----------------------------------------------------------------
+
+# Guests that go on meanwhile, and others through a daemon that nobody harms: tests/hostile/witness.h.
+start_witness()
+{
+	local port control=$WORK/control
+
+	mkdir -m 700 "$control"
+	"$NFVD" --state-dir "$control" >"$WORK/control.log" 2>&1 &
+	CONTROL_PID=$!
+	wait_for "[ -S $control/ctl.sock ]" 30
+	for port in w0 w1; do
+		nfvctl attach kvm $port >/dev/null
+		nfvctl --state-dir "$control" attach kvm $port >/dev/null
+	done
+	coproc WITNESS { exec "$(dirname "$NFVD")/../tests/hostile/witness" "$STATE" "$NFVD_PID" "$control" $CONTROL_PID 2>&1; }
+	check "control: guests go on meanwhile" hear ready
+}
+
+# hear WORD: lines of the witness's, until one that is it. False: it has something to say against it.
+hear()
+{
+	local line
+
+	while read -r -t 60 -u "${WITNESS[0]}" line; do
+		[ "$line" != "$1" ] || return 0
+		echo "$line"
+		[[ $line != bad:* ]] || return 1
+	done
+	return 1
+}
+
+stop_witness()
+{
+	echo "$1" >&"${WITNESS[1]}"
+	check "control: they lose nothing, and do not wait" hear fine
+	exec {WITNESS[1]}>&-
+	# shellcheck disable=SC2154 # of the coprocess
+	wait "$WITNESS_PID"
+	nfvctl detach w0 >/dev/null
+	nfvctl detach w1 >/dev/null
+	kill -TERM "$CONTROL_PID"
+	wait "$CONTROL_PID"
+}
+
 # --- protocol -----------------------------------------------------------------
 
 hostile_client()
 {
 	local before line status
 
+	start_witness
 	before=$(fds)
 	while IFS= read -r line; do
 		case $line in
@@ -37,6 +83,7 @@ hostile_client()
 		esac
 	done < <(timeout 120 "$EVIL" "$SOCKET" 2>&1; status=$?; [ $status -le 1 ] || echo "exit status $status")
 	check "control: no descriptor is left" wait_for "[ \$(fds) = $before ]" 2
+	stop_witness "hostile clients"
 	check "control: no port is left" no_ports
 	check "control: no file is left" nothing_left
 }
