@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#define COMPUTING_US 250000	/* also with a sanitizer */
 #include "watch.c"
 
 struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
