@@ -16,7 +16,7 @@ struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];
 static struct nfvd_worker worker;
 static struct nfvd_port port[4];
 static atomic_uint events;
-static atomic_bool over;
+static atomic_bool over, woken;
 static int pipe_fd[2];
 
 void nfvd_event(const char *name, const char *fmt, ...)
@@ -168,9 +168,8 @@ static void sleep_then_wait(void)
 	char c;
 
 	nfvd_watch_sleep(&worker.watched, true);
-	for (unsigned int i = 0; i < 2000 && !atomic_load(&parked); i++)
+	while (!atomic_load(&woken))
 		nap_ms(5);
-	nap_ms(300);
 	nfvd_watch_sleep(&worker.watched, false);
 	nfvd_watch_turn(&worker.watched, 2);
 	if (read(pipe_fd[0], &c, 1) < 0)
@@ -184,6 +183,7 @@ static void sleep_is_no_wait(void **state)
 		nap_ms(5);
 	assert_true(atomic_load(&parked));
 	assert_int_equal(events, 0);
+	atomic_store(&woken, true);
 	assert_true(comes_true(&port[2].held));
 	end();
 }
