@@ -149,6 +149,9 @@ static void look(unsigned int i, const struct nfvd_watched *w, uint64_t gap_us)
 		*s = (struct seen){ .valid = true, .beat = beat, .cpu_us = cpu, .start_cpu_us = cpu };
 		return;
 	}
+	/* A clock that cannot be read says nothing. */
+	if (cpu < s->cpu_us)
+		return;
 	idle = cpu - s->cpu_us < gap_us / 10 ? gap_us : 0;
 	s->cpu_us = cpu;
 	if (idle && blocked(w))

@@ -81,11 +81,11 @@ static void watch_one(void (*act)(void))
 
 static void end(void)
 {
+	nfvd_watch_stop();
 	atomic_store(&over, true);
 	close(pipe_fd[1]);
 	pthread_join(worker.watched.thread, NULL);
 	close(pipe_fd[0]);
-	nfvd_watch_stop();
 }
 
 static void go_on(unsigned int src)
