@@ -105,8 +105,18 @@ refused_frames()
 	check "$1: its owner keeps it" wait_for "learnt c2 0" 5
 }
 
-# c2 has spoken, long enough for user space to hear of it, and c1 claims to be c2.
-stolen() { in_ns c2 ping -q -c 8 -i 0.1 10.0.0.3 && send c1 "$(mac c3)" "$(mac c2)" 5; }
+# c2 speaks, long enough for user space to hear of it, and all the while that c1 claims to be c2.
+stolen()
+{
+	local owner status=0
+
+	ip netns exec c2 ping -q -i 0.1 10.0.0.3 >/dev/null &
+	owner=$!
+	in_ns c2 ping -q -c 8 -i 0.1 10.0.0.3 && send c1 "$(mac c3)" "$(mac c2)" 5 || status=1
+	kill $owner
+	wait $owner 2>/dev/null
+	return $status
+}
 
 # An address is learnt per VLAN. (Containers' own VLAN devices would do, but not every kernel has them.)
 vlans()
