@@ -67,6 +67,15 @@ static int parse(struct nfvd_port *port, json_t *params, struct args *a, struct 
 	return 0;
 }
 
+/* Is there no such device, or could the kernel not be asked? */
+static void not_found(int ret, const char *dev, const char *where, struct nfvd_err *err)
+{
+	if (ret == -ENODEV)
+		nfvd_err(err, NFV_RPC_E_NOENT, "no device '%s' in %s", dev, where);
+	else
+		nfvd_err(err, NFV_RPC_E_FAILED, "cannot look for device '%s' in %s: %s", dev, where, strerror(-ret));
+}
+
 /* dev names the end inside the container: find our end, and see that each is the other's peer. */
 static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_err *err)
 {
@@ -86,7 +95,7 @@ static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_er
 	ret = nfvd_link_get(netns, a->dev, 0, &inner);
 	close(netns);
 	if (ret) {
-		nfvd_err(err, NFV_RPC_E_NOENT, "no device '%s' in '%s'", a->dev, nd->netns);
+		not_found(ret, a->dev, nd->netns, err);
 		nfvd_hint(err, "nsenter --net=%s ip link", nd->netns);
 		return -1;
 	}
@@ -112,10 +121,14 @@ static int find_device(struct nfvd_netdev *nd, const struct args *a, struct nfvd
 	if (a->netns || a->pid) {
 		if (host_end(nd, a, err))
 			return -1;
-	} else if (nfvd_link_get(-1, a->dev, 0, &nd->link)) {
-		nfvd_err(err, NFV_RPC_E_NOENT, "no device '%s' in nfvd's network namespace", a->dev);
-		nfvd_hint(err, "nsenter -t %d -n ip link", getpid());
-		return -1;
+	} else {
+		int ret = nfvd_link_get(-1, a->dev, 0, &nd->link);
+
+		if (ret) {
+			not_found(ret, a->dev, "nfvd's network namespace", err);
+			nfvd_hint(err, "nsenter -t %d -n ip link", getpid());
+			return -1;
+		}
 	}
 	if (is_veth(nd->port) && strcmp(nd->link.kind, "veth")) {
 		nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is no veth", nd->link.name);
