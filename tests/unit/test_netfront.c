@@ -215,10 +215,12 @@ static u32 grant_of(RING_IDX i) { return q->tx.sring->ring[i % NETFRONT_RING].re
 static void tx_page_is_kept(void **state)
 {
 	int kept = skbs_in_use, pages_kept;
+	struct sk_buff *first;
 	u32 ref;
 
 	make(true, false);
-	netfront_xmit(frame(60, 60), &dev);
+	first = frame(60, 60);
+	netfront_xmit(first, &dev);
 	netfront_xmit(frame(60, 60), &dev);
 	ref = grant_of(0);
 	grants[ref].held = true;
@@ -233,8 +235,9 @@ static void tx_page_is_kept(void **state)
 	assert_int_equal(pages_kept, 1);
 	assert_true(grants[ref].used && grants[ref].page->refs == 1);
 	grants[ref].used = grants[ref].held = false;
-	skbs_in_use = kept;
-	put_page(grants[ref].page);
+	kfree_skb(first);
+	assert_int_equal(skbs_in_use, kept);
+	assert_int_equal(pages_in_use, pages_before);
 }
 
 static void tx_too_many_pieces(void **state)
