@@ -14,7 +14,7 @@ DO=/sys/module/evilfront/parameters/do
 DRIVER=/sys/bus/xen-backend/drivers/nfv-vif
 TIMES=${NFV_HELD_TIMES:-200}		# 1000 take twenty minutes
 # ms: emulated, one processor for two guests, nfvd, and all that is started here; what waits, waits for ever.
-SLOWEST=$((10000 * ${NFV_PATIENCE:-1}))
+SLOWEST=$((30000 * ${NFV_PATIENCE:-1}))
 
 coproc PROBE { exec "$TOP/tests/xen/xenwatch-probe"; }
 # xenwatch_ms - the longest that it has kept a watch waiting since the last call; never, if it hangs
