@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -225,6 +226,66 @@ static void c10_asks_and_leaves(void **state)
 	mark();
 }
 
+/* ---- M2: descriptors run out ---- */
+
+#define GUESTS 10
+
+static void name_guest(unsigned int i, char *name, char *path)
+{
+	snprintf(name, 16, "m%u", i);
+	snprintf(path, 108, "%.*s/%s.sock", (int)(strrchr(evil.path, '/') - evil.path), evil.path, name);
+}
+
+/* An ordinary guest is served whole, or refused by name; nfvd answers, and does not spin. */
+static void m2_few_descriptors(void **state)
+{
+	struct vuf guests[GUESTS] = { 0 };
+	struct vuf_options o = { .wanted = VUF_NET_FEATURES };
+	unsigned int fds = nfvd_fds(), old, up = 0, cpu;
+	char name[16], path[108];
+	int64_t start;
+
+	for (unsigned int i = 0; i < GUESTS; i++) {
+		name_guest(i, name, path);
+		json_decref(rpc("port.attach", json_pack("{s:s, s:s}", "type", "kvm", "name", name)));
+		assert_int_equal(vuf_init(&guests[i], &o), 0);
+	}
+	mark();
+	old = nfvd_limit_fds(nfvd_fds() + 50);
+	for (unsigned int i = 0; i < GUESTS; i++) {
+		name_guest(i, name, path);
+		if (!vuf_connect(&guests[i], path) && !vuf_start(&guests[i])) {
+			assert_true(wait_until(port_is(name, "up"), PATIENCE_MS));
+			up++;
+			continue;
+		}
+		assert_true(wait_until(moved_by(name, "fd_exhausted") > 0, PATIENCE_MS));
+		vuf_disconnect(&guests[i]);
+		assert_true(wait_until(port_is(name, "waiting"), PATIENCE_MS));
+	}
+	print_message("    %u of %u guests served\n", up, GUESTS);
+	assert_in_range(up, 1, GUESTS - 1);
+	start = now_ms();
+	cpu = nfvd_cpu_ms();
+	json_decref(rpc("port.list", NULL));
+	assert_false(wait_until(false, 500));
+	assert_in_range(nfvd_cpu_ms() - cpu, 0, (now_ms() - start) / 2);
+	traffic_flows();
+	/* And when there are some again, the last one comes. */
+	nfvd_limit_fds(old);
+	name_guest(GUESTS - 1, name, path);
+	assert_int_equal(vuf_connect(&guests[GUESTS - 1], path), 0);
+	assert_int_equal(vuf_start(&guests[GUESTS - 1]), 0);
+	assert_true(wait_until(port_is(name, "up"), PATIENCE_MS));
+	for (unsigned int i = 0; i < GUESTS; i++) {
+		name_guest(i, name, path);
+		vuf_fini(&guests[i]);
+		json_decref(rpc("port.detach", json_pack("{s:s}", "name", name)));
+	}
+	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
+	mark();
+}
+
 int again_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +294,7 @@ int again_tests(void)
 		evil_test(c6_reset_owner),
 		evil_test(c4_largest_again),
 		evil_test(c10_asks_and_leaves),
+		evil_test(m2_few_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("again and again", tests, NULL, NULL);

@@ -66,6 +66,7 @@ void moved(const char *port, ...) __attribute__((sentinel));
 int64_t moved_by(const char *port, const char *reason);
 void sums_add_up(void);
 unsigned int nfvd_fds(void);
+unsigned int nfvd_limit_fds(unsigned int n);		/* returns what the limit was */
 unsigned int nfvd_rss_kb(void);
 unsigned int nfvd_cpu_ms(void);
 

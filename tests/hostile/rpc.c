@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -278,6 +279,18 @@ unsigned int nfvd_fds(void)
 		n += e->d_name[0] != '.';
 	closedir(dir);
 	return n;
+}
+
+unsigned int nfvd_limit_fds(unsigned int n)
+{
+	struct rlimit limit;
+	unsigned int old;
+
+	assert_int_equal(prlimit(nfvd_pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	old = limit.rlim_cur;
+	limit.rlim_cur = n;
+	assert_int_equal(prlimit(nfvd_pid, RLIMIT_NOFILE, &limit, NULL), 0);
+	return old;
 }
 
 /* Field number f (from 1) of /proc/PID/name, counted after the last ')'. */
