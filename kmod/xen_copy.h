@@ -152,7 +152,11 @@ static inline void nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int o
 	u32 n = min(from->len, to->len);
 
 	if (from->addr && to->addr) {
-		memcpy(to->addr, from->addr, n);
+		/* A guest may name one page for sending and for receiving, and be sent its own frame. */
+		if (likely(to->addr + n <= from->addr || from->addr + n <= to->addr))
+			memcpy(to->addr, from->addr, n);
+		else
+			memmove(to->addr, from->addr, n);
 	} else {
 		struct gnttab_copy *op;
 
