@@ -19,7 +19,8 @@ check "xen-netback serves them" wait_for '[ "$(driver_of vm1) $(driver_of vm2)" 
 check_fails "a command's status comes back" domu_exec vm1 'exit 3'
 traffic netback
 check "vm1 is taken from xen-netback and given back" rebind vm1 vif
-check "vm1 reaches vm2 again" pings vm1 10.0.0.2
+# Loses what is sent in the first moments after that: of three frames often all.
+check "vm1 reaches vm2 again" wait_for "pings vm1 10.0.0.2" 60
 check "vm1's vif is unplugged" domu_unplug vm1
 check "vm2's vif, too" domu_unplug vm2
 check "they have but the grants of any guest" granted all 4
