@@ -32,7 +32,7 @@
 	X(MTU, "mtu", "longer than the receiving device's MTU")			\
 	X(DST_ERROR, "dst_error", "the kernel refused the frame at the receiving device") \
 	X(EXPIRED, "expired", "the kernel module held the frame for too long, and let it go") \
-	X(TRUNCATED, "truncated", "the device's frame was longer than it said")
+	X(RX_FULL, "rx_full", "the super-frames that waited at the port's packet socket took all of its buffer")
 
 #define NFVD_FAULTS(X)								\
 	X(BAD_AVAIL_IDX, "bad_avail_idx", "avail index ahead by more than the ring") \

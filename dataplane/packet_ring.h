@@ -12,6 +12,12 @@
  * ours alone: unlike guest memory, it does not change under us. Taking frames
  * costs no system call, and looking in vain none either.
  *
+ * A slot holds a frame of an ordinary MTU, so that a burst of them finds room. A
+ * longer frame (a super-frame) is queued at the socket, and its slot says so
+ * (TP_STATUS_COPY): it is read from there, into memory of the ring's own. Two that
+ * came at once on two CPUs may be queued in the other order than their slots; so
+ * such a slot says only that there is one.
+ *
  * Why this way of reading: README.packet-io.md.
  */
 #ifndef NFVD_PACKET_RING_H
@@ -23,19 +29,31 @@
 #include "drop.h"
 #include "frame.h"
 
-#define NFVD_RING_SLOT		66048		/* bytes: the largest frame, its virtio_net_hdr, 100 of the kernel's */
+#define NFVD_RING_SLOT		2048u		/* bytes: a frame of 1900, its virtio_net_hdr, 100 of the kernel's */
 #define NFVD_RING_BLOCK		(2u << 20)	/* bytes that the kernel takes in one piece, if it can */
-#define NFVD_RING_PER_BLOCK	(NFVD_RING_BLOCK / NFVD_RING_SLOT)
-#define NFVD_RING_BLOCKS	4
-#define NFVD_RING_SLOTS		(NFVD_RING_PER_BLOCK * NFVD_RING_BLOCKS)
+#define NFVD_RING_BLOCKS	2
+#define NFVD_RING_SLOTS		(NFVD_RING_BLOCK / NFVD_RING_SLOT * NFVD_RING_BLOCKS)
+#define NFVD_RING_QUEUED	(8 << 20)	/* bytes of memory that long frames waiting at the socket may take */
+
+/* A long frame that was read, as the kernel would have put it into a slot of its length. */
+struct nfvd_packet_long {
+	uint8_t *slot;			/* NULL: it could not be read, */
+	enum nfvd_drop why;		/* and why */
+};
 
 struct nfvd_packet_ring {
+	int sock;
 	uint8_t *mem;			/* NULL: not mapped */
 	unsigned int next, taken;	/* slot to look at; slots before it that are taken and not given back */
 	struct iovec rest[NFVD_BURST];
+	/* Long frames, in the order of their slots; the first given so many of read are those of slots that are taken. */
+	struct nfvd_packet_long longs[NFVD_BURST];
+	unsigned int read, given;
+	uint8_t *room;			/* where they lie */
+	size_t used;			/* bytes of it */
 };
 
-/* C. Give the socket a ring and map it. Before bind(). 0 or -errno. */
+/* C. Give the socket, which must outlive it, a ring and map it. Before bind(). 0 or -errno. */
 int nfvd_ring_map(struct nfvd_packet_ring *r, int sock);
 void nfvd_ring_unmap(struct nfvd_packet_ring *r);
 

@@ -262,6 +262,21 @@ traffic()
 	check "$name: frames in = delivered + dropped" wait_for conserved 10
 }
 
+# As much at once as a bridge's receiver would queue, from an idle container: all is delivered.
+bursts()
+{
+	local before frames i
+
+	reach c1 c2 >/dev/null
+	frames=$(pair c1 c2 frames) before=$(dropped c2 dst_full)
+	for i in 1 2 3 4 5; do
+		in_ns c1 "$FRAME" send eth0 "$(mac c2)" "$(mac c1)" 0 60 1500
+		check "$1: a burst of 1500 small frames is delivered" \
+			wait_for "[ \$((\$(pair c1 c2 frames) - $frames)) -ge $((i * 1500)) ]" 5
+	done
+	check "$1: none of them was missed" [ "$(member c1 missed):$(dropped c2 dst_full)" = "0:$before" ]
+}
+
 # While the shortcut goes on and off, no frame is doubled, and hardly one lost.
 switching()
 {
@@ -451,6 +466,7 @@ refusals
 undone
 nfvctl shortcut off >/dev/null
 traffic "shortcut off" 2
+bursts "shortcut off"
 nfvctl shortcut on >/dev/null
 sleep_for_sync
 traffic "shortcut on" 0

@@ -5,21 +5,33 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "packet_ring.c"
 
 #define MAC_AT	80	/* where the kernel puts the frame in a slot */
 
 static struct nfvd_packet_ring ring;
+static int queue;	/* what is written here waits at ring.sock, as long frames do at a packet socket */
 
 static int setup(void **state)
 {
-	ring = (struct nfvd_packet_ring){ .mem = calloc(1, RING_BYTES) };
-	return !ring.mem;
+	const int bytes = 16 << 20;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair))
+		return -1;
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	queue = pair[0];
+	ring = (struct nfvd_packet_ring){ .sock = pair[1], .mem = calloc(1, RING_BYTES), .room = malloc(ROOM_BYTES) };
+	return !ring.mem || !ring.room;
 }
 
 static int teardown(void **state)
 {
+	close(queue);
+	close(ring.sock);
 	free(ring.mem);
+	free(ring.room);
 	return 0;
 }
 
@@ -143,8 +155,10 @@ static void refused(void **state)
 
 	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_DROP_RUNT);
 	slot = fill(0, 60000, 0, 0, 0);
-	h->tp_len = 100000;
-	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_DROP_TRUNCATED);
+	h->tp_len = 60001;
+	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_DROP_RX_FULL);
+	h->tp_len = 180000;
+	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_DROP_OVERSIZE);
 }
 
 /* Several times around: each frame once, in order, a bad one among them too; what is not given back comes again. */
@@ -152,7 +166,7 @@ static void around(void **state)
 {
 	unsigned int filled = 0, seen = 0;
 
-	for (unsigned int round = 0; round < 40; round++) {
+	for (unsigned int round = 0; round < 200; round++) {
 		enum nfvd_drop why;
 		struct nfvd_frame f;
 		unsigned int n = round * 13 % 70;
@@ -183,6 +197,78 @@ static void around(void **state)
 	}
 }
 
+/* What the kernel does with a frame that no slot holds: number tells them apart. */
+static void fill_long(unsigned int i, uint32_t len, uint32_t number)
+{
+	uint8_t *slot = fill(i, 1000, TP_STATUS_COPY, 0, 0);
+	static uint8_t buf[VNET_LEN + NFVD_FRAME_MAX];
+
+	((struct tpacket2_hdr *)slot)->tp_len = len;
+	memcpy(buf + VNET_LEN + 200, &number, sizeof(number));
+	assert_int_equal(send(queue, buf, VNET_LEN + len, 0), VNET_LEN + len);
+}
+
+/* Long frames among short ones, each once and in order, whatever part of a burst is given back. */
+static void long_frames(void **state)
+{
+	uint32_t filled = 0, seen = 0;
+
+	for (unsigned int round = 0; round < 400; round++) {
+		enum nfvd_drop why;
+		struct nfvd_frame f;
+		uint32_t n = round * 7 % 40, bytes = 0, part;
+
+		for (uint32_t i = 0; i < n; i++, filled++)
+			if (filled % 3)
+				fill(filled % NFVD_RING_SLOTS, 64 + filled % 100, 0, 0, 0);
+			else
+				fill_long(filled % NFVD_RING_SLOTS, 2000 + filled * 977 % 63000, filled);
+		for (unsigned int turn = 0; seen < filled; turn++) {
+			unsigned int taken = 0;
+
+			while (bytes < NFVD_BURST_BYTES && nfvd_ring_take(&ring, &f, &why)) {
+				uint32_t at = seen + taken++, number;
+
+				assert_int_equal(why, NFVD_N_REASONS);
+				assert_int_equal(f.len, at % 3 ? 64 + at % 100 : 2000 + at * 977 % 63000);
+				assert_whole(&f);
+				bytes += f.len;
+				if (at % 3)
+					continue;
+				memcpy(&number, (uint8_t *)f.iov[0].iov_base + 200 - f.hdr_len, sizeof(number));
+				assert_int_equal(number, at);
+			}
+			assert_true(taken);
+			part = turn % 3 == 0 ? taken / 3 : turn % 3 == 1 ? 0 : taken;
+			nfvd_ring_done(&ring, part);
+			seen += part;
+			bytes = 0;
+		}
+		assert_int_equal(ring.read, 0);
+		assert_int_equal(ring.used, 0);
+	}
+}
+
+/* One that is said to wait, and does not: counted, and the others come. */
+static void long_frame_is_lost(void **state)
+{
+	enum nfvd_drop why;
+	struct nfvd_frame f;
+
+	fill(0, 1000, TP_STATUS_COPY, 0, 0);
+	fill(1, 60, 0, 0, 0);
+	assert_true(nfvd_ring_take(&ring, &f, &why));
+	assert_int_equal(why, NFVD_DROP_RX_FULL);
+	assert_true(nfvd_ring_take(&ring, &f, &why));
+	assert_int_equal(why, NFVD_N_REASONS);
+	nfvd_ring_done(&ring, 2);
+	fill_long(2, 5000, 7);
+	assert_true(nfvd_ring_take(&ring, &f, &why));
+	assert_int_equal(why, NFVD_N_REASONS);
+	assert_int_equal(f.len, 5000);
+	nfvd_ring_done(&ring, 1);
+}
+
 /* Slots neither overlap nor leave their block. */
 static void layout(void **state)
 {
@@ -193,7 +279,8 @@ static void layout(void **state)
 		assert_true(!i || slot_of(&ring, i) - slot_of(&ring, i - 1) >= NFVD_RING_SLOT);
 		assert_true(at + NFVD_RING_SLOT <= RING_BYTES);
 	}
-	assert_true(MAC_AT + NFVD_FRAME_MAX <= NFVD_RING_SLOT);
+	/* An Ethernet frame of the usual MTU with two tags. */
+	assert_true(MAC_AT + 1522 <= NFVD_RING_SLOT);
 }
 
 int main(void)
@@ -205,6 +292,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tag_shifts_checksum, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(around, setup, teardown),
+		cmocka_unit_test_setup_teardown(long_frames, setup, teardown),
+		cmocka_unit_test_setup_teardown(long_frame_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(layout, setup, teardown),
 	};
 
