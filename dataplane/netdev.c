@@ -76,11 +76,36 @@ static void not_found(int ret, const char *dev, const char *where, struct nfvd_e
 		nfvd_err(err, NFV_RPC_E_FAILED, "cannot look for device '%s' in %s: %s", dev, where, strerror(-ret));
 }
 
+/* nfvd cannot open the namespace at nd->netns; but it may be one for others. */
+static void no_netns(const struct nfvd_netdev *nd, const struct args *a, int error, struct nfvd_err *err)
+{
+	char path[sizeof(nd->netns) + sizeof("/proc/1/root")];
+	int fd;
+
+	if (error != EBADF)
+		nfvd_err(err, NFV_RPC_E_NOENT, "no network namespace '%s': %s", nd->netns, strerror(error));
+	else
+		nfvd_err(err, NFV_RPC_E_NOENT,
+			 "'%s' is no network namespace where nfvd sees it: nfvd has a mount namespace of its own (PrivateTmp=, unshare)",
+			 nd->netns);
+	nfvd_hint(err, "ip netns list");
+	if (a->pid)
+		return;
+	snprintf(path, sizeof(path), "/proc/1/root%s", nd->netns);
+	fd = nfvd_netns_open(path, 0);
+	if (fd >= 0)
+		nfvd_hint(err, "nfvctl attach veth %s dev %s netns %s", nd->port->name, a->dev, path);
+	else if (error == EBADF)
+		nfvd_hint(err, "nfvctl attach veth %s dev NAME, with the name of the veth's end on the host", nd->port->name);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* dev names the end inside the container: find our end, and see that each is the other's peer. */
 static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_err *err)
 {
 	struct nfvd_link inner;
-	int netns, ret;
+	int netns, netns_id, ret;
 
 	if (a->pid)
 		snprintf(nd->netns, sizeof(nd->netns), "/proc/%d/ns/net", a->pid);
@@ -88,11 +113,11 @@ static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_er
 		snprintf(nd->netns, sizeof(nd->netns), "%s%s", a->netns[0] == '/' ? "" : "/run/netns/", a->netns);
 	netns = nfvd_netns_open(a->netns, a->pid);
 	if (netns < 0) {
-		nfvd_err(err, NFV_RPC_E_NOENT, "no network namespace '%s': %s", nd->netns, strerror(-netns));
-		nfvd_hint(err, "ip netns list");
+		no_netns(nd, a, -netns, err);
 		return -1;
 	}
 	ret = nfvd_link_get(netns, a->dev, 0, &inner);
+	netns_id = nfvd_netns_id(netns);
 	close(netns);
 	if (ret) {
 		not_found(ret, a->dev, nd->netns, err);
@@ -101,9 +126,13 @@ static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_er
 	}
 	if (strcmp(inner.kind, "veth"))
 		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' in '%s' is no veth", a->dev, nd->netns);
-	if (nfvd_link_get(-1, NULL, inner.peer, &nd->link) || strcmp(nd->link.kind, "veth") ||
-	    nd->link.peer != inner.ifindex)
-		return nfvd_err(err, NFV_RPC_E_FAILED, "the other end of '%s' is not in nfvd's network namespace", a->dev);
+	/* Numbers alone may be another pair's, with an end in some other namespace. */
+	if (netns_id == NFVD_NETNS_NONE || nfvd_link_get(-1, NULL, inner.peer, &nd->link) ||
+	    strcmp(nd->link.kind, "veth") || nd->link.peer != inner.ifindex || nd->link.peer_netns != netns_id) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "the other end of '%s' is not in nfvd's network namespace", a->dev);
+		nfvd_hint(err, "nsenter --net=%s ip -d link show %s", nd->netns, a->dev);
+		return -1;
+	}
 	snprintf(nd->container_dev, sizeof(nd->container_dev), "%s", inner.name);
 	return 0;
 }
@@ -237,7 +266,7 @@ static void follow(struct nfvd_netdev *nd)
 	nd->link = now;
 	up = now.flags & IFF_UP;
 	/* The kernel redirects to a peer in another namespace only. */
-	nfvd_shortcut_port_update(nd->port, up && now.carrier && now.peer_elsewhere, now.mtu);
+	nfvd_shortcut_port_update(nd->port, up && now.carrier && now.peer_netns != NFVD_NETNS_HERE, now.mtu);
 	follow_state(nd, up, now.carrier);
 }
 

@@ -5,15 +5,20 @@
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/magic.h>
+#include <linux/net_namespace.h>
+#include <linux/nsfs.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 #include "log.h"
 
-static struct mnl_socket *monitor;
+static struct mnl_socket *monitor, *own;	/* own: for requests about nfvd's namespace; NULL: to be opened */
 static sd_event_source *source;
 
 static int info_kind(const struct nlattr *attr, void *arg)
@@ -22,6 +27,15 @@ static int info_kind(const struct nlattr *attr, void *arg)
 
 	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
 		snprintf(link->kind, sizeof(link->kind), "%s", mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+static int xdp_attr(const struct nlattr *attr, void *arg)
+{
+	struct nfvd_link *link = arg;
+
+	if (mnl_attr_get_type(attr) == IFLA_XDP_ATTACHED)
+		link->xdp = mnl_attr_get_u8(attr) != XDP_ATTACHED_NONE;
 	return MNL_CB_OK;
 }
 
@@ -40,7 +54,17 @@ static int link_attr(const struct nlattr *attr, void *arg)
 		link->peer = mnl_attr_get_u32(attr);
 		break;
 	case IFLA_LINK_NETNSID:
-		link->peer_elsewhere = true;
+		link->peer_netns = (int)mnl_attr_get_u32(attr) < 0 ? NFVD_NETNS_NONE : (int)mnl_attr_get_u32(attr);
+		break;
+	case IFLA_ADDRESS:
+		if (mnl_attr_get_payload_len(attr) == sizeof(link->address))
+			memcpy(link->address, mnl_attr_get_payload(attr), sizeof(link->address));
+		break;
+	case IFLA_QDISC:
+		snprintf(link->qdisc, sizeof(link->qdisc), "%s", mnl_attr_get_str(attr));
+		break;
+	case IFLA_XDP:
+		mnl_attr_parse_nested(attr, xdp_attr, link);
 		break;
 	case IFLA_MASTER:
 		link->master = mnl_attr_get_u32(attr);
@@ -65,68 +89,130 @@ static int parse_link(const struct nlmsghdr *nlh, void *arg)
 	link->flags = ifi->ifi_flags;
 	link->type = ifi->ifi_type;
 	link->carrier = true;
+	link->peer_netns = NFVD_NETNS_HERE;
 	mnl_attr_parse(nlh, sizeof(*ifi), link_attr, link);
 	return MNL_CB_OK;
 }
 
-/* A request and its answer, on a socket of the given namespace. 0 or -errno. */
-static int talk(int netns, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
+/* A socket belongs to the namespace it was made in: go there, make it, come back. NULL with errno. */
+static struct mnl_socket *open_in(int netns)
 {
-	char buf[32768];
-	struct mnl_socket *nl;
-	int home = -1, err = 0;
-	ssize_t n;
+	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), err;
+	struct mnl_socket *nl = NULL;
 
-	/* A socket belongs to the namespace it was made in: go there, make it, come back. */
-	if (netns >= 0) {
-		home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-		if (home < 0 || setns(netns, CLONE_NEWNET)) {
-			err = -errno;
-			if (home >= 0)
-				close(home);
-			return err;
-		}
-	}
-	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!nl)
-		err = -errno;
-	if (home >= 0) {
+	if (home < 0)
+		return NULL;
+	if (!setns(netns, CLONE_NEWNET)) {
+		nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+		err = errno;
 		if (setns(home, CLONE_NEWNET)) {
 			nfvd_log(LOG_CRIT, "cannot return to own network namespace: %m");
 			_exit(1);
 		}
-		close(home);
-	}
-	if (!nl)
-		return err;
-	nlh->nlmsg_seq = time(NULL);
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0) {
-		err = -errno;
 	} else {
-		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		if (n < 0 || mnl_cb_run(buf, n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), cb, arg) < 0)
-			err = -errno;
+		err = errno;
 	}
+	close(home);
+	errno = err;
+	return nl;
+}
+
+/* A request and its response, which is one message, or many where a dump was asked for. 0 or -errno. */
+static int talk(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
+{
+	static unsigned int seq;
+	bool dump = (nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	char buf[32768];
+	int ret;
+
+	nlh->nlmsg_seq = ++seq;
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	do {
+		ssize_t n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+
+		ret = n < 0 ? -1 : mnl_cb_run(buf, n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), cb, arg);
+	} while (dump && ret > MNL_CB_STOP);
+	return ret < 0 ? -errno : 0;
+}
+
+static int open_own(void)
+{
+	int on = 1;
+
+	own = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!own)
+		return -errno;
+	/* With it the kernel refuses what it would ignore, and dumps what was asked for only. */
+	mnl_socket_setsockopt(own, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	return mnl_socket_bind(own, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : 0;
+}
+
+int nfvd_netlink_talk(struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
+{
+	int err = own ? 0 : open_own();
+
+	if (!err)
+		err = talk(own, nlh, cb, arg);
+	/* What of a response was not read must not be taken for the next one. */
+	if (err && own) {
+		mnl_socket_close(own);
+		own = NULL;
+	}
+	return err;
+}
+
+static int talk_in(int netns, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
+{
+	struct mnl_socket *nl;
+	int err;
+
+	if (netns < 0)
+		return nfvd_netlink_talk(nlh, cb, arg);
+	nl = open_in(netns);
+	if (!nl)
+		return -errno;
+	err = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : talk(nl, nlh, cb, arg);
 	mnl_socket_close(nl);
 	return err;
+}
+
+/* A request for a device, in buf. */
+static struct nlmsghdr *get(char *buf, int ifindex)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *ifi;
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_family = AF_UNSPEC;
+	ifi->ifi_index = ifindex;
+	return nlh;
 }
 
 int nfvd_link_get(int netns, const char *name, int ifindex, struct nfvd_link *link)
 {
 	char buf[256];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh = get(buf, name ? 0 : ifindex);
 
 	if (name && strlen(name) >= IFNAMSIZ)
 		return -ENODEV;
-	nlh->nlmsg_type = RTM_GETLINK;
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
-	ifi->ifi_family = AF_UNSPEC;
-	ifi->ifi_index = name ? 0 : ifindex;
 	if (name)
 		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	return talk(netns, nlh, parse_link, link);
+	return talk_in(netns, nlh, parse_link, link);
+}
+
+int nfvd_link_get_peer(const struct nfvd_link *link, struct nfvd_link *peer)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = get(buf, link->peer);
+
+	if (!link->peer || link->peer_netns == NFVD_NETNS_NONE)
+		return -ENODEV;
+	if (link->peer_netns != NFVD_NETNS_HERE)
+		mnl_attr_put_u32(nlh, IFLA_TARGET_NETNSID, link->peer_netns);
+	return nfvd_netlink_talk(nlh, parse_link, peer);
 }
 
 /* A request to change a device, in buf. */
@@ -149,7 +235,7 @@ int nfvd_link_set_up(int ifindex, bool up)
 {
 	char buf[256];
 
-	return talk(-1, change(buf, ifindex, IFF_UP, up ? IFF_UP : 0), NULL, NULL);
+	return nfvd_netlink_talk(change(buf, ifindex, IFF_UP, up ? IFF_UP : 0), NULL, NULL);
 }
 
 int nfvd_link_set_master(int ifindex, int master)
@@ -158,7 +244,15 @@ int nfvd_link_set_master(int ifindex, int master)
 	struct nlmsghdr *nlh = change(buf, ifindex, 0, 0);
 
 	mnl_attr_put_u32(nlh, IFLA_MASTER, master);
-	return talk(-1, nlh, NULL, NULL);
+	return nfvd_netlink_talk(nlh, NULL, NULL);
+}
+
+/* Is it a network namespace that fd has open? */
+static bool is_netns(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && fs.f_type == NSFS_MAGIC && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }
 
 int nfvd_netns_open(const char *name, int pid)
@@ -172,7 +266,47 @@ int nfvd_netns_open(const char *name, int pid)
 		snprintf(path, sizeof(path), "%s%s", name[0] == '/' ? "" : "/run/netns/", name);
 	/* Should a container have put a pipe there, control does not wait for its other end. */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (is_netns(fd))
+		return fd;
+	close(fd);
+	return -EBADF;
+}
+
+static int nsid_attr(const struct nlattr *attr, void *arg)
+{
+	int *id = arg;
+
+	if (mnl_attr_get_type(attr) == NETNSA_NSID && (int)mnl_attr_get_u32(attr) >= 0)
+		*id = (int)mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int parse_nsid(const struct nlmsghdr *nlh, void *arg)
+{
+	mnl_attr_parse(nlh, sizeof(struct rtgenmsg), nsid_attr, arg);
+	return MNL_CB_OK;
+}
+
+int nfvd_netns_id(int fd)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtgenmsg *gen;
+	struct stat here, there;
+	int id = NFVD_NETNS_NONE;
+
+	/* The kernel may have an id for a namespace in itself, too; a device with both ends there is without one. */
+	if (!stat("/proc/thread-self/ns/net", &here) && !fstat(fd, &there) && here.st_dev == there.st_dev &&
+	    here.st_ino == there.st_ino)
+		return NFVD_NETNS_HERE;
+	nlh->nlmsg_type = RTM_GETNSID;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	gen = mnl_nlmsg_put_extra_header(nlh, sizeof(*gen));
+	gen->rtgen_family = AF_UNSPEC;
+	mnl_attr_put_u32(nlh, NETNSA_FD, fd);
+	return nfvd_netlink_talk(nlh, parse_nsid, &id) ? NFVD_NETNS_NONE : id;
 }
 
 static int heard(const struct nlmsghdr *nlh, void *arg)
@@ -202,6 +336,9 @@ int nfvd_netlink_start(sd_event *event)
 	monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!monitor || mnl_socket_bind(monitor, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
+	err = open_own();
+	if (err)
+		return err;
 	err = sd_event_add_io(event, &source, mnl_socket_get_fd(monitor), EPOLLIN, on_readable, NULL);
 	return err < 0 ? err : 0;
 }
@@ -211,4 +348,6 @@ void nfvd_netlink_stop(void)
 	sd_event_source_unref(source);
 	if (monitor)
 		mnl_socket_close(monitor);
+	if (own)
+		mnl_socket_close(own);
 }
