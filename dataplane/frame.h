@@ -38,6 +38,7 @@ struct nfvd_frame {
 	bool held;			/* the module holds the frame: handle is valid */
 	bool flooded;			/* it has more than one destination */
 	uint8_t origin_copies;		/* copies that brought the payload to iov[]: 0 for guest memory */
+	uint32_t needs;			/* NFVD_ACCEPT_* that a receiver needs for it; set by nfvd_offload_check() */
 	const struct iovec *iov;
 	uint64_t handle;		/* <linux/nfv.h>; until the source's rx_done */
 	/* The two below are adjacent on purpose: one memcpy delivers both. */

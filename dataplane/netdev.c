@@ -264,6 +264,7 @@ static void follow(struct nfvd_netdev *nd)
 	if (strcmp(nd->link.name, now.name))
 		nfvd_event(nd->port->name, "device %s is now called %s", nd->link.name, now.name);
 	nd->link = now;
+	atomic_store(&nd->port->mtu, now.mtu);
 	up = now.flags & IFF_UP;
 	/* The kernel redirects to a peer in another namespace only. */
 	nfvd_shortcut_port_update(nd->port, up && now.carrier && now.peer_netns != NFVD_NETNS_HERE, now.mtu);

@@ -9,100 +9,224 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <rte_branch_prediction.h>
+#include <rte_hash_crc.h>
 #include <rte_ip.h>
 #include <string.h>
-#include "port.h"
 
 #define OK NFVD_N_REASONS
 #define TCP_CSUM_OFFSET 16
 #define UDP_CSUM_OFFSET 6
-#define GSO_UDP_L4 5	/* virtio 1.3; younger than Debian 12's headers */
+#define SCTP_CSUM_OFFSET 8
 
-/* The network header's offset and ethertype (network order), behind up to two VLAN tags. */
-static unsigned int l3_offset(const struct nfvd_frame *f, uint16_t *type)
+/* ---- headers ---- */
+
+/* The network header's offset and ethertype (network order), behind up to two VLAN tags; n if it is not in n bytes. */
+static unsigned int l3_offset(const uint8_t *h, unsigned int n, uint16_t *type)
 {
 	unsigned int off = 12;
 
 	for (int tags = 0; ; tags++) {
-		if (off + 2 > f->hdr_len)
-			return f->hdr_len;
-		memcpy(type, f->hdr + off, 2);
+		if (off + 2 > n)
+			return n;
+		memcpy(type, h + off, 2);
 		if (tags == 2 || (*type != htons(ETH_P_8021Q) && *type != htons(ETH_P_8021AD)))
 			return off + 2;
 		off += 4;
 	}
 }
 
-/* The transport header begins where the checksum starts; the IP header must agree as far as it can. */
-static bool layout(const struct nfvd_frame *f, struct nfvd_layout *t)
+static bool is_extension(uint8_t protocol)
 {
-	uint8_t protocol;
-	uint16_t type = 0;
+	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_DSTOPTS;
+}
 
-	t->l3 = l3_offset(f, &type);
-	t->l4 = f->vnet.hdr.csum_start;
-	t->udp = f->vnet.hdr.gso_type == GSO_UDP_L4;
-	protocol = t->udp ? IPPROTO_UDP : IPPROTO_TCP;
-	if (type == htons(ETH_P_IP)) {
-		t->v6 = false;
-		if (t->l3 + sizeof(struct iphdr) > t->l4 || f->hdr[t->l3] >> 4 != 4 ||
-		    t->l3 + (f->hdr[t->l3] & 0xf) * 4u != t->l4 || f->hdr[t->l3 + 9] != protocol)
-			return false;
-	} else if (type == htons(ETH_P_IPV6)) {
-		t->v6 = true;
-		if (t->l3 + sizeof(struct ip6_hdr) > t->l4 || f->hdr[t->l3] >> 4 != 6 ||
-		    (t->l3 + sizeof(struct ip6_hdr) == t->l4 && f->hdr[t->l3 + 6] != protocol))
-			return false;
-	} else {
-		return false;
+/* What follows the IP header at l3: its protocol and where it begins. */
+static enum nfvd_read ip_end(const uint8_t *h, unsigned int n, unsigned int l3, bool v6, unsigned int *l4,
+			     uint8_t *protocol)
+{
+	if (l3 + (v6 ? sizeof(struct ip6_hdr) : sizeof(struct iphdr)) > n)
+		return NFVD_READ_MORE;
+	if (h[l3] >> 4 != (v6 ? 6 : 4) || (!v6 && (h[l3] & 0xf) < 5))
+		return NFVD_READ_BAD;
+	if (!v6) {
+		*protocol = h[l3 + 9];
+		*l4 = l3 + (h[l3] & 0xf) * 4u;
+		return NFVD_READ_OK;
 	}
-	if (t->udp) {
-		t->payload = t->l4 + sizeof(struct udphdr);
-		return t->payload <= f->hdr_len;
+	*protocol = h[l3 + 6];
+	*l4 = l3 + sizeof(struct ip6_hdr);
+	while (is_extension(*protocol)) {
+		if (*l4 + 2 > n)
+			return NFVD_READ_MORE;
+		*protocol = h[*l4];
+		*l4 += (h[*l4 + 1] + 1) * 8u;
 	}
-	if (t->l4 + sizeof(struct tcphdr) > f->hdr_len)
-		return false;
-	t->payload = t->l4 + (f->hdr[t->l4 + 12] >> 4) * 4;
-	return t->payload >= t->l4 + sizeof(struct tcphdr) && t->payload <= f->hdr_len;
+	return NFVD_READ_OK;
+}
+
+/* Is there an IPv4 header of len bytes, of a packet that ends with the frame of total bytes? */
+static bool is_ipv4(const uint8_t *ip, unsigned int len, uint32_t packet, uint8_t protocol)
+{
+	return ip[0] == (0x40 | len / 4) && ip[9] == protocol && (uint32_t)(ip[2] << 8 | ip[3]) == packet &&
+	       rte_raw_cksum(ip, len) == 0xffff;
+}
+
+/*
+ * The IP header that ends where the transport header of this protocol begins, somewhere behind from: what kind of
+ * tunnel it is in does not matter. It says itself how long the packet is, and has a checksum or no options.
+ */
+static bool inner_ip(const uint8_t *h, uint32_t total, unsigned int from, unsigned int l4, uint8_t protocol,
+		     struct nfvd_layout *t)
+{
+	for (unsigned int len = 20; len <= 60 && from + len <= l4; len += 4)
+		if (is_ipv4(h + l4 - len, len, total - (l4 - len), protocol)) {
+			t->v6 = false;
+			t->l3 = l4 - len;
+			return true;
+		}
+	t->v6 = true;
+	t->l3 = l4 - sizeof(struct ip6_hdr);
+	return from + sizeof(struct ip6_hdr) <= l4 && h[t->l3] >> 4 == 6 && h[t->l3 + 6] == protocol &&
+	       (uint32_t)(h[t->l3 + 4] << 8 | h[t->l3 + 5]) == total - l4;
+}
+
+static bool is_tunnel(uint8_t protocol)
+{
+	return protocol == IPPROTO_UDP || protocol == IPPROTO_GRE || protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
+}
+
+/* The network headers before the transport header of this protocol, which begins where the checksum does. */
+static enum nfvd_read read_network(const struct nfvd_frame *f, const uint8_t *h, unsigned int n, uint8_t protocol,
+				   struct nfvd_layout *t)
+{
+	uint16_t type = 0;
+	unsigned int l3 = l3_offset(h, n, &type), end;
+	enum nfvd_read ret;
+	uint8_t found;
+	bool v6;
+
+	*t = (struct nfvd_layout){ .l4 = f->vnet.hdr.csum_start };
+	if (l3 == n)
+		return n < f->len ? NFVD_READ_MORE : NFVD_READ_BAD;
+	v6 = type == htons(ETH_P_IPV6);
+	if (!v6 && type != htons(ETH_P_IP))
+		return NFVD_READ_BAD;
+	ret = ip_end(h, n, l3, v6, &end, &found);
+	if (ret != NFVD_READ_OK)
+		return ret;
+	if (end == t->l4) {
+		t->v6 = v6;
+		t->l3 = l3;
+		return found == protocol ? NFVD_READ_OK : NFVD_READ_BAD;
+	}
+	if (end > t->l4 || !is_tunnel(found))
+		return NFVD_READ_BAD;
+	if (t->l4 > n)
+		return NFVD_READ_MORE;
+	t->tunnel = true;
+	t->outer_v6 = v6;
+	t->outer_l3 = l3;
+	t->outer_l4 = end;
+	t->outer_protocol = found;
+	return inner_ip(h, f->len, end, t->l4, protocol, t) ? NFVD_READ_OK : NFVD_READ_BAD;
+}
+
+enum nfvd_read nfvd_layout_read(const struct nfvd_frame *f, const uint8_t *h, unsigned int n, struct nfvd_layout *t)
+{
+	bool udp = f->vnet.hdr.gso_type == NFVD_GSO_UDP_L4;
+	enum nfvd_read ret = read_network(f, h, n, udp ? IPPROTO_UDP : IPPROTO_TCP, t);
+
+	if (ret == NFVD_READ_OK) {
+		t->udp = udp;
+		t->payload = t->l4 + (udp ? sizeof(struct udphdr) : sizeof(struct tcphdr));
+		if (!udp && t->payload <= n)
+			t->payload = t->l4 + (h[t->l4 + 12] >> 4) * 4;
+		if (!udp && t->payload < t->l4 + sizeof(struct tcphdr))
+			return NFVD_READ_BAD;
+		if (t->payload > n)
+			ret = NFVD_READ_MORE;
+	}
+	/* More than all there is. */
+	return ret == NFVD_READ_MORE && (n >= f->len || t->payload > f->len) ? NFVD_READ_BAD : ret;
+}
+
+/* ---- checking ---- */
+
+/* What a receiver needs that is told nothing of what is left to do. */
+static uint32_t untold(const struct nfvd_frame *f)
+{
+	return f->held ? NFVD_ACCEPT_SKB : NFVD_ACCEPT_NEVER;
 }
 
 static enum nfvd_drop check_gso(struct nfvd_frame *f)
 {
 	struct virtio_net_hdr_v1 *h = (struct virtio_net_hdr_v1 *)&f->vnet;
 	uint8_t type = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
+	bool udp = h->gso_type == NFVD_GSO_UDP_L4;
 	struct nfvd_layout t;
 
 	if (type == VIRTIO_NET_HDR_GSO_NONE || !h->gso_size || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return NFVD_DROP_BAD_GSO;
-	if (type != VIRTIO_NET_HDR_GSO_TCPV4 && type != VIRTIO_NET_HDR_GSO_TCPV6 && h->gso_type != GSO_UDP_L4)
+	if (type != VIRTIO_NET_HDR_GSO_TCPV4 && type != VIRTIO_NET_HDR_GSO_TCPV6 && !udp)
 		return NFVD_DROP_GSO_UNSUP;
-	if (!layout(f, &t) || h->csum_offset != (t.udp ? UDP_CSUM_OFFSET : TCP_CSUM_OFFSET) ||
-	    (!t.udp && t.v6 != (type == VIRTIO_NET_HDR_GSO_TCPV6)))
+	if (h->csum_start > NFVD_HEADERS_MAX || h->csum_offset != (udp ? UDP_CSUM_OFFSET : TCP_CSUM_OFFSET))
 		return NFVD_DROP_BAD_GSO;
-	h->hdr_len = t.payload;
+	switch (nfvd_layout_read(f, f->hdr, f->hdr_len, &t)) {
+	case NFVD_READ_OK:
+		if (!udp && t.v6 != (type == VIRTIO_NET_HDR_GSO_TCPV6))
+			return NFVD_DROP_BAD_GSO;
+		h->hdr_len = t.payload;
+		break;
+	case NFVD_READ_MORE:
+		/* To be read where it is cut, which it will be: nobody can tell here what it is. */
+		h->hdr_len = h->csum_start + (udp ? sizeof(struct udphdr) : sizeof(struct tcphdr));
+		t.tunnel = true;
+		break;
+	case NFVD_READ_BAD:
+		return NFVD_DROP_BAD_GSO;
+	}
 	/* Each segment is a frame to make and to deliver: a few bytes each would be thousands of them. */
-	if (t.udp ? nfvd_offload_segments(f) > NFVD_UDP_SEGS_MAX : h->gso_size < NFVD_MSS_MIN)
+	if (udp ? nfvd_offload_segments(f) > NFVD_UDP_SEGS_MAX : h->gso_size < NFVD_MSS_MIN)
 		return NFVD_DROP_BAD_GSO;
+	f->needs |= udp ? NFVD_ACCEPT_USO : type == VIRTIO_NET_HDR_GSO_TCPV4 ? NFVD_ACCEPT_TSO4 : NFVD_ACCEPT_TSO6;
+	if (h->gso_type & VIRTIO_NET_HDR_GSO_ECN)
+		f->needs |= NFVD_ACCEPT_ECN;
+	if (t.tunnel)
+		f->needs |= untold(f);
+	return OK;
+}
+
+static enum nfvd_drop check_csum(struct nfvd_frame *f)
+{
+	struct virtio_net_hdr_v1 *h = (struct virtio_net_hdr_v1 *)&f->vnet;
+
+	h->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	f->needs = NFVD_ACCEPT_CSUM;
+	if (h->csum_start < NFVD_FRAME_MIN || (uint32_t)h->csum_start + h->csum_offset + 2 > f->len)
+		return NFVD_DROP_BAD_CSUM;
+	/* Nobody else has a sum there. */
+	if (h->csum_offset == SCTP_CSUM_OFFSET)
+		f->needs |= untold(f);
 	return OK;
 }
 
 enum nfvd_drop nfvd_offload_check(struct nfvd_frame *f)
 {
 	struct virtio_net_hdr_v1 *h = (struct virtio_net_hdr_v1 *)&f->vnet;
+	enum nfvd_drop why;
 
 	if (unlikely(f->len < NFVD_FRAME_MIN))
 		return NFVD_DROP_RUNT;
 	if (unlikely(f->len > NFVD_FRAME_MAX))
 		return NFVD_DROP_OVERSIZE;
+	f->needs = 0;
 	h->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID;
 	if (likely(!(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))) {
 		h->csum_start = h->csum_offset = 0;
 	} else {
-		/* Where the sum goes must be in the private header, since that is where we put it. */
-		h->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-		if (h->csum_start < NFVD_FRAME_MIN || h->csum_start >= f->len ||
-		    (uint32_t)h->csum_start + h->csum_offset + 2 > f->hdr_len)
-			return NFVD_DROP_BAD_CSUM;
+		why = check_csum(f);
+		if (unlikely(why != OK))
+			return why;
 	}
 	if (unlikely(h->gso_type != VIRTIO_NET_HDR_GSO_NONE))
 		return check_gso(f);
@@ -110,72 +234,59 @@ enum nfvd_drop nfvd_offload_check(struct nfvd_frame *f)
 	return OK;
 }
 
-uint32_t nfvd_offload_needs(const struct nfvd_frame *f)
+bool nfvd_offload_too_long(const struct nfvd_frame *f, uint32_t mtu)
 {
-	uint32_t needs = 0;
+	uint32_t longest = f->vnet.hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE ? f->len :
+			   (uint32_t)f->vnet.hdr.hdr_len + f->vnet.hdr.gso_size;
+	uint16_t type;
 
-	if (f->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-		needs |= NFVD_ACCEPT_CSUM;
-	switch (f->vnet.hdr.gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
-	case VIRTIO_NET_HDR_GSO_TCPV4:
-		needs |= NFVD_ACCEPT_TSO4;
-		break;
-	case VIRTIO_NET_HDR_GSO_TCPV6:
-		needs |= NFVD_ACCEPT_TSO6;
-		break;
-	case GSO_UDP_L4:
-		needs |= NFVD_ACCEPT_USO;
-		break;
+	if (longest > f->len)
+		longest = f->len;
+	return longest > mtu + l3_offset(f->hdr, f->hdr_len, &type);
+}
+
+/* ---- summing ---- */
+
+unsigned int nfvd_frame_read(const struct nfvd_frame *f, uint32_t off, void *to, unsigned int n)
+{
+	unsigned int done = 0;
+
+	if (off < f->hdr_len) {
+		done = f->hdr_len - off < n ? f->hdr_len - off : n;
+		memcpy(to, f->hdr + off, done);
 	}
-	if (f->vnet.hdr.gso_type & VIRTIO_NET_HDR_GSO_ECN)
-		needs |= NFVD_ACCEPT_ECN;
-	return needs;
-}
+	off = off < f->hdr_len ? 0 : off - f->hdr_len;
+	for (unsigned int i = 0; i < f->iov_n && done < n; i++) {
+		size_t part = f->iov[i].iov_len;
 
-/* One's complement sum over the bytes of f from off on, not folded to its complement. */
-static uint16_t sum_from(const struct nfvd_frame *f, unsigned int off)
-{
-	uint32_t sum = rte_raw_cksum(f->hdr + off, f->hdr_len - off);
-	bool odd = (f->hdr_len - off) & 1;
-
-	for (unsigned int i = 0; i < f->iov_n; i++) {
-		uint16_t part = rte_raw_cksum(f->iov[i].iov_base, f->iov[i].iov_len);
-
-		sum += odd ? __builtin_bswap16(part) : part;
-		odd ^= f->iov[i].iov_len & 1;
+		if (off >= part) {
+			off -= part;
+			continue;
+		}
+		part -= off;
+		if (part > n - done)
+			part = n - done;
+		memcpy((uint8_t *)to + done, (uint8_t *)f->iov[i].iov_base + off, part);
+		done += part;
+		off = 0;
 	}
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
+	return done;
 }
 
-void nfvd_offload_checksum(struct nfvd_frame *f)
-{
-	uint8_t *field = f->hdr + f->vnet.hdr.csum_start + f->vnet.hdr.csum_offset;
-	/* The field holds the pseudo header's sum, so that summing it in is right. */
-	uint16_t sum = ~sum_from(f, f->vnet.hdr.csum_start);
-
-	/* 0 means "none" to UDP, and is the same as 0xffff to TCP. */
-	if (!sum)
-		sum = 0xffff;
-	memcpy(field, &sum, 2);
-	memset(&f->vnet.hdr, 0, sizeof(f->vnet.hdr));
-}
-
-/* The vectors of n payload bytes from cursor (*i, *off) on. Returns how many, or 0. */
-static unsigned int slice(const struct nfvd_frame *f, unsigned int *i, size_t *off, size_t n,
-			  struct iovec *pool, unsigned int pool_n)
+unsigned int nfvd_iov_slice(const struct iovec *iov, unsigned int iov_n, unsigned int *i, size_t *off, size_t n,
+			    struct iovec *pool, unsigned int pool_n)
 {
 	unsigned int used = 0;
 
-	while (n && *i < f->iov_n && used < pool_n) {
-		size_t part = f->iov[*i].iov_len - *off;
+	while (n && *i < iov_n && used < pool_n) {
+		size_t part = iov[*i].iov_len - *off;
 
 		if (part > n)
 			part = n;
-		pool[used++] = (struct iovec){ (uint8_t *)f->iov[*i].iov_base + *off, part };
+		pool[used++] = (struct iovec){ (uint8_t *)iov[*i].iov_base + *off, part };
 		n -= part;
 		*off += part;
-		if (*off == f->iov[*i].iov_len) {
+		if (*off == iov[*i].iov_len) {
 			(*i)++;
 			*off = 0;
 		}
@@ -183,106 +294,115 @@ static unsigned int slice(const struct nfvd_frame *f, unsigned int *i, size_t *o
 	return n ? 0 : used;
 }
 
-static void fix_ip(struct nfvd_frame *s, const struct nfvd_layout *t, unsigned int index)
+uint32_t nfvd_iov_sum(const struct iovec *iov, unsigned int iov_n, uint32_t sum, bool *odd)
 {
-	uint16_t total;
+	for (unsigned int i = 0; i < iov_n; i++) {
+		uint16_t part = rte_raw_cksum(iov[i].iov_base, iov[i].iov_len);
 
-	if (t->v6) {
-		total = htons(s->len - t->l3 - sizeof(struct ip6_hdr));
-		memcpy(s->hdr + t->l3 + 4, &total, 2);
-		return;
+		sum += *odd ? __builtin_bswap16(part) : part;
+		*odd ^= iov[i].iov_len & 1;
 	}
-	struct iphdr ip;
-
-	memcpy(&ip, s->hdr + t->l3, sizeof(ip));
-	ip.tot_len = htons(s->len - t->l3);
-	ip.id = htons(ntohs(ip.id) + index);
-	ip.check = 0;
-	memcpy(s->hdr + t->l3, &ip, sizeof(ip));
-	ip.check = ~rte_raw_cksum(s->hdr + t->l3, t->l4 - t->l3);
-	memcpy(s->hdr + t->l3 + offsetof(struct iphdr, check), &ip.check, 2);
+	return sum;
 }
 
-/* The checksum field starts out as the sum of the pseudo header. */
-static void put_pseudo(struct nfvd_frame *s, const struct nfvd_layout *t, uint8_t protocol, unsigned int field)
+/*
+ * Bytes [at, at + n) of f are in room afterwards, and those before them, from hdr_len on, as well as those behind
+ * where they were.
+ */
+static void reach(struct nfvd_frame *f, uint32_t at, unsigned int n, struct nfvd_sum_room *room)
 {
-	uint32_t sum = rte_raw_cksum(s->hdr + t->l3 + (t->v6 ? 8 : 12), t->v6 ? 32 : 8);
-	uint16_t pseudo;
+	uint32_t before, behind = f->len - at - n;
+	unsigned int i = 0, used = 0;
+	size_t off = 0;
 
-	sum += htons(protocol) + htons(s->len - t->l4);
-	sum = (sum & 0xffff) + (sum >> 16);
-	pseudo = (sum & 0xffff) + (sum >> 16);
-	memcpy(s->hdr + t->l4 + field, &pseudo, 2);
+	nfvd_frame_read(f, at, room->field, n);
+	if (at < f->hdr_len) {
+		off = at + n - f->hdr_len;
+		f->hdr_len = at;
+		/* The rest of the field, wherever it lies. */
+		while (i < f->iov_n && off >= f->iov[i].iov_len)
+			off -= f->iov[i++].iov_len;
+	} else {
+		before = at - f->hdr_len;
+		used = nfvd_iov_slice(f->iov, f->iov_n, &i, &off, before, room->iov, NFVD_IOV_MAX + 1);
+		for (off += n; i < f->iov_n && off >= f->iov[i].iov_len; i++)
+			off -= f->iov[i].iov_len;
+	}
+	room->iov[used++] = (struct iovec){ room->field, n };
+	used += nfvd_iov_slice(f->iov, f->iov_n, &i, &off, behind, room->iov + used, NFVD_IOV_MAX + 2 - used);
+	f->iov = room->iov;
+	f->iov_n = used;
 }
 
-static void fix_udp(struct nfvd_frame *s, const struct nfvd_layout *t)
+/* Does SCTP begin where the checksum does? Its CRC has 4 bytes. */
+static bool is_sctp(const struct nfvd_frame *f)
 {
-	uint16_t len = htons(s->len - t->l4);
+	uint8_t head[NFVD_HEADERS_MAX];
+	unsigned int n = nfvd_frame_read(f, 0, head, sizeof(head));
+	struct nfvd_layout t;
 
-	memcpy(s->hdr + t->l4 + 4, &len, 2);
-	put_pseudo(s, t, IPPROTO_UDP, UDP_CSUM_OFFSET);
+	return f->vnet.hdr.csum_offset == SCTP_CSUM_OFFSET && f->vnet.hdr.csum_start + SCTP_CSUM_OFFSET + 4u <= f->len &&
+	       read_network(f, head, n, IPPROTO_SCTP, &t) == NFVD_READ_OK;
 }
 
-/* RFC 9293 header for the segment at byte sent of the payload; CWR goes with the first, FIN and PSH with the last. */
-static void fix_tcp(struct nfvd_frame *s, const struct nfvd_layout *t, uint32_t sent, bool first, bool last)
+/* rte_hash_crc() wants its bytes aligned. */
+static uint32_t crc32c(const uint8_t *p, size_t n, uint32_t crc)
 {
-	uint8_t *flags = s->hdr + t->l4 + 13;
-	uint32_t seq;
+	uint64_t word;
 
-	memcpy(&seq, s->hdr + t->l4 + 4, 4);
-	seq = htonl(ntohl(seq) + sent);
-	memcpy(s->hdr + t->l4 + 4, &seq, 4);
-	if (!first)
-		*flags &= ~0x80;
-	if (!last)
-		*flags &= ~0x09;
-	put_pseudo(s, t, IPPROTO_TCP, TCP_CSUM_OFFSET);
+	for (; n >= sizeof(word); p += sizeof(word), n -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		crc = rte_hash_crc_8byte(word, crc);
+	}
+	while (n--)
+		crc = rte_hash_crc_1byte(*p++, crc);
+	return crc;
 }
 
-bool nfvd_cut_start(struct nfvd_cut *c, const struct nfvd_frame *f, struct iovec *iov)
+/* The Internet checksum's sum or, for SCTP, the CRC32c of f from the byte at start on. */
+static uint32_t digest(const struct nfvd_frame *f, uint32_t start, bool crc)
 {
-	*c = (struct nfvd_cut){ .f = *f };
-	if (!layout(f, &c->t) || !f->vnet.hdr.gso_size)
-		return false;
-	c->payload = f->len - c->t.payload;
-	/* Payload bytes that came with the private header are a first vector like the others. */
-	iov[0] = (struct iovec){ (void *)(uintptr_t)(f->hdr + c->t.payload), f->hdr_len - c->t.payload };
-	memcpy(iov + 1, f->iov, f->iov_n * sizeof(*iov));
-	c->f.iov = iov;
-	c->f.iov_n = f->iov_n + 1;
-	return true;
+	uint32_t skip = start < f->hdr_len ? 0 : start - f->hdr_len, sum = crc ? ~0u : 0;
+	bool odd = false;
+
+	for (int i = start < f->hdr_len ? -1 : 0; i < f->iov_n; i++) {
+		struct iovec part = i < 0 ? (struct iovec){ (void *)(uintptr_t)(f->hdr + start), f->hdr_len - start } : f->iov[i];
+
+		if (skip >= part.iov_len) {
+			skip -= part.iov_len;
+			continue;
+		}
+		part.iov_base = (uint8_t *)part.iov_base + skip;
+		part.iov_len -= skip;
+		skip = 0;
+		sum = crc ? crc32c(part.iov_base, part.iov_len, sum) : nfvd_iov_sum(&part, 1, sum, &odd);
+	}
+	return sum;
 }
 
-/* One segment of part bytes of payload. Returns how many vectors it took. */
-static unsigned int cut_one(struct nfvd_cut *c, struct nfvd_frame *s, uint32_t part, struct iovec *pool, unsigned int pool_n)
+void nfvd_offload_checksum(struct nfvd_frame *f, struct nfvd_sum_room *room)
 {
-	*s = c->f;
-	s->hdr_len = c->t.payload;
-	s->len = c->t.payload + part;
-	s->iov = pool;
-	s->iov_n = slice(&c->f, &c->i, &c->off, part, pool, pool_n);
-	fix_ip(s, &c->t, c->n);
-	if (c->t.udp)
-		fix_udp(s, &c->t);
+	uint32_t start = f->vnet.hdr.csum_start, at = start + f->vnet.hdr.csum_offset, sum;
+	bool sctp = is_sctp(f);
+	unsigned int n = sctp ? 4 : 2;
+	uint8_t *field = room->field;
+
+	if (at + n <= f->hdr_len)
+		field = f->hdr + at;
 	else
-		fix_tcp(s, &c->t, c->sent, !c->n, c->sent + part == c->payload);
-	nfvd_offload_checksum(s);
-	return s->iov_n;
-}
-
-unsigned int nfvd_cut_next(struct nfvd_cut *c, struct nfvd_frame *segs, unsigned int max, struct iovec *pool,
-			   unsigned int pool_n)
-{
-	uint32_t mss = c->f.vnet.hdr.gso_size;
-	unsigned int n = 0, used = 0;
-
-	/* A frame without payload is one segment. */
-	while (n < max && (c->sent < c->payload || !c->n)) {
-		uint32_t left = c->payload - c->sent, part = left < mss ? left : mss;
-
-		used += cut_one(c, &segs[n++], part, pool + used, pool_n - used);
-		c->sent += part;
-		c->n++;
+		reach(f, at, n, room);
+	if (sctp) {
+		/* RFC 9260 appendix A: the field counts as zero, and its bytes are in x86's order. */
+		memset(field, 0, n);
+		sum = ~digest(f, start, true);
+	} else {
+		/* RFC 1071. The field holds the pseudo header's sum, so that summing it in is right. */
+		sum = (uint16_t)~nfvd_sum_fold(digest(f, start, false));
+		/* 0 means "none" to UDP, and is the same as 0xffff to TCP. */
+		if (!sum)
+			sum = 0xffff;
 	}
-	return n;
+	memcpy(field, &sum, n);
+	memset(&f->vnet.hdr, 0, sizeof(f->vnet.hdr));
+	f->needs = 0;
 }

@@ -37,7 +37,9 @@ enum nfvd_state {
 #define NFVD_ACCEPT_ECN		(1u << 3)	/* TSO with ECN */
 #define NFVD_ACCEPT_USO		(1u << 4)	/* UDP segmentation: kernel devices only */
 #define NFVD_ACCEPT_KERNEL	(1u << 5)	/* frames whose payload the kernel module holds */
-#define NFVD_ACCEPT_ALL		0x3fu
+#define NFVD_ACCEPT_SKB		(1u << 6)	/* those that the module hands on as they are, with all that an skb can say */
+#define NFVD_ACCEPT_ALL		0x7fu
+#define NFVD_ACCEPT_NEVER	(1u << 7)	/* what no virtio_net_hdr says: nobody takes it */
 
 /* Why a control operation failed: one line, and the command that helps (may be empty). */
 struct nfvd_err {
@@ -116,6 +118,7 @@ struct nfvd_port {
 	const struct nfvd_port_ops *ops;
 	_Atomic(enum nfvd_state) state;		/* set with nfvd_port_set_state() */
 	_Atomic(uint32_t) accepts;		/* NFVD_ACCEPT_* */
+	_Atomic(uint32_t) mtu;			/* bytes behind Ethernet header and VLAN tags; 0: any length */
 	uint32_t macs_max;
 	_Atomic(uint32_t) macs;			/* addresses learnt at this port */
 	atomic_bool held;			/* watch.c: fenced, for it held a worker; neither polled nor delivered to */

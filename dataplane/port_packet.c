@@ -267,7 +267,7 @@ static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err
 	if (!p)
 		return nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 	p->nd.carrier = &carrier;
-	atomic_store(&port->accepts, NFVD_ACCEPT_ALL & ~NFVD_ACCEPT_KERNEL);
+	atomic_store(&port->accepts, NFVD_ACCEPT_ALL & ~(NFVD_ACCEPT_KERNEL | NFVD_ACCEPT_SKB));
 	if (nfvd_netdev_attach(&p->nd, port, params, err)) {
 		free(p);
 		return -1;

@@ -14,6 +14,7 @@
 #include <linux/if_ether.h>
 #include <rte_branch_prediction.h>
 #include <urcu-qsbr.h>
+#include "cut.h"
 #include "fdb.h"
 #include "move.h"
 #include "offload.h"
@@ -113,7 +114,7 @@ static uint64_t finishing_work(const struct nfvd_port *port, const struct nfvd_f
 {
 	uint32_t accepts = atomic_load_explicit(&port->accepts, memory_order_relaxed);
 
-	return nfvd_offload_needs(f) & ~accepts ? 2ull * f->len + nfvd_offload_segments(f) * SEGMENT_WORK : 0;
+	return f->needs & ~accepts ? 2ull * f->len + nfvd_offload_segments(f) * SEGMENT_WORK : 0;
 }
 
 /* The next port that a frame of src is flooded to, from id on; NULL if there is none. */
@@ -196,7 +197,7 @@ static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, s
 		return flood(w, q, f, work, before);
 	if (unlikely(dst == src->id))
 		return NFVD_DROP_SAME_PORT;
-	if (unlikely(f->vnet.hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)) {
+	if (unlikely(f->needs)) {
 		const struct nfvd_port *port = rcu_dereference(nfvd_ports[dst]);
 
 		w->work += port ? finishing_work(port, f) : 0;
@@ -232,12 +233,13 @@ static void send_segments(struct nfvd_worker *w, struct nfvd_port *dst, struct n
 	dst->ops->tx(w, dst, list, n, l);
 }
 
-/* Deliver one frame that asks for more than the receiver negotiated. */
+/* Deliver one frame that asks for more than the receiver takes. */
 static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *f, struct nfvd_ledger *l)
 {
 	static __thread struct nfvd_frame segs[NFVD_BURST];
-	static __thread struct iovec whole[NFVD_IOV_MAX + 1], pool[NFVD_IOV_MAX + 1 + NFVD_BURST];
-	struct nfvd_cut cut;
+	static __thread struct iovec whole[NFVD_CUT_IOVS(NFVD_IOV_MAX)], pool[NFVD_CUT_IOVS(NFVD_IOV_MAX) + 2 * NFVD_BURST];
+	static __thread struct nfvd_sum_room room;
+	static __thread struct nfvd_cut cut;
 	unsigned int n;
 
 	/* Summing and cutting read the payload. */
@@ -245,7 +247,7 @@ static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struc
 		return;
 	if (f->vnet.hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		segs[0] = *f;
-		nfvd_offload_checksum(&segs[0]);
+		nfvd_offload_checksum(&segs[0], &room);
 		send_segments(w, dst, segs, 1, l);
 		return;
 	}
@@ -258,9 +260,20 @@ static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struc
 	w->turn.replicated += cut.n - 1;
 }
 
+/* Deliver a frame that the receiver does not take as it is. */
+static void deliver_apart(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *f, enum nfvd_fit fit,
+			  struct nfvd_ledger *l)
+{
+	if (fit == NFVD_FIT_NOT)
+		nfvd_tx_drop(w, dst, NFVD_DROP_MTU, 1);
+	else
+		deliver_finished(w, dst, f, l);
+}
+
 static void deliver_all(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_out *out, struct nfvd_ledger *l)
 {
 	uint32_t accepts = atomic_load_explicit(&dst->accepts, memory_order_relaxed);
+	uint32_t mtu = atomic_load_explicit(&dst->mtu, memory_order_relaxed);
 	unsigned int from = 0;
 
 	if (unlikely(atomic_load_explicit(&dst->state, memory_order_relaxed) != NFVD_STATE_UP)) {
@@ -273,15 +286,16 @@ static void deliver_all(struct nfvd_worker *w, struct nfvd_port *dst, struct nfv
 	}
 	if (!(accepts & NFVD_ACCEPT_KERNEL))
 		out->n = bring(w, dst, out->f, out->n, l);
-	if (accepts != NFVD_ACCEPT_ALL)
-		for (unsigned int i = 0; i < out->n; i++) {
-			if (likely(!(nfvd_offload_needs(out->f[i]) & ~accepts)))
-				continue;
-			if (i > from)
-				dst->ops->tx(w, dst, out->f + from, i - from, l);
-			deliver_finished(w, dst, out->f[i], l);
-			from = i + 1;
-		}
+	for (unsigned int i = 0; i < out->n; i++) {
+		enum nfvd_fit fit = nfvd_offload_fit(out->f[i], accepts, mtu);
+
+		if (likely(fit == NFVD_FIT_AS_IS))
+			continue;
+		if (i > from)
+			dst->ops->tx(w, dst, out->f + from, i - from, l);
+		deliver_apart(w, dst, out->f[i], fit, l);
+		from = i + 1;
+	}
 	if (out->n > from)
 		dst->ops->tx(w, dst, out->f + from, out->n - from, l);
 }

@@ -7,10 +7,12 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include "offload.c"
+#include "cut.c"
 
 static uint8_t wire[NFVD_FRAME_MAX];
 static struct iovec rest[7];
 static struct nfvd_frame f;
+static struct nfvd_sum_room room;
 
 /* The frame in wire[], its payload cut into uneven vectors. */
 static void build(uint32_t len)
@@ -95,13 +97,13 @@ static void checksum(void **state)
 		for (uint32_t payload = 0; payload < 3000; payload = payload * 3 + 1) {
 			tcp_frame(v6, 0, payload);
 			assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
-			nfvd_offload_checksum(&f);
+			nfvd_offload_checksum(&f, &room);
 			assert_int_equal(f.vnet.hdr.flags, 0);
 			assert_tcp_sum(out, flatten(&f, out), v6, 14, v6 ? 54 : 34);
 		}
 }
 
-static struct iovec whole[NFVD_IOV_MAX + 1];
+static struct iovec whole[NFVD_CUT_IOVS(NFVD_IOV_MAX)];
 static struct nfvd_frame segs[2000];
 
 /* All segments of f, made a few at a time, each time with vectors from another pool. */
@@ -113,9 +115,9 @@ static unsigned int segment(unsigned int at_once)
 
 	if (!nfvd_cut_start(&cut, &f, whole))
 		return 0;
-	while ((part = nfvd_cut_next(&cut, &segs[n], at_once, pool + used, f.iov_n + 1 + at_once))) {
+	while ((part = nfvd_cut_next(&cut, &segs[n], at_once, pool + used, NFVD_CUT_IOVS(f.iov_n) + 2 * at_once))) {
 		n += part;
-		used += f.iov_n + 1 + at_once;
+		used += NFVD_CUT_IOVS(f.iov_n) + 2 * at_once;
 		assert_in_range(n, 0, 2000);
 		assert_in_range(used, 0, 20000);
 	}
@@ -179,10 +181,10 @@ static void udp_segmentation(void **state)
 	wire[14 + 9] = IPPROTO_UDP;
 	build(42 + payload);
 	f.vnet.hdr.csum_offset = 6;
-	f.vnet.hdr.gso_type = GSO_UDP_L4;
+	f.vnet.hdr.gso_type = NFVD_GSO_UDP_L4;
 	f.vnet.hdr.gso_size = mss;
 	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
-	assert_int_equal(nfvd_offload_needs(&f), NFVD_ACCEPT_CSUM | NFVD_ACCEPT_USO);
+	assert_int_equal(f.needs, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_USO);
 	n = segment(NFVD_BURST);
 	assert_int_equal(n, 9);
 	for (unsigned int i = 0; i < n; i++) {
@@ -196,6 +198,269 @@ static void udp_segmentation(void **state)
 	assert_int_equal(sent, payload);
 }
 
+/* ---- tunnels ---- */
+
+enum tunnel { VXLAN, VXLAN_CSUM, GRE, GRE_CSUMS, IPIP };
+
+/* The frame of tcp_frame() in a tunnel, as its socket leaves it: the outer checksum, if there is one, is to be made. */
+static unsigned int tunnel_frame(enum tunnel kind, bool outer_v6, bool v6, uint32_t payload)
+{
+	static const unsigned int lengths[] = { 8 + 8 + 14, 8 + 8 + 14, 4, 8, 0 };
+	unsigned int l4 = 14 + (outer_v6 ? 40 : 20), inner = l4 + lengths[kind];
+	unsigned int data = tcp_frame(v6, 0, payload), len = data - 14 + payload;
+	uint8_t *ip = wire + 14, protocol = kind <= VXLAN_CSUM ? IPPROTO_UDP : kind < IPIP ? IPPROTO_GRE : v6 ? 41 : 4;
+	uint16_t sum;
+
+	put16(ip + (v6 ? 4 : 2), v6 ? len - 40 : len);
+	if (!v6) {
+		sum = ~rte_raw_cksum(ip, 20);
+		memcpy(ip + 10, &sum, 2);
+	}
+	memmove(wire + inner, ip, len);
+	memset(ip, 0, inner - 14);
+	memcpy(wire + 12, outer_v6 ? "\x86\xdd" : "\x08\x00", 2);
+	ip[0] = outer_v6 ? 0x60 : 0x45;
+	ip[outer_v6 ? 6 : 9] = protocol;
+	for (unsigned int i = outer_v6 ? 8 : 12; i < (outer_v6 ? 40u : 20u); i++)
+		ip[i] = 29 * i;
+	if (protocol == IPPROTO_UDP) {
+		memcpy(wire + l4, "\x80\x01\x12\xb5", 4);
+		put16(wire + l4 + 6, kind == VXLAN_CSUM ? 0x1234 : 0);
+		wire[l4 + 8] = 8;
+		memcpy(wire + inner - 2, v6 ? "\x86\xdd" : "\x08\x00", 2);
+	} else if (protocol == IPPROTO_GRE) {
+		wire[l4] = kind == GRE_CSUMS ? GRE_HAS_CSUM : 0;
+		memcpy(wire + l4 + 2, v6 ? "\x86\xdd" : "\x08\x00", 2);
+	}
+	build(inner + len);
+	f.vnet.hdr.csum_start += inner - 14;
+	f.vnet.hdr.gso_type = v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+	f.vnet.hdr.gso_size = 1300;
+	return inner;
+}
+
+/* The outer headers of a segment, as their receiver checks them. */
+static void assert_outer(const uint8_t *p, uint32_t len, enum tunnel kind, bool v6, unsigned int index)
+{
+	unsigned int l4 = 14 + (v6 ? 40 : 20);
+	uint32_t sum = plain_sum(p + 14 + (v6 ? 8 : 12), v6 ? 32 : 8, IPPROTO_UDP + len - l4);
+
+	assert_int_equal(get16(p + 14 + (v6 ? 4 : 2)), len - (v6 ? l4 : 14));
+	if (!v6) {
+		assert_int_equal(get16(p + 18), index);
+		assert_int_equal(plain_sum(p + 14, 20, 0), 0xffff);
+	}
+	if (kind <= VXLAN_CSUM)
+		assert_int_equal(get16(p + l4 + 4), len - l4);
+	if (kind == VXLAN)
+		assert_int_equal(get16(p + l4 + 6), 0);
+	if (kind == VXLAN_CSUM)
+		assert_int_equal(plain_sum(p + l4, len - l4, sum), 0xffff);
+	if (kind == GRE_CSUMS)
+		assert_int_equal(plain_sum(p + l4, len - l4, 0), 0xffff);
+}
+
+static void tunnel_one(enum tunnel kind, bool outer_v6, bool v6, uint32_t payload)
+{
+	static uint8_t out[NFVD_FRAME_MAX];
+	static struct iovec pool[100];
+	unsigned int inner = tunnel_frame(kind, outer_v6, v6, payload), l4 = inner + (v6 ? 40 : 20), data = l4 + 32, n, at = 0;
+	struct nfvd_cut cut;
+	uint32_t sent = 0;
+
+	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
+	assert_true(f.needs & NFVD_ACCEPT_NEVER);
+	assert_true(nfvd_cut_start(&cut, &f, whole));
+	while ((n = nfvd_cut_next(&cut, segs, 5, pool, 100)))
+		for (unsigned int i = 0; i < n; i++, at++) {
+			uint32_t len = flatten(&segs[i], out);
+
+			assert_int_equal(len, segs[i].len);
+			assert_int_equal(segs[i].needs, 0);
+			assert_outer(out, len, kind, outer_v6, at);
+			assert_int_equal(get16(out + inner + (v6 ? 4 : 2)), len - inner - (v6 ? 40 : 0));
+			if (!v6)
+				assert_int_equal(plain_sum(out + inner, 20, 0), 0xffff);
+			assert_tcp_sum(out, len, v6, inner, l4);
+			assert_memory_equal(out + data, wire + data + sent, len - data);
+			sent += len - data;
+		}
+	assert_int_equal(sent, payload);
+	assert_int_equal(at, (payload + 1299) / 1300);
+}
+
+/* Also where the inner headers lie beyond the private one. */
+static void tunnels(void **state)
+{
+	for (enum tunnel kind = VXLAN; kind <= IPIP; kind++)
+		for (int outer_v6 = 0; outer_v6 < 2; outer_v6++)
+			for (int v6 = 0; v6 < 2; v6++) {
+				tunnel_one(kind, outer_v6, v6, 60001);
+				tunnel_one(kind, outer_v6, v6, 1301);
+			}
+}
+
+static void tunnels_not_to_be_cut(void **state)
+{
+	struct nfvd_cut cut;
+	unsigned int inner = tunnel_frame(GRE, false, false, 5000);
+
+	/* Numbered packets: each would need a number of its own. */
+	wire[34] = GRE_HAS_SEQ;
+	build(f.len);
+	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
+	assert_false(nfvd_cut_start(&cut, &f, whole));
+	/* No IP header where one has to be. */
+	tunnel_frame(GRE, false, false, 5000);
+	wire[inner + 3]++;
+	build(f.len);
+	assert_int_equal(nfvd_offload_check(&f), NFVD_DROP_BAD_GSO);
+	tunnel_frame(VXLAN, true, true, 5000);
+	wire[14 + 40 + 30 + 5]++;
+	build(f.len);
+	f.vnet.hdr.csum_start = NFVD_HEADERS_MAX + 1;
+	assert_int_equal(nfvd_offload_check(&f), NFVD_DROP_BAD_GSO);
+}
+
+/* The module hands on the skb, with all that it says. */
+static void held_tunnel_goes_as_it_is(void **state)
+{
+	tunnel_frame(VXLAN, false, false, 5000);
+	f.held = true;
+	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
+	assert_int_equal(nfvd_offload_fit(&f, NFVD_ACCEPT_ALL, 0), NFVD_FIT_AS_IS);
+	assert_int_equal(nfvd_offload_fit(&f, NFVD_ACCEPT_ALL & ~NFVD_ACCEPT_SKB, 0), NFVD_FIT_FINISHED);
+	f.held = false;
+	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
+	assert_int_equal(nfvd_offload_fit(&f, NFVD_ACCEPT_ALL, 0), NFVD_FIT_FINISHED);
+}
+
+/* ---- checksums of other kinds, and in other places ---- */
+
+/* RFC 3720 12.1, bit by bit. */
+static uint32_t slow_crc32c(const uint8_t *p, size_t n)
+{
+	uint32_t crc = ~0u;
+
+	while (n--) {
+		crc ^= *p++;
+		for (int i = 0; i < 8; i++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return ~crc;
+}
+
+/* An SCTP packet as a socket leaves it to veth, from where the switch reads it. */
+static void sctp_frame(bool v6, uint32_t chunks)
+{
+	unsigned int l4 = 14 + (v6 ? 40 : 20);
+
+	tcp_frame(v6, 0, chunks + 12 - 32);
+	wire[14 + (v6 ? 6 : 9)] = IPPROTO_SCTP;
+	memset(wire + l4 + 8, 0, 4);
+	build(l4 + 12 + chunks);
+	f.vnet.hdr.csum_offset = SCTP_CSUM_OFFSET;
+}
+
+static void sctp(void **state)
+{
+	static uint8_t out[NFVD_FRAME_MAX], zero[32];
+
+	/* RFC 3720 B.4. */
+	assert_int_equal(slow_crc32c(zero, sizeof(zero)), 0x8a9136aa);
+	for (int v6 = 0; v6 < 2; v6++)
+		for (uint32_t chunks = 20; chunks < 60000; chunks = chunks * 3 + 1) {
+			unsigned int l4 = v6 ? 54 : 34;
+			uint32_t len, sum, right;
+
+			sctp_frame(v6, chunks);
+			assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
+			/* No receiver is told that this is no Internet checksum. */
+			assert_int_equal(nfvd_offload_fit(&f, NFVD_ACCEPT_ALL, 0), NFVD_FIT_FINISHED);
+			nfvd_offload_checksum(&f, &room);
+			assert_int_equal(f.vnet.hdr.flags, 0);
+			assert_int_equal(f.needs, 0);
+			len = flatten(&f, out);
+			memcpy(&sum, out + l4 + 8, 4);
+			right = slow_crc32c(wire + l4, len - l4);
+			assert_int_equal(sum, right);
+		}
+	/* What is no SCTP has the Internet's, also there. */
+	tcp_frame(false, 0, 100);
+	wire[14 + 9] = 200;
+	memset(wire + 34 + 8, 0, 2);
+	build(f.len);
+	f.vnet.hdr.csum_offset = SCTP_CSUM_OFFSET;
+	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
+	nfvd_offload_checksum(&f, &room);
+	flatten(&f, out);
+	assert_int_equal(plain_sum(out + 34, f.len - 34, 0), 0xffff);
+}
+
+/* The field in the private header, across its end, in the payload, across two vectors of it, at its end. */
+static void checksum_anywhere(void **state)
+{
+	static uint8_t out[NFVD_FRAME_MAX], before[NFVD_FRAME_MAX];
+
+	for (uint32_t at = 120; at < 2500; at += at < 140 ? 1 : 59)
+		for (uint32_t start = 30; start <= at; start += 49) {
+			uint32_t len;
+
+			tcp_frame(false, 0, 2500 - 66);
+			memcpy(before, wire, f.len);
+			f.vnet.hdr.csum_start = start;
+			f.vnet.hdr.csum_offset = at - start;
+			if (at - start == SCTP_CSUM_OFFSET)
+				continue;
+			if (at == 2499) {
+				assert_int_equal(nfvd_offload_check(&f), NFVD_DROP_BAD_CSUM);
+				continue;
+			}
+			assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
+			assert_int_equal(nfvd_offload_fit(&f, NFVD_ACCEPT_CSUM, 0), NFVD_FIT_AS_IS);
+			nfvd_offload_checksum(&f, &room);
+			len = flatten(&f, out);
+			assert_int_equal(len, 2500);
+			assert_memory_equal(out, before, at);
+			assert_memory_equal(out + at + 2, before + at + 2, len - at - 2);
+			assert_int_equal(get16(out + at), (uint16_t)~plain_sum(before + start, len - start, 0) ?: 0xffff);
+			/* The origin stays as it is. */
+			assert_memory_equal(wire, before, len);
+		}
+}
+
+/* ---- what fits a receiver ---- */
+
+static enum nfvd_fit fit(uint32_t len, unsigned int tags, uint16_t gso_size, uint32_t mtu)
+{
+	unsigned int data = tcp_frame(false, tags, 0);
+
+	tcp_frame(false, tags, len - data);
+	if (gso_size) {
+		f.vnet.hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+		f.vnet.hdr.gso_size = gso_size;
+	}
+	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
+	return nfvd_offload_fit(&f, NFVD_ACCEPT_ALL, mtu);
+}
+
+/* The same answer for a frame and for one that stands for it; tags are no payload. */
+static void mtu(void **state)
+{
+	assert_int_equal(fit(9014, 0, 0, 0), NFVD_FIT_AS_IS);
+	assert_int_equal(fit(1514, 0, 0, 1500), NFVD_FIT_AS_IS);
+	assert_int_equal(fit(1515, 0, 0, 1500), NFVD_FIT_NOT);
+	for (unsigned int tags = 0; tags <= 2; tags++) {
+		assert_int_equal(fit(1514 + 4 * tags, tags, 0, 1500), NFVD_FIT_AS_IS);
+		assert_int_equal(fit(1515 + 4 * tags, tags, 0, 1500), NFVD_FIT_NOT);
+		assert_int_equal(fit(24000, tags, 1448, 1500), NFVD_FIT_AS_IS);
+		assert_int_equal(fit(24000, tags, 1449, 1500), NFVD_FIT_NOT);
+		assert_int_equal(fit(24000, tags, 8000, 1500), NFVD_FIT_NOT);
+		/* Less than one segment. */
+		assert_int_equal(fit(1514, tags, 8000, 1500), NFVD_FIT_AS_IS);
+	}
+}
+
 static enum nfvd_drop check_size(bool udp, uint32_t payload, uint16_t gso_size)
 {
 	tcp_frame(false, 0, payload - (udp ? 24 : 0));
@@ -204,7 +469,7 @@ static enum nfvd_drop check_size(bool udp, uint32_t payload, uint16_t gso_size)
 		wire[14 + 9] = IPPROTO_UDP;
 		build(42 + payload);
 		f.vnet.hdr.csum_offset = 6;
-		f.vnet.hdr.gso_type = GSO_UDP_L4;
+		f.vnet.hdr.gso_type = NFVD_GSO_UDP_L4;
 	}
 	f.vnet.hdr.gso_size = gso_size;
 	return nfvd_offload_check(&f);
@@ -233,7 +498,8 @@ static void bad_requests(void **state)
 		{ 1, 0, 0, 0xffff, 16, NFVD_DROP_BAD_CSUM },
 		{ 1, 0, 0, 0xffff, 0xffff, NFVD_DROP_BAD_CSUM },
 		{ 1, 0, 0, 13, 16, NFVD_DROP_BAD_CSUM },
-		{ 1, 0, 0, 120, 7, NFVD_DROP_BAD_CSUM },
+		{ 1, 0, 0, 5050, 15, NFVD_DROP_BAD_CSUM },
+		{ 1, 0, 0, 5065, 0, NFVD_DROP_BAD_CSUM },
 		{ 0, 1, 1000, 34, 16, NFVD_DROP_BAD_GSO },	/* no checksum requested */
 		{ 1, 1, 0, 34, 16, NFVD_DROP_BAD_GSO },		/* no size */
 		{ 1, 1, 1000, 34, 6, NFVD_DROP_BAD_GSO },	/* UDP's offset */
@@ -272,6 +538,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checksum),	cmocka_unit_test(segmentation), cmocka_unit_test(segment_size_is_bounded),
 		cmocka_unit_test(udp_segmentation), cmocka_unit_test(bad_requests), cmocka_unit_test(lengths),
+		cmocka_unit_test(tunnels),	cmocka_unit_test(tunnels_not_to_be_cut), cmocka_unit_test(held_tunnel_goes_as_it_is),
+		cmocka_unit_test(sctp),		cmocka_unit_test(checksum_anywhere), cmocka_unit_test(mtu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
