@@ -173,6 +173,19 @@ static int restore_headers(struct sk_buff *skb, const struct nfvk_held *held)
 	return 0;
 }
 
+/* Is port id one that takes such a frame out of its guest's memory? */
+static bool takes_in_guest(struct nfvk_session *s, u32 id, const struct sk_buff *skb)
+{
+	struct nfvk_port *port;
+	bool takes;
+
+	rcu_read_lock();
+	port = nfvk_port_get(s, id);
+	takes = port && port->ops->xmit_in_guest && rcu_access_pointer(port->dev) && port->ops->takes(port, skb);
+	rcu_read_unlock();
+	return takes;
+}
+
 static bool is_xen(struct nfvk_session *s, u32 id)
 {
 	struct nfvk_port *port;
@@ -185,12 +198,16 @@ static bool is_xen(struct nfvk_session *s, u32 id)
 	return xen;
 }
 
-/* From guest to guest as it is, if nobody else has it; else as a frame of our own, to be looked at like one from the daemon. */
-static int forward_from_guest(struct nfvk_held *held, struct nfv_op *op, bool xen, struct sk_buff **out)
+/*
+ * From guest to guest as it is, if nobody else has it and it need not be finished; else as a frame of our own, to be
+ * looked at like one from the daemon.
+ */
+static int forward_from_guest(struct nfvk_session *s, struct nfvk_held *held, struct nfv_op *op, bool xen,
+			      struct sk_buff **out)
 {
 	int err;
 
-	if (xen && !skb_shared(held->skb)) {
+	if (!skb_shared(held->skb) && takes_in_guest(s, op->port, held->skb)) {
 		*out = held->skb;
 		return 0;
 	}
@@ -215,7 +232,7 @@ static int do_forward(struct nfvk_session *s, struct nfv_op *op, struct sk_buff 
 	/* A guest's frame that is here was copied here. */
 	op->copies = xen || is_xen(s, op->handle >> 40);
 	if (nfvk_in_guest(held.skb))
-		return forward_from_guest(&held, op, xen, out);
+		return forward_from_guest(s, &held, op, xen, out);
 	/* A clone while it stays held, or while another operation is copying from it. */
 	skb = skb_share_check(held.skb, GFP_KERNEL);
 	if (!skb)

@@ -98,7 +98,7 @@ struct nfvk_port_ops {
 	int (*xmit_in_guest)(struct nfvk_port *port, struct sk_buff *skb);	/* of one that is nfvk_in_guest(). NULL: it cannot */
 	void (*flush)(struct nfvk_port *port);	/* after some xmit, in the same section. May be NULL */
 	void (*kick)(struct nfvk_port *port);	/* or: flush soon, in a softirq of its own. May be NULL */
-	/* As xmit: is the frame taken as it is, or has somebody to finish it first? NULL: it is. */
+	/* Does xmit take the frame, or has somebody to bring it here first, and to finish it? NULL: it does. */
 	bool (*takes)(struct nfvk_port *port, const struct sk_buff *skb);
 	void (*expire)(struct nfvk_port *port);	/* every held_ms, under RCU. May be NULL */
 	void (*stats)(struct nfvk_port *port, struct nfv_stats *stats);	/* under RCU. May be NULL */
@@ -157,6 +157,16 @@ extern const struct file_operations nfvk_fops;
 int nfvk_batch(struct nfvk_session *s, const struct nfv_batch *batch);
 /* An skb of len bytes with room for headers before them; its first NFV_HDR_MAX bytes are linear. */
 struct sk_buff *nfvk_alloc_frame(u32 len, gfp_t gfp);
+
+/* finish.c: any context. */
+/* Is this super-frame, if it is one, of a kind that virtio_net_hdr has a word for? */
+bool nfvk_gso_plain(const struct sk_buff *skb);
+/* Is an open checksum the Internet's, and its field within so many first bytes? True if none is open. */
+bool nfvk_csum_plain(struct sk_buff *skb, unsigned int within);
+/*
+ * Cut skb (gso), and sum what is not nfvk_csum_plain(). Consumes skb: data at the Ethernet header. Returns what came of it, linked by ->next, without what there was no memory for; NULL: nothing.
+ */
+struct sk_buff *nfvk_finish(struct sk_buff *skb, bool gso, unsigned int within);
 
 /* port.c: no lock held. */
 int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args);

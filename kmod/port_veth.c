@@ -45,25 +45,29 @@ static bool forward(struct nfvk_port *port, struct sk_buff *skb)
 	return true;
 }
 
-/* Offloads that virtio_net_hdr has no word for are carried out here. */
-static bool expressible(const struct sk_buff *skb)
+/* Can the daemon be told what is to be done with it, and say so to others? */
+static bool expressible(struct sk_buff *skb)
+{
+	return nfvk_csum_plain(skb, NFV_HDR_MAX - VLAN_HLEN) &&
+	       (!skb_is_gso(skb) || (nfvk_gso_plain(skb) && skb->len <= NFV_FRAME_MAX - VLAN_HLEN));
+}
+
+/* UDP_L4 has a word in some kernels' virtio_net_hdr only. */
+static bool has_word(const struct sk_buff *skb)
 {
 	struct virtio_net_hdr vnet;
 
-	return !skb_is_gso(skb) || !virtio_net_hdr_from_skb(skb, &vnet, true, true, 0);
+	return !virtio_net_hdr_from_skb(skb, &vnet, true, true, 0);
 }
 
-static void put_segments(struct nfvk_port *port, struct nfvk_queue *q, struct sk_buff *skb)
+static void put_finished(struct nfvk_port *port, struct nfvk_queue *q, struct sk_buff *skb)
 {
-	struct sk_buff *segs = skb_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM), *next;
+	struct sk_buff *next;
 
-	if (IS_ERR_OR_NULL(segs)) {
+	skb = nfvk_finish(skb, true, NFV_HDR_MAX - VLAN_HLEN);
+	if (!skb)
 		nfvk_miss(port, NFV_MISS_BAD_FRAME);
-		kfree_skb(skb);
-		return;
-	}
-	consume_skb(skb);
-	skb_list_walk_safe(segs, skb, next) {
+	skb_list_walk_safe(skb, skb, next) {
 		skb_mark_not_on_list(skb);
 		skb->dev = NULL;
 		nfvk_queue_put(q, skb);
@@ -87,8 +91,8 @@ static void receive(struct nfvk_port *port, struct sk_buff *skb)
 		skb->ip_summed = CHECKSUM_NONE;
 	if (forward(port, skb))
 		return;
-	if (unlikely(!expressible(skb))) {
-		put_segments(port, q, skb);
+	if (unlikely(!expressible(skb) || (skb_is_gso(skb) && !has_word(skb)))) {
+		put_finished(port, q, skb);
 		return;
 	}
 	skb->dev = NULL;
@@ -156,9 +160,44 @@ static int xmit_segments(struct nfvk_port *port, struct net_device *dev, struct 
 	return err;
 }
 
-static bool tagged(const struct sk_buff *skb)
+/* How many of a frame's tags, two at most, are among its bytes. */
+static unsigned int tags_in_bytes(const struct sk_buff *skb)
 {
-	return skb_vlan_tag_present(skb) || eth_type_vlan(skb->protocol);
+	unsigned int most = 2 - skb_vlan_tag_present(skb), n;
+	__be16 bytes, *type;
+
+	for (n = 0; n < most; n++) {
+		type = skb_header_pointer(skb, ETH_HLEN - sizeof(bytes) + n * VLAN_HLEN, sizeof(bytes), &bytes);
+		if (!type || !eth_type_vlan(*type))
+			break;
+	}
+	return n;
+}
+
+/*
+ * By the device's MTU, of which tags are no part. The kernel lets one tag's length pass beyond it, and does not count
+ * a tag that stands beside the frame: of two, the outer one has to.
+ */
+static int check_length(const struct net_device *dev, struct sk_buff *skb)
+{
+	u32 max = READ_ONCE(dev->mtu) + ETH_HLEN;
+	unsigned int tags;
+	__be16 type;
+	u16 tci;
+
+	if (likely(skb_is_gso(skb) ? skb_gso_validate_mac_len(skb, max) : skb->len <= max))
+		return 0;
+	tags = tags_in_bytes(skb);
+	max += tags * VLAN_HLEN;
+	if (skb_is_gso(skb) ? !skb_gso_validate_mac_len(skb, max) : skb->len > max)
+		return -EMSGSIZE;
+	if (skb_is_gso(skb) || tags < 2)
+		return 0;
+	type = eth_hdr(skb)->h_proto;
+	if (__skb_vlan_pop(skb, &tci))
+		return -ENOMEM;
+	__vlan_hwaccel_put_tag(skb, type, tci);
+	return 0;
 }
 
 static int xmit(struct nfvk_port *port, struct sk_buff *skb)
@@ -166,12 +205,10 @@ static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 	struct net_device *dev = skb->dev;
 	u32 len = skb->len + (skb_vlan_tag_present(skb) ? VLAN_HLEN : 0);
 	netdev_features_t features;
-	int err = 0;
+	int err = -ENETDOWN;
 
-	if (!netif_running(dev) || !netif_carrier_ok(dev))
-		err = -ENETDOWN;
-	else if (!skb_is_gso(skb) && len > READ_ONCE(dev->mtu) + ETH_HLEN + (tagged(skb) ? VLAN_HLEN : 0))
-		err = -EMSGSIZE;
+	if (netif_running(dev) && netif_carrier_ok(dev))
+		err = check_length(dev, skb);
 	if (err) {
 		kfree_skb(skb);
 		return err;

@@ -247,20 +247,38 @@ void nfvk_xen_port_gone(struct nfvk_vif *vif)
 	wake_up_interruptible(&port->session->wait);
 }
 
+/*
+ * A frontend is told that a checksum is open, not where: it looks for TCP or UDP in IPv4 or IPv6, behind no tag. (So does
+ * the stock one; and a super-frame of another kind it takes for that.)
+ */
+static bool found_by_frontend(const struct sk_buff *skb)
+{
+	u16 start, offset;
+
+	return !skb_vlan_tag_present(skb) && nfvk_xen_csum_place(skb->data, skb_headlen(skb), &start, &offset) &&
+	       !eth_type_vlan(((const struct ethhdr *)skb->data)->h_proto) &&
+	       start == skb_checksum_start_offset(skb) && offset == skb->csum_offset;
+}
+
+static bool takes_csum(const struct nfvk_vif *vif, const struct sk_buff *skb)
+{
+	return skb->ip_summed != CHECKSUM_PARTIAL || (vif->accepts & NFV_ACCEPT_CSUM && found_by_frontend(skb));
+}
+
+static bool takes_gso(const struct nfvk_vif *vif, const struct sk_buff *skb)
+{
+	unsigned int type = skb_shinfo(skb)->gso_type;
+	u32 needs = type & SKB_GSO_TCPV4 ? NFV_ACCEPT_TSO4 : type & SKB_GSO_TCPV6 ? NFV_ACCEPT_TSO6 : 0;
+
+	return !skb_is_gso(skb) || (needs & vif->accepts && nfvk_gso_plain(skb) && found_by_frontend(skb));
+}
+
+/* What is here is finished by xmit(). */
 static bool takes(struct nfvk_port *port, const struct sk_buff *skb)
 {
 	const struct nfvk_vif *vif = port->priv;
-	u32 needs = 0;
 
-	if (skb->ip_summed == CHECKSUM_PARTIAL)
-		needs |= NFV_ACCEPT_CSUM;
-	if (skb_is_gso(skb) && skb_shinfo(skb)->gso_type & SKB_GSO_TCPV4)
-		needs |= NFV_ACCEPT_TSO4;
-	else if (skb_is_gso(skb) && skb_shinfo(skb)->gso_type & SKB_GSO_TCPV6)
-		needs |= NFV_ACCEPT_TSO6;
-	else if (skb_is_gso(skb))
-		return false;
-	return !(needs & ~vif->accepts);
+	return !nfvk_in_guest(skb) || (takes_csum(vif, skb) && takes_gso(vif, skb));
 }
 
 /* A list of skbs is copied as it is (GRO makes them of what it cannot put into one); one of lists, nobody makes. */
@@ -276,10 +294,55 @@ static bool has_lists_of_lists(const struct sk_buff *skb)
 	return false;
 }
 
+/* As xmit, of what the frontend takes as it is. */
+static int xmit_one(struct nfvk_port *port, struct sk_buff *skb)
+{
+	struct nfvk_vif *vif = port->priv;
+	u32 queue, len = skb->len;
+	int err;
+
+	/* As a card's filter: it came there, and was not for it. */
+	if (nfvk_xen_filtered(vif, skb)) {
+		nfvk_miss(port, NFV_MISS_RX_FILTERED);
+		consume_skb(skb);
+		return len;
+	}
+	if (!vif->sg && len > XEN_PAGE_SIZE) {
+		err = -EMSGSIZE;
+	} else {
+		queue = vif->nr_queues > 1 ? reciprocal_scale(skb_get_hash(skb), vif->nr_queues) : 0;
+		err = nfvk_xen_enqueue(vif->queue[queue], port->session, skb);
+	}
+	if (err)
+		kfree_skb(skb);
+	return err ?: len;
+}
+
+static int xmit_finished(struct nfvk_port *port, struct sk_buff *skb, bool gso)
+{
+	struct sk_buff *next;
+	int sent = 0, err = 0;
+
+	skb = nfvk_finish(skb, gso, 0);
+	if (!skb)
+		return -EINVAL;
+	skb_list_walk_safe(skb, skb, next) {
+		int ret;
+
+		skb_mark_not_on_list(skb);
+		ret = xmit_one(port, skb);
+		if (ret < 0)
+			err = ret;
+		else
+			sent += ret;
+	}
+	return err ?: sent;
+}
+
 static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 {
 	struct nfvk_vif *vif = port->priv;
-	u32 queue, len;
+	bool gso, csum;
 	int err = 0;
 
 	if (skb_vlan_tag_present(skb)) {
@@ -289,26 +352,19 @@ static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 	}
 	if (unlikely(has_lists_of_lists(skb)) && __skb_linearize(skb))
 		err = -ENOMEM;
-	len = skb->len;
-	if (!smp_load_acquire(&vif->connected))
+	else if (!smp_load_acquire(&vif->connected))
 		err = -ENETDOWN;
-	else if (!vif->sg && len > XEN_PAGE_SIZE)
-		err = -EMSGSIZE;
-	else if (!takes(port, skb))
+	gso = !takes_gso(vif, skb);
+	csum = !takes_csum(vif, skb);
+	if (!err && likely(!gso && !csum))
+		return xmit_one(port, skb);
+	/* It was this guest's to take when it was sent on: its offloads have changed since. */
+	if (!err && nfvk_in_guest(skb))
 		err = -EINVAL;
-	/* As a card's filter: it came there, and was not for it. */
-	if (!err && nfvk_xen_filtered(vif, skb)) {
-		nfvk_miss(port, NFV_MISS_RX_FILTERED);
-		consume_skb(skb);
-		return len;
-	}
-	if (!err) {
-		queue = vif->nr_queues > 1 ? reciprocal_scale(skb_get_hash(skb), vif->nr_queues) : 0;
-		err = nfvk_xen_enqueue(vif->queue[queue], port->session, skb);
-	}
-	if (err)
-		kfree_skb(skb);
-	return err ?: len;
+	if (!err)
+		return xmit_finished(port, skb, gso);
+	kfree_skb(skb);
+	return err;
 }
 
 static void flush(struct nfvk_port *port)

@@ -134,15 +134,23 @@ domu_start()
 NOT_STARTED="rodata=off cryptomgr.notests initcall_blacklist=jent_mod_init,load_system_certificate_list"
 NOT_STARTED+=,bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init,init_encrypted,crypto_kdf108_init
 
-# The drivers that are ours; a file of a later archive is added. Once for all scripts.
+# The drivers that are ours, and what VLAN devices need; a file of a later archive is added. Once for all scripts.
 INITRD=/run/xen/initrd
 initrd_with()
 {
-	local root=$WORK/root file
+	local root=$WORK/root file name
 
 	mkdir -p "$root/modules"
 	for file in "${NFV_KO%/*}/nfv-netfront.ko" "${NFV_EVILFRONT:-}"; do
 		[ ! -e "$file" ] || cp "$file" "$root/modules/" || return
+	done
+	for file in $(modprobe --show-depends 8021q | awk '$1 == "insmod" { print $2 }'); do
+		name=${file##*/}
+		case $file in
+		*.xz) xz -dc "$file" >"$root/modules/${name%.xz}" ;;
+		*) cp "$file" "$root/modules/" ;;
+		esac || return
+		echo "${name%.xz}" >>"$root/modules/vlan"
 	done
 	cat "$DOMU_INITRD" && (cd "$root" && find modules | cpio --create --format=newc --quiet)
 }
@@ -167,6 +175,13 @@ domu_plug()
 	domu_unplug "$name" && domu_exec "$name" "sh /init front $front" || return
 	# shellcheck disable=SC2086 # options, one by one
 	xl network-attach "$name" ${1//,/ } && { [ -z "$ip" ] || domu_exec "$name" "sh /init net $ip"; }
+}
+
+# domu_vlan NAME A.B.C.D/N - eth0.100 in a domU, with that address
+domu_vlan()
+{
+	domu_exec "$1" "for m in \$(cat /modules/vlan); do insmod /modules/\$m 2>/dev/null; done
+		ip link add link eth0 name eth0.100 type vlan id 100 && ip addr add $2 dev eth0.100 && ip link set eth0.100 up"
 }
 
 # domu_unplug NAME - without a vif

@@ -69,6 +69,21 @@ check "shortcut off: guest to guest: one copy" once vm1 vm2
 check "shortcut off: guest to container: one copy" once vm1 c1
 check "shortcut off: all by the daemon" [ "$(pair vm1 vm2 shortcut_frames):$(pair vm2 vm1 shortcut_frames):$(pair vm1 c1 shortcut_frames)" = "$was" ]
 nfvctl shortcut on vm1
+
+# A frontend does not look for an open checksum behind a tag.
+modprobe 8021q
+ip -n c1 link add link eth0 name eth0.100 type vlan id 100
+ip -n c1 addr add 10.1.0.9/24 dev eth0.100
+ip -n c1 link set eth0.100 up
+check "a VLAN in vm1" domu_vlan vm1 10.1.0.1/24
+check "a VLAN in vm2" domu_vlan vm2 10.1.0.2/24
+for on in on off; do
+	nfvctl shortcut $on >/dev/null
+	rate "VLAN, shortcut $on: TCP from guest to container" vm1 10.1.0.9
+	rate "VLAN, shortcut $on: TCP from container to guest" vm1 10.1.0.9 -R
+	rate "VLAN, shortcut $on: TCP from guest to guest" vm1 10.1.0.2
+done
+nfvctl shortcut on >/dev/null
 check "large ping" domu_exec vm1 'ping -c 3 -i 0.2 -s 20000 10.0.0.2'
 check "frames in = delivered + dropped" wait_for conserved 10
 nfvctl ledger
