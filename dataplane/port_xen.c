@@ -127,20 +127,65 @@ static void netback_name(const struct xen *x, char name[32])
 	snprintf(name, 32, "vif%u.%u", x->domid, x->devid);
 }
 
-/*
- * xen-netback takes its hotplug-status along, and no hotplug script runs for a guest that does already:
- * say in its place that the vif has its network, so that the backend can say Connected.
- */
-static void say_plugged(const struct xen *x)
+/* A key of the vif's directory at the backend. NULL: there is none. Caller frees. */
+static char *read_key(const struct xen *x, const char *key)
 {
 	struct xs_handle *xs = xs_open(0);
-	char path[64];
+	unsigned int len;
+	char path[128], *value;
 
-	snprintf(path, sizeof(path), "backend/vif/%u/%u/hotplug-status", x->domid, x->devid);
-	if (!xs || !xs_write(xs, XBT_NULL, path, "connected", strlen("connected")))
+	if (!xs)
+		return NULL;
+	snprintf(path, sizeof(path), "backend/vif/%u/%u/%s", x->domid, x->devid, key);
+	value = xs_read(xs, XBT_NULL, path, &len);
+	xs_close(xs);
+	return value;
+}
+
+/* value NULL: it goes. */
+static void write_key(const struct xen *x, const char *key, const char *value)
+{
+	struct xs_handle *xs = xs_open(0);
+	char path[128];
+
+	snprintf(path, sizeof(path), "backend/vif/%u/%u/%s", x->domid, x->devid, key);
+	if (!xs || !(value ? xs_write(xs, XBT_NULL, path, value, strlen(value)) : xs_rm(xs, XBT_NULL, path)))
 		nfvd_event(x->port->name, "xenstore: %s cannot be written: %s", path, strerror(errno));
 	if (xs)
 		xs_close(xs);
+}
+
+/* How many queues nfv.ko offers. */
+static unsigned int queues_offered(void)
+{
+	unsigned int n = 0, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	FILE *f = fopen("/sys/module/nfv/parameters/xen_queues", "re");
+
+	if (f && fscanf(f, "%u", &n) != 1)
+		n = 0;
+	if (f)
+		fclose(f);
+	if (!n)
+		n = cpus < NFV_QUEUES_MAX ? cpus : NFV_QUEUES_MAX;
+	return n;
+}
+
+/* How many its frontend has, that goes on with them. */
+static unsigned int queues_used(const struct xen *x)
+{
+	char *dir = read_key(x, "frontend"), path[256], *value = NULL;
+	struct xs_handle *xs = dir ? xs_open(0) : NULL;
+	unsigned int n, len;
+
+	if (xs) {
+		snprintf(path, sizeof(path), "%s/multi-queue-num-queues", dir);
+		value = xs_read(xs, XBT_NULL, path, &len);
+		xs_close(xs);
+	}
+	n = value ? strtoul(value, NULL, 10) : 1;
+	free(value);
+	free(dir);
+	return n;
 }
 
 static int take_over(struct xen *x, struct nfvd_err *err)
@@ -156,17 +201,29 @@ static int take_over(struct xen *x, struct nfvd_err *err)
 	}
 	if (!strcmp(driver, OURS))
 		return 0;
+	if (queues_used(x) > queues_offered()) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "guest %u uses %u queues of '%s', nfv.ko offers %u", x->domid, queues_used(x),
+			 x->device, queues_offered());
+		nfvd_hint(err, "insmod kmod/nfv.ko xen_queues=%u", queues_used(x));
+		return -1;
+	}
 	netback_name(x, name);
 	if (nfvd_link_get(-1, name, 0, &x->was))
 		x->was.ifindex = 0;
+	write_key(x, NFV_XEN_CLAIM, "1");
 	ret = hand_over(x, OURS);
 	if (ret) {
+		write_key(x, NFV_XEN_CLAIM, NULL);
 		nfvd_err(err, NFV_RPC_E_FAILED, "cannot take '%s' over from driver '%s': %s", x->device, driver,
 			 strerror(-ret));
 		nfvd_hint(err, "ls " BUS "/drivers");
 		return -1;
 	}
-	say_plugged(x);
+	/*
+	 * xen-netback takes its hotplug-status along, and no hotplug script runs for a guest that does already: say in
+	 * its place that the vif has its network, so that the backend can say Connected.
+	 */
+	write_key(x, "hotplug-status", "connected");
 	nfvd_attach_step(x->port, "takeover", nfvd_now_us() - start);
 	return 0;
 }
@@ -206,6 +263,7 @@ static void give_back(const struct xen *x)
 	if (!loaded(NETBACK) || !driver_of(x, driver))
 		return;
 	err = hand_over(x, NETBACK);
+	write_key(x, NFV_XEN_CLAIM, NULL);
 	if (err) {
 		nfvd_event(x->port->name, "%s cannot be given back to xen-netback: %s", x->device, strerror(-err));
 		return;
@@ -342,6 +400,17 @@ static void show_offloads(const struct nfvd_port *port, json_t *obj)
 	json_object_set_new(obj, "offloads", list);
 }
 
+/* What the guest may send, if its configuration says so: bytes a second. */
+static void show_rate(const struct xen *x, json_t *obj)
+{
+	char *value = read_key(x, "rate");
+	unsigned int bytes, usec;
+
+	if (value && sscanf(value, "%u,%u", &bytes, &usec) == 2 && bytes && usec)
+		json_object_set_new(obj, "rate", json_integer((json_int_t)(bytes * 1000000ull / usec)));
+	free(value);
+}
+
 static void xen_show(struct nfvd_port *port, json_t *obj)
 {
 	struct xen *x = port->priv;
@@ -354,6 +423,7 @@ static void xen_show(struct nfvd_port *port, json_t *obj)
 		json_object_set_new(obj, "domain", json_string(name));
 	free(name);
 	show_offloads(port, obj);
+	show_rate(x, obj);
 	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
 	if (!nfvd_kmod_stats(&x->kmod, &stats)) {
 		json_object_set_new(obj, "stalled", json_boolean(stats.state & NFV_STATE_STALLED));

@@ -32,11 +32,30 @@ void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why)
 
 /* ---- interrupts ---- */
 
+static enum hrtimer_restart resume(struct hrtimer *timer)
+{
+	napi_schedule(&container_of(timer, struct nfvk_xen_queue, resume)->napi);
+	return HRTIMER_NORESTART;
+}
+
+/* Has the guest sent all that it may? Then its requests wait in its ring, and nobody need tell us of more. */
+static bool paused(struct nfvk_xen_queue *q)
+{
+	const struct nfvk_xen_rate *rate = &q->vif->rate;
+	u64 now = rate->usec ? ktime_get_ns() : 0;
+
+	if (nfvk_xen_may_send(rate, now))
+		return false;
+	hrtimer_start(&q->resume, ns_to_ktime(atomic64_read(&rate->paid) - now), HRTIMER_MODE_REL);
+	return true;
+}
+
 static void end_interrupts(struct nfvk_xen_queue *q)
 {
-	int more, eoi;
+	int more = 0, eoi;
 
-	RING_FINAL_CHECK_FOR_REQUESTS(&q->tx, more);
+	if (!paused(q))
+		RING_FINAL_CHECK_FOR_REQUESTS(&q->tx, more);
 	if (more) {
 		napi_schedule(&q->napi);
 		return;
@@ -120,6 +139,8 @@ irqreturn_t nfvk_xen_interrupt(int irq, void *q)
 int nfvk_xen_queue_init(struct nfvk_xen_queue *q)
 {
 	q->fetch.ops = q->deliver.ops = &q->vif->grants.ops;
+	hrtimer_init(&q->resume, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	q->resume.function = resume;
 	spin_lock_init(&q->rx_lock);
 	__skb_queue_head_init(&q->waiting);
 	__skb_queue_head_init(&q->copying);
@@ -155,6 +176,7 @@ void nfvk_xen_queue_start(struct nfvk_xen_queue *q)
 void nfvk_xen_queue_stop(struct nfvk_xen_queue *q)
 {
 	napi_disable(&q->napi);
+	hrtimer_cancel(&q->resume);
 	nfvk_xen_purge(q);
 	nfvk_xen_leave(q);
 	/* Whoever has the rings next does not know what was not notified. */

@@ -94,6 +94,31 @@ struct nfvk_xen_source {
 	struct rcu_head rcu;
 };
 
+/* What the toolstack lets a guest send: so many bytes in so many microseconds, all queues together. */
+struct nfvk_xen_rate {
+	u32 bytes, usec;			/* usec 0: as it likes */
+	atomic64_t paid;			/* ns: the time at which all that was sent is paid for */
+};
+
+/* May it send at time now? The frame that passes the limit still goes. */
+static inline bool nfvk_xen_may_send(const struct nfvk_xen_rate *r, u64 now)
+{
+	return !r->usec || atomic64_read(&r->paid) <= (s64)now;
+}
+
+static inline void nfvk_xen_pay(struct nfvk_xen_rate *r, u32 bytes, u64 now)
+{
+	s64 ns = r->usec ? div_u64((u64)bytes * r->usec * NSEC_PER_USEC, r->bytes) : 0, was, from;
+
+	if (!ns)
+		return;
+	was = atomic64_read(&r->paid);
+	do {
+		/* What it did not send is kept for one period. */
+		from = max_t(s64, was, now - (u64)r->usec * NSEC_PER_USEC);
+	} while (!atomic64_try_cmpxchg(&r->paid, &was, from + ns));
+}
+
 struct nfvk_xen_queue {
 	struct nfvk_vif *vif;
 	unsigned int index;
@@ -102,6 +127,7 @@ struct nfvk_xen_queue {
 	atomic_t eoi;				/* NFVK_EOI_*: interrupts to be ended */
 	struct nfvk_xen_maps *maps;		/* NULL: it named none; changed under ctrl_lock */
 	bool broken;				/* its frontend writes nonsense: not touched again until it reconnects */
+	struct hrtimer resume;			/* polls when the vif's rate allows */
 
 	/* The guest's Tx. */
 	struct xen_netif_tx_back_ring tx;	/* req_cons: the poll's; the rest under source->lock */
@@ -149,6 +175,7 @@ struct nfvk_vif {
 	unsigned int nr_queues;
 	struct nfvk_xen_queue **queue;		/* while connected */
 	struct nfvk_xen_grants grants;
+	struct nfvk_xen_rate rate;
 
 	/* Multicast control: only what it asks for. */
 	bool mcast_control;

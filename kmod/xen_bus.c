@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The backend driver for xenbus devices of type vif, beside or instead of xen-netback:
- * whoever is registered first takes a new vif, and a bound one can be handed over by
- * sysfs unbind and bind, also while its guest runs: rings and grants are the guest's.
+ * The backend driver for xenbus devices of type vif, beside or instead of xen-netback.
+ * It takes those whose script is vif-nfv, and those that nfvd claims; whatever is loaded
+ * first, others are xen-netback's. A bound one can be handed over by sysfs unbind and
+ * bind, also while its guest runs: rings and grants are the guest's.
  *
  *	backend (we)				frontend
  *	------------				--------
@@ -22,6 +23,7 @@
  */
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <xen/events.h>
 #include <xen/xen.h>
 #include "compat.h"
@@ -130,6 +132,17 @@ static void read_features(struct nfvk_vif *vif)
 	/* One switch for both protocols: what is open for IPv6 is closed for all, unless it takes that, too. */
 	if (!xenbus_read_unsigned(dir, "feature-ipv6-csum-offload", 0))
 		vif->accepts &= ~(NFV_ACCEPT_CSUM | NFV_ACCEPT_TSO4 | NFV_ACCEPT_TSO6);
+}
+
+/* What `rate=` of its configuration came to. */
+static void read_rate(struct nfvk_vif *vif)
+{
+	struct nfvk_xen_rate *rate = &vif->rate;
+
+	rate->usec = 0;
+	atomic64_set(&rate->paid, 0);
+	if (xenbus_scanf(XBT_NIL, vif->xb->nodename, "rate", "%u,%u", &rate->bytes, &rate->usec) != 2 || !rate->bytes)
+		rate->usec = 0;
 }
 
 /* Attach a back ring where whoever served it before has left it. */
@@ -337,6 +350,7 @@ static int connect(struct nfvk_vif *vif)
 		return -EOPNOTSUPP;
 	}
 	read_features(vif);
+	read_rate(vif);
 	err = make_queues(vif);
 	if (err)
 		return err;
@@ -495,10 +509,25 @@ static void remove(struct xenbus_device *xb)
 	nfvk_vif_put(vif);
 }
 
+static bool has_our_script(struct xenbus_device *xb)
+{
+	char *script = xenbus_read(XBT_NIL, xb->nodename, "script", NULL);
+	bool ours;
+
+	if (IS_ERR(script))
+		return false;
+	ours = !strcmp(kbasename(script), "vif-nfv");
+	kfree(script);
+	return ours;
+}
+
 static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
 {
-	int err = make_vif(xb);
+	int err;
 
+	if (!has_our_script(xb) && !xenbus_read_unsigned(xb->nodename, NFV_XEN_CLAIM, 0))
+		return -ENODEV;
+	err = make_vif(xb);
 	if (err)
 		return err;
 	err = offer(xb);

@@ -358,6 +358,8 @@ static unsigned int gather(struct nfvk_xen_queue *q, unsigned int max, unsigned 
 {
 	const union nfvk_xen_slot *ring = (const void *)q->tx.sring->ring;
 	u32 prod = READ_ONCE(q->tx.sring->req_prod), left;
+	struct nfvk_xen_rate *rate = &q->vif->rate;
+	u64 now = rate->usec ? ktime_get_ns() : 0;
 	unsigned int n = 0;
 
 	virt_rmb();	/* requests are written before the index; pairs with the frontend's */
@@ -365,7 +367,7 @@ static unsigned int gather(struct nfvk_xen_queue *q, unsigned int max, unsigned 
 		nfvk_xen_fence(q, NFV_MISS_BAD_PROD);
 		return 0;
 	}
-	for (*seen = 0; *seen < max && left; ++*seen) {
+	for (*seen = 0; *seen < max && left && nfvk_xen_may_send(rate, now); ++*seen) {
 		struct nfvk_xen_frame *f = &q->frame[n];
 		enum nfvk_xen_verdict verdict = nfvk_xen_gather(ring, q->tx.req_cons, left, f);
 
@@ -381,6 +383,7 @@ static unsigned int gather(struct nfvk_xen_queue *q, unsigned int max, unsigned 
 				nfvk_xen_miss(q, NFV_MISS_BAD_FRAME, 1);
 			continue;
 		}
+		nfvk_xen_pay(rate, f->len, now);
 		fetch_header(q, n, first_bytes(f));
 		n++;
 	}

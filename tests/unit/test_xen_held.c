@@ -301,11 +301,46 @@ static void lists_of_skbs(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 
+/* 100 kB in each 50 ms: that is the rate, whatever the frames, with one period's for who was silent. */
+static void rate(void **state)
+{
+	static const u32 sizes[] = { 60, 1514, 65549 };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		struct nfvk_xen_rate r = { .bytes = 100000, .usec = 50000 };
+		u64 sent = 0, now = 1000000000;
+
+		for (; now < 11000000000ull; now += 100000)
+			while (nfvk_xen_may_send(&r, now)) {
+				nfvk_xen_pay(&r, sizes[i], now);
+				sent += sizes[i];
+			}
+		assert_in_range(sent, 20000000, 20000000 + 100000 + 65549);
+		/* Silent for a second: no more than one period's, and the frame that passes it, at once. */
+		now += 1000000000;
+		for (sent = 0; nfvk_xen_may_send(&r, now); sent += sizes[i])
+			nfvk_xen_pay(&r, sizes[i], now);
+		assert_in_range(sent, 100000, 100000 + sizes[i]);
+	}
+}
+
+static void no_rate(void **state)
+{
+	struct nfvk_xen_rate r = { 0 };
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		assert_true(nfvk_xen_may_send(&r, 1000));
+		nfvk_xen_pay(&r, 65549, 1000);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(answered_when_rings_go), T(not_copied_when_gone), T(waits_when_its_guest_goes), T(failed_is_not_sent),
 		T(memory_is_bounded), T(lists_of_skbs),
+		cmocka_unit_test(rate),
+		cmocka_unit_test(no_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,12 @@ struct nfv_hello {
 	__u32 reserved[11];
 };
 
+/*
+ * xen: the module leaves a vif to xen-netback, unless its script is vif-nfv, or this key in its backend's
+ * directory of the xenstore says 1: (u) before the vif is bound to the module.
+ */
+#define NFV_XEN_CLAIM		"nfv-claim"
+
 enum nfv_port_type {
 	NFV_PORT_NETDEV = 1,	/* an Ethernet device of the host: the host end of a veth */
 	NFV_PORT_XEN = 2,	/* a Xen guest's network interface, whose backend the module is */

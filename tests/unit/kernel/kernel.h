@@ -16,6 +16,7 @@
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int64_t s64;
 typedef struct { int v; } atomic_t;
 typedef struct { int64_t v; } atomic64_t;
 typedef struct { long v; } atomic_long_t;
@@ -30,6 +31,9 @@ typedef struct { long v; } atomic_long_t;
 #define atomic_long_add_return(n, a) ((a)->v += (long)(n))
 #define atomic_long_sub(n, a)	((void)((a)->v -= (long)(n)))
 #define atomic64_add(n, a)	((void)((a)->v += (n)))
+#define atomic64_read(a)	((a)->v)
+#define atomic64_set(a, n)	((void)((a)->v = (n)))
+#define atomic64_try_cmpxchg(a, was, n) ((a)->v == *(was) ? ((a)->v = (n), true) : (*(was) = (a)->v, false))
 
 #define READ_ONCE(x)		(*(volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, val)	(*(volatile __typeof__(x) *)&(x) = (val))
@@ -42,6 +46,10 @@ typedef struct { long v; } atomic_long_t;
 
 static unsigned long jiffies = 1000;	/* of a millisecond */
 #define msecs_to_jiffies(ms)	(ms)
+#define NSEC_PER_USEC		1000
+#define ktime_get_ns()		((u64)jiffies * 1000000)
+#define div_u64(n, by)		((u64)(n) / (u32)(by))
+struct hrtimer { int unused; };
 #define time_after(a, b)	((long)((b) - (a)) < 0)
 
 /* ---- memory ---- */

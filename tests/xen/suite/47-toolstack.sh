@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# kernel: 6.1
+# boot
+#
+# What xl and its scripts do around a port: a guest that is not for us, a limit, a name that no port can
+# have, the device that an HVM guest has at first, more queues than nfv.ko offers.
+. "$(dirname "$0")/../lib.sh"
+xen_start "$@"
+
+PATH=$(dirname "$NFVCTL"):$PATH
+cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
+export DOMU_VCPUS=2
+mk_container c1 10.0.0.9/24
+in_ns c1 iperf3 -s -D >/dev/null
+ip link add br0 type bridge
+ip link set br0 up
+ip link set veth-c1 master br0
+
+# --- nfv.ko is there first --------------------------------------------------------------------
+
+insmod "$NFV_KO" xen_queues=1
+modprobe xen-netback
+echo 2 >/sys/module/xen_netback/parameters/max_queues
+check "nfv.ko first: a guest without our script starts" domu_start vm1 10.0.0.1/24 "mac=$MAC1,bridge=br0,script=vif-test" || finish
+check "nfv.ko first: xen-netback serves it" [ "$(driver_of vm1)" = vif ]
+check "nfv.ko first: it reaches the bridge" wait_for "pings vm1 10.0.0.9" 60
+
+# --- it has two queues, nfv.ko offers one -------------------------------------------------------
+
+start_nfvd
+words() { local output; output=$(nfvctl attach xen vm1 domid "$(domid vm1)" 2>&1) && return 1; grep -q "uses 2 queues.*offers 1" <<<"$output" && grep -q xen_queues=2 <<<"$output"; }
+check "more queues than offered: refused, and why" words
+check "more queues than offered: its vif was not touched" pings vm1 10.0.0.9
+stop_nfvd
+rmmod nfv
+insmod "$NFV_KO" xen_queues=2
+start_nfvd
+ip link set veth-c1 nomaster
+nfvctl attach veth c1 dev veth-c1 >/dev/null
+
+# --- a limit ------------------------------------------------------------------------------------
+
+# limited NAME - 1 MB/s, by its configuration
+limited()
+{
+	local mbps
+
+	mbps=$(iperf vm1 10.0.0.9 -t 4 -O 1) || return
+	echo "$mbps Mb/s"
+	awk -v m="$mbps" 'BEGIN { exit !(m > 5 && m < 9) }'
+}
+check "rate: a guest of xen-netback has one" domu_plug vm1 10.0.0.1/24 "mac=$MAC1,bridge=br0,script=vif-test,rate=1MB/s"
+check "rate: taken over" nfvctl attach xen vm1 domid "$(domid vm1)"
+check "rate: show says so" [ "$(member vm1 rate)" = 1000000 ]
+check "rate: taken over, it is kept" wait_for limited 60
+check "rate: given back" nfvctl detach vm1
+check "rate: with our script" domu_plug vm1 10.0.0.1/24 "mac=$MAC1,script=vif-nfv,rate=1MB/s"
+check "rate: with our script, it is kept" wait_for limited 60
+check "rate: what it receives is not limited" domu_exec vm1 "iperf3 -R -c 10.0.0.9 -t 1 -f m >/tmp/got && awk '\$NF == \"receiver\" { exit !(\$7 > 20) }' /tmp/got"
+cat "$WORK/output"
+
+# --- the device that an HVM guest has beside its vif ----------------------------------------------
+
+id=$(domid vm1) back=/local/domain/0/backend/vif/$(domid vm1)/0
+again() { XENBUS_PATH=$back vif=$1 INTERFACE=$1 /etc/xen/scripts/vif-nfv add type_if=tap; }
+status_is() { [ "$(xenstore-read "$back/hotplug-status")" = "$1" ]; }
+check "emulated: no device, no error" again "vif$id.0-emu"
+modprobe tun
+ip tuntap add "vif$id.0-emu" mode tap
+check "emulated: its device is a port" again "vif$id.0-emu"
+check "emulated: beside the guest's" [ "$(member vm1-emu type):$(member vm1 type)" = netdev:xen ]
+check "emulated: the vif's status is its own" status_is connected
+ip link del "vif$id.0-emu"
+check "emulated: the port goes with the device" wait_for "! nfvctl show vm1-emu" 10
+check "emulated: the vif goes on" pings vm1 10.0.0.9
+
+# --- a name -----------------------------------------------------------------------------------------
+
+uuid=0f8fad5b-d9cb-469f-a165-70867728950e
+xl destroy vm1
+check "a name of 36 characters: it starts" domu_start $uuid 10.0.0.1/24 "mac=$MAC1,script=vif-nfv" || finish
+check "a name of 36 characters: a port with its beginning" eval "nfvctl show | grep -q '^${uuid:0:22}-'"
+check "a name of 36 characters: it reaches others" wait_for "pings $uuid 10.0.0.9" 60
+xl destroy $uuid
+stop_nfvd
+finish
