@@ -255,6 +255,15 @@ static void check_mtu(json_t *ports)
 	     ": large frames between them are lost", string(low, "name"), min, string(high, "name"), max);
 }
 
+/* A packet socket loses what no virtio_net_hdr says. */
+static void check_offloads(json_t *port)
+{
+	if (!json_is_true(json_object_get(port, "container_offloads_unknown")))
+		return;
+	find(WARN, "offloads", "ethtool -K DEV tx-sctp-segmentation off tx-gso-list off, in the container",
+	     "%s: the container's end of its veth may send super-frames that a packet socket loses (SCTP)", string(port, "name"));
+}
+
 static void check_ports(void)
 {
 	struct ctl_err err = { 0 };
@@ -267,6 +276,7 @@ static void check_ports(void)
 	json_array_foreach(ports, i, port) {
 		check_socket(port);
 		check_state(port);
+		check_offloads(port);
 	}
 	check_mtu(ports);
 	json_decref(all);

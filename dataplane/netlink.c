@@ -94,8 +94,8 @@ static int parse_link(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-/* A socket belongs to the namespace it was made in: go there, make it, come back. NULL with errno. */
-static struct mnl_socket *open_in(int netns)
+/* A socket belongs to the namespace it was made in: go there, make it, come back. */
+struct mnl_socket *nfvd_netlink_open_in(int netns)
 {
 	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), err;
 	struct mnl_socket *nl = NULL;
@@ -105,6 +105,11 @@ static struct mnl_socket *open_in(int netns)
 	if (!setns(netns, CLONE_NEWNET)) {
 		nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 		err = errno;
+		if (nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+			err = errno;
+			mnl_socket_close(nl);
+			nl = NULL;
+		}
 		if (setns(home, CLONE_NEWNET)) {
 			nfvd_log(LOG_CRIT, "cannot return to own network namespace: %m");
 			_exit(1);
@@ -117,8 +122,8 @@ static struct mnl_socket *open_in(int netns)
 	return nl;
 }
 
-/* A request and its response, which is one message, or many where a dump was asked for. 0 or -errno. */
-static int talk(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
+/* The response is one message, or many where a dump was asked for. */
+int nfvd_netlink_talk_on(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 {
 	static unsigned int seq;
 	bool dump = (nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
@@ -153,7 +158,7 @@ int nfvd_netlink_talk(struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 	int err = own ? 0 : open_own();
 
 	if (!err)
-		err = talk(own, nlh, cb, arg);
+		err = nfvd_netlink_talk_on(own, nlh, cb, arg);
 	/* What of a response was not read must not be taken for the next one. */
 	if (err && own) {
 		mnl_socket_close(own);
@@ -169,10 +174,10 @@ static int talk_in(int netns, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 
 	if (netns < 0)
 		return nfvd_netlink_talk(nlh, cb, arg);
-	nl = open_in(netns);
+	nl = nfvd_netlink_open_in(netns);
 	if (!nl)
 		return -errno;
-	err = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : talk(nl, nlh, cb, arg);
+	err = nfvd_netlink_talk_on(nl, nlh, cb, arg);
 	mnl_socket_close(nl);
 	return err;
 }

@@ -58,6 +58,11 @@ int nfvd_netns_id(int fd);
 
 /* Send a request and hand each message of its response to cb (NULL: an error or none). 0 or -errno. */
 int nfvd_netlink_talk(struct nlmsghdr *nlh, mnl_cb_t cb, void *arg);
+/* The same on a bound socket of the caller's. */
+int nfvd_netlink_talk_on(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg);
+
+/* A bound socket in the network namespace that the descriptor netns has open. NULL with errno. */
+struct mnl_socket *nfvd_netlink_open_in(int netns);
 
 /* Hear of devices in nfvd's own namespace; calls nfvd_netdev_link_changed() (netdev.c). */
 int nfvd_netlink_start(sd_event *event);

@@ -69,6 +69,25 @@ static uint8_t *slot_of(const struct nfvd_packet_ring *r, unsigned int i)
 	return r->mem + (size_t)i * NFVD_RING_SLOT;
 }
 
+int nfvd_ring_renew(struct nfvd_packet_ring *r, int sock)
+{
+	const struct tpacket_req none = { 0 };
+
+	nfvd_ring_unmap(r);
+	if (setsockopt(sock, SOL_PACKET, PACKET_RX_RING, &none, sizeof(none)))
+		return -errno;
+	return nfvd_ring_map(r, sock);
+}
+
+unsigned int nfvd_ring_waiting(const struct nfvd_packet_ring *r)
+{
+	/* Its worker moves it meanwhile: whoever asks again and finds the same knows. */
+	unsigned int next = __atomic_load_n(&r->next, __ATOMIC_RELAXED);
+	const struct tpacket2_hdr *h = (const struct tpacket2_hdr *)slot_of(r, next);
+
+	return __atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER ? NFVD_RING_SLOTS : next;
+}
+
 enum nfvd_drop nfvd_ring_frame(uint8_t *slot, struct nfvd_frame *f, struct iovec *rest)
 {
 	const struct tpacket2_hdr *h = (const struct tpacket2_hdr *)slot;

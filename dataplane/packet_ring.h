@@ -57,6 +57,12 @@ struct nfvd_packet_ring {
 int nfvd_ring_map(struct nfvd_packet_ring *r, int sock);
 void nfvd_ring_unmap(struct nfvd_packet_ring *r);
 
+/* C. No worker uses the ring, which may be unmapped already: replace it by an empty one. 0 or -errno: then there is none. */
+int nfvd_ring_renew(struct nfvd_packet_ring *r, int sock);
+
+/* C. The slot that the kernel is to fill next; NFVD_RING_SLOTS: there are frames to be taken first. */
+unsigned int nfvd_ring_waiting(const struct nfvd_packet_ring *r);
+
 /*
  * W. Take the next frame, without copying its payload. False: there is none.
  * *why is NFVD_N_REASONS, or the reason to drop it (then *f is not valid).

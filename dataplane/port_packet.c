@@ -16,18 +16,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "control.h"
+#include "log.h"
 #include "move.h"
 #include "netdev.h"
+#include "netdev_offload.h"
 #include "packet_ring.h"
 #include "worker.h"
 
 #define SOCK_BUFFER	(16 << 20)
 #define TX_IOVS		8192
+#define STUCK_TICKS	3
+#define RENEW_TICKS	10	/* renewing a ring is work for control: not more often */
 
 struct packet {
 	struct nfvd_netdev nd;
 	uint64_t missed;		/* frames that the kernel could not put into the ring */
+	struct {			/* since the last tick */
+		uint64_t missed, put;
+	} recent;
+	unsigned int waiting;		/* the slot that the kernel is to fill next, as of the last tick */
+	unsigned int stuck;		/* ticks in which it missed frames there, and put in none */
+	unsigned int rest;		/* ticks until the ring may be renewed again */
 	struct nfvd_packet_ring ring;
+	struct nfvd_offloads offloads;
 	unsigned int bad;		/* slots of this turn whose frames were malformed; they come first */
 };
 
@@ -186,6 +197,7 @@ static void *make_ahead(void *unused)
 		nfvd_ring_unmap(&ring);
 		close(sock);
 	}
+	nfvd_packet_knows_uso();
 	return unused;
 }
 
@@ -231,12 +243,18 @@ static int open_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
 		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot bind to '%s': %s", nd->link.name, strerror(errno));
 	nfvd_packet_ahead();
 	nfvd_attach_step(nd->port, "socket", nfvd_now_us() - start);
+	start = nfvd_now_us();
+	nfvd_offloads_restrict(&p->offloads, nd->port, &nd->link, nd->netns);
+	nfvd_attach_step(nd->port, "offloads", nfvd_now_us() - start);
 	return 0;
 }
 
 static void close_socket(struct nfvd_netdev *nd)
 {
-	nfvd_ring_unmap(&((struct packet *)nd)->ring);
+	struct packet *p = (struct packet *)nd;
+
+	nfvd_offloads_restore(&p->offloads, nd->link.ifindex, nd->netns);
+	nfvd_ring_unmap(&p->ring);
 	if (nd->sock >= 0)
 		close(nd->sock);
 	nd->sock = -1;
@@ -267,7 +285,8 @@ static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err
 	if (!p)
 		return nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 	p->nd.carrier = &carrier;
-	atomic_store(&port->accepts, NFVD_ACCEPT_ALL & ~(NFVD_ACCEPT_KERNEL | NFVD_ACCEPT_SKB));
+	atomic_store(&port->accepts, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_TSO4 | NFVD_ACCEPT_TSO6 | NFVD_ACCEPT_ECN |
+		     (nfvd_packet_knows_uso() ? NFVD_ACCEPT_USO : 0));
 	if (nfvd_netdev_attach(&p->nd, port, params, err)) {
 		free(p);
 		return -1;
@@ -282,16 +301,77 @@ static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err
 	return -1;
 }
 
-static void packet_show(struct nfvd_port *port, json_t *obj)
+/* Count what the kernel missed since last time: reading resets it. */
+static void count_missed(struct packet *p)
 {
-	struct packet *p = port->priv;
 	struct tpacket_stats stats;
 	socklen_t len = sizeof(stats);
 
-	/* Reading them resets them. */
-	if (!getsockopt(p->nd.sock, SOL_PACKET, PACKET_STATISTICS, &stats, &len))
-		p->missed += stats.tp_drops;
+	if (getsockopt(p->nd.sock, SOL_PACKET, PACKET_STATISTICS, &stats, &len))
+		return;
+	p->recent.missed += stats.tp_drops;
+	p->recent.put += stats.tp_packets - stats.tp_drops;
+	p->missed += stats.tp_drops;
+	if (stats.tp_drops)
+		nfvd_fault(p->nd.port, NFVD_DROP_MISSED, stats.tp_drops);
+}
+
+static void renew_ring(struct packet *p)
+{
+	struct nfvd_port *port = p->nd.port;
+	int err;
+
+	nfvd_worker_del(&port->rxq[0]);
+	err = nfvd_ring_renew(&p->ring, p->nd.sock);
+	if (!err)
+		err = nfvd_worker_add(&port->rxq[0]);
+	if (err)
+		nfvd_ring_unmap(&p->ring);
+	nfvd_fault(port, NFVD_DROP_RING_STUCK, 1);
+	nfvd_event(port->name, "the kernel had stopped filling its receive ring (a super-frame of SCTP does it), which %s: %s",
+		   err ? "cannot be set up anew" : "was set up anew", err ? strerror(-err) : "frames come again");
+}
+
+/*
+ * Some kernels (6.12) keep a slot for good if the frame meant for it needs what no virtio_net_hdr says; all that comes
+ * later is then lost. It looks like this: the kernel misses frames and puts in none, while the slot that is its next is
+ * free, for three ticks in which frames came. Without a ring, another is tried.
+ */
+static void watch_ring(struct packet *p)
+{
+	unsigned int waiting = p->ring.mem ? nfvd_ring_waiting(&p->ring) : NFVD_RING_SLOTS;
+	bool free = waiting != NFVD_RING_SLOTS && waiting == p->waiting;
+
+	count_missed(p);
+	if (!free || p->recent.put)
+		p->stuck = 0;
+	else if (p->recent.missed)
+		p->stuck++;
+	p->recent.missed = p->recent.put = 0;
+	p->waiting = waiting;
+	if (p->rest)
+		p->rest--;
+	if (p->rest || (p->ring.mem && p->stuck < STUCK_TICKS))
+		return;
+	p->stuck = 0;
+	p->rest = RENEW_TICKS;
+	renew_ring(p);
+}
+
+static void packet_tick(struct nfvd_port *port)
+{
+	nfvd_netdev_tick(port);
+	if (atomic_load(&port->state) != NFVD_STATE_GONE)
+		watch_ring(port->priv);
+}
+
+static void packet_show(struct nfvd_port *port, json_t *obj)
+{
+	struct packet *p = port->priv;
+
+	count_missed(p);
 	json_object_set_new(obj, "missed", json_integer((json_int_t)p->missed));
+	nfvd_offloads_show(&p->offloads, obj);
 	nfvd_netdev_show(port, obj);
 }
 
@@ -303,7 +383,7 @@ static void packet_show(struct nfvd_port *port, json_t *obj)
 	.rx_done = packet_rx_done,			\
 	.tx = packet_tx,				\
 	.show = packet_show,				\
-	.tick = nfvd_netdev_tick,			\
+	.tick = packet_tick,			\
 	.tx_work = 8192
 
 const struct nfvd_port_ops nfvd_port_veth = { .type = "veth", OPS };

@@ -36,7 +36,11 @@
  *		connected, features, reason, queue: [{index, state, reason, size}]};
  *		veth and netdev add {dev, ifindex, mtu, missed}, veth also {peer_ifindex,
  *		shortcut, container_netns, container_dev} as far as they are known. missed:
- *		frames that came faster than they were taken. Via the module also
+ *		frames that came faster than they were taken. Via a packet socket
+ *		{offloads_off, container_offloads_off: [...]}, what the device and the
+ *		container's end do not leave undone as long as the port is there, as
+ *		ethtool -k has it; container_offloads_unknown if that end is out of
+ *		reach. Via the module also
  *		{missed_by: {reason: n}, held, held_kib}: <linux/nfv.h> has the reasons.
  *		xen adds these, and {domid, devid, domain, offloads: [...], stalled}.
  *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls}
