@@ -1,0 +1,232 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# limit: 200
+#
+# What a virtio_net_hdr has no words for, between containers, beside a Linux bridge: SCTP, tunnels, segments longer than
+# the receiver's MTU, super-frames above 64 KiB; and what attaching changes of a container's device, and detaching puts back.
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+# What ethtool and ip say of a container's device.
+offloads()
+{
+	in_ns "$1" ethtool -k eth0
+	ip -n "$1" -d -o link show eth0 | grep -o 'g[sr]o_[a-z0-9_]*max_size [0-9]*'
+}
+off() { in_ns "$1" ethtool -k eth0 | grep -q "^$2: off"; }
+limited() { ! ip -n "$1" -d -o link show eth0 | grep -o 'g[sr]o_[a-z0-9_]*max_size [0-9]*' | awk '$2 > 65536 { n++ } END { exit !n }'; }
+
+# python NS: the program on standard input, with what both sides need
+python()
+{
+	local ns=$1
+
+	shift
+	{
+		cat <<'PY'
+import socket, struct, sys
+MAC = {1: b"\2\0\0\0\0\1", 2: b"\2\0\0\0\0\2"}
+def sum16(b):
+    t = sum(struct.unpack(">%dH" % (len(b) // 2), b[:len(b) & ~1])) + (b[-1] << 8 if len(b) & 1 else 0)
+    while t >> 16: t = (t & 0xffff) + (t >> 16)
+    return t
+def ipv4(protocol, payload):
+    h = bytearray(struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0, b"\x0a\0\0\1", b"\x0a\0\0\2"))
+    h[10:12] = struct.pack(">H", ~sum16(bytes(h)) & 0xffff)
+    return bytes(h) + payload
+def raw():
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300)
+    s.setsockopt(263, 15, 1)      # PACKET_VNET_HDR
+    s.bind(("eth0", 0x0800))
+    s.settimeout(20)
+    return s
+def send(vnet, ip): raw().send(struct.pack("<BBHHHH", *vnet) + MAC[2] + MAC[1] + b"\x08\0" + ip)
+def receive(protocol):
+    s = raw()
+    print("listens", flush=True)
+    while True:
+        m = s.recv(70000)
+        if m[22:24] == b"\x08\0" and m[33] == protocol: return struct.unpack("<BBHHHH", m[:10]), m[44:]
+def crc32c(b):
+    c = 0xffffffff
+    for x in b:
+        c ^= x
+        for _ in range(8): c = c >> 1 ^ (0x82f63b78 if c & 1 else 0)
+    return c ^ 0xffffffff
+PY
+		cat
+	} >"$WORK/program.$ns"
+	ip netns exec "$ns" python3 -u "$WORK/program.$ns" "$@"
+}
+
+# received: runs the program on standard input in c2 in the background, until it listens
+received()
+{
+	local program
+
+	program=$(cat)
+	# Of itself a command in the background has no input.
+	python c2 <<<"$program" >"$WORK/received" 2>&1 &
+	RECEIVER=$!
+	wait_for "grep -q listens $WORK/received" 20
+}
+
+# A packet as a socket of the kernel's SCTP leaves it to veth: no CRC32c yet.
+sctp()
+{
+	received <<'PY'
+vnet, p = receive(132)
+print("flags", vnet[0], "sum", "right" if p[8:12] == struct.pack("<I", crc32c(p[:8] + bytes(4) + p[12:])) else "wrong")
+PY
+	python c1 <<'PY'
+sctp = struct.pack(">HHII", 36412, 36412, 1, 0) + b"\0\3\5\x14" + bytes(i & 255 for i in range(1300))
+send((1, 0, 0, 0, 34, 8), ipv4(132, sctp))
+PY
+	wait $RECEIVER
+	cat "$WORK/received"
+	grep -q "flags 0 sum right" "$WORK/received"
+}
+
+# tcp_super GSO_SIZE: 24000 bytes from c1, whose MTU is large
+tcp_super()
+{
+	python c1 "$1" <<'PY'
+send((1, 1, 54, int(sys.argv[1]), 34, 16), ipv4(6, struct.pack(">HHIIBBHHH", 7, 7, 1, 1, 0x50, 0x10, 9000, 0, 0) + bytes(24000)))
+PY
+}
+
+udp_segment()
+{
+	ip netns exec c2 timeout 20 python3 -u -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.0.0.2", 7777))
+print("listens")
+for i in range(6): print(len(s.recv(65536)), end=" ", flush=True)' >"$WORK/received" &
+	RECEIVER=$!
+	wait_for "grep -q listens $WORK/received" 20
+	in_ns c1 python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(17, 103, 1000)
+s.sendto(b"x" * 5500, ("10.0.0.2", 7777))'
+	wait $RECEIVER
+	cat "$WORK/received"
+	grep -q "1000 1000 1000 1000 1000 500 " "$WORK/received"
+}
+
+# tcp ADDRESS: $MBPS is what one second carries
+tcp()
+{
+	MBPS=$(in_ns c1 timeout 30 iperf3 -J -c "$1" -t 1 --connect-timeout 10000 |
+		awk -F: '/"sum_received"/ { in_sum = 1 } in_sum && /bits_per_second/ { printf "%d", $2 / 1000000; exit }')
+	[ "${MBPS:-0}" -gt 0 ]
+}
+
+# What carries frames between the containers: the shortcut, user space, or a bridge.
+carry()
+{
+	local i
+
+	if [ "$1" = bridge ]; then
+		for i in 1 2; do nfvctl detach c$i >/dev/null && ip link set veth-c$i master br0; done
+	else
+		for i in 1 2; do
+			ip link set veth-c$i nomaster
+			nfvctl show c$i >/dev/null 2>&1 || nfvctl attach veth c$i dev veth-c$i mode packet >/dev/null
+		done
+		nfvctl shortcut "$1" >/dev/null
+	fi
+	wait_for "in_ns c1 ping -q -c 1 -W 1 10.0.0.2" 20
+}
+
+matrix()
+{
+	local by=$1 what
+
+	carry "$by"
+	check "$by: UDP_SEGMENT arrives" udp_segment
+	for what in plain:10.0.0.2 VXLAN:10.9.0.2 VXLAN-by-IPv6:fd09::2; do
+		check "$by: TCP, ${what%%:*}" tcp "${what#*:}"
+		echo "  $MBPS Mb/s"
+	done
+}
+
+# half ADDRESS: by the shortcut at least half of what a bridge carries; measured again on a busy machine
+half()
+{
+	local bridge
+
+	for _ in 1 2 3 4; do
+		carry bridge && tcp "$1" && bridge=$MBPS || return
+		carry on && tcp "$1" || return
+		echo "shortcut $MBPS, bridge $bridge Mb/s"
+		[ $((2 * MBPS)) -lt "$bridge" ] || return 0
+	done
+	return 1
+}
+
+for i in 1 2; do
+	mk_container c$i 10.0.0.$i/24
+	ip -n c$i link set eth0 address 02:00:00:00:00:0$i
+	ip -n c$i -6 addr add fd00::$i/64 dev eth0 nodad
+	ip -n c$i link add vx4 type vxlan id 7 dev eth0 remote 10.0.0.$((3 - i)) dstport 4789
+	ip -n c$i link add vx6 type vxlan id 9 dev eth0 remote fd00::$((3 - i)) dstport 4790
+	ip -n c$i addr add 10.9.0.$i/24 dev vx4
+	ip -n c$i -6 addr add fd09::$i/64 dev vx6 nodad
+	ip -n c$i link set vx4 up
+	ip -n c$i link set vx6 up
+done
+ip link add br0 type bridge
+ip link set br0 up
+in_ns c2 iperf3 -s -D >/dev/null
+ip -n c1 link set eth0 gso_max_size 180000 gro_max_size 170000
+before=$(offloads c1)
+start_nfvd
+
+# --- a container's device ---------------------------------------------------------
+
+for by in "dev veth-c1" "dev eth0 netns c1"; do
+	# shellcheck disable=SC2086
+	check "offloads: attach $by" nfvctl attach veth c1 $by mode packet
+	check "offloads: SCTP is cut in the container" off c1 tx-sctp-segmentation
+	check "offloads: super-frames are of 64 KiB" limited c1
+	check "offloads: show says so" grep -q tx-sctp-segmentation <(nfvctl show c1)
+	nfvctl detach c1 >/dev/null
+	check "offloads: detaching puts all back" [ "$(offloads c1)" = "$before" ]
+done
+
+# A namespace that only an open file holds.
+ip netns add c3
+ip link add veth-c3 type veth peer name eth0 netns c3
+exec 8</run/netns/c3
+ip netns del c3
+check "offloads: an end that cannot be found is attached" nfvctl attach veth c3 dev veth-c3 mode packet
+check "offloads: an event says so" grep -q 'c3.*neither name nor process' <(nfvctl events)
+check "offloads: doctor, too" grep -q 'offloads.*c3' <(nfvctl doctor)
+nfvctl detach c3 >/dev/null
+ip link del veth-c3
+exec 8<&-
+
+# --- frames -----------------------------------------------------------------------
+
+carry off
+check "sctp: the CRC is computed" sctp
+ip -n c1 link set eth0 mtu 9000
+ip link set veth-c1 mtu 9000
+dropped_before=$(dropped c2 mtu)
+check "mtu: a super-frame of short segments is sent" tcp_super 1400
+check "mtu: one of long segments" tcp_super 8000
+check "mtu: the second one is dropped for its length" wait_for "[ \$(dropped c2 mtu) = $((dropped_before + 1)) ]" 10
+ip -n c1 link set eth0 mtu 1500
+ip link set veth-c1 mtu 1500
+for by in off on; do
+	matrix $by
+done
+check "nothing was refused" [ "$(for r in bad_gso bad_csum gso_unsup oversize rx_full; do dropped c1 $r; dropped c2 $r; done | sort -u)" = 0 ]
+check "conserved" wait_for conserved 10
+matrix bridge
+check "plain: half of a bridge's throughput" half 10.0.0.2
+check "VXLAN: half of a bridge's throughput" half 10.9.0.2
+finish
