@@ -15,6 +15,10 @@
 #define GRE_CSUM 4
 #define GRE_HAS_CSUM 0x80	/* RFC 2784 and 2890: first byte */
 #define GRE_HAS_SEQ 0x10
+#define BUNDLE_MAX	64	/* datagrams in one super-frame: as many as each kernel takes */
+#define BUNDLE_BYTES	65000
+#define BUNDLE_IOVS	800	/* of the frame; with those of the bundle below UIO_MAXIOV */
+_Static_assert(BUNDLE_MAX <= NFVD_BURST, "each has a tail");
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -42,7 +46,20 @@ static bool outer_known(const struct nfvd_layout *t, const uint8_t *h)
 	}
 }
 
-bool nfvd_cut_start(struct nfvd_cut *c, const struct nfvd_frame *f, struct iovec *iov)
+/* How many of the segments make one super-frame of UDP; 0: none. */
+static unsigned int bundle_of(const struct nfvd_cut *c, uint32_t accepts)
+{
+	const struct nfvd_layout *t = &c->t;
+	uint32_t headers = t->payload - t->outer_l4 - sizeof(struct udphdr), one = headers + c->f->vnet.hdr.gso_size;
+	unsigned int n = BUNDLE_BYTES / one;
+
+	if (!t->tunnel || t->outer_protocol != IPPROTO_UDP || ~accepts & (NFVD_ACCEPT_USO | NFVD_ACCEPT_CSUM) ||
+	    headers > sizeof(c->tail[0]) || c->f->iov_n > BUNDLE_IOVS || n < 2)
+		return 0;
+	return n < BUNDLE_MAX ? n : BUNDLE_MAX;
+}
+
+bool nfvd_cut_start(struct nfvd_cut *c, const struct nfvd_frame *f, uint32_t accepts, struct iovec *iov)
 {
 	unsigned int n = nfvd_frame_read(f, 0, c->head, sizeof(c->head)), i = 0, more;
 	size_t off = 0;
@@ -52,7 +69,8 @@ bool nfvd_cut_start(struct nfvd_cut *c, const struct nfvd_frame *f, struct iovec
 		return false;
 	c->f = f;
 	c->payload = f->len - c->t.payload;
-	c->sent = c->n = c->i = c->off = 0;
+	c->sent = c->n = c->frames = c->i = c->off = 0;
+	c->bundle = bundle_of(c, accepts);
 	/* Payload bytes that came with the headers are a first vector like the others. */
 	iov[0] = (struct iovec){ c->head + c->t.payload, n - c->t.payload };
 	more = n - f->hdr_len;
@@ -135,17 +153,17 @@ static void fix_outer(const struct nfvd_layout *t, uint8_t *h, uint32_t len, uin
 	put_sum(field, sum + rte_raw_cksum(l4, t->l4 - t->outer_l4) + (uint16_t)~inner);
 }
 
-/* One segment of part bytes of payload. Returns how many vectors it took. */
-static unsigned int cut_one(struct nfvd_cut *c, struct nfvd_frame *s, uint8_t *tail, uint32_t part, struct iovec *pool,
-			    unsigned int pool_n)
+/*
+ * The headers h of a segment of part bytes of payload, which are its vectors, complete but for the tunnel's. Returns
+ * what its checksum began as, for fix_outer().
+ */
+static uint16_t make_headers(const struct nfvd_cut *c, uint8_t *h, uint32_t part, const struct iovec *iov, unsigned int iov_n)
 {
 	const struct nfvd_layout *t = &c->t;
+	uint8_t *field = h + t->l4 + (t->udp ? UDP_CSUM : TCP_CSUM);
 	uint32_t len = t->payload + part, sum;
-	uint8_t h[NFVD_HEADERS_MAX];
-	unsigned int used = 0, i;
 	bool odd = (t->payload - t->l4) & 1;
 	uint16_t start;
-	uint8_t *field = h + t->l4 + (t->udp ? UDP_CSUM : TCP_CSUM);
 
 	memcpy(h, c->head, t->payload);
 	fix_ip(h, t->v6, t->l3, t->l4, len, c->n);
@@ -155,19 +173,85 @@ static unsigned int cut_one(struct nfvd_cut *c, struct nfvd_frame *s, uint8_t *t
 		fix_tcp(h + t->l4, c->sent, !c->n, c->sent + part == c->payload);
 	start = nfvd_sum_fold(pseudo(h, t->v6, t->l3, t->udp ? IPPROTO_UDP : IPPROTO_TCP, len - t->l4));
 	memcpy(field, &start, sizeof(start));
-	if (t->payload > NFVD_HDR_MAX)
-		pool[used++] = (struct iovec){ tail, t->payload - NFVD_HDR_MAX };
-	i = used;
-	used += nfvd_iov_slice(c->iov, c->iov_n, &c->i, &c->off, part, pool + used, pool_n - used);
 	sum = rte_raw_cksum(h + t->l4, t->payload - t->l4);
-	put_sum(field, nfvd_iov_sum(pool + i, used - i, sum, &odd));
+	put_sum(field, nfvd_iov_sum(iov, iov_n, sum, &odd));
+	return start;
+}
+
+/* The bytes of payload of the next segment, and their vectors. */
+static uint32_t next_part(struct nfvd_cut *c, struct iovec *pool, unsigned int pool_n, unsigned int *iov_n)
+{
+	uint32_t left = c->payload - c->sent, mss = c->f->vnet.hdr.gso_size, part = left < mss ? left : mss;
+
+	*iov_n = nfvd_iov_slice(c->iov, c->iov_n, &c->i, &c->off, part, pool, pool_n);
+	return part;
+}
+
+/* One segment. Returns how many vectors it took. */
+static unsigned int cut_one(struct nfvd_cut *c, struct nfvd_frame *s, uint8_t *tail, struct iovec *pool, unsigned int pool_n)
+{
+	const struct nfvd_layout *t = &c->t;
+	unsigned int more = t->payload > NFVD_HDR_MAX, used;
+	uint32_t part = next_part(c, pool + more, pool_n - more, &used);
+	uint8_t h[NFVD_HEADERS_MAX];
+	uint16_t start = make_headers(c, h, part, pool + more, used);
+
 	if (t->tunnel)
-		fix_outer(t, h, len, start, c->n);
-	*s = (struct nfvd_frame){ .len = len, .iov = pool, .iov_n = used, .origin_copies = c->f->origin_copies };
-	s->hdr_len = t->payload < NFVD_HDR_MAX ? t->payload : NFVD_HDR_MAX;
+		fix_outer(t, h, t->payload + part, start, c->n);
+	*s = (struct nfvd_frame){ .len = t->payload + part, .iov = pool, .iov_n = more + used,
+				  .origin_copies = c->f->origin_copies };
+	s->hdr_len = more ? NFVD_HDR_MAX : t->payload;
 	memcpy(s->hdr, h, s->hdr_len);
-	memcpy(tail, h + s->hdr_len, t->payload - s->hdr_len);
-	return used;
+	if (more) {
+		pool[0] = (struct iovec){ tail, t->payload - NFVD_HDR_MAX };
+		memcpy(tail, h + NFVD_HDR_MAX, t->payload - NFVD_HDR_MAX);
+	}
+	c->sent += part;
+	c->n++;
+	return more + used;
+}
+
+/* The outer headers of n bytes of datagrams of one length, to be cut there by whoever has to. */
+static void bundle_headers(const struct nfvd_cut *c, struct nfvd_frame *s, uint32_t n, uint16_t each, unsigned int index)
+{
+	const struct nfvd_layout *t = &c->t;
+	uint8_t *udp = s->hdr + t->outer_l4;
+	uint16_t sum;
+
+	s->hdr_len = t->outer_l4 + sizeof(struct udphdr);
+	s->len = s->hdr_len + n;
+	memcpy(s->hdr, c->head, s->hdr_len);
+	fix_ip(s->hdr, t->outer_v6, t->outer_l3, t->outer_l4, s->len, index);
+	put16(udp + 4, s->len - t->outer_l4);
+	sum = nfvd_sum_fold(pseudo(s->hdr, t->outer_v6, t->outer_l3, IPPROTO_UDP, s->len - t->outer_l4));
+	memcpy(udp + UDP_CSUM, &sum, sizeof(sum));
+	s->vnet.hdr = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = NFVD_GSO_UDP_L4,
+					       .hdr_len = s->hdr_len, .gso_size = each, .csum_start = t->outer_l4,
+					       .csum_offset = UDP_CSUM };
+	s->needs = NFVD_ACCEPT_CSUM | NFVD_ACCEPT_USO;
+}
+
+/* The next segments in one frame. */
+static void cut_bundle(struct nfvd_cut *c, struct nfvd_frame *s, struct iovec *pool, unsigned int pool_n)
+{
+	unsigned int before = c->t.outer_l4 + sizeof(struct udphdr), own = c->t.payload - before, used = 0, first = c->n, iov_n;
+	uint8_t h[NFVD_HEADERS_MAX];
+	uint32_t bytes = 0;
+
+	while (c->n - first < c->bundle && c->sent < c->payload) {
+		uint8_t *tail = c->tail[c->n - first];
+		uint32_t part = next_part(c, pool + used + 1, pool_n - used - 1, &iov_n);
+
+		make_headers(c, h, part, pool + used + 1, iov_n);
+		memcpy(tail, h + before, own);
+		pool[used] = (struct iovec){ tail, own };
+		used += 1 + iov_n;
+		bytes += own + part;
+		c->sent += part;
+		c->n++;
+	}
+	*s = (struct nfvd_frame){ .iov = pool, .iov_n = used, .origin_copies = c->f->origin_copies };
+	bundle_headers(c, s, bytes, own + c->f->vnet.hdr.gso_size, first);
 }
 
 unsigned int nfvd_cut_next(struct nfvd_cut *c, struct nfvd_frame *segs, unsigned int max, struct iovec *pool,
@@ -176,14 +260,15 @@ unsigned int nfvd_cut_next(struct nfvd_cut *c, struct nfvd_frame *segs, unsigned
 	uint32_t mss = c->f->vnet.hdr.gso_size;
 	unsigned int n = 0, used = 0;
 
-	/* A frame without payload is one segment. */
-	while (n < max && (c->sent < c->payload || !c->n)) {
-		uint32_t left = c->payload - c->sent, part = left < mss ? left : mss;
-
-		used += cut_one(c, &segs[n], c->tail[n], part, pool + used, pool_n - used);
-		n++;
-		c->sent += part;
-		c->n++;
+	/* One datagram is no super-frame. */
+	if (c->bundle && c->payload - c->sent > mss) {
+		cut_bundle(c, segs, pool, pool_n);
+		c->frames++;
+		return 1;
 	}
+	/* A frame without payload is one segment. */
+	for (; n < max && (c->sent < c->payload || !c->n); n++)
+		used += cut_one(c, &segs[n], c->tail[n], pool + used, pool_n - used);
+	c->frames += n;
 	return n;
 }

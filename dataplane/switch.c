@@ -251,13 +251,13 @@ static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struc
 		send_segments(w, dst, segs, 1, l);
 		return;
 	}
-	if (!nfvd_cut_start(&cut, f, whole)) {
+	if (!nfvd_cut_start(&cut, f, atomic_load_explicit(&dst->accepts, memory_order_relaxed), whole)) {
 		nfvd_tx_drop(w, dst, NFVD_DROP_GSO_UNSUP, 1);
 		return;
 	}
 	while ((n = nfvd_cut_next(&cut, segs, NFVD_BURST, pool, sizeof(pool) / sizeof(pool[0]))))
 		send_segments(w, dst, segs, n, l);
-	w->turn.replicated += cut.n - 1;
+	w->turn.replicated += cut.frames - 1;
 }
 
 /* Deliver a frame that the receiver does not take as it is. */

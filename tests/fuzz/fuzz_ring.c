@@ -198,7 +198,7 @@ static void look_at(struct nfvd_frame *f)
 		nfvd_offload_checksum(f, &room);
 		return;
 	}
-	if (!nfvd_cut_start(&cut, f, whole)) {
+	if (!nfvd_cut_start(&cut, f, 0, whole)) {
 		/* What only the headers behind the private ones tell. */
 		require(f->needs & NFVD_ACCEPT_NEVER);
 		return;

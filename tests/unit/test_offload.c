@@ -113,7 +113,7 @@ static unsigned int segment(unsigned int at_once)
 	struct nfvd_cut cut;
 	unsigned int n = 0, part, used = 0;
 
-	if (!nfvd_cut_start(&cut, &f, whole))
+	if (!nfvd_cut_start(&cut, &f, 0, whole))
 		return 0;
 	while ((part = nfvd_cut_next(&cut, &segs[n], at_once, pool + used, NFVD_CUT_IOVS(f.iov_n) + 2 * at_once))) {
 		n += part;
@@ -270,7 +270,7 @@ static void tunnel_one(enum tunnel kind, bool outer_v6, bool v6, uint32_t payloa
 
 	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
 	assert_true(f.needs & NFVD_ACCEPT_NEVER);
-	assert_true(nfvd_cut_start(&cut, &f, whole));
+	assert_true(nfvd_cut_start(&cut, &f, 0, whole));
 	while ((n = nfvd_cut_next(&cut, segs, 5, pool, 100)))
 		for (unsigned int i = 0; i < n; i++, at++) {
 			uint32_t len = flatten(&segs[i], out);
@@ -300,6 +300,57 @@ static void tunnels(void **state)
 			}
 }
 
+/* Datagrams of one length, in super-frames of UDP: the same bytes as one by one. */
+static void bundle_one(enum tunnel kind, bool outer_v6, bool v6, uint32_t payload)
+{
+	static uint8_t out[NFVD_FRAME_MAX], one[NFVD_FRAME_MAX];
+	static struct iovec pool[200], whole2[NFVD_CUT_IOVS(NFVD_IOV_MAX)], pool2[200];
+	static struct nfvd_cut cut, singly;
+	struct nfvd_frame s, big;
+	unsigned int inner = tunnel_frame(kind, outer_v6, v6, payload), l4 = 14 + (outer_v6 ? 40 : 20), frames = 0;
+
+	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
+	assert_true(nfvd_cut_start(&cut, &f, NFVD_ACCEPT_ALL, whole));
+	assert_true(nfvd_cut_start(&singly, &f, NFVD_ACCEPT_ALL & ~NFVD_ACCEPT_USO, whole2));
+	while (nfvd_cut_next(&cut, &big, NFVD_BURST, pool, 200)) {
+		uint32_t len = flatten(&big, out), each = big.vnet.hdr.gso_size;
+
+		frames++;
+		assert_int_equal(len, big.len);
+		assert_true(big.iov_n <= NFVD_IOV_MAX && len <= 65535 + 14);
+		if (each) {
+			assert_int_equal(nfvd_offload_check(&big), NFVD_N_REASONS);
+			assert_int_equal(big.needs, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_USO);
+			assert_int_equal(big.vnet.hdr.hdr_len, l4 + 8);
+			assert_int_equal(each, inner + (v6 ? 40 : 20) + 32 + 1300 - l4 - 8);
+			assert_in_range((len - l4 - 8 + each - 1) / each, 2, 64);
+			assert_int_equal(plain_sum(out + 14 + (outer_v6 ? 8 : 12), outer_v6 ? 32 : 8, IPPROTO_UDP + len - l4),
+					 get16(out + l4 + 6));
+		} else {
+			each = len;
+		}
+		for (uint32_t at = l4 + 8; at < len; at += each) {
+			assert_int_equal(nfvd_cut_next(&singly, &s, 1, pool2, 200), 1);
+			assert_int_equal(flatten(&s, one) - l4 - 8, len - at < each ? len - at : each);
+			assert_memory_equal(out + at, one + l4 + 8, s.len - l4 - 8);
+		}
+	}
+	assert_int_equal(nfvd_cut_next(&singly, &s, 1, pool2, 200), 0);
+	assert_int_equal(cut.frames, frames);
+	assert_int_equal(cut.n, singly.n);
+}
+
+static void bundles(void **state)
+{
+	for (enum tunnel kind = VXLAN; kind <= VXLAN_CSUM; kind++)
+		for (int outer_v6 = 0; outer_v6 < 2; outer_v6++)
+			for (int v6 = 0; v6 < 2; v6++) {
+				bundle_one(kind, outer_v6, v6, 64001);
+				bundle_one(kind, outer_v6, v6, 1301);
+				bundle_one(kind, outer_v6, v6, 1300);
+			}
+}
+
 static void tunnels_not_to_be_cut(void **state)
 {
 	struct nfvd_cut cut;
@@ -309,7 +360,7 @@ static void tunnels_not_to_be_cut(void **state)
 	wire[34] = GRE_HAS_SEQ;
 	build(f.len);
 	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
-	assert_false(nfvd_cut_start(&cut, &f, whole));
+	assert_false(nfvd_cut_start(&cut, &f, 0, whole));
 	/* No IP header where one has to be. */
 	tunnel_frame(GRE, false, false, 5000);
 	wire[inner + 3]++;
@@ -538,7 +589,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checksum),	cmocka_unit_test(segmentation), cmocka_unit_test(segment_size_is_bounded),
 		cmocka_unit_test(udp_segmentation), cmocka_unit_test(bad_requests), cmocka_unit_test(lengths),
-		cmocka_unit_test(tunnels),	cmocka_unit_test(tunnels_not_to_be_cut), cmocka_unit_test(held_tunnel_goes_as_it_is),
+		cmocka_unit_test(tunnels),	cmocka_unit_test(bundles),	cmocka_unit_test(tunnels_not_to_be_cut), cmocka_unit_test(held_tunnel_goes_as_it_is),
 		cmocka_unit_test(sctp),		cmocka_unit_test(checksum_anywhere), cmocka_unit_test(mtu),
 	};
 
