@@ -46,7 +46,10 @@ static bool outer_known(const struct nfvd_layout *t, const uint8_t *h)
 	}
 }
 
-/* How many of the segments make one super-frame of UDP; 0: none. */
+/*
+ * How many of the segments make one super-frame of UDP; 0: none. The module takes such as the skb that it holds: kernels
+ * before 6.2 cannot make one of a virtio_net_hdr.
+ */
 static unsigned int bundle_of(const struct nfvd_cut *c, uint32_t accepts)
 {
 	const struct nfvd_layout *t = &c->t;
@@ -54,7 +57,7 @@ static unsigned int bundle_of(const struct nfvd_cut *c, uint32_t accepts)
 	unsigned int n = BUNDLE_BYTES / one;
 
 	if (!t->tunnel || t->outer_protocol != IPPROTO_UDP || ~accepts & (NFVD_ACCEPT_USO | NFVD_ACCEPT_CSUM) ||
-	    headers > sizeof(c->tail[0]) || c->f->iov_n > BUNDLE_IOVS || n < 2)
+	    accepts & NFVD_ACCEPT_SKB || headers > sizeof(c->tail[0]) || c->f->iov_n > BUNDLE_IOVS || n < 2)
 		return 0;
 	return n < BUNDLE_MAX ? n : BUNDLE_MAX;
 }

@@ -8,10 +8,11 @@
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
-# What ethtool and ip say of a container's device.
+# What ethtool and ip say of both ends of a container's veth.
 offloads()
 {
 	in_ns "$1" ethtool -k eth0
+	ethtool -k "veth-$1"
 	ip -n "$1" -d -o link show eth0 | grep -o 'g[sr]o_[a-z0-9_]*max_size [0-9]*'
 }
 off() { in_ns "$1" ethtool -k eth0 | grep -q "^$2: off"; }
@@ -98,7 +99,7 @@ PY
 
 udp_segment()
 {
-	ip netns exec c2 timeout 20 python3 -u -c '
+	ip netns exec c2 timeout 5 python3 -u -c '
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("10.0.0.2", 7777))
@@ -146,7 +147,7 @@ matrix()
 	local by=$1 what
 
 	carry "$by"
-	check "$by: UDP_SEGMENT arrives" udp_segment
+	check "$by: UDP_SEGMENT arrives" wait_for udp_segment 30
 	for what in plain:10.0.0.2 VXLAN:10.9.0.2 VXLAN-by-IPv6:fd09::2; do
 		check "$by: TCP, ${what%%:*}" tcp "${what#*:}"
 		echo "  $MBPS Mb/s"
@@ -182,6 +183,7 @@ ip link add br0 type bridge
 ip link set br0 up
 in_ns c2 iperf3 -s -D >/dev/null
 ip -n c1 link set eth0 gso_max_size 180000 gro_max_size 170000
+ethtool -K veth-c1 rx-gro-list on
 before=$(offloads c1)
 start_nfvd
 
@@ -192,6 +194,7 @@ for by in "dev veth-c1" "dev eth0 netns c1"; do
 	check "offloads: attach $by" nfvctl attach veth c1 $by mode packet
 	check "offloads: SCTP is cut in the container" off c1 tx-sctp-segmentation
 	check "offloads: super-frames are of 64 KiB" limited c1
+	check "offloads: the host's end merges no lists of frames" grep -q '^rx-gro-list: off' <(ethtool -k veth-c1)
 	check "offloads: show says so" grep -q tx-sctp-segmentation <(nfvctl show c1)
 	nfvctl detach c1 >/dev/null
 	check "offloads: detaching puts all back" [ "$(offloads c1)" = "$before" ]

@@ -310,8 +310,8 @@ static void bundle_one(enum tunnel kind, bool outer_v6, bool v6, uint32_t payloa
 	unsigned int inner = tunnel_frame(kind, outer_v6, v6, payload), l4 = 14 + (outer_v6 ? 40 : 20), frames = 0;
 
 	assert_int_equal(nfvd_offload_check(&f), NFVD_N_REASONS);
-	assert_true(nfvd_cut_start(&cut, &f, NFVD_ACCEPT_ALL, whole));
-	assert_true(nfvd_cut_start(&singly, &f, NFVD_ACCEPT_ALL & ~NFVD_ACCEPT_USO, whole2));
+	assert_true(nfvd_cut_start(&cut, &f, NFVD_ACCEPT_ALL & ~NFVD_ACCEPT_SKB, whole));
+	assert_true(nfvd_cut_start(&singly, &f, NFVD_ACCEPT_ALL, whole2));
 	while (nfvd_cut_next(&cut, &big, NFVD_BURST, pool, 200)) {
 		uint32_t len = flatten(&big, out), each = big.vnet.hdr.gso_size;
 

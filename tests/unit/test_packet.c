@@ -161,6 +161,20 @@ static void refused(void **state)
 	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_DROP_OVERSIZE);
 }
 
+/* Whether the kernel has a slot to fill, and which: where it stands still while it misses frames, it never will. */
+static void waiting(void **state)
+{
+	struct nfvd_frame f;
+	enum nfvd_drop why;
+
+	assert_int_equal(nfvd_ring_waiting(&ring), 0);
+	fill(0, 60, 0, 0, 0);
+	assert_int_equal(nfvd_ring_waiting(&ring), NFVD_RING_SLOTS);
+	assert_true(nfvd_ring_take(&ring, &f, &why));
+	nfvd_ring_done(&ring, 1);
+	assert_int_equal(nfvd_ring_waiting(&ring), 1);
+}
+
 /* Several times around: each frame once, in order, a bad one among them too; what is not given back comes again. */
 static void around(void **state)
 {
@@ -291,6 +305,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tag_without_tpid, setup, teardown),
 		cmocka_unit_test_setup_teardown(tag_shifts_checksum, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(around, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_frame_is_lost, setup, teardown),
