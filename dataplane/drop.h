@@ -19,8 +19,6 @@
 	X(MEM_FAULT, "mem_fault", "the sender's memory could not be read")	\
 	X(CTRL_PROTO, "ctrl_proto", "link-local protocol (STP, LACP, LLDP, pause): never crosses a switch") \
 	X(BAD_SRC_MAC, "bad_src_mac", "the source address is multicast or zero") \
-	X(MAC_LIMIT, "mac_limit", "the port has taught its share of addresses; raise it with 'macs N' at attach") \
-	X(MAC_FLAP, "mac_flap", "the source address is in use at another port")	\
 	X(SAME_PORT, "same_port", "the destination is where the frame came from") \
 	X(NO_DST, "no_dst", "to be flooded, but there is no other port")	\
 	X(STORM, "storm", "flooded to several ports faster than one port may: 10000 broadcast and unknown, 50000 multicast a second") \

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
 
@@ -11,7 +13,11 @@
 
 static struct cds_lfht *table;
 static uint64_t hash_key;	/* random: addresses that collide cannot be chosen */
-static atomic_bool changed;
+static atomic_bool changed, disputed;
+static int moved_fd = -1;
+static atomic_bool woken;	/* moved_fd was, or is about to be, written */
+
+_Static_assert(sizeof(struct nfvd_fdb_where) == sizeof(uint64_t), "it changes as one");
 
 static inline unsigned long hash(uint64_t key)
 {
@@ -29,6 +35,9 @@ static int match(struct cds_lfht_node *node, const void *key)
 int nfvd_fdb_init(void)
 {
 	if (getrandom(&hash_key, sizeof(hash_key), 0) != sizeof(hash_key))
+		return -errno;
+	moved_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (moved_fd < 0)
 		return -errno;
 	table = cds_lfht_new(BUCKETS, BUCKETS, BUCKETS, 0, NULL);
 	return table ? 0 : -ENOMEM;
@@ -49,19 +58,31 @@ static void free_entry(struct rcu_head *rcu)
 	free(caa_container_of(rcu, struct nfvd_fdb_entry, rcu));
 }
 
-static enum nfvd_drop add(struct nfvd_port *src, uint64_t key, uint32_t now_ms)
+/* May port teach one more address? Then it is counted. */
+static bool reserve(struct nfvd_port *port)
+{
+	/* Read first: a port that is full takes the line from nobody. */
+	if (atomic_load_explicit(&port->macs, memory_order_relaxed) < port->macs_max &&
+	    atomic_fetch_add(&port->macs, 1) < port->macs_max)
+		return true;
+	return false;
+}
+
+static __attribute__((noinline)) enum nfvd_learnt add(struct nfvd_port *src, uint64_t key, uint32_t now_ms)
 {
 	struct nfvd_fdb_entry *e;
 	struct cds_lfht_node *got;
 
-	if (atomic_fetch_add(&src->macs, 1) >= src->macs_max)
-		goto full;
+	if (!reserve(src))
+		return NFVD_LEARNT_LIMIT;
 	e = calloc(1, sizeof(*e));
-	if (!e)
-		goto full;
+	if (!e) {
+		atomic_fetch_sub(&src->macs, 1);
+		return NFVD_LEARNT_LIMIT;
+	}
 	cds_lfht_node_init(&e->node);
 	e->key = key;
-	atomic_init(&e->port, src->id);
+	atomic_init(&e->where, (struct nfvd_fdb_where){ .at = src->id });
 	atomic_init(&e->seen_ms, now_ms);
 	got = cds_lfht_add_unique(table, hash(key), match, &key, &e->node);
 	if (got != &e->node) {
@@ -70,63 +91,141 @@ static enum nfvd_drop add(struct nfvd_port *src, uint64_t key, uint32_t now_ms)
 		atomic_fetch_sub(&src->macs, 1);
 	}
 	atomic_store(&changed, true);
-	return NFVD_N_REASONS;
-full:
-	atomic_fetch_sub(&src->macs, 1);
-	return NFVD_DROP_MAC_LIMIT;
+	return NFVD_LEARNT;
 }
 
-/* The address turned up at another port than its own. */
-static enum nfvd_drop move(struct nfvd_fdb_entry *e, struct nfvd_port *src, uint32_t now_ms)
+/* Who accounts for an entry; NULL: it has been detached. */
+static struct nfvd_port *holder(struct nfvd_fdb_where w)
 {
-	uint32_t from = atomic_load(&e->port);
-	struct nfvd_port *old;
-
-	/* Forgotten since we found it: the next frame adds it anew. */
-	if (from == NFVD_FDB_GONE)
-		return NFVD_N_REASONS;
-	if (nfvd_elapsed_ms(now_ms, atomic_load_explicit(&e->seen_ms, memory_order_relaxed)) < NFVD_FDB_HOLD_MS)
-		return NFVD_DROP_MAC_FLAP;
-	if (atomic_fetch_add(&src->macs, 1) >= src->macs_max) {
-		atomic_fetch_sub(&src->macs, 1);
-		return NFVD_DROP_MAC_LIMIT;
-	}
-	if (!atomic_compare_exchange_strong(&e->port, &from, src->id)) {
-		atomic_fetch_sub(&src->macs, 1);
-		return NFVD_DROP_MAC_FLAP;
-	}
-	old = rcu_dereference(nfvd_ports[from]);
-	if (old)
-		atomic_fetch_sub(&old->macs, 1);
-	atomic_store_explicit(&e->seen_ms, now_ms, memory_order_relaxed);
-	atomic_store(&changed, true);
-	return NFVD_N_REASONS;
+	return rcu_dereference(nfvd_ports[w.at % NFVD_PORTS_MAX]);
 }
 
-enum nfvd_drop nfvd_fdb_learn(struct nfvd_port *src, uint64_t key, uint32_t now_ms)
+static bool is_up(const struct nfvd_port *port)
+{
+	return port && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP;
+}
+
+/* What becomes of was, which is not frozen, when its address is seen at src. .at is a port's, as if that had room. */
+static struct nfvd_fdb_where moved(struct nfvd_fdb_where was, const struct nfvd_port *src, uint32_t now_ms)
+{
+	uint32_t since_ms = nfvd_elapsed_ms(now_ms, was.moved_ms);
+	struct nfvd_fdb_where next = { .at = src->id, .home = was.home, .moved_ms = now_ms };
+
+	/* Nobody else is there: this is no dispute. */
+	if (!is_up(holder(was)))
+		return next;
+	if (!was.moves || was.moves == NFVD_FDB_CONTESTED || since_ms >= NFVD_FDB_WINDOW_MS) {
+		next.home = was.at % NFVD_PORTS_MAX;
+		next.moves = 1;
+		return next;
+	}
+	/* A worker that is behind does not set the time back. */
+	if (!since_ms)
+		next.moved_ms = was.moved_ms;
+	if (was.moves == 2 && since_ms + was.gap_ms < NFVD_FDB_WINDOW_MS &&
+	    is_up(rcu_dereference(nfvd_ports[was.home]))) {
+		next.at = was.home;
+		next.moves = NFVD_FDB_CONTESTED;
+	} else {
+		next.moves = 2;
+		next.gap_ms = since_ms;
+	}
+	return next;
+}
+
+/* Contested, and claimed by others of late. */
+static bool frozen(struct nfvd_fdb_where w, uint32_t now_ms)
+{
+	return w.moves == NFVD_FDB_CONTESTED && nfvd_elapsed_ms(now_ms, w.moved_ms) < NFVD_FDB_CALM_MS && is_up(holder(w));
+}
+
+static void claim(struct nfvd_fdb_entry *e, struct nfvd_fdb_where was, const struct nfvd_port *src, uint32_t now_ms)
+{
+	struct nfvd_fdb_where next = was;
+
+	if (src->id == was.home || !nfvd_later(now_ms, was.moved_ms))
+		return;
+	next.moved_ms = now_ms;
+	/* If it fails, another worker wrote the same, or there is news that matters more. */
+	atomic_compare_exchange_strong(&e->where, &was, next);
+}
+
+static void tell_moved(void)
+{
+	atomic_store(&changed, true);
+	if (!atomic_exchange(&woken, true))
+		eventfd_write(moved_fd, 1);
+}
+
+static void tell_dispute(struct nfvd_fdb_entry *e, uint32_t rival)
+{
+	atomic_store(&e->rival, rival + 1);
+	atomic_store(&disputed, true);
+}
+
+/* The address turned up where it is not. */
+static __attribute__((noinline)) enum nfvd_learnt move(struct nfvd_fdb_entry *e, struct nfvd_port *src, uint32_t now_ms)
+{
+	struct nfvd_fdb_where was = atomic_load(&e->where), next;
+	struct nfvd_port *from, *to;
+	bool full;
+
+	do {
+		/* Forgotten since we found it: the next frame adds it anew. Or another worker was first. */
+		if (was.at == NFVD_FDB_GONE || was.at == src->id)
+			return NFVD_LEARNT;
+		if (frozen(was, now_ms)) {
+			claim(e, was, src, now_ms);
+			return src->id == was.home ? NFVD_LEARNT : NFVD_LEARNT_CONTESTED;
+		}
+		next = moved(was, src, now_ms);
+		from = holder(was);
+		to = holder(next);
+		full = to != from && !(to && reserve(to));
+		if (full && was.at >= NFVD_FDB_FLOODED)
+			return NFVD_LEARNT_LIMIT;
+		if (full)
+			next.at = NFVD_FDB_FLOODED + was.at;
+		if (atomic_compare_exchange_strong(&e->where, &was, next))
+			break;
+		if (to != from && !full)
+			atomic_fetch_sub(&to->macs, 1);
+	} while (true);
+	if (to != from && !full && from)
+		atomic_fetch_sub(&from->macs, 1);
+	atomic_store_explicit(&e->seen_ms, now_ms, memory_order_relaxed);
+	tell_moved();
+	if (next.moves == NFVD_FDB_CONTESTED) {
+		tell_dispute(e, src->id == next.home ? was.at % NFVD_PORTS_MAX : src->id);
+		return src->id == next.home ? NFVD_LEARNT_MOVE : NFVD_LEARNT_CONTESTED;
+	}
+	return full ? NFVD_LEARNT_LIMIT : NFVD_LEARNT_MOVE;
+}
+
+enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint64_t key, uint32_t now_ms)
 {
 	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(key);
 
 	if (!e)
 		return add(src, key, now_ms);
-	if (atomic_load_explicit(&e->port, memory_order_relaxed) != src->id)
+	if (nfvd_fdb_at(e) != src->id)
 		return move(e, src, now_ms);
 	/* Two queues of a port may be on two workers: its stamp never goes back. */
 	if (nfvd_later(now_ms, atomic_load_explicit(&e->seen_ms, memory_order_relaxed)))
 		atomic_store_explicit(&e->seen_ms, now_ms, memory_order_relaxed);
-	return NFVD_N_REASONS;
+	return NFVD_LEARNT;
 }
 
 static void del(struct nfvd_fdb_entry *e)
 {
+	struct nfvd_fdb_where was;
 	struct nfvd_port *port;
-	uint32_t from;
 
 	if (cds_lfht_del(table, &e->node))
 		return;
 	/* A worker may move what it found before that: whoever takes the port off the entry gives its place back. */
-	from = atomic_exchange(&e->port, NFVD_FDB_GONE);
-	port = from < NFVD_PORTS_MAX ? rcu_dereference(nfvd_ports[from]) : NULL;
+	was = atomic_exchange(&e->where, (struct nfvd_fdb_where){ .at = NFVD_FDB_GONE });
+	port = holder(was);
 	if (port)
 		atomic_fetch_sub(&port->macs, 1);
 	atomic_store(&changed, true);
@@ -144,24 +243,40 @@ void nfvd_fdb_each(void (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg)
 	rcu_thread_offline();
 }
 
-static void flush_one(struct nfvd_fdb_entry *e, void *arg)
+/* The moves of before mean nothing any more. */
+static void forget_moves(struct nfvd_fdb_entry *e, struct nfvd_fdb_where was)
 {
-	const struct nfvd_port *port = arg;
+	struct nfvd_fdb_where next = { .at = was.at };
 
-	if (!port || atomic_load(&e->port) == port->id)
-		del(e);
+	/* If it fails, there was another move. */
+	atomic_compare_exchange_strong(&e->where, &was, next);
 }
 
-void nfvd_fdb_flush(struct nfvd_port *port)
+static void flush_one(struct nfvd_fdb_entry *e, void *arg)
 {
-	nfvd_fdb_each(flush_one, port);
+	struct nfvd_fdb_where w = atomic_load(&e->where);
+	const struct nfvd_port *port = arg;
+
+	if (!port || w.at % NFVD_PORTS_MAX == port->id)
+		del(e);
+	else if (w.moves && w.home == port->id)
+		forget_moves(e, w);
+}
+
+void nfvd_fdb_flush(const struct nfvd_port *port)
+{
+	nfvd_fdb_each(flush_one, (void *)port);
 }
 
 static void age_one(struct nfvd_fdb_entry *e, void *arg)
 {
-	if (nfvd_elapsed_ms(*(const uint32_t *)arg, atomic_load_explicit(&e->seen_ms, memory_order_relaxed)) >
-	    NFVD_FDB_AGEING_S * 1000)
+	uint32_t now_ms = *(const uint32_t *)arg;
+	struct nfvd_fdb_where w = atomic_load(&e->where);
+
+	if (nfvd_elapsed_ms(now_ms, atomic_load_explicit(&e->seen_ms, memory_order_relaxed)) > NFVD_FDB_AGEING_S * 1000)
 		del(e);
+	else if (w.moves && nfvd_elapsed_ms(now_ms, w.moved_ms) >= NFVD_FDB_CALM_MS)
+		forget_moves(e, w);
 }
 
 void nfvd_fdb_age(uint32_t now_ms)
@@ -171,7 +286,22 @@ void nfvd_fdb_age(uint32_t now_ms)
 
 bool nfvd_fdb_changed(void)
 {
+	eventfd_t n;
+
+	/* In this order: who moves an address meanwhile writes again, or is seen in changed. */
+	eventfd_read(moved_fd, &n);
+	atomic_store(&woken, false);
 	return atomic_exchange(&changed, false);
+}
+
+bool nfvd_fdb_disputed(void)
+{
+	return atomic_exchange(&disputed, false);
+}
+
+int nfvd_fdb_moved_fd(void)
+{
+	return moved_fd;
 }
 
 void nfvd_fdb_fini(void)
@@ -179,4 +309,5 @@ void nfvd_fdb_fini(void)
 	nfvd_fdb_flush(NULL);
 	rcu_barrier();
 	cds_lfht_destroy(table, NULL);
+	close(moved_fd);
 }

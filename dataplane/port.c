@@ -11,6 +11,7 @@
 #include "control.h"
 #include "fdb.h"
 #include "log.h"
+#include "shortcut.h"
 #include "worker.h"
 
 struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];
@@ -88,13 +89,21 @@ const char *nfvd_state_name(enum nfvd_state state)
 	return state_names[state];
 }
 
+static void forget_addresses(struct nfvd_port *port)
+{
+	nfvd_fdb_flush(port);
+	nfvd_shortcut_forget(port);
+}
+
 void nfvd_port_set_state(struct nfvd_port *port, enum nfvd_state state, const char *why)
 {
 	enum nfvd_state old = atomic_exchange(&port->state, state);
 
-	if (old != state)
-		nfvd_event(port->name, "%s -> %s%s%s", state_names[old], state_names[state], why ? ": " : "",
-			   why ? why : "");
+	if (old == state)
+		return;
+	if (old == NFVD_STATE_UP || state == NFVD_STATE_UP)
+		forget_addresses(port);
+	nfvd_event(port->name, "%s -> %s%s%s", state_names[old], state_names[state], why ? ": " : "", why ? why : "");
 }
 
 void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n)
@@ -216,8 +225,8 @@ static void detach(struct nfvd_port *port)
 	for (unsigned int i = 0; i < port->nr_rxq; i++)
 		nfvd_worker_del(&port->rxq[i]);
 	nfvd_quiesce();
+	forget_addresses(port);
 	port->ops->detach(port);
-	nfvd_fdb_flush(port);
 	nfvd_event(port->name, "detached");
 	free_port(port);
 }

@@ -121,6 +121,8 @@ struct nfvd_port {
 	_Atomic(uint32_t) mtu;			/* bytes behind Ethernet header and VLAN tags; 0: any length */
 	uint32_t macs_max;
 	_Atomic(uint32_t) macs;			/* addresses learnt at this port */
+	atomic_bool macs_full;			/* a worker found no room for one more; control takes it back */
+	bool macs_full_told;			/* C */
 	atomic_bool held;			/* watch.c: fenced, for it held a worker; neither polled nor delivered to */
 	_Atomic(uint32_t) held_times;
 	_Atomic(uint64_t) storm[2];		/* storm.h: broadcast and unknown; multicast */
@@ -151,7 +153,11 @@ bool nfvd_name_ok(const char *name);
 
 /* ---- for port types ---- */
 void nfvd_attach_step(struct nfvd_port *port, const char *step, uint64_t us);
-/* Any thread but a worker. Writes one event line when the state changes. */
+/*
+ * Any thread that is registered with RCU and offline, no worker. When the state changes, writes one event line;
+ * addresses are forgotten, here and in what forwards without nfvd, before it returns, if it was or is up: what
+ * was learnt of a port that was down may be older than what others said since.
+ */
 void nfvd_port_set_state(struct nfvd_port *port, enum nfvd_state state, const char *why);
 /* C. Detach soon, from the event loop rather than from under the caller. */
 void nfvd_port_detach_later(struct nfvd_port *port);

@@ -7,6 +7,7 @@
 #include "rpc_methods.h"
 #include "rpc_server.h"
 #include "shortcut.h"
+#include "worker.h"
 
 const struct nfvd_rpc_method nfvd_rpc_methods[] = {
 	{ "daemon.info", nfvd_rpc_daemon_info },   { "port.attach", nfvd_rpc_port_attach },
@@ -46,6 +47,22 @@ static json_t *accepts(uint32_t bits)
 	return list;
 }
 
+/* Frames whose sources were not simply learnt; none of these was lost for that. */
+static void show_learning(const struct nfvd_port *port, json_t *obj)
+{
+	static const char *const names[NFVD_N_LEARNT] = {
+		[NFVD_LEARNT_MOVE] = "mac_moves", [NFVD_LEARNT_CONTESTED] = "mac_contested", [NFVD_LEARNT_LIMIT] = "mac_limit",
+	};
+
+	for (unsigned int i = NFVD_LEARNT + 1; i < NFVD_N_LEARNT; i++) {
+		uint64_t n = 0;
+
+		for (unsigned int w = 0; w < nfvd_n_workers; w++)
+			n += nfvd_workers[w]->port[port->id].learnt[i];
+		json_object_set_new(obj, names[i], json_integer((json_int_t)n));
+	}
+}
+
 static json_t *show(struct nfvd_port *port)
 {
 	json_t *obj = json_pack("{s:s, s:i, s:s, s:s, s:o, s:i, s:i, s:i, s:I, s:O}", "name", port->name,
@@ -55,8 +72,10 @@ static json_t *show(struct nfvd_port *port)
 		"attach_us", (json_int_t)port->attach_us, "attach_steps", port->attach_steps);
 
 	/* What carries its frames: a kvm port has one way only. */
-	if (obj)
+	if (obj) {
+		show_learning(port, obj);
 		json_object_set_new(obj, "via", json_string(port->ops->mode ? port->ops->mode : "vhost-user"));
+	}
 	if (obj && port->ops->show)
 		port->ops->show(port, obj);
 	if (obj && atomic_load(&port->held)) {
@@ -85,6 +104,10 @@ static json_t *findings(void)
 			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "bad", "port", nfvd_ports[id]->name,
 				"text", "guest memory does not seem to be shared with nfvd", "hint",
 				"qemu-system-x86_64 -object memory-backend-memfd,id=m,size=SIZE,share=on -numa node,memdev=m"));
+		if (port && atomic_load(&nfvd_ports[id]->macs_full))
+			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "warn", "port", nfvd_ports[id]->name,
+				"text", "it has taught its share of addresses: frames to further ones are flooded", "hint",
+				"nfvctl detach it, then nfvctl attach it with a larger 'macs N'"));
 		if (port && atomic_load(&nfvd_ports[id]->held))
 			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "bad", "port", nfvd_ports[id]->name,
 				"text", "a worker stood still at this port, which is fenced since", "hint",

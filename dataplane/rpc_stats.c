@@ -252,16 +252,17 @@ json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 
 static void list_entry(struct nfvd_fdb_entry *e, void *arg)
 {
-	struct nfvd_port *port = nfvd_ports[atomic_load(&e->port)];
+	struct nfvd_fdb_where w = atomic_load(&e->where);
+	struct nfvd_port *port = w.at < NFVD_PORTS_MAX ? nfvd_ports[w.at] : NULL;
 	uint8_t m[6];
 	char mac[18];
 
 	memcpy(m, &e->key, 6);
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
 	if (port)
-		json_array_append_new(arg, json_pack("{s:s, s:i, s:s, s:i}", "mac", mac, "vlan", (int)(e->key >> 48),
-			"port", port->name, "age_ms",
-			(int)nfvd_elapsed_ms(nfvd_now_ms(), atomic_load(&e->seen_ms))));
+		json_array_append_new(arg, json_pack("{s:s, s:i, s:s, s:i, s:b}", "mac", mac, "vlan", (int)(e->key >> 48),
+			"port", port->name, "age_ms", (int)nfvd_elapsed_ms(nfvd_now_ms(), atomic_load(&e->seen_ms)),
+			"contested", w.moves == NFVD_FDB_CONTESTED));
 }
 
 json_t *nfvd_rpc_fdb_list(json_t *params, struct nfvd_err *err)

@@ -335,17 +335,32 @@ void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n)
 	resync();
 }
 
-bool nfvd_shortcut_last_seen(const uint8_t mac[6], uint16_t vlan, uint64_t *age_ms)
+void nfvd_shortcut_forget(const struct nfvd_port *port)
 {
-	struct shadow probe = { .key.vlan = vlan };
+	size_t n = 0;
+
+	if (devices[port->id].port != port)
+		return;
+	for (size_t i = 0; i < n_learnt; i++)
+		if (learnt[i].port != port->id)
+			learnt[n++] = learnt[i];
+	if (n == n_learnt)
+		return;
+	n_learnt = n;
+	resync();
+}
+
+bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms)
+{
+	struct shadow probe = { .key.vlan = e->vlan };
 	struct shortcut_where where;
 	struct timespec now;
 	uint64_t now_ns;
 
-	memcpy(probe.key.mac, mac, 6);
+	memcpy(probe.key.mac, e->mac, 6);
 	if (!bpf || !n_shadow || !bsearch(&probe, shadow, n_shadow, sizeof(*shadow), compare) ||
 	    bpf_map__lookup_elem(bpf->maps.addresses, &probe.key, sizeof(probe.key), &where, sizeof(where), 0) ||
-	    !where.seen_ns)
+	    !where.seen_ns || where.port != e->port)
 		return false;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	now_ns = now.tv_sec * 1000000000ull + now.tv_nsec;

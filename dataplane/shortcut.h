@@ -47,8 +47,14 @@ bool nfvd_shortcut_enabled(const struct nfvd_port *port);
 /* All that the switch has learnt; what is not in entries any more is forgotten. */
 void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n);
 
-/* How long ago the address last took the shortcut as a source. False: it never did. */
-bool nfvd_shortcut_last_seen(const uint8_t mac[6], uint16_t vlan, uint64_t *age_ms);
+/*
+ * Of these, what was learnt at port is forgotten at once, here and in the module. Nothing is to be done for a port that
+ * was not added; then any thread may ask.
+ */
+void nfvd_shortcut_forget(const struct nfvd_port *port);
+
+/* How long ago e's address last took the shortcut as a source, at e's port. False: it never did. */
+bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms);
 
 /* Frames and bytes (cumulative) by source and destination port id. */
 void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, uint64_t frames, uint64_t bytes, void *),

@@ -10,12 +10,12 @@
  * ports costs n copies, segmentation its segments. What is beyond waits in the
  * sender's ring while the other queues have theirs.
  */
+
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <rte_branch_prediction.h>
 #include <urcu-qsbr.h>
 #include "cut.h"
-#include "fdb.h"
 #include "move.h"
 #include "offload.h"
 #include "storm.h"
@@ -25,7 +25,7 @@
 struct memo {
 	uint64_t src_key, dst_key;
 	bool src_valid, dst_valid;
-	uint32_t dst;		/* port id; FLOOD */
+	uint32_t dst;		/* port id; FLOOD or more */
 };
 
 #define FLOOD NFVD_PORTS_MAX
@@ -68,35 +68,51 @@ static inline bool bad_source(const uint8_t *mac)
 	return mac[0] & 1 || !memcmp(mac, zero, sizeof(zero));
 }
 
+static void note_learnt(struct nfvd_worker *w, struct nfvd_port *src, enum nfvd_learnt what)
+{
+	w->port[src->id].learnt[what]++;
+	if (what == NFVD_LEARNT_LIMIT && !atomic_load_explicit(&src->macs_full, memory_order_relaxed))
+		atomic_store_explicit(&src->macs_full, true, memory_order_relaxed);
+}
+
 static inline enum nfvd_drop learn(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_frame *f,
 				   uint16_t vlan, struct memo *memo)
 {
 	uint64_t key = nfvd_fdb_key(f->hdr + 6, vlan);
-	enum nfvd_drop why;
+	enum nfvd_learnt what;
 
 	if (memo->src_valid && memo->src_key == key)
 		return NFVD_N_REASONS;
 	if (unlikely(bad_source(f->hdr + 6)))
 		return NFVD_DROP_BAD_SRC_MAC;
-	why = nfvd_fdb_learn(src, key, w->now_ms);
+	what = nfvd_fdb_learn(src, key, w->now_ms);
 	memo->src_key = key;
-	memo->src_valid = why == NFVD_N_REASONS;
-	return why;
+	memo->src_valid = what == NFVD_LEARNT;
+	if (unlikely(what != NFVD_LEARNT))
+		note_learnt(w, src, what);
+	return NFVD_N_REASONS;
+}
+
+/* An address that is at a port which is not up is not known. */
+static inline uint32_t port_of(struct nfvd_fdb_entry *e)
+{
+	uint32_t at = e ? nfvd_fdb_at(e) : FLOOD;
+	const struct nfvd_port *port = at < FLOOD ? rcu_dereference(nfvd_ports[at]) : NULL;
+
+	return port && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP ? at : FLOOD;
 }
 
 static inline uint32_t lookup(const struct nfvd_frame *f, uint16_t vlan, struct memo *memo)
 {
 	uint64_t key = nfvd_fdb_key(f->hdr, vlan);
-	struct nfvd_fdb_entry *e;
 
 	if (f->hdr[0] & 1)
 		return FLOOD;
 	if (memo->dst_valid && memo->dst_key == key)
 		return memo->dst;
-	e = nfvd_fdb_lookup(key);
 	memo->dst_key = key;
 	memo->dst_valid = true;
-	memo->dst = e ? atomic_load_explicit(&e->port, memory_order_relaxed) : FLOOD;
+	memo->dst = port_of(nfvd_fdb_lookup(key));
 	return memo->dst;
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What control does by the clock: port ticks, ageing, keeping the shortcut in step with the FDB. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <urcu-qsbr.h>
 #include "control.h"
 #include "fdb.h"
@@ -11,14 +14,10 @@
 
 #define TICK_US		100000
 #define AGE_TICKS	10	/* ageing: once a second */
-/*
- * The shortcut: what it has seen must be in the FDB well before NFVD_FDB_HOLD_MS
- * are over, or an address in use there could be taken over. So an address
- * can move after 0.7 to 1 s of silence, where it is always 1 s without shortcut.
- */
-#define SYNC_TICKS	3
+#define SYNC_US		10000	/* of two syncs for addresses that moved, the second waits so long */
 
-static sd_event_source *timer;
+static sd_event_source *timer, *moved, *later;
+static uint64_t next_sync_us;
 
 /* The FDB as the shortcut wants it. */
 struct snapshot {
@@ -28,9 +27,13 @@ struct snapshot {
 
 static void collect(struct nfvd_fdb_entry *e, void *arg)
 {
+	struct nfvd_shortcut_entry *to;
 	struct snapshot *s = arg;
+	uint32_t at = nfvd_fdb_at(e);
 	uint64_t age_ms;
 
+	if (at >= NFVD_PORTS_MAX || !nfvd_ports[at] || atomic_load(&nfvd_ports[at]->state) != NFVD_STATE_UP)
+		return;
 	if (s->n == s->room) {
 		size_t room = s->room ? 2 * s->room : 64;
 		void *bigger = realloc(s->e, room * sizeof(*s->e));
@@ -40,17 +43,17 @@ static void collect(struct nfvd_fdb_entry *e, void *arg)
 		s->e = bigger;
 		s->room = room;
 	}
-	memcpy(s->e[s->n].mac, &e->key, 6);
-	s->e[s->n].vlan = e->key >> 48;
-	s->e[s->n].port = atomic_load(&e->port);
+	to = &s->e[s->n++];
+	memcpy(to->mac, &e->key, 6);
+	to->vlan = e->key >> 48;
+	to->port = at;
 	/* Frames that took the shortcut kept the address in use as much as ours did. */
-	if (nfvd_shortcut_last_seen(s->e[s->n].mac, s->e[s->n].vlan, &age_ms) && age_ms < 1000000000) {
+	if (nfvd_shortcut_last_seen(to, &age_ms) && age_ms < 1000000000) {
 		uint32_t then = nfvd_now_ms() - (uint32_t)age_ms;
 
 		if (nfvd_later(then, atomic_load(&e->seen_ms)))
 			atomic_store(&e->seen_ms, then);
 	}
-	s->n++;
 }
 
 /* The same of the module's table, which tells after each sync. */
@@ -59,13 +62,14 @@ static void freshen(const struct nfvd_shortcut_entry *seen, uint32_t idle_ms)
 	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(nfvd_fdb_key(seen->mac, seen->vlan));
 	uint32_t then = nfvd_now_ms() - idle_ms;
 
-	if (e && atomic_load(&e->port) == seen->port && nfvd_later(then, atomic_load(&e->seen_ms)))
+	if (e && nfvd_fdb_at(e) == seen->port && nfvd_later(then, atomic_load(&e->seen_ms)))
 		atomic_store(&e->seen_ms, then);
 }
 
 static void sync_shortcut(void)
 {
 	struct snapshot s = { 0 };
+	uint64_t start_us = nfvd_now_us(), took_us;
 
 	nfvd_fdb_each(collect, &s);
 	nfvd_shortcut_sync(s.e, s.n);
@@ -73,16 +77,78 @@ static void sync_shortcut(void)
 	nfvd_kmod_table_seen(freshen);
 	rcu_thread_offline();
 	free(s.e);
+	/* However many there are, control has time for others. */
+	took_us = nfvd_now_us() - start_us;
+	next_sync_us = start_us + took_us + (4 * took_us > SYNC_US ? 4 * took_us : SYNC_US);
+}
+
+static int on_later(sd_event_source *source, uint64_t usec, void *arg)
+{
+	if (nfvd_fdb_changed())
+		sync_shortcut();
+	return sd_event_source_set_enabled(moved, SD_EVENT_ON);
+}
+
+/* What forwards without nfvd has to know of it before the next tick. */
+static int on_moved(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	uint64_t now_us = nfvd_now_us();
+	int err;
+
+	if (now_us >= next_sync_us)
+		return on_later(NULL, 0, NULL);
+	err = sd_event_source_set_time_relative(later, next_sync_us - now_us);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(later, SD_EVENT_ONESHOT);
+	return err < 0 ? err : sd_event_source_set_enabled(moved, SD_EVENT_OFF);
+}
+
+/* ---- what workers cannot say themselves ---- */
+
+static void tell_dispute(struct nfvd_fdb_entry *e, void *arg)
+{
+	uint32_t rival = atomic_load(&e->rival) ? atomic_exchange(&e->rival, 0) : 0, at = nfvd_fdb_at(e) % NFVD_PORTS_MAX;
+	char vlan[24] = "";
+	uint8_t m[6];
+
+	if (!rival || !nfvd_ports[at] || !nfvd_ports[rival - 1])
+		return;
+	memcpy(m, &e->key, 6);
+	if (e->key >> 48)
+		snprintf(vlan, sizeof(vlan), " in VLAN %u", (unsigned int)(e->key >> 48));
+	nfvd_event(nfvd_ports[at]->name, "%02x:%02x:%02x:%02x:%02x:%02x%s is claimed by %s and %s: it stays at %s until only that "
+		   "has claimed it for %d s", m[0], m[1], m[2], m[3], m[4], m[5], vlan, nfvd_ports[at]->name,
+		   nfvd_ports[rival - 1]->name, nfvd_ports[at]->name, NFVD_FDB_CALM_MS / 1000);
+}
+
+static void tell_full(struct nfvd_port *port)
+{
+	bool full = atomic_load(&port->macs_full);
+
+	if (full && !port->macs_full_told)
+		nfvd_event(port->name, "has taught its share of %u addresses: frames to further ones are flooded; "
+			   "'macs N' at attach raises it", port->macs_max);
+	port->macs_full_told = full;
+	if (full && atomic_load(&port->macs) < port->macs_max)
+		atomic_store(&port->macs_full, false);
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
 	static unsigned int ticks;
 
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (nfvd_ports[id] && nfvd_ports[id]->ops->tick)
-			nfvd_ports[id]->ops->tick(nfvd_ports[id]);
-	if (nfvd_fdb_changed() || ticks % SYNC_TICKS == 0)
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		struct nfvd_port *port = nfvd_ports[id];
+
+		if (!port)
+			continue;
+		if (port->ops->tick)
+			port->ops->tick(port);
+		tell_full(port);
+	}
+	if (nfvd_fdb_disputed())
+		nfvd_fdb_each(tell_dispute, NULL);
+	if (nfvd_fdb_changed() || ticks % AGE_TICKS == 0)
 		sync_shortcut();
 	if (++ticks % AGE_TICKS == 0)
 		nfvd_fdb_age(nfvd_now_ms());
@@ -94,5 +160,9 @@ int nfvd_ticks_start(void)
 {
 	int err = sd_event_add_time_relative(nfvd_event_loop, &timer, CLOCK_MONOTONIC, TICK_US, TICK_US / 4, on_tick, NULL);
 
+	if (err >= 0)
+		err = sd_event_add_time_relative(nfvd_event_loop, &later, CLOCK_MONOTONIC, 0, 1, on_later, NULL);
+	if (err >= 0)
+		err = sd_event_add_io(nfvd_event_loop, &moved, nfvd_fdb_moved_fd(), EPOLLIN, on_moved, NULL);
 	return err < 0 ? err : sd_event_source_set_enabled(timer, SD_EVENT_ON);
 }

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "vhost_dev.h"
 #include "vhost_gate.h"
+#include <urcu-qsbr.h>
 #include "vhost_sock.h"
 
 #define SILENT_MS	5000	/* a peer that connects says something by then */
@@ -219,6 +220,8 @@ static void *run(void *arg)
 	struct nfvd_vhost *v = p.v;
 	int sock;
 
+	rcu_register_thread();
+	rcu_thread_offline();
 	while ((sock = next_peer(&p)) >= 0) {
 		serve_peer(&p, sock);
 		close(sock);
@@ -228,6 +231,7 @@ static void *run(void *arg)
 	close(v->stop);
 	pthread_mutex_destroy(&v->lock);
 	free(v);
+	rcu_unregister_thread();
 	return NULL;
 }
 

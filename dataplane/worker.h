@@ -15,6 +15,7 @@
 #define NFVD_WORKER_H
 
 #include "clock.h"
+#include "fdb.h"
 #include "port.h"
 #include "watch.h"
 
@@ -35,6 +36,7 @@ struct nfvd_counters {
 	uint64_t rx_syscalls;
 	uint64_t tx_frames, tx_bytes;	/* delivered to it, by all sources there ever were */
 	uint64_t drops[NFVD_N_DROPS];	/* by reason, as source or as destination */
+	uint64_t learnt[NFVD_N_LEARNT];	/* frames from it, but for NFVD_LEARNT */
 } __attribute__((aligned(64)));
 
 struct nfvd_out {

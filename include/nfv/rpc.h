@@ -31,8 +31,11 @@
  * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach.
  *
  * Elements (64-bit counters are JSON integers; times as named):
- *	port	{name, id, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us, attach_steps: {step: us}, ...}
- *		state is one of the NFV_STATES below. Type kvm adds {socket, mode,
+ *	port	{name, id, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us, attach_steps: {step: us},
+ *		macs, macs_max, mac_moves, mac_contested, mac_limit, ...}
+ *		state is one of the NFV_STATES below. macs: addresses learnt. The next three count frames from there that
+ *		passed as any: the source had been at another port; it is contested and stays at another port; it was
+ *		not learnt for macs_max. Type kvm adds {socket, mode,
  *		connected, features, reason, queue: [{index, state, reason, size}]};
  *		veth and netdev add {dev, ifindex, mtu, missed}, veth also {peer_ifindex,
  *		shortcut, container_netns, container_dev} as far as they are known. missed:
@@ -46,7 +49,7 @@
  *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls}
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
  *	drop	{port, reason, count, help}
- *	entry	{mac, vlan, port, age_ms}
+ *	entry	{mac, vlan, port, age_ms, contested: several ports claim it}
  *	event	{seq, time_ms, port, text}: of many of a kind the last, which says how many came before it
  *
  * Conservation, per port and in total: rx_frames + replicated = delivered + dropped + in_flight,

@@ -421,29 +421,6 @@ recreate()
 	check "recreated: it is reached" wait_for "reach c1 c2" 5
 }
 
-# The limit and the hold of addresses are the same with the shortcut.
-addresses()
-{
-	local before owner shortcut victim target tries=0
-
-	before=$(dropped c1 mac_flap)
-	# Ten frames a second, by the shortcut; user space hears of them now and then.
-	ip netns exec c2 ping -q -i 0.1 -c 40 10.0.0.3 >"$WORK/owner" &
-	owner=$!
-	shortcut=$(pair c2 c3 shortcut_frames)
-	wait_for "[ \$(pair c2 c3 shortcut_frames) -gt $((shortcut + 3)) ]" 3
-	# As often as can be, all the while.
-	victim=$(mac c2) target=$(mac c3)
-	while kill -0 $owner 2>/dev/null; do
-		in_ns c1 "$FRAME" send eth0 "$target" "$victim" 0 60 1
-		tries=$((tries + 1))
-	done
-	wait $owner
-	echo "  $tries attempts"
-	check "addresses: one in use cannot be taken over" wait_for "[ \$((\$(dropped c1 mac_flap) - before)) = $tries ]" 3
-	check "addresses: its owner loses nothing" grep -q ' 0% packet loss' "$WORK/owner"
-}
-
 detach_all()
 {
 	local before=$1
@@ -473,7 +450,6 @@ traffic "shortcut on" 0
 switching
 per_port
 mtu
-addresses
 down_and_up
 renamed_and_moved
 deleted delete_link "link deleted"

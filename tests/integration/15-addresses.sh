@@ -1,0 +1,282 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# limit: 300
+#
+# Who owns an address, with and without the shortcut, with one worker and two. A Linux
+# bridge is the control where one decides as we do: a router that takes over with its virtual
+# address (VRRP, CARP), fail-over when a link goes down, more addresses than are learnt, a
+# guest that bridges its two legs, with and without spanning tree. What a bridge does not have:
+# an address that two claim all the time stays where it was.
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+FRAME=$BUILD/tests/integration/frame
+ALL=ff:ff:ff:ff:ff:ff
+VRRP=00:00:5e:00:01:0a VRRP_GROUP=01:00:5e:00:00:12
+MOVER=02:00:00:00:aa:01 ASKER=02:00:00:00:cc:03
+SHARED=02:00:00:00:bb:02
+
+# send NAME DST SRC SIZE [COUNT]
+send() { in_ns "$1" "$FRAME" send eth0 "$2" "$3" 0 "$4" "${5:-1}"; }
+# listen NAME: what it hears from now on is in $WORK/heard-NAME.
+listen()
+{
+	rm -f "$WORK/heard-$1"
+	ip netns exec "$1" "$FRAME" recv eth0 1000000 60000 >"$WORK/heard-$1" &
+	LISTENERS+=($!)
+	wait_for "grep -q ready $WORK/heard-$1" 5
+}
+listen_end() { kill "${LISTENERS[@]}"; wait "${LISTENERS[@]}"; LISTENERS=(); } 2>/dev/null
+# heard NAME SIZE: how many frames of that size.
+heard() { grep -c "^0 $2 [0-9]* ok$" "$WORK/heard-$1"; }
+hears() { wait_for "[ \"\$(heard $1 $2)\" -ge $3 ]" 5; }
+owner_is() { nfvctl -j fdb | tr '{' '\n' | grep -q "\"mac\":\"$1\",\"vlan\":0,\"port\":\"$2\""; }
+contested() { nfvctl -j fdb | tr '{' '\n' | grep "\"mac\":\"$1\"" | grep -q '"contested":true'; }
+
+# Carriers of c1 to c3: nfvd, or a bridge.
+join_nfvd() { nfvctl attach veth "$1" dev "veth-$1" >/dev/null && wait_for "state_is $1 up" 5; }
+join_bridge() { ip link set "veth-$1" master br0; }
+start_bridge() { ip link add br0 type bridge mcast_snooping 0 && ip link set br0 up; }
+
+make_containers()
+{
+	local i
+
+	for i in 1 2 3; do
+		mk_container c$i 10.0.0.$i/24
+		in_ns c$i sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1
+		"$1" c$i || return 1
+	done
+}
+
+remove_containers()
+{
+	local i
+
+	for i in 1 2 3; do
+		nfvctl detach c$i >/dev/null 2>&1
+		ip netns del c$i
+		wait_for "! ip link show veth-c$i" 5
+	done
+}
+
+# c1 is master; c2, of higher priority, takes over once. Each hears the other, or there are two masters.
+vrrp()
+{
+	listen c1; listen c2; listen c3
+	send c1 $VRRP_GROUP $VRRP 60
+	check "$1: VRRP: the master's advertisement reaches both" eval "hears c2 60 1 && hears c3 60 1"
+	send c3 $VRRP $ASKER 70
+	check "$1: VRRP: the virtual router is the master" hears c1 70 1
+	send c2 $VRRP_GROUP $VRRP 61
+	check "$1: VRRP: the old master hears the new one" hears c1 61 1
+	send c3 $VRRP $ASKER 71
+	check "$1: VRRP: the virtual router is the new master, at once" hears c2 71 1
+	listen_end
+}
+
+# c1's link goes down, c2 announces the address (gratuitous ARP), c3 has something to say to it.
+failover()
+{
+	listen c2; listen c3
+	send c1 $ALL $MOVER 60
+	hears c3 60 1
+	send c3 $MOVER $ASKER 61 && ip -n c1 link set eth0 down
+	[ "$1" = bridge ] || wait_for "state_is c1 down" 5
+	# Nobody has announced it yet.
+	send c3 $MOVER $ASKER 72
+	check "$1: fail-over: what was at the port that is down is flooded" hears c2 72 1
+	send c2 $ALL $MOVER 62
+	check "$1: fail-over: the announcement arrives" hears c3 62 1
+	send c3 $MOVER $ASKER 73
+	check "$1: fail-over: the new port gets its frames" hears c2 73 1
+	ip -n c1 link set eth0 up
+	[ "$1" = bridge ] || wait_for "state_is c1 up" 5
+	send c3 $MOVER $ASKER 74
+	check "$1: fail-over: also when the old one is up again" hears c2 74 1
+	listen_end
+}
+
+# Behind c1 is more than is learnt.
+many()
+{
+	listen c2
+	in_ns c1 python3 - <<-'PY'
+		import socket, struct, time
+		s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+		s.bind(("eth0", 0))
+		body = bytes((i * 7) & 0xff for i in range(42))
+		for i in range(2000):
+		    s.send(b"\xff" * 6 + b"\x02\0\0\1" + struct.pack(">H", i) + b"\x88\xb5" + bytes(4) + body)
+		    if i % 20 == 0: time.sleep(0.004)
+	PY
+	check "$1: 2000 addresses: all frames arrive" wait_for '[ "$(heard c2 60)" = 2000 ]' 10
+	listen c1
+	send c2 02:00:00:01:07:cf $SHARED 66
+	check "$1: 2000 addresses: the last one is reached" hears c1 66 1
+	listen_end
+}
+
+# Both claim it all the time. $1: label; the owner's frames and the thief's all arrive.
+contest()
+{
+	local before=$(member c1 mac_contested) drops i
+
+	drops=$(nfvctl -j drops)
+	listen c1; listen c2; listen c3
+	send c2 $ALL $SHARED 60
+	hears c3 60 1
+	for ((i = 1; i <= 10; i++)); do
+		send c1 $ALL $SHARED 61
+		send c2 $ALL $SHARED 60
+	done
+	check "$1: contest: all frames of the owner arrive" eval "hears c3 60 11 && hears c1 60 11"
+	check "$1: contest: and all of the other" eval "hears c3 61 10 && hears c2 61 10"
+	check "$1: contest: it stays with the one who was there first" eval "owner_is $SHARED c2 && contested $SHARED"
+	check "$1: contest: the other's claims are counted" [ "$(member c1 mac_contested)" -gt "$before" ]
+	check "$1: contest: an event names both" \
+		wait_for "nfvctl events | grep -E 'c2 .*$SHARED is claimed by c2 and c1: it stays at c2'" 3
+	for ((i = 1; i <= 10; i++)); do
+		send c1 $ALL $SHARED 61
+		send c3 $SHARED $ASKER 65
+	done
+	check "$1: contest: the owner gets its frames, though the other has the last word" hears c2 65 10
+	check "$1: contest: the other gets none" [ "$(heard c1 65)" = 0 ]
+	check "$1: contest: nothing was dropped" [ "$(nfvctl -j drops)" = "$drops" ]
+	listen_end
+}
+
+# Known unicast as fast as it comes, both with the same source address; the shortcut takes what it can.
+contest_by_unicast()
+{
+	local owner pid
+
+	in_ns c2 ping -q -c 1 -W 5 10.0.0.3 >/dev/null
+	owner=$(cat_in c2)
+	while :; do send c1 "$(cat_in c3)" "$owner" 60 20; done &
+	pid=$!
+	# They settle whose it is; then the owner loses nothing.
+	ip netns exec c2 ping -q -i 0.02 -c 1000 10.0.0.3 >"$WORK/first" &
+	check "$1: contest by unicast: it is settled" wait_for "contested $owner && owner_is $owner c2" 10
+	{ kill $!; wait $!; } 2>/dev/null
+	check "$1: contest by unicast: the owner loses nothing then" \
+		eval "in_ns c2 ping -q -i 0.02 -c 100 -W 5 10.0.0.3 | grep ' 0% packet loss'"
+	check "$1: contest by unicast: it is still the owner's" owner_is "$owner" c2
+	{ kill $pid; wait $pid; } 2>/dev/null
+}
+cat_in() { ip netns exec "$1" cat /sys/class/net/eth0/address; }
+
+# With the shortcut, what is known goes by the kernel: it learns of a move before the next tick.
+move_under_traffic()
+{
+	local i
+
+	listen c1; listen c2
+	send c3 $ALL $ASKER 60
+	for ((i = 0; i < 3; i++)); do
+		send c1 $ALL $MOVER 61
+		check "$1: a move, $i: it is there" wait_for "owner_is $MOVER c1" 5
+		send c3 $MOVER $ASKER 7$i
+		check "$1: a move, $i: and reached" hears c1 7$i 1
+		send c2 $ALL $MOVER 62
+		check "$1: a move, $i: it is here" wait_for "owner_is $MOVER c2" 5
+		nap 0.05	# the limit: a tick is 0.1 s
+		send c3 $MOVER $ASKER 8$i
+		check "$1: a move, $i: frames follow" hears c2 8$i 1
+		# Three within a second would be a contest.
+		nap 1.1
+	done
+	listen_end
+}
+
+# A guest that bridges its two legs, both of which are ports here.
+vnf()
+{
+	local l
+
+	ip netns add fw
+	for l in a b; do
+		ip link add leg-$l type veth peer name in-$l netns fw
+		ip -n fw link set in-$l up
+		ip link set leg-$l up
+		nfvctl attach veth fw-$l dev leg-$l >/dev/null
+	done
+	in_ns fw sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+	ip -n fw link add br0 type bridge "$@"
+	for l in a b; do
+		ip -n fw link set in-$l master br0
+	done
+	ip -n fw link set br0 up
+}
+
+vnf_end()
+{
+	nfvctl detach fw-a >/dev/null
+	nfvctl detach fw-b >/dev/null
+	ip netns del fw
+	wait_for "! ip link show leg-a && ! ip link show leg-b" 5
+}
+
+blocking() { ip -n fw -d link show in-a; ip -n fw -d link show in-b; }
+rx_frames() { nfvctl -j stats | grep -o '"rx_frames":[0-9]*' | awk -F: '{ n += $2 } END { print n }'; }
+# No more than a handful within a second.
+quiet()
+{
+	local before
+
+	before=$(rx_frames)
+	nap 1
+	before=$(($(rx_frames) - before))
+	echo "$before frames"
+	[ $before -lt 100 ]
+}
+is_blocked() { blocking | grep -q 'bridge_slave state blocking'; }
+both_forward() { [ "$(blocking | grep -c 'bridge_slave state forwarding')" = 2 ]; }
+reaches() { in_ns c1 ping -q -c 5 -i 0.2 -W 2 10.0.0.2 | grep ' 0% packet loss'; }
+
+bridging_guest()
+{
+	# What goes round stays within the limits for storms, and others work.
+	vnf
+	wait_for both_forward 40
+	send c1 $ALL "$(cat_in c1)" 60
+	check "loop: others reach each other" wait_for reaches 20
+	check "loop: nfvd answers, and has a limit for it" wait_for '[ "$(dropped fw-a storm)" -gt 0 ] || quiet' 20
+	vnf_end
+}
+
+LISTENERS=()
+if start_bridge 2>/dev/null; then
+	make_containers join_bridge
+	vrrp bridge
+	failover bridge
+	many bridge
+	remove_containers
+	ip link del br0
+else
+	skip "bridge" "a kernel with bridges"
+fi
+
+for workers in 1 2; do
+	start_nfvd --workers $workers
+	for shortcut in off on; do
+		label="$workers worker(s), shortcut $shortcut"
+		nfvctl shortcut $shortcut >/dev/null
+		check "$label: three containers" make_containers join_nfvd
+		vrrp "$label"
+		failover "$label"
+		move_under_traffic "$label"
+		contest "$label"
+		contest_by_unicast "$label"
+		many "$label"
+		check "$label: frames in = delivered + dropped" wait_for conserved 10
+		remove_containers
+	done
+	check "nfvd ends" stop_nfvd
+done
+
+start_nfvd
+make_containers join_nfvd
+bridging_guest
+finish
