@@ -6,15 +6,22 @@ int cmd_version(int argc, char **argv, struct ctl_err *err)
 {
 	struct ctl_err none = { 0 };
 	json_t *info, *version, *obj;
-	const char *daemon;
+	const char *daemon, *link_local;
 
 	if (argc)
 		return ctl_usage(err, "takes no argument");
 	info = rpc_call("daemon.info", NULL, &none);
 	version = json_object_get(info, "version");
 	daemon = json_string_value(version);
-	obj = json_pack("{ss so}", "nfvctl", NFV_VERSION, "nfvd", version ? json_incref(version) : json_null());
-	out_text(obj, "nfvctl %s, nfvd %s", NFV_VERSION, daemon ? daemon : "not running");
+	link_local = json_string_value(json_object_get(info, "link_local"));
+	obj = json_pack("{ss so sO* sO*}", "nfvctl", NFV_VERSION, "nfvd", version ? json_incref(version) : json_null(),
+			"shortcut", json_object_get(info, "shortcut"), "link_local", json_object_get(info, "link_local"));
+	if (daemon)
+		out_text(obj, "nfvctl %s, nfvd %s (shortcut %s, link-local %s)", NFV_VERSION, daemon,
+			 json_is_true(json_object_get(info, "shortcut")) ? "on" : "off",
+			 link_local ? link_local : "drop");
+	else
+		out_text(obj, "nfvctl %s, nfvd not running", NFV_VERSION);
 	json_decref(obj);
 	json_decref(info);
 	return CTL_OK;

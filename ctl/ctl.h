@@ -119,6 +119,7 @@ int cmd_drops(int argc, char **argv, struct ctl_err *err);
 int cmd_fdb(int argc, char **argv, struct ctl_err *err);
 int cmd_events(int argc, char **argv, struct ctl_err *err);
 int cmd_shortcut(int argc, char **argv, struct ctl_err *err);
+int cmd_link_local(int argc, char **argv, struct ctl_err *err);
 int cmd_doctor(int argc, char **argv, struct ctl_err *err);
 int cmd_version(int argc, char **argv, struct ctl_err *err);
 int cmd_bench_throughput(int argc, char **argv, struct ctl_err *err);

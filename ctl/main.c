@@ -47,6 +47,7 @@ static const struct ctl_command commands[] = {
 	{ "fdb", "[NAME]", "learnt addresses", cmd_fdb, NULL },
 	{ "events", "[since N]", "what happened to the ports", cmd_events, NULL },
 	{ "shortcut", "on|off [NAME]", "let containers reach each other inside the kernel, or not", cmd_shortcut, NULL },
+	{ "link-local", "[forward|drop]", "whether STP, LACP, LLDP pass the switch (pause frames never do)", cmd_link_local, NULL },
 	{ "bench", "throughput|rtt|matrix|draft ...", "measure endpoints", NULL, bench_commands },
 	{ "probe", "rtt ADDRESS", "measure from this host or guest", NULL, probe_commands },
 	{ "doctor", "", "what this host can and cannot do, and what mends it", cmd_doctor, NULL },

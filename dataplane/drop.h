@@ -17,7 +17,7 @@
 	X(BAD_GSO, "bad_gso", "segmentation request that contradicts the frame") \
 	X(GSO_UNSUP, "gso_unsup", "super-frame that the receiver does not take and that cannot be segmented") \
 	X(MEM_FAULT, "mem_fault", "the sender's memory could not be read")	\
-	X(CTRL_PROTO, "ctrl_proto", "link-local protocol (STP, LACP, LLDP, pause): never crosses a switch") \
+	X(CTRL_PROTO, "ctrl_proto", "link-local protocol (STP, LACP, LLDP): 'nfvctl link-local forward' lets all but pause frames pass") \
 	X(BAD_SRC_MAC, "bad_src_mac", "the source address is multicast or zero") \
 	X(SAME_PORT, "same_port", "the destination is where the frame came from") \
 	X(NO_DST, "no_dst", "to be flooded, but there is no other port")	\

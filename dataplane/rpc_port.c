@@ -14,8 +14,8 @@ const struct nfvd_rpc_method nfvd_rpc_methods[] = {
 	{ "port.detach", nfvd_rpc_port_detach },   { "port.list", nfvd_rpc_port_list },
 	{ "stats.get", nfvd_rpc_stats_get },	   { "ledger.get", nfvd_rpc_ledger_get },
 	{ "drops.get", nfvd_rpc_drops_get },	   { "fdb.list", nfvd_rpc_fdb_list },
-	{ "shortcut.set", nfvd_rpc_shortcut_set }, { "events.get", nfvd_rpc_events_get },
-	{ NULL, NULL },
+	{ "shortcut.set", nfvd_rpc_shortcut_set }, { "link_local.set", nfvd_rpc_link_local_set },
+	{ "events.get", nfvd_rpc_events_get },	   { NULL, NULL },
 };
 
 int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err)
@@ -121,10 +121,11 @@ json_t *nfvd_rpc_daemon_info(json_t *params, struct nfvd_err *err)
 {
 	if (nfvd_rpc_only(params, none, err))
 		return NULL;
-	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:b, s:o, s:o}", "version", NFV_VERSION, "pid", (int)getpid(),
+	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:b, s:s, s:o, s:o}", "version", NFV_VERSION, "pid", (int)getpid(),
 		"state_dir", nfvd_config.state_dir, "workers", nfvd_config.workers,
 		"uptime_s", (json_int_t)((nfvd_now_us() - nfvd_started_us) / 1000000),
 		"shortcut", nfvd_shortcut_available() && nfvd_shortcut_enabled(NULL),
+		"link_local", atomic_load(&nfvd_link_local_forward) ? "forward" : "drop",
 		"control", nfvd_rpc_counters(), "findings", findings());
 }
 
@@ -208,6 +209,22 @@ json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err)
 		return NULL;
 	}
 	nfvd_event(port ? port->name : NULL, "shortcut %s", json_is_true(on) ? "on" : "off");
+	return json_incref(params);
+}
+
+json_t *nfvd_rpc_link_local_set(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "forward", NULL };
+	json_t *forward = json_object_get(params, "forward");
+
+	if (nfvd_rpc_only(params, names, err))
+		return NULL;
+	if (!json_is_boolean(forward)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'forward'");
+		return NULL;
+	}
+	atomic_store(&nfvd_link_local_forward, json_is_true(forward));
+	nfvd_event(NULL, "link-local protocols: %s", json_is_true(forward) ? "forward" : "drop");
 	return json_incref(params);
 }
 

@@ -59,6 +59,14 @@ static inline bool link_local(const uint8_t *mac)
 	return !memcmp(mac, prefix, sizeof(prefix)) && mac[5] < 0x10;
 }
 
+atomic_bool nfvd_link_local_forward;
+
+/* A pause frame is for the sender's neighbour alone: IEEE 802.3 annex 31B. */
+static inline bool pause_frame(const uint8_t *mac)
+{
+	return mac[5] == 1;
+}
+
 static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 static inline bool bad_source(const uint8_t *mac)
@@ -202,7 +210,8 @@ static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, s
 
 	if (unlikely(why != NFVD_N_REASONS))
 		return why;
-	if (unlikely(link_local(f->hdr)))
+	if (unlikely(link_local(f->hdr)) &&
+	    (pause_frame(f->hdr) || !atomic_load_explicit(&nfvd_link_local_forward, memory_order_relaxed)))
 		return NFVD_DROP_CTRL_PROTO;
 	vlan = vlan_of(f);
 	why = learn(w, src, f, vlan, memo);

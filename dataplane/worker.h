@@ -93,4 +93,7 @@ bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfv
  */
 unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int n);
 
+/* switch.c. Control: do link-local protocols (STP, LACP, LLDP; not pause frames) pass, as any multicast? */
+extern atomic_bool nfvd_link_local_forward;
+
 #endif

@@ -11,7 +11,7 @@
  *
  *	method		params				result
  *	------		------				------
- *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, control, findings}
+ *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, link_local, control, findings}
  *	port.attach	{type, name, ...}		{name, id, type, attach_us, ...as in port.list}
  *	port.detach	{name}				{name}
  *	port.list	{[name]}			{ports: [...]}
@@ -20,6 +20,7 @@
  *	drops.get	{[all]}				{drops: [...]}
  *	fdb.list	{}				{entries: [...], ageing_s}
  *	shortcut.set	{on, [port]}			{on, [port]}
+ *	link_local.set	{forward}			{forward}
  *	events.get	{[since]}			{events: [...], next}
  *
  * port.attach by type:
@@ -29,6 +30,9 @@
  *	netdev	dev: name
  *	xen	domid: number of the guest, devid: of its interface (0); needs the module
  * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach.
+ *
+ * link_local: "forward"|"drop", what becomes of STP, LACP, LLDP and their like (01-80-C2-00-00-00 to
+ * -0F). Pause frames never pass.
  *
  * Elements (64-bit counters are JSON integers; times as named):
  *	port	{name, id, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us, attach_steps: {step: us},

@@ -237,13 +237,37 @@ reaches() { in_ns c1 ping -q -c 5 -i 0.2 -W 2 10.0.0.2 | grep ' 0% packet loss';
 
 bridging_guest()
 {
-	# What goes round stays within the limits for storms, and others work.
+	check "link-local: dropped unless told otherwise" eval "nfvctl link-local | grep -x 'link-local drop'"
+	check "link-local: so says version" eval "nfvctl version | grep 'link-local drop'"
+	# Without spanning tree: what goes round stays within the limits for storms, and others work.
 	vnf
 	wait_for both_forward 40
 	send c1 $ALL "$(cat_in c1)" 60
 	check "loop: others reach each other" wait_for reaches 20
 	check "loop: nfvd answers, and has a limit for it" wait_for '[ "$(dropped fw-a storm)" -gt 0 ] || quiet' 20
 	vnf_end
+
+	check "link-local: a word that is none is refused" eval "! nfvctl link-local pass"
+	check "link-local: forward" nfvctl link-local forward
+	check "link-local: so says version" eval "nfvctl version | grep 'link-local forward'"
+	check "link-local: and an event" eval "nfvctl events | grep 'link-local protocols: forward'"
+	vnf stp_state 1 forward_delay 200 hello_time 100
+	check "spanning tree: one leg is blocked" wait_for is_blocked 40
+	check "spanning tree: the other forwards" wait_for "blocking | grep 'bridge_slave state forwarding'" 40
+	send c1 $ALL "$(cat_in c1)" 60
+	check "spanning tree: nothing goes round" wait_for quiet 20
+	check "spanning tree: others reach each other" reaches
+	vnf_end
+	listen c2
+	send c1 01:80:c2:00:00:01 "$(cat_in c1)" 60
+	send c1 01:80:c2:00:00:0e "$(cat_in c1)" 61
+	check "link-local: LLDP passes" hears c2 61 1
+	check "link-local: a pause frame does not" [ "$(heard c2 60)" = 0 ]
+	nfvctl link-local drop >/dev/null
+	send c1 01:80:c2:00:00:0e "$(cat_in c1)" 62
+	send c1 $ALL "$(cat_in c1)" 63
+	check "link-local: dropped again" eval 'hears c2 63 1 && [ "$(heard c2 62)" = 0 ]'
+	listen_end
 }
 
 LISTENERS=()
