@@ -100,9 +100,11 @@ static struct nfvd_port *holder(struct nfvd_fdb_where w)
 	return rcu_dereference(nfvd_ports[w.at % NFVD_PORTS_MAX]);
 }
 
+/* A port that is held speaks no more than one that is down. */
 static bool is_up(const struct nfvd_port *port)
 {
-	return port && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP;
+	return port && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP &&
+	       !atomic_load_explicit(&port->held, memory_order_relaxed);
 }
 
 /* What becomes of was, which is not frozen, when its address is seen at src. .at is a port's, as if that had room. */

@@ -10,7 +10,6 @@
  * ports costs n copies, segmentation its segments. What is beyond waits in the
  * sender's ring while the other queues have theirs.
  */
-
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <rte_branch_prediction.h>

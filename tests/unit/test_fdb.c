@@ -221,6 +221,17 @@ static void down_port_owns_nothing(void **state)
 	assert_int_equal(at(KEY(1)), 0);
 }
 
+/* Nor does one that watch.c has fenced win a contest, or keep what it won. */
+static void held_port_owns_nothing(void **state)
+{
+	dispute(0);
+	atomic_store(&a.held, true);
+	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 1001), NFVD_LEARNT_MOVE);
+	assert_int_equal(at(KEY(1)), 1);
+	assert_int_equal(a.macs, 0);
+	atomic_store(&a.held, false);
+}
+
 static void flush_forgets_who_was_first(void **state)
 {
 	nfvd_fdb_learn(&a, KEY(1), 0);
@@ -436,7 +447,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(learns_and_finds), T(vlan_is_part_of_the_key), T(limit_is_per_port), T(one_move_is_believed),
 		T(third_move_in_a_second_is_a_contest), T(first_one_wins), T(clocks_of_two_workers_differ),
-		T(down_port_owns_nothing), T(flush_forgets_who_was_first), T(moves_to_a_full_port),
+		T(down_port_owns_nothing), T(held_port_owns_nothing), T(flush_forgets_who_was_first), T(moves_to_a_full_port),
 		T(owner_has_filled_its_share), T(deleted_under_a_mover), T(ages_and_flushes), T(old_moves_mean_nothing),
 		T(workers_race), T(owner_keeps_it_against_a_worker),
 	};
