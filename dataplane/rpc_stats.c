@@ -24,12 +24,7 @@ struct totals {
 
 static void add_counters(struct nfvd_counters *to, const struct nfvd_counters *from)
 {
-	to->balance.rx_frames += from->balance.rx_frames;
-	to->balance.rx_bytes += from->balance.rx_bytes;
-	to->balance.rx_dropped += from->balance.rx_dropped;
-	to->balance.replicated += from->balance.replicated;
-	to->balance.delivered += from->balance.delivered;
-	to->balance.lost += from->balance.lost;
+	nfvd_balance_add(&to->balance, &from->balance);
 	to->rx_syscalls += from->rx_syscalls;
 	to->tx_frames += from->tx_frames;
 	to->tx_bytes += from->tx_bytes;

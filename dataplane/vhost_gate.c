@@ -99,14 +99,18 @@ int nfvd_gate_main(void)
 	struct sigaction no_children = { .sa_handler = SIG_IGN, .sa_flags = SA_NOCLDWAIT };
 	unsigned int n;
 	struct order o;
-	int fds[2];
+	int fds[2], err;
 	bool lost;
 
 	close_range(CHANNEL + 1, ~0u, 0);
 	sigaction(SIGCHLD, &no_children, NULL);
-	while (!recv_with_fds(CHANNEL, 0, &o, sizeof(o), fds, 2, &n, &lost)) {
-		pid_t pid = n == 2 && !lost ? fork() : -1;
+	/* -EAGAIN: a signal came. */
+	while (!(err = recv_with_fds(CHANNEL, 0, &o, sizeof(o), fds, 2, &n, &lost)) || err == -EAGAIN) {
+		pid_t pid;
 
+		if (err)
+			continue;
+		pid = n == 2 && !lost ? fork() : -1;
 		if (!pid) {
 			close(CHANNEL);
 			pass_on(fds[0], fds[1], &o);

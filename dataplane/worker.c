@@ -57,12 +57,7 @@ static void settle(struct nfvd_worker *w)
 	atomic_store_explicit(&c->seq, seq + 1, memory_order_relaxed);
 	/* Pairs with the acquire fence of the reader. */
 	atomic_thread_fence(memory_order_release);
-	c->balance.rx_frames += w->turn.rx_frames;
-	c->balance.rx_bytes += w->turn.rx_bytes;
-	c->balance.rx_dropped += w->turn.rx_dropped;
-	c->balance.replicated += w->turn.replicated;
-	c->balance.delivered += w->turn.delivered;
-	c->balance.lost += w->turn.lost;
+	nfvd_balance_add(&c->balance, &w->turn);
 	atomic_store_explicit(&c->seq, seq + 2, memory_order_release);
 	w->turn = (struct nfvd_balance){ 0 };
 }

@@ -30,6 +30,16 @@ struct nfvd_balance {
 	uint64_t delivered, lost;	/* at destinations */
 };
 
+static inline void nfvd_balance_add(struct nfvd_balance *to, const struct nfvd_balance *from)
+{
+	to->rx_frames += from->rx_frames;
+	to->rx_bytes += from->rx_bytes;
+	to->rx_dropped += from->rx_dropped;
+	to->replicated += from->replicated;
+	to->delivered += from->delivered;
+	to->lost += from->lost;
+}
+
 struct nfvd_counters {
 	_Atomic(uint64_t) seq;		/* odd while balance changes */
 	struct nfvd_balance balance;
