@@ -62,9 +62,11 @@ static void free_entry(struct rcu_head *rcu)
 static bool reserve(struct nfvd_port *port)
 {
 	/* Read first: a port that is full takes the line from nobody. */
-	if (atomic_load_explicit(&port->macs, memory_order_relaxed) < port->macs_max &&
-	    atomic_fetch_add(&port->macs, 1) < port->macs_max)
+	if (atomic_load_explicit(&port->macs, memory_order_relaxed) >= port->macs_max)
+		return false;
+	if (atomic_fetch_add(&port->macs, 1) < port->macs_max)
 		return true;
+	atomic_fetch_sub(&port->macs, 1);
 	return false;
 }
 
