@@ -6,6 +6,7 @@
 #include <string.h>
 #include "ctl.h"
 
+#define FORCE { "force", ARG_CHOICE, false, 0, 0, "no|yes" }
 #define MACS { "macs", ARG_NUMBER, false, 1, 16384, NULL }
 
 static const struct ctl_arg kvm_args[] = {
@@ -21,12 +22,14 @@ static const struct ctl_arg veth_args[] = {
 	{ "netns", ARG_NETNS, false, 0, 0, NULL },
 	{ "pid", ARG_NUMBER, false, 1, 4194304, NULL },
 	{ "mode", ARG_CHOICE, false, 0, 0, "module|packet" },
+	FORCE,
 	MACS,
 	{ NULL, 0, false, 0, 0, NULL }
 };
 
 static const struct ctl_arg netdev_args[] = {
 	{ "dev", ARG_STRING, true, 0, 0, NULL },
+	FORCE,
 	MACS,
 	{ NULL, 0, false, 0, 0, NULL }
 };

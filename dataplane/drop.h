@@ -30,7 +30,8 @@
 	X(MTU, "mtu", "longer than the receiving device's MTU")			\
 	X(DST_ERROR, "dst_error", "the kernel refused the frame at the receiving device") \
 	X(EXPIRED, "expired", "the kernel module held the frame for too long, and let it go") \
-	X(RX_FULL, "rx_full", "the super-frames that waited at the port's packet socket took all of its buffer")
+	X(RX_FULL, "rx_full", "the super-frames that waited at the port's packet socket took all of its buffer") \
+	X(OTHER_PROGRAM, "other_program", "another tc program took the frame before ours could pass it on")
 
 #define NFVD_FAULTS(X)								\
 	X(BAD_AVAIL_IDX, "bad_avail_idx", "avail index ahead by more than the ring") \

@@ -14,6 +14,7 @@
 #include "gmem.h"
 #include "kmod.h"
 #include "log.h"
+#include "netdev_others.h"
 #include "netlink.h"
 #include "port.h"
 #include "rpc_server.h"
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
 		nfvd_event(NULL, "container shortcut not available, containers go through user space");
 	if ((err = nfvd_netlink_start(nfvd_event_loop)))
 		goto no_netlink;
+	nfvd_netdev_clean();
 	if ((err = nfvd_call_init(nfvd_config.workers))) {
 		nfvd_log(LOG_ERR, "no asynchronous I/O to interrupt guests with; try: sysctl -w fs.aio-max-nr=1048576");
 		goto no_call;

@@ -12,24 +12,6 @@
 #include "log.h"
 #include "shortcut.h"
 
-/* The device's own IPv6, by its switch in /proc; -1: there is none. */
-static int ipv6_switch(const char *name, int value)
-{
-	char path[128], c = 0;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
-	fd = open(path, (value < 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	if (value >= 0)
-		c = '0' + value;
-	if ((value < 0 ? read(fd, &c, 1) : write(fd, &c, 1)) != 1)
-		c = 0;
-	close(fd);
-	return c ? c - '0' : -1;
-}
-
 static struct nfvd_netdev *attached[NFVD_PORTS_MAX];	/* by port id */
 
 static bool is_veth(const struct nfvd_port *port)
@@ -41,6 +23,7 @@ static bool is_veth(const struct nfvd_port *port)
 struct args {
 	const char *dev, *netns;
 	int pid;
+	bool force;
 };
 
 static int parse(struct nfvd_port *port, json_t *params, struct args *a, struct nfvd_err *err)
@@ -57,6 +40,9 @@ static int parse(struct nfvd_port *port, json_t *params, struct args *a, struct 
 		else if (veth && !strcmp(key, "pid") && json_is_integer(val) && json_integer_value(val) > 0 &&
 			 json_integer_value(val) < 1 << 30)
 			a->pid = json_integer_value(val);
+		else if (!strcmp(key, "force") && json_is_string(val) &&
+			 (!strcmp(json_string_value(val), "yes") || !strcmp(json_string_value(val), "no")))
+			a->force = !strcmp(json_string_value(val), "yes");
 		else
 			return nfvd_err(err, NFV_RPC_E_PARAMS, "a %s port has no such '%.32s'", port->ops->type, key);
 	}
@@ -180,19 +166,79 @@ static int find_device(struct nfvd_netdev *nd, const struct args *a, struct nfvd
 	return 0;
 }
 
+/* The command that attaches nevertheless. */
+static void hint_force(const struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	nfvd_hint(err, "nfvctl attach %s %s dev %s force yes", nd->port->ops->type, nd->port->name, nd->link.name);
+}
+
+/* What of others' would suffer. */
+static int check_others(struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	char what[NFVD_OTHER_MAX];
+
+	if (nfvd_netdev_in_use(&nd->link, what)) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "this host uses '%s' itself, and would lose it: it %s", nd->link.name, what);
+		hint_force(nd, err);
+		return -1;
+	}
+	if (nd->carrier->before_tc && nfvd_shortcut_other(nd->port, nd->link.ifindex, what, sizeof(what))) {
+		nfvd_err(err, NFV_RPC_E_EXIST,
+			 "'%s' has a %s at ingress, a bandwidth limiter perhaps: without nfv.ko nfvd takes frames before it",
+			 nd->link.name, what);
+		hint_force(nd, err);
+		return -1;
+	}
+	return 0;
+}
+
+static int claim(struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	nd->claim = nfvd_netdev_claim(nd->link.ifindex);
+	if (nd->claim >= 0)
+		return 0;
+	if (nd->claim == -EBUSY) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' is a port of another nfvd on this host", nd->link.name);
+		nfvd_hint(err, "ss -xlp | grep nfvd/device/%d", nd->link.ifindex);
+		return -1;
+	}
+	return nfvd_err(err, NFV_RPC_E_FAILED, "cannot claim '%s': %s", nd->link.name, strerror(-nd->claim));
+}
+
+/* Set the device down again, with the IPv6 addresses that it was given while it was down. */
+static void put_down(int ifindex)
+{
+	static const char keep_name[] = "/proc/sys/net/ipv6/conf/%s/keep_addr_on_down";
+	char path[sizeof(keep_name) + IFNAMSIZ], was = 0;
+	struct nfvd_link now;
+	int fd;
+
+	if (nfvd_link_get(-1, NULL, ifindex, &now))
+		return;
+	snprintf(path, sizeof(path), keep_name, now.name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && (pread(fd, &was, 1, 0) != 1 || pwrite(fd, "1", 1, 0) != 1))
+		was = 0;
+	nfvd_link_set_up(ifindex, false);
+	if (fd < 0)
+		return;
+	if (was && pwrite(fd, &was, 1, 0) != 1)
+		nfvd_log(LOG_WARNING, "cannot write '%s': %m", path);
+	close(fd);
+}
+
 /* Undo whatever of an attach was done; the device may be gone. */
 void nfvd_netdev_detach(struct nfvd_netdev *nd)
 {
-	struct nfvd_link now;
-
 	attached[nd->port->id] = NULL;
 	nfvd_shortcut_port_del(nd->port);
-	/* Neither the name nor the index of a device that is gone belongs to it any more; the name may be new. */
-	if (nd->link.ifindex && nd->was_ipv6 && !nfvd_link_get(-1, NULL, nd->link.ifindex, &now))
-		ipv6_switch(now.name, 0);
+	/* The index of a device that is gone does not belong to it any more. */
 	if (nd->link.ifindex && !nd->was_up)
-		nfvd_link_set_up(nd->link.ifindex, false);
+		put_down(nd->link.ifindex);
 	nd->carrier->close(nd);
+	if (nd->claim >= 0)
+		close(nd->claim);
+	nd->claim = -1;
 }
 
 static int take_device(struct nfvd_netdev *nd, struct nfvd_err *err)
@@ -201,9 +247,6 @@ static int take_device(struct nfvd_netdev *nd, struct nfvd_err *err)
 	int ret;
 
 	nd->was_up = nd->link.flags & IFF_UP;
-	nd->was_ipv6 = ipv6_switch(nd->link.name, -1) == 0;
-	if (nd->was_ipv6)
-		ipv6_switch(nd->link.name, 1);
 	if (nd->carrier->open(nd, err))
 		return -1;
 	start = nfvd_now_us();
@@ -235,7 +278,9 @@ static void follow_state(struct nfvd_netdev *nd, bool up, bool carrier)
 	socklen_t len = sizeof(stale);
 
 	nd->lost_carrier = up && !carrier;
-	if (!up) {
+	if (nd->link.master) {
+		nfvd_port_set_state(nd->port, NFVD_STATE_DOWN, "its device was put into a bridge or bond, which has its frames now");
+	} else if (!up) {
 		nfvd_port_set_state(nd->port, NFVD_STATE_DOWN, "its device was set down");
 	} else if (!carrier) {
 		nfvd_port_set_state(nd->port, NFVD_STATE_DOWN, "its device has no carrier: the other end is down");
@@ -245,6 +290,29 @@ static void follow_state(struct nfvd_netdev *nd, bool up, bool carrier)
 			getsockopt(nd->sock, SOL_SOCKET, SO_ERROR, &stale, &len);
 		nfvd_port_set_state(nd->port, NFVD_STATE_UP, nd->link.name);
 	}
+}
+
+/* Does it still hold that the shortcut changes nothing but speed? */
+static void follow_others(struct nfvd_netdev *nd)
+{
+	struct nfvd_shortcut_device is = { 0 };
+	char why[NFVD_OTHER_MAX] = "", what[NFVD_OTHER_MAX];
+	struct nfvd_link peer = { 0 };
+
+	is.up = nd->link.flags & IFF_UP && nd->link.carrier && !nd->link.master;
+	is.plain = is_veth(nd->port) && !nfvd_netdev_not_plain(nd->port, &nd->link, &peer, why);
+	is.aside = nd->link.master;
+	is.mtu = nd->link.mtu;
+	memcpy(is.peer, peer.address, sizeof(is.peer));
+	nfvd_shortcut_port_update(nd->port, &is);
+	nd->passed_by = nd->carrier->before_tc && nfvd_shortcut_other(nd->port, nd->link.ifindex, what, sizeof(what));
+	if (!strcmp(why, nd->not_plain))
+		return;
+	strcpy(nd->not_plain, why);
+	if (why[0])
+		nfvd_event(nd->port->name, "shortcut not used: %s", why);
+	else
+		nfvd_event(nd->port->name, "shortcut used again: nothing is in its way");
 }
 
 /* Look at the device as it is now: by the time a message is read, it may be out of date. */
@@ -266,8 +334,7 @@ static void follow(struct nfvd_netdev *nd)
 	nd->link = now;
 	atomic_store(&nd->port->mtu, now.mtu);
 	up = now.flags & IFF_UP;
-	/* The kernel redirects to a peer in another namespace only. */
-	nfvd_shortcut_port_update(nd->port, up && now.carrier && now.peer_netns != NFVD_NETNS_HERE, now.mtu);
+	follow_others(nd);
 	follow_state(nd, up, now.carrier);
 }
 
@@ -277,11 +344,11 @@ int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *p
 
 	port->priv = nd;
 	nd->port = port;
-	nd->sock = -1;
+	nd->sock = nd->claim = -1;
 	nd->was_up = true;
 	if (parse(port, params, &a, err) || find_device(nd, &a, err))
 		return -1;
-	if (take_device(nd, err)) {
+	if (claim(nd, err) || (!a.force && check_others(nd, err)) || take_device(nd, err)) {
 		nfvd_netdev_detach(nd);
 		return -1;
 	}
@@ -301,6 +368,7 @@ void nfvd_netdev_link_changed(int ifindex)
 /*
  * The monitor may lose messages when there are many at once: look every second.
  * News of the carrier may come a second late: look every time while it is lost.
+ * Of XDP, of tcx, and of the container's end there is no news here at all.
  */
 void nfvd_netdev_tick(struct nfvd_port *port)
 {
@@ -308,16 +376,46 @@ void nfvd_netdev_tick(struct nfvd_port *port)
 
 	if (nd->ticks++ % 10 == 0 || nd->lost_carrier)
 		follow(nd);
+	else if (nd->ticks % 2 && nd->link.ifindex)
+		follow_others(nd);
 }
 
-/* Linux lets a device have almost any name. */
+/* Linux lets a device, a qdisc or a program have almost any name. */
 static json_t *name_json(const char *name)
 {
-	char buf[sizeof(((struct nfvd_netdev *)0)->netns)];
+	char buf[NFVD_OTHER_MAX + 160];
 
 	snprintf(buf, sizeof(buf), "%s", name);
 	nfv_text_clean(buf);
 	return json_string(buf);
+}
+
+static json_t *finding(const struct nfvd_port *port, const char *hint, const char *fmt, const char *what)
+{
+	char text[NFVD_OTHER_MAX + 160];
+
+	snprintf(text, sizeof(text), fmt, what);
+	return json_pack("{s:s, s:s, s:o, s:o}", "level", "warn", "port", port->name, "text", name_json(text), "hint",
+			 name_json(hint));
+}
+
+void nfvd_netdev_findings(struct nfvd_port *port, json_t *list)
+{
+	struct nfvd_netdev *nd = attached[port->id];
+	char what[NFVD_OTHER_MAX], hint[64];
+
+	if (!nd || !nd->link.ifindex)
+		return;
+	snprintf(hint, sizeof(hint), "nfvctl detach %s", port->name);
+	if (nd->passed_by && nfvd_shortcut_other(port, nd->link.ifindex, what, sizeof(what)))
+		json_array_append_new(list, finding(port, "make module && insmod kmod/nfv.ko",
+			"the container's frames do not pass the %s at ingress of its device, which limits nothing: nfvd takes them before it", what));
+	else if (nd->not_plain[0])
+		json_array_append_new(list, finding(port, "ip -d link show", "the shortcut is not used: %s", nd->not_plain));
+	if (nd->link.master)
+		json_array_append_new(list, finding(port, hint, "its device '%s' was put into a bridge or bond", nd->link.name));
+	else if (nfvd_netdev_in_use(&nd->link, what))
+		json_array_append_new(list, finding(port, hint, "the host uses its device, and is not heard there: it %s", what));
 }
 
 void nfvd_netdev_show(struct nfvd_port *port, json_t *obj)
@@ -331,6 +429,8 @@ void nfvd_netdev_show(struct nfvd_port *port, json_t *obj)
 		return;
 	json_object_set_new(obj, "peer_ifindex", json_integer(nd->link.peer));
 	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
+	if (nd->not_plain[0])
+		json_object_set_new(obj, "shortcut_hindered", name_json(nd->not_plain));
 	if (nd->netns[0])
 		json_object_set_new(obj, "container_netns", name_json(nd->netns));
 	if (nd->container_dev[0])

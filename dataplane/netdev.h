@@ -15,13 +15,18 @@
  *	deleted, or moved to		port gone, detached at once. Brought back, it
  *	another namespace		is a new device, to be attached anew
  *
- * Attaching sets the device up and takes IPv6 off it (the host is not to speak
- * there); detaching puts both back as they were. The container's end is the
+ *	put into a bridge or bond	port down, and the frames are the bridge's; up
+ *					again when it is taken out
+ *
+ * Attaching sets the device up; the host is not to speak there, for which shortcut.h
+ * has its programs. Detaching puts it back as it was. A device that the host uses itself
+ * is taken only when that was asked for (force). The container's end is the
  * container's own business.
  */
 #ifndef NFVD_NETDEV_H
 #define NFVD_NETDEV_H
 
+#include "netdev_others.h"
 #include "netlink.h"
 #include "port.h"
 
@@ -32,6 +37,7 @@ struct nfvd_carrier {
 	int (*open)(struct nfvd_netdev *nd, struct nfvd_err *err);
 	void (*close)(struct nfvd_netdev *nd);	/* also after an open() that failed, or never was */
 	bool (*bound)(struct nfvd_netdev *nd);	/* still to the device that it was opened for? */
+	bool before_tc;				/* it takes frames before tc has seen them */
 };
 
 /* First member of a port's private struct. */
@@ -42,19 +48,24 @@ struct nfvd_netdev {
 	int sock;			/* a packet socket that takes its frames; -1: none does */
 	char netns[256];		/* the container's, as attached; empty: not told */
 	char container_dev[IFNAMSIZ];
-	bool was_up, was_ipv6;		/* to be put back */
+	int claim;			/* tells other nfvds that the device is ours */
+	bool was_up;			/* to be put back */
 	bool lost_carrier;
+	char not_plain[NFVD_OTHER_MAX];	/* why the shortcut is not used; empty: nothing hinders it */
+	bool passed_by;			/* a packet socket takes frames before the tc program of others that is there */
 	unsigned int ticks;
 };
 
 /*
- * Attach port to the device that params name: dev, for a veth also netns or pid. nd is
+ * Attach port to the device that params name: dev, for a veth also netns or pid, force. nd is
  * zero but for carrier; port->priv is set to it. All or nothing; does not free nd.
  */
 int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *params, struct nfvd_err *err);
 void nfvd_netdev_detach(struct nfvd_netdev *nd);
 
 void nfvd_netdev_tick(struct nfvd_port *port);
+/* What doctor should know of the port, appended to list. */
+void nfvd_netdev_findings(struct nfvd_port *port, json_t *list);
 void nfvd_netdev_show(struct nfvd_port *port, json_t *obj);
 
 #endif

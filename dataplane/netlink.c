@@ -79,10 +79,9 @@ static int link_attr(const struct nlattr *attr, void *arg)
 	return MNL_CB_OK;
 }
 
-static int parse_link(const struct nlmsghdr *nlh, void *arg)
+void nfvd_link_parse(const struct nlmsghdr *nlh, struct nfvd_link *link)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-	struct nfvd_link *link = arg;
 
 	memset(link, 0, sizeof(*link));
 	link->ifindex = ifi->ifi_index;
@@ -91,6 +90,11 @@ static int parse_link(const struct nlmsghdr *nlh, void *arg)
 	link->carrier = true;
 	link->peer_netns = NFVD_NETNS_HERE;
 	mnl_attr_parse(nlh, sizeof(*ifi), link_attr, link);
+}
+
+static int parse_link(const struct nlmsghdr *nlh, void *arg)
+{
+	nfvd_link_parse(nlh, arg);
 	return MNL_CB_OK;
 }
 
@@ -317,9 +321,12 @@ int nfvd_netns_id(int fd)
 static int heard(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const struct tcmsg *tcm = mnl_nlmsg_get_payload(nlh);
 
 	if (nlh->nlmsg_type == RTM_NEWLINK || nlh->nlmsg_type == RTM_DELLINK)
 		nfvd_netdev_link_changed(ifi->ifi_index);
+	else
+		nfvd_netdev_link_changed(tcm->tcm_ifindex);
 	return MNL_CB_OK;
 }
 
@@ -339,7 +346,7 @@ int nfvd_netlink_start(sd_event *event)
 	int err;
 
 	monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!monitor || mnl_socket_bind(monitor, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0)
+	if (!monitor || mnl_socket_bind(monitor, RTMGRP_LINK | RTMGRP_TC, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 	err = open_own();
 	if (err)

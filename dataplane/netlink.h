@@ -35,6 +35,9 @@ struct nfvd_link {
 	bool carrier;
 };
 
+/* What an RTM_NEWLINK says. */
+void nfvd_link_parse(const struct nlmsghdr *nlh, struct nfvd_link *link);
+
 /* Look up a device by name (or by index if name is NULL) in netns (-1: nfvd's own). 0 or -errno. */
 int nfvd_link_get(int netns, const char *name, int ifindex, struct nfvd_link *link);
 
@@ -64,7 +67,7 @@ int nfvd_netlink_talk_on(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t c
 /* A bound socket in the network namespace that the descriptor netns has open. NULL with errno. */
 struct mnl_socket *nfvd_netlink_open_in(int netns);
 
-/* Hear of devices in nfvd's own namespace; calls nfvd_netdev_link_changed() (netdev.c). */
+/* Hear of devices in nfvd's own namespace, and of what tc does there; calls nfvd_netdev_link_changed() (netdev.c). */
 int nfvd_netlink_start(sd_event *event);
 void nfvd_netlink_stop(void);
 

@@ -269,7 +269,7 @@ static bool still_bound(struct nfvd_netdev *nd)
 	return !getsockname(nd->sock, (struct sockaddr *)&bound, &len) && bound.sll_ifindex == nd->link.ifindex;
 }
 
-static const struct nfvd_carrier carrier = { open_socket, close_socket, still_bound };
+static const struct nfvd_carrier carrier = { open_socket, close_socket, still_bound, .before_tc = true };
 
 static void packet_detach(struct nfvd_port *port)
 {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "control.h"
 #include "log.h"
+#include "netdev.h"
 #include "rpc_methods.h"
 #include "rpc_server.h"
 #include "shortcut.h"
@@ -112,6 +113,8 @@ static json_t *findings(void)
 			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "bad", "port", nfvd_ports[id]->name,
 				"text", "a worker stood still at this port, which is fenced since", "hint",
 				"nfvctl events; then nfvctl detach and attach it again"));
+		if (port)
+			nfvd_netdev_findings(nfvd_ports[id], list);
 		json_decref(port);
 	}
 	return list;

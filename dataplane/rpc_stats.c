@@ -42,23 +42,25 @@ static void add_ledger(struct nfvd_ledger *to, const struct nfvd_ledger *from)
 	to->syscalls += from->syscalls;
 }
 
-/* Frames that took the shortcut came in and went out, without a copy. */
-static void add_shortcut(unsigned int src, unsigned int dst, uint64_t frames, uint64_t bytes, void *arg)
+/* Frames that took the shortcut came in and went out, without a copy; stolen ones came in. */
+static void add_shortcut(unsigned int src, unsigned int dst, const struct nfvd_shortcut_count *n, void *arg)
 {
 	struct totals *t = arg;
 
 	if (src >= NFVD_PORTS_MAX || dst >= NFVD_PORTS_MAX || !nfvd_ports[src])
 		return;
-	t->port[src].balance.rx_frames += frames;
-	t->port[src].balance.rx_bytes += bytes;
-	t->port[src].balance.delivered += frames;
+	t->port[src].balance.rx_frames += n->frames + n->stolen;
+	t->port[src].balance.rx_bytes += n->bytes;
+	t->port[src].balance.delivered += n->frames;
+	t->port[src].balance.rx_dropped += n->stolen;
+	t->port[src].drops[NFVD_DROP_OTHER_PROGRAM] += n->stolen;
 	if (!nfvd_ports[dst])
 		return;
-	t->port[dst].tx_frames += frames;
-	t->port[dst].tx_bytes += bytes;
-	t->pair[src][dst].frames += frames;
-	t->pair[src][dst].bytes += bytes;
-	t->shortcut[src][dst] += frames;
+	t->port[dst].tx_frames += n->frames;
+	t->port[dst].tx_bytes += n->bytes;
+	t->pair[src][dst].frames += n->frames;
+	t->pair[src][dst].bytes += n->bytes;
+	t->shortcut[src][dst] += n->frames;
 }
 
 static uint64_t add_refused(struct nfvd_counters *c, const struct nfv_pair *p)

@@ -13,18 +13,18 @@
 #include "bpf/shortcut.h"
 #include "kmod_table.h"
 #include "log.h"
+#include "shortcut_tc.h"
 
-#define TC_HANDLE	0x6e667664	/* "nfvd" */
-#define TC_PRIORITY	0x6e66
+#define ALIVE_NS	2000000000ull	/* how long nfvd is believed to live after it said so; it says so every tick */
 
 /* One device with our programs on it; index is the port id. */
 struct device {
 	struct nfvd_port *port;		/* NULL: unused */
 	int ifindex;			/* 0: none of the host's, or gone */
-	uint32_t mtu;
-	bool redirect, on, up;
-	bool made_hook;			/* the clsact qdisc is ours to remove */
-	struct bpf_tc_opts tc;
+	struct nfvd_shortcut_device is;
+	bool redirect, on;
+	uint64_t cookie;		/* of the packet socket; 0: there is none */
+	struct nfvd_tc tc;
 };
 
 static struct shortcut_bpf *bpf;
@@ -54,7 +54,10 @@ int nfvd_shortcut_init(void)
 {
 	libbpf_set_print(quiet);
 	bpf = shortcut_bpf__open_and_load();
-	return bpf ? 0 : -errno;
+	if (!bpf)
+		return -errno;
+	nfvd_shortcut_alive();
+	return 0;
 }
 
 void nfvd_shortcut_fini(void)
@@ -73,18 +76,36 @@ bool nfvd_shortcut_available(void)
 	return bpf;
 }
 
+void nfvd_shortcut_alive(void)
+{
+	struct timespec now;
+
+	if (!bpf)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	bpf->bss->alive_until_ns = now.tv_sec * 1000000000ull + now.tv_nsec + ALIVE_NS;
+}
+
+/* By the module's table, which forwards as nfvd would. */
 static bool allowed(unsigned int id)
 {
 	const struct device *d = &devices[id];
 
-	return all_on && d->port && d->redirect && d->on && d->up;
+	return all_on && d->port && d->redirect && d->on && d->is.up;
+}
+
+/* By our programs, past all that is on the device. */
+static bool redirects(unsigned int id)
+{
+	return allowed(id) && devices[id].is.plain;
 }
 
 static void publish_port(const struct device *d)
 {
 	uint32_t ifindex = d->ifindex;
 	struct shortcut_port value = {
-		.port = d->port->id, .on = allowed(d->port->id), .mtu = d->mtu,
+		.port = d->port->id, .on = redirects(d->port->id), .mtu = d->is.mtu, .aside = d->is.aside,
+		.cookie = d->cookie,
 	};
 
 	if (bpf && ifindex)
@@ -97,50 +118,6 @@ static void unpublish_port(const struct device *d)
 
 	if (bpf && ifindex)
 		bpf_map__delete_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), 0);
-}
-
-static void hook_of(const struct device *d, struct bpf_tc_hook *hook)
-{
-	memset(hook, 0, sizeof(*hook));
-	hook->sz = sizeof(*hook);
-	hook->ifindex = d->ifindex;
-	hook->attach_point = BPF_TC_INGRESS;
-}
-
-static int attach_tc(struct device *d, bool socket)
-{
-	struct bpf_tc_hook hook;
-	int err;
-
-	hook_of(d, &hook);
-	err = bpf_tc_hook_create(&hook);
-	if (err && err != -EEXIST)
-		return err;
-	d->made_hook = !err;
-	memset(&d->tc, 0, sizeof(d->tc));
-	d->tc.sz = sizeof(d->tc);
-	/* What a killed nfvd left here is found by these, and replaced. */
-	d->tc.handle = TC_HANDLE;
-	d->tc.priority = TC_PRIORITY;
-	d->tc.flags = BPF_TC_F_REPLACE;
-	d->tc.prog_fd = bpf_program__fd(socket ? bpf->progs.shortcut_ingress : bpf->progs.shortcut_direct);
-	return bpf_tc_attach(&hook, &d->tc);
-}
-
-static void detach_tc(struct device *d)
-{
-	struct bpf_tc_hook hook;
-
-	/* With the device, all that was on it is gone; its index may be another's by now. */
-	if (!bpf || !d->ifindex)
-		return;
-	hook_of(d, &hook);
-	d->tc.flags = d->tc.prog_fd = d->tc.prog_id = 0;
-	bpf_tc_detach(&hook, &d->tc);
-	if (d->made_hook) {
-		hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-		bpf_tc_hook_destroy(&hook);
-	}
 }
 
 /* Counters of whoever had this id before are not this port's. */
@@ -158,24 +135,37 @@ static void forget_counters(unsigned int id)
 		bpf_map__delete_elem(bpf->maps.counters, prev, sizeof(*prev), 0);
 }
 
+/* Our filter on the packet socket, our programs on the device. */
+static int install(struct device *d, int sock)
+{
+	socklen_t len = sizeof(d->cookie);
+	int fd = bpf_program__fd(bpf->progs.shortcut_filter);
+
+	if (sock >= 0 && getsockopt(sock, SOL_SOCKET, SO_COOKIE, &d->cookie, &len))
+		return -errno;
+	publish_port(d);
+	if (sock >= 0 && setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)))
+		return -errno;
+	return nfvd_tc_attach(&d->tc, d->ifindex,
+			      bpf_program__fd(sock >= 0 ? bpf->progs.shortcut_ingress : bpf->progs.shortcut_direct),
+			      bpf_program__fd(bpf->progs.shortcut_egress));
+}
+
 int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect)
 {
 	struct device *d = &devices[port->id];
-	int fd, err;
+	int err;
 
-	*d = (struct device){ .port = port, .ifindex = ifindex, .mtu = mtu, .redirect = redirect, .on = true, .up = true };
+	*d = (struct device){ .port = port, .ifindex = ifindex, .redirect = redirect, .on = true };
+	/* What has no device of the host is the module's alone; a device is looked at before it is used. */
+	d->is = (struct nfvd_shortcut_device){ .up = !ifindex, .mtu = mtu };
 	if (!bpf)
 		return ifindex ? -ENOSYS : 0;
 	forget_counters(port->id);
 	if (!ifindex)
 		return 0;
-	publish_port(d);
-	fd = bpf_program__fd(bpf->progs.shortcut_filter);
-	err = sock >= 0 && setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)) ? -errno :
-	      attach_tc(d, sock >= 0);
+	err = install(d, sock);
 	if (err) {
-		if (d->made_hook)
-			detach_tc(d);
 		unpublish_port(d);
 		d->port = NULL;
 	}
@@ -191,7 +181,7 @@ void nfvd_shortcut_port_del(struct nfvd_port *port)
 	if (d->port != port)
 		return;
 	unpublish_port(d);
-	detach_tc(d);
+	nfvd_tc_detach(&d->tc);
 	d->port = NULL;
 	resync();
 }
@@ -203,21 +193,47 @@ void nfvd_shortcut_port_gone(struct nfvd_port *port)
 	if (d->port != port)
 		return;
 	unpublish_port(d);
+	nfvd_tc_forget(&d->tc);
 	d->ifindex = 0;
-	d->up = false;
+	d->is.up = false;
 	resync();
 }
 
-void nfvd_shortcut_port_update(struct nfvd_port *port, bool up, uint32_t mtu)
+static bool same(const struct nfvd_shortcut_device *a, const struct nfvd_shortcut_device *b)
+{
+	return a->up == b->up && a->plain == b->plain && a->aside == b->aside && a->mtu == b->mtu &&
+	       !memcmp(a->peer, b->peer, sizeof(a->peer));
+}
+
+void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcut_device *is)
 {
 	struct device *d = &devices[port->id];
 
-	if (d->port != port || !d->ifindex || (d->up == up && d->mtu == mtu))
+	if (d->port != port || !d->ifindex || same(&d->is, is))
 		return;
-	d->up = up;
-	d->mtu = mtu;
+	d->is = *is;
 	publish_port(d);
 	resync();
+}
+
+bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, size_t size)
+{
+	const struct device *d = &devices[port->id];
+	const struct nfvd_tc *mine = d->port == port ? &d->tc : NULL;
+	struct shortcut_port value;
+	uint32_t key = ifindex;
+
+	if (nfvd_tc_other(ifindex, NFVD_TC_INGRESS, mine, what, size))
+		return true;
+	if (!mine || !bpf || bpf_map__lookup_elem(bpf->maps.ports, &key, sizeof(key), &value, sizeof(value), 0) || !value.stolen)
+		return false;
+	snprintf(what, size, "program that took frames before ours");
+	return true;
+}
+
+bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char *what, size_t size)
+{
+	return nfvd_tc_other(ifindex, NFVD_TC_EGRESS, &devices[port->id].tc, what, size);
 }
 
 static bool usable(const struct nfvd_port *port)
@@ -246,7 +262,7 @@ bool nfvd_shortcut_enabled(const struct nfvd_port *port)
 {
 	if (!port)
 		return all_on;
-	return usable(port) && devices[port->id].on && all_on;
+	return usable(port) && devices[port->id].on && all_on && (nfvd_kmod_of(port->id) || devices[port->id].is.plain);
 }
 
 static int compare(const void *a, const void *b)
@@ -265,8 +281,12 @@ static bool wanted(const struct nfvd_shortcut_entry *e, struct shadow *s)
 	memcpy(s->key.mac, e->mac, 6);
 	s->key.vlan = e->vlan;
 	s->where.port = e->port;
-	s->where.ifindex = allowed(e->port) ? d->ifindex : 0;
-	s->where.mtu = d->mtu;
+	/*
+	 * A frame for the device itself has arrived where it goes. Whether one for another address is received
+	 * there (a bridge, a macvlan) or is not (the address is no longer in use) is for that device to say.
+	 */
+	s->where.ifindex = redirects(e->port) && !memcmp(e->mac, d->is.peer, sizeof(e->mac)) ? d->ifindex : 0;
+	s->where.mtu = d->is.mtu;
 	return true;
 }
 
@@ -368,7 +388,7 @@ bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_
 	return true;
 }
 
-void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, uint64_t frames, uint64_t bytes, void *),
+void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, const struct nfvd_shortcut_count *n, void *),
 			    void *arg)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -379,14 +399,15 @@ void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, uint6
 		return;
 	per_cpu = calloc(cpus, sizeof(*per_cpu));
 	while (per_cpu && !bpf_map__get_next_key(bpf->maps.counters, prev, &next, sizeof(next))) {
-		uint64_t frames = 0, bytes = 0;
+		struct nfvd_shortcut_count sum = { 0 };
 
 		if (!bpf_map__lookup_elem(bpf->maps.counters, &next, sizeof(next), per_cpu, cpus * sizeof(*per_cpu), 0)) {
 			for (int i = 0; i < cpus; i++) {
-				frames += per_cpu[i].frames;
-				bytes += per_cpu[i].bytes;
+				sum.frames += per_cpu[i].frames;
+				sum.bytes += per_cpu[i].bytes;
+				sum.stolen += per_cpu[i].stolen;
 			}
-			cb(next.src, next.dst, frames, bytes, arg);
+			cb(next.src, next.dst, &sum, arg);
 		}
 		key = next;
 		prev = &key;

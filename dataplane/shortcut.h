@@ -37,8 +37,25 @@ int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32
 void nfvd_shortcut_port_del(struct nfvd_port *port);
 /* The device has gone, with all that was on it: never touch its index again. port_del still follows. */
 void nfvd_shortcut_port_gone(struct nfvd_port *port);
-/* The device's MTU, or whether the shortcut may be used with it, changed. */
-void nfvd_shortcut_port_update(struct nfvd_port *port, bool up, uint32_t mtu);
+/* What is known of the device and its peer. */
+struct nfvd_shortcut_device {
+	bool up;		/* both ends are */
+	bool plain;		/* nothing on it but us: past it, straight to the peer, is as good as through it */
+	bool aside;		/* it has a master now, whose its frames are: neither take nor hinder any */
+	uint8_t peer[6];	/* address of the container's end */
+	uint32_t mtu;
+};
+void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcut_device *is);
+
+/*
+ * Is a tc program or filter of others at the device's ingress (port need not be added)? Or at its
+ * egress, on the frames' way to the container? Then say in what which.
+ */
+bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, size_t size);
+bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char *what, size_t size);
+
+/* nfvd lives: its programs may do their work for 2 s more. */
+void nfvd_shortcut_alive(void);
 
 /* Switch on or off, for one port or (NULL) for all. 0, or -ENODEV if there is none. */
 int nfvd_shortcut_set(struct nfvd_port *port, bool on);
@@ -56,8 +73,13 @@ void nfvd_shortcut_forget(const struct nfvd_port *port);
 /* How long ago e's address last took the shortcut as a source, at e's port. False: it never did. */
 bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms);
 
-/* Frames and bytes (cumulative) by source and destination port id. */
-void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, uint64_t frames, uint64_t bytes, void *),
+/* Cumulative. stolen: frames that another tc program took before ours could pass them on. */
+struct nfvd_shortcut_count {
+	uint64_t frames, bytes, stolen;
+};
+
+/* By source and destination port id. */
+void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, const struct nfvd_shortcut_count *n, void *),
 			    void *arg);
 
 #endif

@@ -8,7 +8,7 @@
 #	kmod, dataplane and ctl never see each other's headers
 #	ctl links neither DPDK nor the module
 #	in dataplane: the switch knows port.h, never a port type; ports and the
-#	switch never call control; only kmod.c opens /dev/nfv, only shortcut.c
+#	switch never call control; only kmod.c opens /dev/nfv, only shortcut*.c
 #	uses libbpf, only vring_*.c reads guest memory
 set -eu
 cd "$(dirname "$0")/.."
@@ -73,8 +73,8 @@ forbid "$inc\"rpc_" "a port or the switch calls the control server" \
 	dataplane/port*.[ch] dataplane/vring*.[ch] dataplane/vhost*.[ch] dataplane/{switch,fdb,worker}.[ch]
 mapfile -t files < <(except "$(echo dataplane/*.[ch])" "kmod.c")
 forbid '"/dev/nfv"' "only kmod.c opens /dev/nfv" "${files[@]}"
-mapfile -t files < <(except "$(echo dataplane/*.[ch])" "shortcut.c")
-forbid "$inc(<bpf/|\"[^\"]*\.skel\.h)" "only shortcut.c uses libbpf" "${files[@]}"
+mapfile -t files < <(except "$(echo dataplane/*.[ch])" "shortcut.c shortcut_tc.c")
+forbid "$inc(<bpf/|\"[^\"]*\.skel\.h)" "only shortcut*.c uses libbpf" "${files[@]}"
 mapfile -t files < <(except "$(echo dataplane/*.[ch])" "$(cd dataplane && echo vring_*.[ch] gmem.c gmem.h)")
 forbid '\b(gread|gwrite)[a-z0-9_]*\(' "only vring_*.c reads and writes guest memory" "${files[@]}"
 

@@ -4,25 +4,36 @@
  *
  *	packet socket (nfvd)                tc ingress
  *	┌─────────────────────────────┐    ┌──────────────────────────────────┐
- *	│ filter: known? note it      │    │ the one noted? redirect to peer  │
- *	│ for tc, do not take it      │ ─► │ else drop: nfvd has it, and the  │
+ *	│ filter: note the frame      │    │ the one noted? redirect to peer, │
+ *	│ known? leave it to tc       │ ─► │ or drop: nfvd has it, and the    │
  *	│ else take it                │    │ host's stack is not to answer    │
- *	└─────────────────────────────┘    └──────────────────────────────────┘
+ *	└─────────────────────────────┘    │ not noted? not ours              │
+ *	                                   └──────────────────────────────────┘
  *
  * Packet sockets come first in the kernel, and tc follows on the same CPU with
  * the same frame. So the filter decides, once, and tc carries out what it decided
  * for this very frame: whatever nfvd changes in the maps meanwhile, no frame is
- * seen twice. Should another frame come in between (a kernel with preemptible
- * softirqs), the note is not about ours any more, and one frame is lost.
+ * seen twice. When nfvd dies, its socket goes, nothing is noted, and what is left of
+ * the programs lets all pass.
+ *
+ * Another program may come between the two, and end a frame's way or take it elsewhere.
+ * The filter finds then that its last note was not dealt with: that frame is counted,
+ * and the port's frames all go through nfvd from then on.
  *
  * Where the kernel module takes the frames (its rx_handler comes after tc), one
  * program decides and redirects, and what it does not know goes on to the module.
  *
  * Only an address in use at the very port that nfvd learnt it at may take the
  * shortcut; new and moved ones are user space's to judge.
+ *
+ * Towards the container, at tc egress, the host's own IPv6 is kept silent; what nfvd
+ * sends is known by its socket. There is no socket whose end would tell that nfvd is dead,
+ * so nfvd says all the time that it lives.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
+#include <linux/if_ether.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "shortcut.h"
 
@@ -49,11 +60,14 @@ struct {
 	__type(value, struct shortcut_count);
 } counters SEC(".maps");
 
+/* CLOCK_MONOTONIC: until then nfvd is believed to live. */
+volatile __u64 alive_until_ns;
+
 /* What the filter decided about the last frame on this CPU. */
 struct verdict {
 	__u64 skb;		/* which frame: its address, never dereferenced; 0: none */
-	__u32 ifindex;		/* where to redirect to */
-	__u32 pad;
+	__u32 to;		/* where to redirect to; 0: the socket took it */
+	__u32 from;		/* where it came from */
 	struct shortcut_pair pair;
 };
 
@@ -65,16 +79,14 @@ struct {
 } verdicts SEC(".maps");
 
 /* Where the frame may go without user space; NULL: nowhere. */
-static __always_inline struct shortcut_where *find(struct __sk_buff *skb, struct shortcut_where **src)
+static __always_inline struct shortcut_where *find(struct __sk_buff *skb, const struct shortcut_port *port,
+						   struct shortcut_where **src)
 {
 	struct shortcut_address dst_key, src_key;
 	struct shortcut_where *dst;
-	struct shortcut_port *port;
-	__u32 ifindex = skb->ifindex;
 	__u8 mac[12];
 
-	port = bpf_map_lookup_elem(&ports, &ifindex);
-	if (!port || !port->on || bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)) || mac[0] & 1)
+	if (!port || !port->on || port->stolen || bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)) || mac[0] & 1)
 		return NULL;
 	__builtin_memcpy(dst_key.mac, mac, 6);
 	__builtin_memcpy(src_key.mac, mac + 6, 6);
@@ -92,7 +104,7 @@ static __always_inline struct shortcut_where *find(struct __sk_buff *skb, struct
 /* The counter of a pair; made when the pair's first frame comes. */
 static __always_inline struct shortcut_count *count_of(const struct shortcut_pair *pair)
 {
-	struct shortcut_count *count = bpf_map_lookup_elem(&counters, pair), zero = { 0, 0 };
+	struct shortcut_count *count = bpf_map_lookup_elem(&counters, pair), zero = { 0, 0, 0 };
 
 	if (count)
 		return count;
@@ -108,25 +120,45 @@ static __always_inline void seen(struct shortcut_where *src)
 		src->seen_ns = now;
 }
 
+/* tc did not see the frame that was left to it. */
+static __always_inline void stolen(const struct verdict *v)
+{
+	struct shortcut_count *count = bpf_map_lookup_elem(&counters, &v->pair);
+	struct shortcut_port *port = bpf_map_lookup_elem(&ports, &v->from);
+
+	if (count)
+		count->stolen++;
+	if (port)
+		port->stolen = 1;
+}
+
 SEC("socket")
 int shortcut_filter(struct __sk_buff *skb)
 {
-	struct shortcut_where *src, *dst = find(skb, &src);
-	__u32 zero = 0;
+	__u32 zero = 0, ifindex = skb->ifindex;
 	struct verdict *v = bpf_map_lookup_elem(&verdicts, &zero);
+	struct shortcut_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	struct shortcut_where *src, *dst;
 
 	if (!v)
 		return -1;
+	if (v->skb && v->to)
+		stolen(v);
 	v->skb = 0;
+	if (port && port->aside)
+		return 0;
+	v->skb = (__u64)skb;
+	v->to = 0;
+	dst = find(skb, port, &src);
 	if (!dst)
 		return -1;
 	v->pair.src = src->port;
 	v->pair.dst = dst->port;
-	v->ifindex = dst->ifindex;
 	/* What cannot be counted does not pass uncounted. */
 	if (!count_of(&v->pair))
 		return -1;
-	v->skb = (__u64)skb;
+	v->to = dst->ifindex;
+	v->from = ifindex;
 	seen(src);
 	return 0;
 }
@@ -143,7 +175,8 @@ static __always_inline int redirect(struct __sk_buff *skb, struct shortcut_count
 SEC("tc")
 int shortcut_direct(struct __sk_buff *skb)
 {
-	struct shortcut_where *src, *dst = find(skb, &src);
+	__u32 ifindex = skb->ifindex;
+	struct shortcut_where *src, *dst = find(skb, bpf_map_lookup_elem(&ports, &ifindex), &src);
 	struct shortcut_count *count;
 	struct shortcut_pair pair;
 
@@ -166,10 +199,26 @@ int shortcut_ingress(struct __sk_buff *skb)
 	struct shortcut_count *count;
 
 	if (!v || v->skb != (__u64)skb)
-		return TC_ACT_SHOT;
+		return TC_ACT_UNSPEC;
 	v->skb = 0;
+	if (!v->to)
+		return TC_ACT_SHOT;
 	count = bpf_map_lookup_elem(&counters, &v->pair);
 	if (!count)
 		return TC_ACT_SHOT;
-	return redirect(skb, count, v->ifindex);
+	return redirect(skb, count, v->to);
+}
+
+SEC("tc")
+int shortcut_egress(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	struct shortcut_port *port;
+
+	if (skb->protocol != bpf_htons(ETH_P_IPV6))
+		return TC_ACT_UNSPEC;
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (!port || port->aside || bpf_ktime_get_coarse_ns() > alive_until_ns)
+		return TC_ACT_UNSPEC;
+	return port->cookie && bpf_get_socket_cookie(skb) == port->cookie ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }

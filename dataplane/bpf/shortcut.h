@@ -24,6 +24,10 @@ struct shortcut_port {		/* value of ports, by ifindex */
 	__u32 port;
 	__u32 on;
 	__u32 mtu;
+	__u32 aside;		/* the device is another's for now: take nothing, hinder nothing */
+	__u64 cookie;		/* of nfvd's packet socket there; 0: it has none */
+	__u32 stolen;		/* set by the program: frames left to tc did not arrive there */
+	__u32 pad;
 };
 
 struct shortcut_pair {		/* key of counters */
@@ -32,6 +36,7 @@ struct shortcut_pair {		/* key of counters */
 
 struct shortcut_count {
 	__u64 frames, bytes;
+	__u64 stolen;		/* left to tc, where another program took them */
 };
 
 #endif

@@ -28,6 +28,7 @@
  *	veth	dev: name, [netns: name or path | pid: number], [mode: "module"|"packet"]:
  *		through nfv.ko (the default where it is loaded), or through a packet socket
  *	netdev	dev: name
+ *		both: [force: "yes"|"no"], take a device that the host uses, or past whose tc programs frames will go
  *	xen	domid: number of the guest, devid: of its interface (0); needs the module
  * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach.
  *
@@ -42,7 +43,7 @@
  *		not learnt for macs_max. Type kvm adds {socket, mode,
  *		connected, features, reason, queue: [{index, state, reason, size}]};
  *		veth and netdev add {dev, ifindex, mtu, missed}, veth also {peer_ifindex,
- *		shortcut, container_netns, container_dev} as far as they are known. missed:
+ *		shortcut, shortcut_hindered: why it is not used, container_netns, container_dev} as far as they are known. missed:
  *		frames that came faster than they were taken. Via a packet socket
  *		{offloads_off, container_offloads_off: [...]}, what the device and the
  *		container's end do not leave undone as long as the port is there, as
