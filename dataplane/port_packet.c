@@ -21,6 +21,7 @@
 #include "netdev.h"
 #include "netdev_offload.h"
 #include "packet_ring.h"
+#include "shortcut.h"
 #include "worker.h"
 
 #define SOCK_BUFFER	(16 << 20)
@@ -70,6 +71,7 @@ static void packet_rx_done(struct nfvd_worker *w, struct nfvd_rxq *q, unsigned i
 	struct packet *p = q->port->priv;
 
 	nfvd_ring_done(&p->ring, p->bad + n);
+	nfvd_shortcut_ring_done(q->port->id, p->bad + n);
 }
 
 /* ---- sending ---- */
@@ -277,6 +279,18 @@ static void packet_detach(struct nfvd_port *port)
 	free(port->priv);
 }
 
+/* A worker begins with the ring. 0 or -errno. */
+static int start_ring(struct packet *p)
+{
+	struct nfvd_port *port = p->nd.port;
+	uint64_t missed = nfvd_shortcut_ring_starts(port->id, p->nd.sock);
+
+	p->missed += missed;
+	if (missed)
+		nfvd_fault(port, NFVD_DROP_MISSED, missed);
+	return nfvd_worker_add(&port->rxq[0]);
+}
+
 static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err *err)
 {
 	struct packet *p = calloc(1, sizeof(*p));
@@ -293,7 +307,7 @@ static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err
 	}
 	port->nr_rxq = 1;
 	port->rxq[0].fd = p->nd.sock;
-	ret = nfvd_worker_add(&port->rxq[0]);
+	ret = start_ring(p);
 	if (!ret)
 		return 0;
 	nfvd_err(err, NFV_RPC_E_LIMIT, "no worker can wait for '%s': %s", p->nd.link.name, strerror(-ret));
@@ -312,8 +326,10 @@ static void count_missed(struct packet *p)
 	p->recent.missed += stats.tp_drops;
 	p->recent.put += stats.tp_packets - stats.tp_drops;
 	p->missed += stats.tp_drops;
-	if (stats.tp_drops)
-		nfvd_fault(p->nd.port, NFVD_DROP_MISSED, stats.tp_drops);
+	if (!stats.tp_drops)
+		return;
+	nfvd_fault(p->nd.port, NFVD_DROP_MISSED, stats.tp_drops);
+	nfvd_shortcut_ring_done(p->nd.port->id, stats.tp_drops);
 }
 
 static void renew_ring(struct packet *p)
@@ -324,7 +340,7 @@ static void renew_ring(struct packet *p)
 	nfvd_worker_del(&port->rxq[0]);
 	err = nfvd_ring_renew(&p->ring, p->nd.sock);
 	if (!err)
-		err = nfvd_worker_add(&port->rxq[0]);
+		err = start_ring(p);
 	if (err)
 		nfvd_ring_unmap(&p->ring);
 	nfvd_fault(port, NFVD_DROP_RING_STUCK, 1);

@@ -3,18 +3,21 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <linux/types.h>
+#include "bpf/shortcut.h" /* for the next */
 #include <shortcut.skel.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
-#include "bpf/shortcut.h"
 #include "kmod_table.h"
 #include "log.h"
 #include "shortcut_tc.h"
 
+/* A frame that the filter sees now was decided by the maps of then at the latest so long ago. */
+#define SETTLE_NS	100000000ull
 #define ALIVE_NS	2000000000ull	/* how long nfvd is believed to live after it said so; it says so every tick */
 
 /* One device with our programs on it; index is the port id. */
@@ -24,10 +27,12 @@ struct device {
 	struct nfvd_shortcut_device is;
 	bool redirect, on;
 	uint64_t cookie;		/* of the packet socket; 0: there is none */
+	bool redirected;		/* as of the last publish_port() */
+	uint64_t from_ns;		/* since when, and a little */
 	struct nfvd_tc tc;
 };
 
-static struct shortcut_bpf *bpf;
+static struct shortcut_bpf *bpf;	/* also read by workers, which start after init and end before fini */
 static bool all_on = true;
 static struct device devices[NFVD_PORTS_MAX];
 
@@ -42,6 +47,35 @@ static size_t n_shadow;
 /* The last sync's entries, to be applied anew when a switch is turned. */
 static struct nfvd_shortcut_entry *learnt;
 static size_t n_learnt;
+
+uint64_t nfvd_shortcut_ring_starts(unsigned int id, int sock)
+{
+	struct shortcut_order *order = bpf ? &bpf->bss->orders[id] : NULL;
+	uint64_t queued = 0, waiting = 0, missed = 0;
+	struct tpacket_stats stats;
+	socklen_t len = sizeof(stats);
+
+	/* Both as of one moment, as far as possible. Reading them resets the kernel's. */
+	for (unsigned int i = 0; i < 100; i++) {
+		if (order)
+			queued = __atomic_load_n(&order->queued, __ATOMIC_RELAXED);
+		if (!getsockopt(sock, SOL_PACKET, PACKET_STATISTICS, &stats, &len)) {
+			waiting += stats.tp_packets - stats.tp_drops;
+			missed += stats.tp_drops;
+		}
+		if (!order || queued == __atomic_load_n(&order->queued, __ATOMIC_RELAXED))
+			break;
+	}
+	if (order)
+		__atomic_store_n(&order->done, queued - waiting, __ATOMIC_RELEASE);
+	return missed;
+}
+
+void nfvd_shortcut_ring_done(unsigned int id, uint64_t n)
+{
+	if (bpf)
+		__atomic_fetch_add(&bpf->bss->orders[id].done, n, __ATOMIC_RELEASE);
+}
 
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -76,14 +110,18 @@ bool nfvd_shortcut_available(void)
 	return bpf;
 }
 
-void nfvd_shortcut_alive(void)
+static uint64_t now_ns(void)
 {
 	struct timespec now;
 
-	if (!bpf)
-		return;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	bpf->bss->alive_until_ns = now.tv_sec * 1000000000ull + now.tv_nsec + ALIVE_NS;
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+void nfvd_shortcut_alive(void)
+{
+	if (bpf)
+		bpf->bss->alive_until_ns = now_ns() + ALIVE_NS;
 }
 
 /* By the module's table, which forwards as nfvd would. */
@@ -100,14 +138,18 @@ static bool redirects(unsigned int id)
 	return allowed(id) && devices[id].is.plain;
 }
 
-static void publish_port(const struct device *d)
+static void publish_port(struct device *d)
 {
 	uint32_t ifindex = d->ifindex;
+	bool on = redirects(d->port->id);
 	struct shortcut_port value = {
-		.port = d->port->id, .on = redirects(d->port->id), .mtu = d->is.mtu, .aside = d->is.aside,
-		.cookie = d->cookie,
+		.port = d->port->id, .on = on, .mtu = d->is.mtu, .aside = d->is.aside, .cookie = d->cookie,
 	};
 
+	if (on && !d->redirected)
+		d->from_ns = now_ns() + SETTLE_NS;
+	d->redirected = on;
+	value.from_ns = d->from_ns;
 	if (bpf && ifindex)
 		bpf_map__update_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), &value, sizeof(value), BPF_ANY);
 }
@@ -300,6 +342,15 @@ static void drop(const struct shadow *s)
 	bpf_map__delete_elem(bpf->maps.addresses, &s->key, sizeof(s->key), 0);
 }
 
+/* An entry that was none to redirect to is one a little later. */
+static void set_from(struct shadow *want, const struct shadow *was)
+{
+	if (was && was->where.ifindex == want->where.ifindex)
+		want->where.from_ns = was->where.from_ns;
+	else if (want->where.ifindex)
+		want->where.from_ns = now_ns() + SETTLE_NS;
+}
+
 /* Make the map what the n entries of want (sorted) say; both lists are walked once. */
 static void apply(struct shadow *want, size_t n)
 {
@@ -311,8 +362,10 @@ static void apply(struct shadow *want, size_t n)
 		if (c < 0) {
 			drop(&shadow[old++]);
 		} else if (c > 0) {
+			set_from(&want[new], NULL);
 			put(&want[new++]);
 		} else {
+			set_from(&want[new], &shadow[old]);
 			if (memcmp(&shadow[old].where, &want[new].where, sizeof(want[new].where)))
 				put(&want[new]);
 			old++;
@@ -374,17 +427,15 @@ bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_
 {
 	struct shadow probe = { .key.vlan = e->vlan };
 	struct shortcut_where where;
-	struct timespec now;
-	uint64_t now_ns;
+	uint64_t now;
 
 	memcpy(probe.key.mac, e->mac, 6);
 	if (!bpf || !n_shadow || !bsearch(&probe, shadow, n_shadow, sizeof(*shadow), compare) ||
 	    bpf_map__lookup_elem(bpf->maps.addresses, &probe.key, sizeof(probe.key), &where, sizeof(where), 0) ||
 	    !where.seen_ns || where.port != e->port)
 		return false;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
-	*age_ms = now_ns > where.seen_ns ? (now_ns - where.seen_ns) / 1000000 : 0;
+	now = now_ns();
+	*age_ms = now > where.seen_ns ? (now - where.seen_ns) / 1000000 : 0;
 	return true;
 }
 

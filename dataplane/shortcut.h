@@ -5,7 +5,7 @@
  * offload: user space goes on learning, flooding, counting and ageing, and
  * switching it off changes speed, nothing else.
  *
- * All functions: control thread.
+ * Functions without a mark: control thread. W: a worker, too.
  */
 #ifndef NFVD_SHORTCUT_H
 #define NFVD_SHORTCUT_H
@@ -53,6 +53,14 @@ void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcu
  */
 bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, size_t size);
 bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char *what, size_t size);
+
+/*
+ * No frame shall overtake another by the shortcut, so this is told what becomes of those in a packet
+ * socket's ring. A worker is about to begin with it: returns how many the ring has missed until
+ * then. W: n more are delivered, or lost.
+ */
+uint64_t nfvd_shortcut_ring_starts(unsigned int id, int sock);
+void nfvd_shortcut_ring_done(unsigned int id, uint64_t n);
 
 /* nfvd lives: its programs may do their work for 2 s more. */
 void nfvd_shortcut_alive(void);

@@ -31,8 +31,9 @@
  * so nfvd says all the time that it lives.
  */
 #include <linux/bpf.h>
-#include <linux/pkt_cls.h>
 #include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "shortcut.h"
@@ -62,6 +63,8 @@ struct {
 
 /* CLOCK_MONOTONIC: until then nfvd is believed to live. */
 volatile __u64 alive_until_ns;
+
+struct shortcut_order orders[SHORTCUT_PORTS];
 
 /* What the filter decided about the last frame on this CPU. */
 struct verdict {
@@ -132,16 +135,48 @@ static __always_inline void stolen(const struct verdict *v)
 		port->stolen = 1;
 }
 
+/* The frame goes through nfvd. */
+static __always_inline int take(struct shortcut_order *order, bool possible)
+{
+	if (order) {
+		__u64 n = __sync_fetch_and_add(&order->queued, 1) + 1;
+
+		if (possible)
+			order->last = n;
+	}
+	return -1;
+}
+
+/* Would it, on the shortcut, overtake another of its way? */
+static __always_inline bool would_overtake(struct shortcut_order *order, const struct shortcut_port *port,
+					   const struct shortcut_where *dst)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (now < port->from_ns || now < dst->from_ns) {
+		order->held_ns = 0;
+		return true;
+	}
+	if (order->done >= order->last) {
+		order->held_ns = 0;
+		return false;
+	}
+	if (!order->held_ns)
+		order->held_ns = now;
+	return now - order->held_ns < SHORTCUT_HOLD_NS;
+}
+
 SEC("socket")
 int shortcut_filter(struct __sk_buff *skb)
 {
 	__u32 zero = 0, ifindex = skb->ifindex;
 	struct verdict *v = bpf_map_lookup_elem(&verdicts, &zero);
 	struct shortcut_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	struct shortcut_order *order = port && port->port < SHORTCUT_PORTS ? &orders[port->port] : NULL;
 	struct shortcut_where *src, *dst;
 
 	if (!v)
-		return -1;
+		return take(order, true);
 	if (v->skb && v->to)
 		stolen(v);
 	v->skb = 0;
@@ -150,13 +185,13 @@ int shortcut_filter(struct __sk_buff *skb)
 	v->skb = (__u64)skb;
 	v->to = 0;
 	dst = find(skb, port, &src);
-	if (!dst)
-		return -1;
+	if (!dst || !order)
+		return take(order, false);
 	v->pair.src = src->port;
 	v->pair.dst = dst->port;
 	/* What cannot be counted does not pass uncounted. */
-	if (!count_of(&v->pair))
-		return -1;
+	if (would_overtake(order, port, dst) || !count_of(&v->pair))
+		return take(order, true);
 	v->to = dst->ifindex;
 	v->from = ifindex;
 	seen(src);

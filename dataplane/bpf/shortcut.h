@@ -17,6 +17,7 @@ struct shortcut_where {
 	__u32 ifindex;		/* host end to redirect to; 0: not by the shortcut */
 	__u32 mtu;		/* of that device */
 	__u32 pad;
+	__u64 from_ns;		/* CLOCK_MONOTONIC: before that frames go there by nfvd, see below */
 	__u64 seen_ns;		/* CLOCK_MONOTONIC; written by the program as a source passes */
 };
 
@@ -28,6 +29,26 @@ struct shortcut_port {		/* value of ports, by ifindex */
 	__u64 cookie;		/* of nfvd's packet socket there; 0: it has none */
 	__u32 stolen;		/* set by the program: frames left to tc did not arrive there */
 	__u32 pad;
+	__u64 from_ns;		/* CLOCK_MONOTONIC: before that its frames go by nfvd, see below */
+};
+
+/*
+ * A frame must not overtake those that went before it, through nfvd. So where the shortcut becomes
+ * possible (from_ns is then a little later than now), frames that it is possible for still go through
+ * nfvd, and the last of them is remembered; the first one after nfvd has delivered that takes the
+ * shortcut. Frames that it was not possible for do not matter: they are to others.
+ * A sender that never lets nfvd come to an end is let onto the shortcut after SHORTCUT_HOLD_NS;
+ * what waits in its ring then is overtaken, once.
+ */
+#define SHORTCUT_HOLD_NS	1000000000ull
+
+struct shortcut_order {		/* by port id; of frames in its packet socket's ring */
+	__u64 queued;		/* program: how many the socket took, */
+	__u64 last;		/* the number of the last one that the shortcut was possible for, */
+	__u64 held_ns;		/* since when such ones go through nfvd; 0: they do not */
+	__u64 pad[5];
+	__u64 done;		/* nfvd: how many it has delivered, or lost; a cache line of its own */
+	__u64 more_pad[7];
 };
 
 struct shortcut_pair {		/* key of counters */
