@@ -84,13 +84,26 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return vfprintf(stderr, fmt, ap);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static void alive(void)
+{
+	bpf->bss->alive_until_ns = now_ns() + ALIVE_NS;
+}
+
 int nfvd_shortcut_init(void)
 {
 	libbpf_set_print(quiet);
 	bpf = shortcut_bpf__open_and_load();
 	if (!bpf)
 		return -errno;
-	nfvd_shortcut_alive();
+	alive();
 	return 0;
 }
 
@@ -108,20 +121,6 @@ void nfvd_shortcut_fini(void)
 bool nfvd_shortcut_available(void)
 {
 	return bpf;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
-
-void nfvd_shortcut_alive(void)
-{
-	if (bpf)
-		bpf->bss->alive_until_ns = now_ns() + ALIVE_NS;
 }
 
 /* By the module's table, which forwards as nfvd would. */
@@ -177,6 +176,31 @@ static void forget_counters(unsigned int id)
 		bpf_map__delete_elem(bpf->maps.counters, prev, sizeof(*prev), 0);
 }
 
+static int ingress_of(const struct device *d)
+{
+	return bpf_program__fd(d->cookie ? bpf->progs.shortcut_ingress : bpf->progs.shortcut_direct);
+}
+
+void nfvd_shortcut_tick(void)
+{
+	static bool no_tcx;
+	int err;
+
+	if (!bpf)
+		return;
+	alive();
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX && !no_tcx; id++) {
+		struct device *d = &devices[id];
+
+		if (!d->port || !d->tc.filters)
+			continue;
+		err = nfvd_tc_settle(&d->tc, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress));
+		no_tcx = err == -EINVAL;
+		if (!err)
+			break;
+	}
+}
+
 /* Our filter on the packet socket, our programs on the device. */
 static int install(struct device *d, int sock)
 {
@@ -188,9 +212,7 @@ static int install(struct device *d, int sock)
 	publish_port(d);
 	if (sock >= 0 && setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)))
 		return -errno;
-	return nfvd_tc_attach(&d->tc, d->ifindex,
-			      bpf_program__fd(sock >= 0 ? bpf->progs.shortcut_ingress : bpf->progs.shortcut_direct),
-			      bpf_program__fd(bpf->progs.shortcut_egress));
+	return nfvd_tc_attach(&d->tc, d->ifindex, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress));
 }
 
 int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect)

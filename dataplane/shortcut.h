@@ -62,8 +62,8 @@ bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char 
 uint64_t nfvd_shortcut_ring_starts(unsigned int id, int sock);
 void nfvd_shortcut_ring_done(unsigned int id, uint64_t n);
 
-/* nfvd lives: its programs may do their work for 2 s more. */
-void nfvd_shortcut_alive(void);
+/* Every 0.1 s: nfvd lives, its programs may do their work for 2 s more. One of them may become a link (shortcut_tc.h). */
+void nfvd_shortcut_tick(void);
 
 /* Switch on or off, for one port or (NULL) for all. 0, or -ENODEV if there is none. */
 int nfvd_shortcut_set(struct nfvd_port *port, bool on);

@@ -274,6 +274,28 @@ bool nfvd_tc_other(int ifindex, enum nfvd_tc_side side, const struct nfvd_tc *mi
 	return f.other;
 }
 
+int nfvd_tc_settle(struct nfvd_tc *tc, int ingress, int egress)
+{
+	const int prog[NFVD_TC_SIDES] = { ingress, egress };
+	int link[NFVD_TC_SIDES] = { -1, -1 };
+
+	for (enum nfvd_tc_side side = 0; side < NFVD_TC_SIDES; side++) {
+		link[side] = tcx_attach(tc->ifindex, side, prog[side]);
+		if (link[side] < 0 && side != NFVD_TC_INGRESS)
+			close(link[NFVD_TC_INGRESS]);
+		if (link[side] < 0)
+			return link[side];
+	}
+	if (tc->filters)
+		nfvd_tc_clean(tc->ifindex);
+	tc->filters = false;
+	for (enum nfvd_tc_side side = 0; side < NFVD_TC_SIDES; side++) {
+		tc->link[side] = link[side];
+		tc->id[side] = id_of(prog[side]);
+	}
+	return 0;
+}
+
 int nfvd_tc_attach(struct nfvd_tc *tc, int ifindex, int ingress, int egress)
 {
 	const int prog[NFVD_TC_SIDES] = { ingress, egress };
@@ -281,20 +303,12 @@ int nfvd_tc_attach(struct nfvd_tc *tc, int ifindex, int ingress, int egress)
 
 	*tc = (struct nfvd_tc){ .ifindex = ifindex, .link = { -1, -1 } };
 	nfvd_tc_clean(ifindex);
-	for (enum nfvd_tc_side side = 0; side < NFVD_TC_SIDES; side++) {
-		tc->id[side] = id_of(prog[side]);
-		tc->link[side] = tcx_attach(ifindex, side, prog[side]);
-	}
-	if (tc->link[NFVD_TC_INGRESS] >= 0 && tc->link[NFVD_TC_EGRESS] >= 0)
-		return 0;
-	err = tc->link[NFVD_TC_INGRESS] < 0 ? tc->link[NFVD_TC_INGRESS] : tc->link[NFVD_TC_EGRESS];
-	nfvd_tc_forget(tc);
-	/* What a kernel says that does not know it. */
-	if (err != -EINVAL && err != -EOPNOTSUPP)
-		return err;
 	err = filters_attach(ifindex, prog);
-	if (!err)
-		*tc = (struct nfvd_tc){ .ifindex = ifindex, .link = { -1, -1 }, .filters = true };
+	tc->filters = !err;
+	if (err && !nfvd_tc_settle(tc, ingress, egress))
+		err = 0;
+	if (err)
+		nfvd_tc_forget(tc);
 	return err;
 }
 

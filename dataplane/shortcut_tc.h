@@ -7,9 +7,10 @@
  *	XDP -> packet sockets -> tcx programs -> clsact filters -> nf_tables -> rx_handler, stack
  *
  * Where the kernel has tcx (6.6), ours are links at the head of it: they go when nfvd
- * does. Elsewhere they are filters of clsact, which stay when nfvd is killed. So the programs
- * themselves do nothing without a living nfvd (bpf/shortcut.bpf.c), and the next one
- * removes them.
+ * does. To make one the kernel waits for an RCU grace period, so they begin as filters of clsact
+ * and become links in a later tick. Elsewhere they stay filters, also when nfvd is killed. So the
+ * programs themselves do nothing without a living nfvd (bpf/shortcut.bpf.c), and the next
+ * one removes them.
  *
  * All functions: control thread.
  */
@@ -29,8 +30,10 @@ struct nfvd_tc {
 	bool filters;			/* of clsact */
 };
 
-/* Put programs (by their descriptors) on a device. 0, or -errno with nothing attached. */
+/* Put programs (by their descriptors) on a device, soon. 0, or -errno with nothing attached. */
 int nfvd_tc_attach(struct nfvd_tc *tc, int ifindex, int ingress, int egress);
+/* Make links of filters; takes 10 ms and more. 0, or -errno with the filters left. */
+int nfvd_tc_settle(struct nfvd_tc *tc, int ingress, int egress);
 /* Take ours away, and the qdisc where we made it and nobody else uses it. */
 void nfvd_tc_detach(struct nfvd_tc *tc);
 /* The same when the device has gone: its index may be another's. */

@@ -137,7 +137,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
 	static unsigned int ticks;
 
-	nfvd_shortcut_alive();
+	nfvd_shortcut_tick();
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
 		struct nfvd_port *port = nfvd_ports[id];
 
