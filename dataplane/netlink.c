@@ -145,6 +145,7 @@ int nfvd_netlink_talk_on(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t c
 	return ret < 0 ? -errno : 0;
 }
 
+/* 0 or -errno; own is NULL if there is none to be had. */
 static int open_own(void)
 {
 	int on = 1;
@@ -166,7 +167,7 @@ int nfvd_netlink_talk(struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 	/* What of a response was not read must not be taken for the next one. */
 	if (err && own) {
 		mnl_socket_close(own);
-		own = NULL;
+		open_own();
 	}
 	return err;
 }
