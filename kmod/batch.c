@@ -181,7 +181,8 @@ static bool takes_in_guest(struct nfvk_session *s, u32 id, const struct sk_buff 
 
 	rcu_read_lock();
 	port = nfvk_port_get(s, id);
-	takes = port && port->ops->xmit_in_guest && rcu_access_pointer(port->dev) && port->ops->takes(port, skb);
+	takes = port && port->ops->xmit_in_guest && rcu_access_pointer(port->dev) &&
+		(!port->ops->takes || port->ops->takes(port, skb));
 	rcu_read_unlock();
 	return takes;
 }
