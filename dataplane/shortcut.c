@@ -192,9 +192,10 @@ void nfvd_shortcut_tick(void)
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX && !no_tcx; id++) {
 		struct device *d = &devices[id];
 
-		if (!d->port || !d->tc.filters)
+		if (!d->port || !d->tc.ifindex || nfvd_tc_settled(&d->tc))
 			continue;
-		err = nfvd_tc_settle(&d->tc, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress));
+		err = nfvd_tc_settle(&d->tc, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress),
+				     bpf_program__fd(bpf->progs.shortcut_mark));
 		no_tcx = err == -EINVAL;
 		if (!err)
 			break;
@@ -212,7 +213,8 @@ static int install(struct device *d, int sock)
 	publish_port(d);
 	if (sock >= 0 && setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)))
 		return -errno;
-	return nfvd_tc_attach(&d->tc, d->ifindex, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress));
+	return nfvd_tc_attach(&d->tc, d->ifindex, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress),
+			      bpf_program__fd(bpf->progs.shortcut_mark));
 }
 
 int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect)

@@ -274,7 +274,27 @@ bool nfvd_tc_other(int ifindex, enum nfvd_tc_side side, const struct nfvd_tc *mi
 	return f.other;
 }
 
-int nfvd_tc_settle(struct nfvd_tc *tc, int ingress, int egress)
+/*
+ * The links do the filters' work. The qdisc stays until the port goes: removing it, the kernel takes the device's
+ * queues out of use for some 10 ms, and what is sent to the container meanwhile is lost.
+ */
+static void leave_mark(int ifindex, int mark)
+{
+	struct bpf_tc_opts opts = { .sz = sizeof(opts), .priority = TC_PRIORITY };
+	struct bpf_tc_hook hook;
+	struct filters f;
+
+	list_filters(ifindex, NFVD_TC_INGRESS, &f);
+	if (f.ours)
+		filter_attach(ifindex, NFVD_TC_INGRESS, mark, f.ours & TC_MADE_QDISC);
+	list_filters(ifindex, NFVD_TC_EGRESS, &f);
+	opts.handle = f.ours;
+	hook_of(ifindex, BPF_TC_EGRESS, &hook);
+	if (f.ours)
+		bpf_tc_detach(&hook, &opts);
+}
+
+int nfvd_tc_settle(struct nfvd_tc *tc, int ingress, int egress, int mark)
 {
 	const int prog[NFVD_TC_SIDES] = { ingress, egress };
 	int link[NFVD_TC_SIDES] = { -1, -1 };
@@ -287,8 +307,7 @@ int nfvd_tc_settle(struct nfvd_tc *tc, int ingress, int egress)
 			return link[side];
 	}
 	if (tc->filters)
-		nfvd_tc_clean(tc->ifindex);
-	tc->filters = false;
+		leave_mark(tc->ifindex, mark);
 	for (enum nfvd_tc_side side = 0; side < NFVD_TC_SIDES; side++) {
 		tc->link[side] = link[side];
 		tc->id[side] = id_of(prog[side]);
@@ -296,7 +315,7 @@ int nfvd_tc_settle(struct nfvd_tc *tc, int ingress, int egress)
 	return 0;
 }
 
-int nfvd_tc_attach(struct nfvd_tc *tc, int ifindex, int ingress, int egress)
+int nfvd_tc_attach(struct nfvd_tc *tc, int ifindex, int ingress, int egress, int mark)
 {
 	const int prog[NFVD_TC_SIDES] = { ingress, egress };
 	int err;
@@ -305,7 +324,7 @@ int nfvd_tc_attach(struct nfvd_tc *tc, int ifindex, int ingress, int egress)
 	nfvd_tc_clean(ifindex);
 	err = filters_attach(ifindex, prog);
 	tc->filters = !err;
-	if (err && !nfvd_tc_settle(tc, ingress, egress))
+	if (err && !nfvd_tc_settle(tc, ingress, egress, mark))
 		err = 0;
 	if (err)
 		nfvd_tc_forget(tc);

@@ -215,6 +215,8 @@ int shortcut_direct(struct __sk_buff *skb)
 	struct shortcut_count *count;
 	struct shortcut_pair pair;
 
+	if (bpf_ktime_get_coarse_ns() > alive_until_ns)
+		return TC_ACT_UNSPEC;
 	if (!dst)
 		return TC_ACT_UNSPEC;
 	pair.src = src->port;
@@ -242,6 +244,13 @@ int shortcut_ingress(struct __sk_buff *skb)
 	if (!count)
 		return TC_ACT_SHOT;
 	return redirect(skb, count, v->to);
+}
+
+/* In the place of a filter that has become a link: the qdisc that it is in is ours to remove, and to be found. */
+SEC("tc")
+int shortcut_mark(struct __sk_buff *skb)
+{
+	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
