@@ -71,6 +71,8 @@ depends()
 			}'
 }
 
+versions() { apt-cache "${apt_options[@]}" show --all-versions "$1" 2>>"$log" | sed -n 's/^Version: //p'; }
+
 read -r version image < <(depends linux-image-amd64 '^linux-image-') || die "no linux-image-amd64 $series"
 release=${image#linux-image-}
 kernel=$cache/kernel-$release
@@ -82,7 +84,12 @@ fi
 # Unpacked, not installed: the headers of newer kernels depend on the kernel.
 packages=("$image=$version" "linux-headers-$release=$version")
 while read -r _ package; do
-	packages+=("$package=$version")
+	# The archive has one linux-kbuild for a series: that of a kernel whose images are not there yet will do.
+	if [[ $package = linux-kbuild-* ]] && ! versions "$package" | grep -qxF "$version"; then
+		packages+=("$package")
+	else
+		packages+=("$package=$version")
+	fi
 done < <(depends "linux-headers-$release" '^linux-(headers-.*-common|kbuild-.*)$')
 [ ${#packages[@]} = 4 ] || die "linux-headers-$release $version does not name its parts: ${packages[*]}"
 echo "fetch-kernel.sh: getting Debian's $release ($version)" >&2
