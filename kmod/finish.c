@@ -35,17 +35,20 @@ static struct sk_buff *cut(struct sk_buff *skb, netdev_features_t features)
 	return segs;
 }
 
-struct sk_buff *nfvk_finish(struct sk_buff *skb, bool gso, unsigned int within)
+struct sk_buff *nfvk_finish(struct sk_buff *skb, bool gso, unsigned int within, unsigned int *lost)
 {
 	struct sk_buff *next, *done = NULL, **end = &done;
 
+	*lost = 0;
 	if (gso && skb_is_gso(skb))
 		skb = cut(skb, NETIF_F_SG | (within ? NETIF_F_HW_CSUM : 0));
+	*lost += !skb;
 	for (; skb; skb = next) {
 		next = skb->next;
 		skb_mark_not_on_list(skb);
 		if (!nfvk_csum_plain(skb, within) && skb_csum_hwoffload_help(skb, 0)) {
 			kfree_skb(skb);
+			++*lost;
 			continue;
 		}
 		*end = skb;

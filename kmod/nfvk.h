@@ -164,9 +164,10 @@ bool nfvk_gso_plain(const struct sk_buff *skb);
 /* Is an open checksum the Internet's, and its field within so many first bytes? True if none is open. */
 bool nfvk_csum_plain(struct sk_buff *skb, unsigned int within);
 /*
- * Cut skb (gso), and sum what is not nfvk_csum_plain(). Consumes skb: data at the Ethernet header. Returns what came of it, linked by ->next, without what there was no memory for; NULL: nothing.
+ * Cut skb (gso), and sum what is not nfvk_csum_plain(). Consumes skb: data at the Ethernet header. Returns what came
+ * of it, linked by ->next; NULL: nothing. *lost: how many frames could not be finished; the caller counts them.
  */
-struct sk_buff *nfvk_finish(struct sk_buff *skb, bool gso, unsigned int within);
+struct sk_buff *nfvk_finish(struct sk_buff *skb, bool gso, unsigned int within, unsigned int *lost);
 
 /* port.c: no lock held. */
 int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args);

@@ -63,9 +63,10 @@ static bool has_word(const struct sk_buff *skb)
 static void put_finished(struct nfvk_port *port, struct nfvk_queue *q, struct sk_buff *skb)
 {
 	struct sk_buff *next;
+	unsigned int lost;
 
-	skb = nfvk_finish(skb, true, NFV_HDR_MAX - VLAN_HLEN);
-	if (!skb)
+	skb = nfvk_finish(skb, true, NFV_HDR_MAX - VLAN_HLEN, &lost);
+	while (lost--)
 		nfvk_miss(port, NFV_MISS_BAD_FRAME);
 	skb_list_walk_safe(skb, skb, next) {
 		skb_mark_not_on_list(skb);

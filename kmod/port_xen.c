@@ -343,11 +343,11 @@ static int xmit_one(struct nfvk_port *port, struct sk_buff *skb)
 static int xmit_finished(struct nfvk_port *port, struct sk_buff *skb, bool gso)
 {
 	struct sk_buff *next;
-	int sent = 0, err = 0;
+	unsigned int lost;
+	int sent = 0, err;
 
-	skb = nfvk_finish(skb, gso, 0);
-	if (!skb)
-		return -EINVAL;
+	skb = nfvk_finish(skb, gso, 0, &lost);
+	err = lost ? -EINVAL : 0;
 	skb_list_walk_safe(skb, skb, next) {
 		int ret;
 
