@@ -182,18 +182,20 @@ static void list_qdiscs(struct found *found)
 	nfvd_netlink_talk(request(buf, RTM_GETQDISC, 0, 0), on_qdisc, found);
 }
 
+/* libbpf refuses what it does not know, and takes the padding for that: an assignment would leave it as it was. */
 static void hook_of(int ifindex, int point, struct bpf_tc_hook *hook)
 {
-	*hook = (struct bpf_tc_hook){ .sz = sizeof(*hook), .ifindex = ifindex, .attach_point = point };
+	memset(hook, 0, sizeof(*hook));
+	hook->sz = sizeof(*hook);
+	hook->ifindex = ifindex;
+	hook->attach_point = point;
 }
 
 static int filter_attach(int ifindex, enum nfvd_tc_side side, int prog, bool made_qdisc)
 {
 	struct bpf_tc_hook hook;
-	struct bpf_tc_opts opts = {
-		.sz = sizeof(opts), .handle = TC_HANDLE | (made_qdisc ? TC_MADE_QDISC : 0), .priority = TC_PRIORITY,
-		.prog_fd = prog, .flags = BPF_TC_F_REPLACE,
-	};
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE | (made_qdisc ? TC_MADE_QDISC : 0), .priority = TC_PRIORITY,
+		    .prog_fd = prog, .flags = BPF_TC_F_REPLACE);
 
 	hook_of(ifindex, side == NFVD_TC_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS, &hook);
 	return bpf_tc_attach(&hook, &opts);
@@ -228,7 +230,7 @@ void nfvd_tc_clean(int ifindex)
 	bool made = false;
 
 	for (enum nfvd_tc_side side = 0; side < NFVD_TC_SIDES; side++) {
-		struct bpf_tc_opts opts = { .sz = sizeof(opts), .priority = TC_PRIORITY };
+		LIBBPF_OPTS(bpf_tc_opts, opts, .priority = TC_PRIORITY);
 
 		list_filters(ifindex, side, &f[side]);
 		if ((f[side].ours | TC_MADE_QDISC) != (TC_HANDLE | TC_MADE_QDISC))
@@ -280,7 +282,7 @@ bool nfvd_tc_other(int ifindex, enum nfvd_tc_side side, const struct nfvd_tc *mi
  */
 static void leave_mark(int ifindex, int mark)
 {
-	struct bpf_tc_opts opts = { .sz = sizeof(opts), .priority = TC_PRIORITY };
+	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = TC_PRIORITY);
 	struct bpf_tc_hook hook;
 	struct filters f;
 
