@@ -15,13 +15,16 @@
 #define CALL_SLOW_MAX	160	/* eleven slow ones in a row, or more than one of 17 */
 #define PREFETCH_BYTES	2048	/* more evicts what was fetched before it is used: 9216 costs a fifth at 8000 B */
 
-/* Walked chains: where their bytes lie. */
+/*
+ * Walked chains: where their bytes lie. Aligned, or where the stack happens to be decides whether a store to it
+ * spans two cache lines, from which no load is forwarded: that cost 10 ns of 34 a frame.
+ */
 struct chain {
 	struct iovec *seg;
 	unsigned int n;
 	unsigned int steps;	/* descriptors read of the last chain */
 	uint64_t bytes;
-};
+} __attribute__((aligned(32)));
 
 uint16_t nfvd_virtio_hdr_len(uint64_t features)
 {
