@@ -158,14 +158,15 @@ static enum nfvd_drop read_indirect(const struct nfvd_vring *vr, uint64_t table,
 static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t want, struct chain *c,
 			   unsigned int room)
 {
-	uint32_t entries = vr->size, i = head, steps = 0;
+	uint32_t entries = vr->size, i = head, first = 0, step;
 	uint64_t table = 0;
 	bool in_table = false;
 	struct vring_desc d;
 	enum nfvd_drop why;
 
-	for (;;) {
-		if (unlikely(++c->steps > CHAIN_SEGS_MAX))
+	for (step = 1;; step++) {
+		c->steps = step;
+		if (unlikely(step > CHAIN_SEGS_MAX))
 			return NFVD_DROP_TOO_MANY_SEGS;
 		/* A use is one step: a chain that loops comes by the same descriptor again. */
 		gread_begin();
@@ -184,7 +185,8 @@ static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t 
 			in_table = true;
 			table = d.addr;
 			entries = d.len / sizeof(d);
-			i = steps = 0;
+			i = 0;
+			first = step;
 			continue;
 		}
 		if (unlikely((d.flags & VRING_DESC_F_WRITE) != want))
@@ -197,7 +199,7 @@ static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t 
 		i = d.next;
 		if (unlikely(i >= entries))
 			return in_table ? NFVD_DROP_BAD_INDIRECT : NFVD_DROP_BAD_DESC_NEXT;
-		if (unlikely(++steps >= entries))
+		if (unlikely(step - first >= entries))
 			return NFVD_DROP_DESC_LOOP;
 	}
 }
