@@ -90,7 +90,7 @@ install-dkms:
 
 clean:
 	@rm -rf $(BUILD) $(BUILD).log Module.symvers modules.order .Module.symvers.cmd .modules.order.cmd
-	@cd kmod && rm -rf *.o *.ko *.mod *.mod.c .*.cmd modules.order
+	@cd kmod && rm -rf *.o {xen,netfront}/{*.o,.*.cmd} *.ko *.mod *.mod.c .*.cmd modules.order
 
 help:
 	@echo 'make            build nfvd and nfvctl in $(BUILD)/'

@@ -21,22 +21,7 @@
 #include "nfvk.h"
 #include "trace.h"
 
-#define HEADROOM	(NET_SKB_PAD + VLAN_HLEN)
-#define LINEAR_MAX	2048	/* bytes; what is longer has its payload in pages */
 #define FAST_IOV	8
-
-static void count_copy(struct nfvk_port *port, u32 bytes)
-{
-	struct nfvk_counters *c;
-
-	local_bh_disable();	/* softirq counts, too */
-	c = this_cpu_ptr(port->counters);
-	u64_stats_update_begin(&c->syncp);
-	u64_stats_inc(&c->copies);
-	u64_stats_add(&c->copied_bytes, bytes);
-	u64_stats_update_end(&c->syncp);
-	local_bh_enable();
-}
 
 static void count_copy_of(struct nfvk_session *s, u32 id, u32 bytes)
 {
@@ -45,7 +30,7 @@ static void count_copy_of(struct nfvk_session *s, u32 id, u32 bytes)
 	rcu_read_lock();
 	port = nfvk_port_get(s, id);
 	if (port)
-		count_copy(port, bytes);
+		nfvk_count_copy(port, bytes);
 	rcu_read_unlock();
 }
 
@@ -250,35 +235,6 @@ static int do_forward(struct nfvk_session *s, struct nfv_op *op, struct sk_buff 
 
 /* ---- frames from the daemon's memory ---- */
 
-struct sk_buff *nfvk_alloc_frame(u32 len, gfp_t gfp)
-{
-	u32 linear = len <= LINEAR_MAX ? len : NFV_HDR_MAX;
-	struct sk_buff *skb;
-	int err;
-
-	skb = alloc_skb_with_frags(linear + HEADROOM, len - linear, PAGE_ALLOC_COSTLY_ORDER, &err, gfp);
-	if (!skb)
-		return NULL;
-	skb_reserve(skb, HEADROOM);
-	skb_put(skb, linear);
-	skb->data_len = len - linear;
-	skb->len += len - linear;
-	return skb;
-}
-
-int nfvk_dress(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet)
-{
-	__be16 proto = eth_hdr(skb)->h_proto;
-	int depth = ETH_HLEN;
-
-	skb->protocol = eth_proto_is_802_3(proto) ? proto : htons(ETH_P_802_2);
-	if (eth_type_vlan(proto) && !__vlan_get_protocol(skb, proto, &depth))
-		return -EINVAL;
-	skb_set_network_header(skb, depth);
-	/* Checks the request against the headers, and marks a super-frame SKB_GSO_DODGY. */
-	return virtio_net_hdr_to_skb(skb, (const struct virtio_net_hdr *)vnet, true);
-}
-
 static int build_frame(struct iov_iter *iter, struct sk_buff **out)
 {
 	size_t len = iov_iter_count(iter);
@@ -352,7 +308,7 @@ static int transmit(struct nfvk_session *s, const struct nfv_op *op, struct sk_b
 	else if (!set_device(skb, port))
 		ret = -ENODEV;
 	else if (op->code == NFV_OP_SEND)
-		ret = nfvk_dress(skb, &op->vnet);
+		ret = nfvk_set_offloads(skb, &op->vnet);
 	if (ret) {
 		kfree_skb(skb);
 		return ret;
@@ -360,7 +316,7 @@ static int transmit(struct nfvk_session *s, const struct nfv_op *op, struct sk_b
 	ret = nfvk_port_xmit(port, skb);
 	trace_tx(op->port, len, ret);
 	if (ret > 0 && op->code == NFV_OP_SEND)
-		count_copy(port, ret);
+		nfvk_count_copy(port, ret);
 	return ret;
 }
 

@@ -2,15 +2,19 @@
 /*
  * What the files of nfv.ko share.
  *
- *	main.c		parameters, the device node, loading and unloading
+ *	main.c		the device node, loading and unloading
+ *	params.c	parameters
  *	session.c	an open /dev/nfv: calls, mappings, poll
  *	batch.c		NFV_IOC_BATCH
- *	port.c		a session's ports: attach, detach, statistics
- *	port_veth.c	port type netdev: rx_handler, transmit, the device's coming and going
- *	port_xen.c	port type xen, with xen_*.c: see xen.h
+ *	port.c		a session's ports: attach, detach, what they are
+ *	counters.c	what a port counts
+ *	port_netdev.c	port type netdev: rx_handler, transmit, the device's coming and going
+ *	xen/		port type xen: see xen/vif.h
  *	forward.c	the forwarding table: frames that the daemon need not see
  *	queue.c		rx ring and held frames
  *	account.c	how much memory of frames a session holds
+ *	frame.c		frames that are made here
+ *	finish.c	segments and checksums that a receiver does not take upon itself
  *	check.h		what a caller's bytes are checked for; compiled in user space too
  *	compat.h	differences between kernel versions
  *
@@ -112,7 +116,7 @@ struct nfvk_port {
 	u32 id;
 	struct net_device __rcu *dev;		/* NULL: gone */
 	netdevice_tracker tracker;
-	struct list_head all;			/* of port_veth.c, under RTNL */
+	struct list_head all;			/* of port_netdev.c, under RTNL */
 	struct nfvk_counters __percpu *counters;
 	struct mm_struct *mm;			/* charged for the rings */
 	unsigned long locked_pages;
@@ -122,7 +126,7 @@ struct nfvk_port {
 	struct nfvk_queue queue[];
 };
 
-/* port_xen.c, xen_bus.c */
+/* xen/ */
 #if IS_ENABLED(CONFIG_XEN_BACKEND)
 extern const struct nfvk_port_ops nfvk_port_xen;
 int nfvk_xen_init(void);
@@ -147,16 +151,21 @@ static inline bool nfvk_in_guest(const struct sk_buff *skb) { return false; }
 static inline int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet) { return -EINVAL; }
 #endif
 
-/* Parameters. */
+/* params.c */
 extern unsigned int nfvk_ring_entries, nfvk_held_kib, nfvk_held_mib, nfvk_held_ms, nfvk_xen_maps_max, nfvk_xen_queues;
+void nfvk_params_init(void);		/* those that depend on the machine */
 
 /* session.c */
 extern const struct file_operations nfvk_fops;
 
 /* batch.c: process context, no lock held. */
 int nfvk_batch(struct nfvk_session *s, const struct nfv_batch *batch);
-/* An skb of len bytes with room for headers before them; its first NFV_HDR_MAX bytes are linear. */
+
+/* frame.c: any context. */
+/* Allocate an skb of len bytes with room for headers before them; its first NFV_HDR_MAX bytes are linear. NULL: no memory. */
 struct sk_buff *nfvk_alloc_frame(u32 len, gfp_t gfp);
+/* Set protocol, network header and offloads as vnet says. skb->dev is set; the first NFV_HDR_MAX bytes are linear. 0 or -EINVAL. */
+int nfvk_set_offloads(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet);
 
 /* finish.c: any context. */
 /* Is this super-frame, if it is one, of a kind that virtio_net_hdr has a word for? */
@@ -174,7 +183,13 @@ int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args);
 int nfvk_port_detach(struct nfvk_session *s, u32 id);
 void nfvk_port_detach_all(struct nfvk_session *s);
 int nfvk_port_stats(struct nfvk_session *s, struct nfv_stats *stats);
-void nfvk_miss(struct nfvk_port *port, enum nfv_miss why);	/* any context */
+
+/* counters.c: any context. */
+void nfvk_count_rx(struct nfvk_port *port, u32 bytes);			/* a frame from it, to the daemon */
+void nfvk_count_tx(struct nfvk_port *port, u32 frames, u32 bytes);	/* to it */
+void nfvk_count_copy(struct nfvk_port *port, u32 bytes);		/* of a frame of its */
+void nfvk_miss(struct nfvk_port *port, enum nfv_miss why);		/* a frame that was dropped */
+void nfvk_counters_sum(const struct nfvk_port *port, struct nfv_stats *stats);	/* of all processors, added to stats */
 
 /*
  * As xmit, of any skb, to any port: the one place where a frame meets a port type. A port may have become another
@@ -198,9 +213,6 @@ static inline struct nfvk_port *nfvk_port_get(struct nfvk_session *s, u32 id)
 	return rcu_dereference_check(s->ports[id], lockdep_is_held(&s->lock) || lockdep_is_held(&s->map_lock));
 }
 
-/* Checks, and dresses a frame for it: protocol, network header, offloads. skb->dev is set; its first NFV_HDR_MAX bytes are linear. 0 or -EINVAL. */
-int nfvk_dress(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet);
-
 /* forward.c. In softirq, under RCU, data at the Ethernet header: where the frame goes without the daemon; NULL: to it. */
 struct nfvk_port *nfvk_route(struct nfvk_port *src, const struct sk_buff *skb);
 void nfvk_forward(struct nfvk_port *src, struct nfvk_port *dst, struct sk_buff *skb);	/* there. Consumes skb */
@@ -214,10 +226,10 @@ void nfvk_pairs_retire(struct nfvk_session *s, u32 id);
 void nfvk_pairs_free(struct nfvk_port *port);
 int nfvk_pairs_read(struct nfvk_session *s, u32 id, struct nfv_pair *to);	/* NFV_PORTS_MAX + 1, zero before. 0 or -ENOENT */
 
-/* port_veth.c */
-extern const struct nfvk_port_ops nfvk_port_veth;
-int nfvk_veth_init(void);
-void nfvk_veth_fini(void);
+/* port_netdev.c */
+extern const struct nfvk_port_ops nfvk_port_netdev;
+int nfvk_netdev_init(void);
+void nfvk_netdev_fini(void);
 
 /* queue.c */
 int nfvk_queue_init(struct nfvk_queue *q, struct nfvk_port *port, unsigned int index, u32 entries);

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A session's ports: attach, detach, what they have counted. */
+/* A session's ports: attach, detach, what they are. */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <xen/xen.h>
 #include "nfvk.h"
-#include "trace.h"
-
-static_assert(NFV_N_MISSES <= ARRAY_SIZE(((struct nfv_stats *)0)->missed));
 
 static void publish(struct nfvk_session *s, u32 id, struct nfvk_port *port)
 {
@@ -102,7 +99,7 @@ static int add(struct nfvk_session *s, struct nfvk_port *port, const struct nfv_
 static const struct nfvk_port_ops *ops_of(u32 type)
 {
 	if (type == NFV_PORT_NETDEV)
-		return &nfvk_port_veth;
+		return &nfvk_port_netdev;
 #if IS_ENABLED(CONFIG_XEN_BACKEND)
 	if (type == NFV_PORT_XEN && xen_domain())
 		return &nfvk_port_xen;
@@ -187,43 +184,6 @@ void nfvk_port_detach_all(struct nfvk_session *s)
 		free_port(port);
 }
 
-void nfvk_miss(struct nfvk_port *port, enum nfv_miss why)
-{
-	struct nfvk_counters *c;
-
-	local_bh_disable();	/* softirq counts, too */
-	c = this_cpu_ptr(port->counters);
-	u64_stats_update_begin(&c->syncp);
-	u64_stats_inc(&c->missed[why]);
-	u64_stats_update_end(&c->syncp);
-	local_bh_enable();
-	trace_drop(port->id, why);
-}
-
-static void sum(struct nfvk_port *port, struct nfv_stats *stats)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct nfvk_counters *c = per_cpu_ptr(port->counters, cpu);
-		struct nfvk_counters now;
-		unsigned int start;
-
-		do {
-			start = u64_stats_fetch_begin(&c->syncp);
-			now = *c;
-		} while (u64_stats_fetch_retry(&c->syncp, start));
-		stats->rx_frames += u64_stats_read(&now.rx_frames);
-		stats->rx_bytes += u64_stats_read(&now.rx_bytes);
-		stats->tx_frames += u64_stats_read(&now.tx_frames);
-		stats->tx_bytes += u64_stats_read(&now.tx_bytes);
-		stats->copies += u64_stats_read(&now.copies);
-		stats->copied_bytes += u64_stats_read(&now.copied_bytes);
-		for (unsigned int i = 0; i < NFV_N_MISSES; i++)
-			stats->missed[i] += u64_stats_read(&now.missed[i]);
-	}
-}
-
 static void add_queue(struct nfvk_queue *q, struct nfv_stats *stats, u64 *bytes)
 {
 	spin_lock_bh(&q->lock);
@@ -246,7 +206,7 @@ int nfvk_port_stats(struct nfvk_session *s, struct nfv_stats *stats)
 		rcu_read_unlock();
 		return -ENOENT;
 	}
-	sum(port, stats);
+	nfvk_counters_sum(port, stats);
 	for (unsigned int i = 0; i < port->nr_queues; i++)
 		add_queue(&port->queue[i], stats, &bytes);
 	stats->held_kib = bytes >> 10;

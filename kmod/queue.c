@@ -151,16 +151,6 @@ static enum nfv_miss put(struct nfvk_queue *q, struct sk_buff *skb, const struct
 	return OK;
 }
 
-static void count_rx(struct nfvk_port *port, u32 len)
-{
-	struct nfvk_counters *c = this_cpu_ptr(port->counters);
-
-	u64_stats_update_begin(&c->syncp);
-	u64_stats_inc(&c->rx_frames);
-	u64_stats_add(&c->rx_bytes, len);
-	u64_stats_update_end(&c->syncp);
-}
-
 void nfvk_queue_put(struct nfvk_queue *q, struct sk_buff *skb)
 {
 	u32 tag = skb_vlan_tag_present(skb) ? VLAN_HLEN : 0, len = skb->len + tag;
@@ -177,7 +167,7 @@ void nfvk_queue_put(struct nfvk_queue *q, struct sk_buff *skb)
 		spin_unlock(&q->lock);
 	}
 	if (why == OK) {
-		count_rx(q->port, len);
+		nfvk_count_rx(q->port, len);
 		wake = q->wake && nfv_ring_sleeper(&q->user->need_wakeup);
 	} else {
 		nfvk_miss(q->port, why);

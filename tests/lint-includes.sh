@@ -6,6 +6,7 @@
 #	include/uapi uses <linux/types.h> and <linux/ioctl.h> only
 #	include/nfv uses include/uapi and the system; __KERNEL__ is asked in one file
 #	kmod, dataplane and ctl never see each other's headers
+#	kmod/netfront, a guest's driver, knows nothing of nfv.ko
 #	ctl links neither DPDK nor the module
 #	in dataplane: the switch knows port.h, never a port type; ports and the
 #	switch never call control; only kmod.c opens /dev/nfv, only shortcut*.c
@@ -66,6 +67,7 @@ fi
 for plane in kmod dataplane ctl; do
 	forbid "$inc\"(\.\.|/)" "a header outside of $plane/" $plane/**/*.[ch]
 done
+forbid "$inc\"nfvk\.h\"" "a guest's driver uses what is nfv.ko's" kmod/netfront/*.[ch]
 forbid "$inc<(rte_|linux/nfv\.h|bpf/)" "nfvctl uses DPDK, the module or libbpf" ctl/**/*.[ch]
 forbid "$inc\"(vring|gmem|vhost|port_|netlink|shortcut|rpc|control)" "the switch knows more than port.h" \
 	dataplane/{switch,fdb,move,policy,offload,ledger}.[ch]

@@ -15,6 +15,7 @@
 #include "queue.c"
 #undef OK
 #define take take_op
+#include "frame.c"
 #include "batch.c"
 
 #define MEMORY		4096u		/* bytes of the caller's */
@@ -50,6 +51,8 @@ static u32 next(unsigned int bytes)
 /* ---- the rest of the module, and the kernel ---- */
 
 void nfvk_miss(struct nfvk_port *port, enum nfv_miss why) { require(why < NFV_N_MISSES); }
+void nfvk_count_rx(struct nfvk_port *port, u32 bytes) { }
+void nfvk_count_copy(struct nfvk_port *port, u32 bytes) { }
 void nfvk_xen_release(struct sk_buff *skb) { }
 
 /* A guest's payload is brought here; or it is gone. */

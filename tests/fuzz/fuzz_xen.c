@@ -9,16 +9,17 @@
  * answered than was asked, and in the end no frame is left, and no grant mapped.
  */
 #include "xen_io.h"
-#include "xen_maps.c"
+#include "xen/maps.c"
 #include "nfvk.h"
 #include "account.c"
-#include "xen_copy.c"
+#include "xen/copy.c"
 #define answer answer_ctrl
-#include "xen_ctrl.c"
+#include "xen/ctrl.c"
 #undef answer
-#include "xen_rx.c"
+#include "xen/rx.c"
+#include "xen/mcast.c"
 #define forward forward_frame
-#include "xen_tx.c"
+#include "xen/tx.c"
 #undef forward
 
 #define GUESTS		2
@@ -90,7 +91,7 @@ struct sk_buff *nfvk_alloc_frame(u32 len, gfp_t gfp)
 	return skb;
 }
 
-int nfvk_dress(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet)
+int nfvk_set_offloads(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet)
 {
 	skb->protocol = eth_hdr(skb)->h_proto;
 	return virtio_net_hdr_to_skb(skb, (const struct virtio_net_hdr *)vnet, true);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames of Xen guests that outlive their rings, that wait, that are made of many skbs: kmod/xen_tx.c, xen_rx.c. */
+/* Frames of Xen guests that outlive their rings, that wait, that are made of many skbs: kmod/xen/tx.c, rx.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 #include "xen_io.h"
-#include "xen_maps.c"
+#include "xen/maps.c"
 #include "nfvk.h"
 #include "account.c"
-#include "xen_copy.c"
-#include "xen_rx.c"
-#include "xen_tx.c"
+#include "xen/copy.c"
+#include "xen/rx.c"
+#include "xen/mcast.c"
+#include "xen/tx.c"
 
 #define GREFS	600
 #define HOST	0			/* a port's or a queue's number */
@@ -45,7 +46,7 @@ void nfvk_miss(struct nfvk_port *port, enum nfv_miss why) { missed[why]++; }
 void nfvk_xen_miss(struct nfvk_xen_queue *q, enum nfv_miss why, unsigned int n) { missed[why] += n; }
 void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why) { q->broken = true; missed[why]++; }
 void nfvk_forwarded(struct nfvk_port *src, struct nfvk_port *dst, int result) { }
-int nfvk_dress(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet) { return 0; }
+int nfvk_set_offloads(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet) { return 0; }
 struct nfvk_port *nfvk_route(struct nfvk_port *src, const struct sk_buff *skb) { return NULL; }
 void nfvk_forward(struct nfvk_port *src, struct nfvk_port *dst, struct sk_buff *skb) { nfvk_port_xmit(dst, skb); }
 void nfvk_queue_put(struct nfvk_queue *q, struct sk_buff *skb) { __skb_queue_tail(&held, skb); }

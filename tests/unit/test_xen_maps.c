@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tables of grants that stay mapped: kmod/xen_maps.c, with a guest of our own. */
+/* Tables of grants that stay mapped: kmod/xen/maps.c, with a guest of our own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 #include "kernel.h"
-#include "xen_maps.c"
+#include "xen/maps.c"
 
 unsigned int nfvk_xen_maps_max = 2048;
 

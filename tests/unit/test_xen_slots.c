@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames gathered from a Xen guest's Tx ring: kmod/xen_slots.h. */
+/* Frames gathered from a Xen guest's Tx ring: kmod/xen/slots.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
-#include "xen_slots.h"
+#include "xen/slots.h"
 
 static union nfvk_xen_slot ring[NFVK_XEN_RING];
 static struct nfvk_xen_frame f;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * As much of a guest's kernel as kmod/netfront_*.c need, for unit tests: one thread, memory of
+ * As much of a guest's kernel as the files of kmod/netfront/ need, for unit tests: one thread, memory of
  * which each page is known, grants that a backend may hold on to, a stack that keeps what it gets.
  * guest_skb.h has frames. The rings are those of Xen's own headers.
  */
@@ -226,6 +226,7 @@ static int notified, ended_interrupts, polls_wanted, refill_delay;
 #define notify_remote_via_irq(irq)	((void)notified++)
 #define xen_irq_lateeoi(irq, flags)	((void)(flags), (void)ended_interrupts++)
 static inline void unbind_from_irqhandler(int irq, void *arg) { }
+static inline int bind_evtchn_to_irqhandler_lateeoi(evtchn_port_t port, irq_handler_t handler, unsigned long flags, const char *name, void *arg) { return 1; }
 #define local_bh_disable()	((void)0)
 #define local_bh_enable()	((void)0)
 
@@ -257,6 +258,8 @@ struct u64_stats_sync { int unused; };
 /* ---- xenbus ---- */
 
 struct xenbus_device { u16 otherend_id; };
+static inline int xenbus_alloc_evtchn(struct xenbus_device *xb, evtchn_port_t *port) { return 0; }
+static inline void xenbus_free_evtchn(struct xenbus_device *xb, evtchn_port_t port) { }
 static inline int xenbus_setup_ring(struct xenbus_device *xb, int gfp, void **ring, unsigned int n, grant_ref_t *ref) { return -ENOMEM; }
 static inline void xenbus_teardown_ring(void **ring, unsigned int n, grant_ref_t *ref) { *ring = NULL; }
 

@@ -4,12 +4,14 @@
 #define TEST_NETFRONT_RIG_H
 
 #include "guest_kernel.h"
-#include "netfront_queue.c"
-#include "netfront_tx.c"
-#include "netfront_rx.c"
+#include "netfront/event.c"
+#include "netfront/queue.c"
+#include "netfront/grant.c"
+#include "netfront/tx.c"
+#include "netfront/rx.c"
 #define answered ctrl_answered
 #define interrupt ctrl_interrupt
-#include "netfront_gref.c"
+#include "netfront/ctrl.c"
 
 static struct xenbus_device xb = { .otherend_id = 7 };
 static struct net_device dev;
@@ -20,11 +22,6 @@ static int pages_before;
 static u8 sent[NETFRONT_FRAME_MAX + 1];		/* the bytes of the last frame() */
 
 static void *ring_page(void) { return page_address(alloc_pages(__GFP_ZERO, 0)); }
-
-int netfront_bind(struct netfront *n, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq)
-{
-	return 0;
-}
 
 static void make(bool trusted, bool lends)
 {

@@ -2,12 +2,14 @@
 /*
  * nfv-netfront.ko: the guest's side of a vif. What its files share.
  *
- *	netfront.c	the device: its life on the xenbus
- *	netfront_dev.c	what the kernel asks of it
- *	netfront_queue.c	a queue: its grants and interrupts
- *	netfront_tx.c	frames that are sent
- *	netfront_rx.c	frames that are received
- *	netfront_gref.c	the control ring, and grants that stay
+ *	bus.c	the device: its life on the xenbus
+ *	dev.c	what the kernel asks of it
+ *	queue.c	a queue and its interrupts
+ *	grant.c	pages that are granted, for a frame or once
+ *	tx.c	frames that are sent
+ *	rx.c	frames that are received
+ *	ctrl.c	the control ring
+ *	event.c	event channels; giving a backend up
  *
  * The life of the device:
  *
@@ -169,17 +171,13 @@ struct netfront {
 	struct netfront_queue queue[];
 };
 
-/* netfront.c; the event channel is closed by unbind_from_irqhandler(). */
-int netfront_bind(struct netfront *nf, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq);
-
+/* dev.c; it has neither carrier nor a Tx queue that goes. */
+void netfront_dev_setup(struct net_device *dev);
 /* Both under RTNL: NAPI and the Tx queues of a connected one. */
 void netfront_up(struct netfront *nf);
 void netfront_down(struct netfront *nf);
 
-/* netfront_dev.c; it has neither carrier nor a Tx queue that goes. */
-void netfront_dev_setup(struct net_device *dev);
-
-/* netfront_queue.c */
+/* queue.c */
 int netfront_queue_init(struct netfront_queue *q);		/* its rings are there */
 void netfront_queue_free(struct netfront_queue *q);		/* ends its grants */
 int netfront_poll(struct napi_struct *napi, int budget);
@@ -188,11 +186,11 @@ void netfront_kick(struct netfront_queue *q);			/* poll, whatever has happened *
 irqreturn_t netfront_tx_interrupt(int irq, void *q);
 irqreturn_t netfront_rx_interrupt(int irq, void *q);
 irqreturn_t netfront_interrupt(int irq, void *q);
-/* The backend writes nonsense, how is how: nothing of the device is looked at until it reconnects. */
+/* event.c */
+/* Process context. The event channel is closed by unbind_from_irqhandler(). 0 or -errno. */
+int netfront_bind(struct netfront *nf, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq);
+/* Any context. The backend wrote what no backend would (how): nothing of the device is looked at until it reconnects. */
 void netfront_broke(struct netfront_queue *q, const char *how);
-/* Of grants, which has one for each slot: grant the page; and end that. False: the backend has it still, it keeps its grant. */
-void netfront_grant(struct netfront_queue *q, struct netfront_page *p, struct page *page, grant_ref_t *grants, bool readonly);
-bool netfront_end_grant(struct netfront_page *p, grant_ref_t *grants);
 
 static inline bool netfront_is_broken(const struct netfront_queue *q)
 {
@@ -219,19 +217,27 @@ static inline unsigned int netfront_stages(const struct netfront *nf)
 	return nf->lends ? NETFRONT_STAGES_LENT : NETFRONT_STAGES;
 }
 
-/* netfront_tx.c */
+/* tx.c */
 netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev);
 void netfront_clean_tx(struct netfront_queue *q);		/* what has been sent goes */
 void netfront_tx_free(struct netfront_queue *q);		/* so does what has not */
 
-/* netfront_rx.c; the poll's */
+/* rx.c; the poll's */
 int netfront_take_frames(struct netfront_queue *q, int budget);	/* returns how many */
 /* Post slots. False: there is no memory, and so little is posted that no interrupt may come. */
 bool netfront_fill(struct netfront_queue *q);
 
-/* netfront_gref.c */
+/* ctrl.c; process context */
 int netfront_ctrl_make(struct netfront *nf);
 void netfront_ctrl_free(struct netfront *nf);
+/* Send a request and wait for its response; *answer: what it says. XEN_NETIF_CTRL_STATUS_*, or -errno. */
+int netfront_ask(struct netfront *nf, u16 type, const u32 data[3], u32 *answer);
+
+/* grant.c */
+/* Take a reference from *grants, which has one for each slot, and grant the page with it. */
+void netfront_grant(struct netfront_queue *q, struct netfront_page *p, struct page *page, grant_ref_t *grants, bool readonly);
+/* Revoke it. False: the backend has the page still, and it stays granted. */
+bool netfront_end_grant(struct netfront_page *p, grant_ref_t *grants);
 /* Process context: ask whether the backend will map pages of each queue, and name them. Sets q->staged. */
 void netfront_name_pages(struct netfront *nf);
 int netfront_stage_make(struct netfront_queue *q);		/* there is one: nothing is done */

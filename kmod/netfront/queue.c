@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nfv-netfront.ko: a queue, its grants and interrupts. See netfront.h.
+ * nfv-netfront.ko: a queue and its interrupts. See netfront.h.
  *
  * What the backend writes is copied before it is looked at. If it makes no sense, nothing of
  * the device's is looked at again until it reconnects.
@@ -10,33 +10,6 @@
 #define REFILL_TIME	(HZ / 10)
 
 static_assert(PAGE_SIZE == XEN_PAGE_SIZE);
-
-void netfront_broke(struct netfront_queue *q, const char *how)
-{
-	struct net_device *dev = q->nf->dev;
-
-	if (test_and_set_bit(0, &q->nf->broken))
-		return;
-	netif_carrier_off(dev);
-	netif_tx_stop_all_queues(dev);
-	netdev_err(dev, "queue %u: the backend %s: off until it reconnects\n", q->index, how);
-}
-
-bool netfront_end_grant(struct netfront_page *p, grant_ref_t *grants)
-{
-	if (!gnttab_end_foreign_access_ref(p->ref))
-		return false;
-	gnttab_release_grant_reference(grants, p->ref);
-	p->page = NULL;
-	return true;
-}
-
-void netfront_grant(struct netfront_queue *q, struct netfront_page *p, struct page *page, grant_ref_t *grants, bool readonly)
-{
-	p->page = page;
-	p->ref = gnttab_claim_grant_reference(grants);	/* there are as many as slots */
-	gnttab_page_grant_foreign_access_ref_one(p->ref, q->nf->xb->otherend_id, page, readonly);
-}
 
 /* ---- interrupts ---- */
 

@@ -21,48 +21,14 @@
  * Nothing that the frontend wrote is believed: numbers are bounded, and what cannot be
  * mapped is an error in the xenstore and state Closing, of that vif alone.
  */
-#include <linux/etherdevice.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <xen/events.h>
 #include <xen/xen.h>
 #include "compat.h"
-#include "xen.h"
+#include "vif.h"
 
-static DEFINE_MUTEX(vifs_lock);
-static LIST_HEAD(vifs);
 static bool registered;
-
-struct nfvk_vif *nfvk_vif_get(u32 domid, u32 devid)
-{
-	struct nfvk_vif *vif, *found = NULL;
-
-	mutex_lock(&vifs_lock);
-	list_for_each_entry(vif, &vifs, all)
-		if (vif->domid == domid && vif->devid == devid) {
-			found = vif;
-			kref_get(&vif->ref);
-			break;
-		}
-	mutex_unlock(&vifs_lock);
-	return found;
-}
-
-static void free_vif(struct kref *ref)
-{
-	struct nfvk_vif *vif = container_of(ref, struct nfvk_vif, ref);
-
-	if (vif->dev)
-		free_netdev(vif->dev);
-	mutex_destroy(&vif->lock);
-	mutex_destroy(&vif->ctrl_lock);
-	kfree(vif);
-}
-
-void nfvk_vif_put(struct nfvk_vif *vif)
-{
-	kref_put(&vif->ref, free_vif);
-}
 
 /* ---- what we offer ---- */
 
@@ -458,48 +424,12 @@ static void frontend_changed(struct xenbus_device *xb, enum xenbus_state state)
 		device_unregister(&xb->dev);
 }
 
-/* Nodename: .../vif/DOMID/DEVID. */
-static int read_ids(struct nfvk_vif *vif)
-{
-	const char *slash = strrchr(vif->xb->nodename, '/');
-
-	vif->domid = vif->grants.domid = vif->xb->otherend_id;
-	return slash ? kstrtou32(slash + 1, 10, &vif->devid) : -EINVAL;
-}
-
-static int make_vif(struct xenbus_device *xb)
-{
-	struct nfvk_vif *vif = kzalloc(sizeof(*vif), GFP_KERNEL);
-	int err;
-
-	if (!vif)
-		return -ENOMEM;
-	kref_init(&vif->ref);
-	mutex_init(&vif->lock);
-	vif->xb = xb;
-	spin_lock_init(&vif->mcast_lock);
-	nfvk_xen_ctrl_init(vif);
-	vif->dev = alloc_netdev(0, "nfv-vif", NET_NAME_UNKNOWN, ether_setup);
-	err = vif->dev ? read_ids(vif) : -ENOMEM;
-	if (err) {
-		nfvk_vif_put(vif);
-		return err;
-	}
-	dev_set_drvdata(&xb->dev, vif);
-	mutex_lock(&vifs_lock);
-	list_add(&vif->all, &vifs);
-	mutex_unlock(&vifs_lock);
-	return 0;
-}
-
 static void remove(struct xenbus_device *xb)
 {
 	struct nfvk_vif *vif = dev_get_drvdata(&xb->dev);
 
 	stop_watching(vif);
-	mutex_lock(&vifs_lock);
-	list_del(&vif->all);
-	mutex_unlock(&vifs_lock);
+	nfvk_vif_unlist(vif);
 	mutex_lock(&vif->lock);
 	vif->removed = true;
 	disconnect(vif);
@@ -527,9 +457,11 @@ static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
 
 	if (!has_our_script(xb) && !xenbus_read_unsigned(xb->nodename, NFV_XEN_CLAIM, 0))
 		return -ENODEV;
-	err = make_vif(xb);
+	err = nfvk_vif_make(xb);
 	if (err)
 		return err;
+	nfvk_xen_ctrl_init(dev_get_drvdata(&xb->dev));
+	nfvk_vif_list(dev_get_drvdata(&xb->dev));
 	err = offer(xb);
 	if (!err)
 		err = xenbus_switch_state(xb, XenbusStateInitWait);

@@ -10,7 +10,7 @@
 #ifndef NFVK_XEN_COPY_H
 #define NFVK_XEN_COPY_H
 
-#include "xen.h"
+#include "vif.h"
 
 /* Some bytes of one page: a guest's, or of our own. */
 struct nfvk_xen_end {

@@ -2,7 +2,7 @@
 /*
  * What a Xen guest sends: slots gathered, the headers of each frame, at most 128 bytes,
  * copied here by grants, in one hypercall for all of a poll; the rest stays where it is,
- * held. Then to where the forwarding table says, or into a ring of the port. See xen.h.
+ * held. Then to where the forwarding table says, or into a ring of the port. See vif.h.
  */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
@@ -10,7 +10,7 @@
 #include <linux/virtio_net.h>
 #include <xen/events.h>
 #include "nfvk.h"
-#include "xen_copy.h"
+#include "copy.h"
 
 #define GSO_SIZE_MIN	48		/* bytes: no TCP has a smaller segment */
 
@@ -209,7 +209,7 @@ static int dress_as(struct sk_buff *skb, const struct sk_buff *like)
 	if (virtio_net_hdr_from_skb(like, (struct virtio_net_hdr *)&vnet, true, true, 0))
 		return -EINVAL;
 	skb_reset_mac_header(skb);
-	return nfvk_dress(skb, &vnet);
+	return nfvk_set_offloads(skb, &vnet);
 }
 
 /* The copies are made: send them on. */

@@ -2,15 +2,18 @@
 /*
  * Port type xen: what its files share.
  *
- *	xen_bus.c	the backend driver: a vif's life, from probe to remove
- *	port_xen.c	the port: its queues' interrupts and life
- *	xen_tx.c	what the guest sends: its Tx ring, to held frames
- *	xen_rx.c	what the guest receives: frames that wait, to its Rx ring
- *	xen_copy.c	grant copies that were collected, made
- *	xen_copy.h	a frame, slot by slot, to where it is copied
- *	xen_maps.c	grants that stay mapped, for a frontend that names them (xen_gref.h)
- *	xen_ctrl.c	the control ring, over which it does
- *	xen_slots.h	the Tx ring, parsed; compiled in user space, too
+ *	bus.c	the backend driver: a vif's life on the xenbus, from probe to remove
+ *	vif.c	the list of vifs; what is counted and said of one
+ *	queue.c	a queue: its interrupts, its poll, its life
+ *	port.c	the port: what the session asks of it
+ *	tx.c	what the guest sends: its Tx ring, to held frames
+ *	rx.c	what the guest receives: frames that wait, to its Rx ring
+ *	mcast.c	multicast control
+ *	copy.c	grant copies that were collected, made
+ *	copy.h	a frame, slot by slot, to where it is copied
+ *	maps.c	grants that stay mapped, for a frontend that names them (xen_gref.h)
+ *	ctrl.c	the control ring, over which it does
+ *	slots.h	the Tx ring, parsed; compiled in user space, too
  *
  * A vif's rings are there while it is connected. A port may be attached to it, or not: then its
  * frames are dropped, and the guest sees a network on which nobody answers.
@@ -46,13 +49,13 @@
 #include <xen/interface/io/netif.h>
 #include <xen/interface/grant_table.h>
 #include "nfvk.h"
-#include "xen_maps.h"
-#include "xen_slots.h"
+#include "maps.h"
+#include "slots.h"
 
 #define NFVK_XEN_COPIES		128	/* grant copies in one hypercall */
 #define NFVK_XEN_BURST		64	/* frames that one poll takes, or one delivery collects */
 
-/* ---- xen_copy.c ---- */
+/* ---- copy.c ---- */
 
 /* Copies of several frames; owner says whose each is. */
 struct nfvk_xen_copies {
@@ -68,7 +71,7 @@ void nfvk_xen_copies_run(struct nfvk_xen_copies *c);
 
 struct nfvk_vif;
 
-/* ---- xen_ctrl.c; process context ---- */
+/* ---- ctrl.c; process context ---- */
 
 void nfvk_xen_ctrl_init(struct nfvk_vif *vif);
 int nfvk_xen_ctrl_connect(struct nfvk_vif *vif, grant_ref_t ref, evtchn_port_t channel);	/* under vif->lock */
@@ -193,11 +196,19 @@ struct nfvk_vif {
 	bool ctrl_broken;
 };
 
-/* xen_bus.c; process context */
+/* vif.c; process context */
+int nfvk_vif_make(struct xenbus_device *xb);		/* the device's driver data, with one reference. 0 or -errno */
+void nfvk_vif_list(struct nfvk_vif *vif);		/* to be found by nfvk_vif_get() from now on */
+void nfvk_vif_unlist(struct nfvk_vif *vif);
 struct nfvk_vif *nfvk_vif_get(u32 domid, u32 devid);	/* with a reference; NULL: there is none */
 void nfvk_vif_put(struct nfvk_vif *vif);
+/* vif.c; any context */
+/* Counts what the vif's port, if it has one, has missed. */
+void nfvk_xen_miss(struct nfvk_xen_queue *q, enum nfv_miss why, unsigned int n);
+/* The frontend writes what no frontend would: nothing of it is looked at again. */
+void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why);
 
-/* port_xen.c; process context. init, bind events, start; q->tx and q->rx are attached to mapped rings. */
+/* queue.c; process context. init, bind events, start; q->tx and q->rx are attached to mapped rings. */
 int nfvk_xen_queue_init(struct nfvk_xen_queue *q);
 void nfvk_xen_queue_start(struct nfvk_xen_queue *q);
 /*
@@ -211,21 +222,19 @@ void nfvk_xen_queue_free(struct nfvk_xen_queue *q);
 irqreturn_t nfvk_xen_tx_interrupt(int irq, void *q);
 irqreturn_t nfvk_xen_rx_interrupt(int irq, void *q);
 irqreturn_t nfvk_xen_interrupt(int irq, void *q);
+
+/* port.c; process context */
 void nfvk_xen_port_flush(struct nfvk_vif *vif);		/* under vif->lock: nothing is held for the daemon any more */
 void nfvk_xen_port_gone(struct nfvk_vif *vif);		/* under vif->lock: the vif leaves its port */
-/* Counts what the vif's port, if it has one, has missed. */
-void nfvk_xen_miss(struct nfvk_xen_queue *q, enum nfv_miss why, unsigned int n);
-/* The frontend writes what no frontend would: nothing of it is looked at again. */
-void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why);
 
-/* ---- xen_tx.c; bottom halves off ---- */
+/* ---- tx.c; bottom halves off ---- */
 
 /* Frames of the guest's Tx ring, to where they go. Returns how many there were, at most max; good ones and others. */
 unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max);
 /* Any context, once no poll runs: answers all that is held; who holds it does not notice. Then q->source is NULL. */
 void nfvk_xen_leave(struct nfvk_xen_queue *q);
 
-/* ---- xen_rx.c; bottom halves off, unless said otherwise ---- */
+/* ---- rx.c; bottom halves off, unless said otherwise ---- */
 
 /* Let it wait for the guest's slots. s: the port's. 0; or -errno, and it is still the caller's. */
 int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct nfvk_session *s, struct sk_buff *skb);
@@ -234,7 +243,10 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q);
 /* Let go of what has waited for too long; the queue is stalled then. */
 void nfvk_xen_expire(struct nfvk_xen_queue *q);
 void nfvk_xen_purge(struct nfvk_xen_queue *q);		/* let go of all that waits. Any context */
-/* Multicast control: a frontend's request, answered with a status; and may the guest have this frame? */
+
+/* ---- mcast.c; bottom halves off ---- */
+
+/* A frontend's request, answered with a status; and may the guest have this frame? */
 s16 nfvk_xen_change_mcast(struct nfvk_vif *vif, const struct nfvk_xen_frame *f);
 bool nfvk_xen_filtered(struct nfvk_vif *vif, const struct sk_buff *skb);
 

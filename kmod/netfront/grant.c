@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nfv-netfront.ko: the control ring, and pages that are granted once. See xen_gref.h.
+ * nfv-netfront.ko: pages that are granted, for a frame or once. See xen_gref.h.
  *
  * Whether the backend maps them makes no difference to what we do with them: a frame is
  * in such a page for a while, and the page is used again. So one that was named need not
@@ -10,98 +10,27 @@
 #include "netfront.h"
 #include "xen_gref.h"
 
-#define ANSWER_TIME	(5 * HZ)
-
 static_assert(sizeof(struct nfvk_xen_gref) * NFVK_XEN_GREFS_OF_PAGE <= XEN_PAGE_SIZE);
 
-/* ---- the control ring ---- */
+/* ---- for a frame ---- */
 
-static irqreturn_t interrupt(int irq, void *arg)
+bool netfront_end_grant(struct netfront_page *p, grant_ref_t *grants)
 {
-	struct netfront_ctrl *ctrl = arg;
-	bool news = READ_ONCE(ctrl->ring.sring->rsp_prod) != READ_ONCE(ctrl->ring.rsp_cons);
-
-	wake_up(&ctrl->wait);
-	xen_irq_lateeoi(irq, news ? 0 : XEN_EOI_FLAG_SPURIOUS);
-	return IRQ_HANDLED;
+	if (!gnttab_end_foreign_access_ref(p->ref))
+		return false;
+	gnttab_release_grant_reference(grants, p->ref);
+	p->page = NULL;
+	return true;
 }
 
-int netfront_ctrl_make(struct netfront *nf)
+void netfront_grant(struct netfront_queue *q, struct netfront_page *p, struct page *page, grant_ref_t *grants, bool readonly)
 {
-	struct netfront_ctrl *ctrl = &nf->ctrl;
-	struct xen_netif_ctrl_sring *ring;
-	int err = xenbus_setup_ring(nf->xb, GFP_KERNEL, (void **)&ring, 1, &ctrl->ring_ref);
-
-	if (err)
-		return err;
-	XEN_FRONT_RING_INIT(&ctrl->ring, ring, XEN_PAGE_SIZE);
-	return netfront_bind(nf, interrupt, "nfv-netfront-ctrl", ctrl, &ctrl->port, &ctrl->irq);
+	p->page = page;
+	p->ref = gnttab_claim_grant_reference(grants);	/* there are as many as slots */
+	gnttab_page_grant_foreign_access_ref_one(p->ref, q->nf->xb->otherend_id, page, readonly);
 }
 
-void netfront_ctrl_free(struct netfront *nf)
-{
-	struct netfront_ctrl *ctrl = &nf->ctrl;
-
-	if (ctrl->irq)
-		unbind_from_irqhandler(ctrl->irq, ctrl);
-	ctrl->irq = 0;
-	if (ctrl->ring.sring)
-		xenbus_teardown_ring((void **)&ctrl->ring.sring, 1, &ctrl->ring_ref);
-}
-
-/*
- * Is the answer to the last request there? Others are to requests that nobody waits for any more.
- * Each round but the first takes answers, so it ends.
- */
-static int answered(struct netfront_ctrl *ctrl, struct xen_netif_ctrl_response *r)
-{
-	RING_IDX prod = READ_ONCE(ctrl->ring.sring->rsp_prod);
-
-	for (;;) {
-		virt_rmb();	/* the index, then what it announces; pairs with the backend's */
-		if (prod - ctrl->ring.rsp_cons > ctrl->ring.req_prod_pvt - ctrl->ring.rsp_cons)
-			return -EPROTO;
-		while (ctrl->ring.rsp_cons != prod) {
-			RING_COPY_RESPONSE(&ctrl->ring, ctrl->ring.rsp_cons, r);
-			WRITE_ONCE(ctrl->ring.rsp_cons, ctrl->ring.rsp_cons + 1);
-			if (r->id == ctrl->id)
-				return 1;
-		}
-		ctrl->ring.sring->rsp_event = prod + 1;
-		virt_mb();	/* the request for an event, then the index again; pairs with the backend's */
-		prod = READ_ONCE(ctrl->ring.sring->rsp_prod);
-		if (prod == ctrl->ring.rsp_cons)
-			return 0;
-	}
-}
-
-/* Returns XEN_NETIF_CTRL_STATUS_*, or an error. */
-static int ask(struct netfront *nf, u16 type, const u32 data[3], u32 *answer)
-{
-	struct netfront_ctrl *ctrl = &nf->ctrl;
-	struct xen_netif_ctrl_response r = { 0 };
-	int notify, there = 0;
-
-	if (RING_FULL(&ctrl->ring))
-		return -EBUSY;
-	*RING_GET_REQUEST(&ctrl->ring, ctrl->ring.req_prod_pvt) = (struct xen_netif_ctrl_request){
-		.id = ++ctrl->id, .type = type, .data = { data[0], data[1], data[2] },
-	};
-	ctrl->ring.req_prod_pvt++;
-	ctrl->ring.sring->rsp_event = ctrl->ring.rsp_cons + 1;
-	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&ctrl->ring, notify);
-	if (notify)
-		notify_remote_via_irq(ctrl->irq);
-	wait_event_timeout(ctrl->wait, READ_ONCE(nf->closing) || (there = answered(ctrl, &r)), ANSWER_TIME);
-	if (there < 0)
-		return there;
-	if (!there)
-		return -ETIMEDOUT;
-	*answer = r.data;
-	return min_t(u32, r.status, INT_MAX);
-}
-
-/* ---- pages ---- */
+/* ---- once ---- */
 
 void netfront_stage_free(struct netfront_queue *q)
 {
@@ -171,7 +100,7 @@ int netfront_stage_make(struct netfront_queue *q)
 	return 0;
 }
 
-/* ADD or DEL of n from first on; ask's result. */
+/* ADD or DEL of n from first on; netfront_ask()'s result. */
 static int list_some(struct netfront_queue *q, u16 type, unsigned int first, unsigned int n)
 {
 	struct netfront_page list_page;
@@ -187,7 +116,7 @@ static int list_some(struct netfront_queue *q, u16 type, unsigned int first, uns
 			.ref = q->stage[first + i].ref,
 			.flags = is_tx(first + i) ? NFVK_XEN_GREF_READONLY : 0,
 		};
-	status = ask(q->nf, type, (const u32[3]){ q->index, list_page.ref, n }, &answer);
+	status = netfront_ask(q->nf, type, (const u32[3]){ q->index, list_page.ref, n }, &answer);
 	gnttab_end_foreign_access(list_page.ref, list_page.page);
 	return status;
 }
@@ -207,7 +136,7 @@ static int name_pages(struct netfront_queue *q)
 {
 	bool had = q->stage;
 	u32 size = 0;
-	int status = ask(q->nf, NFVK_XEN_CTRL_GET_GREF_MAPPING_SIZE, (const u32[3]){ q->index }, &size);
+	int status = netfront_ask(q->nf, NFVK_XEN_CTRL_GET_GREF_MAPPING_SIZE, (const u32[3]){ q->index }, &size);
 
 	if (status)
 		return min(status, 0);

@@ -117,16 +117,6 @@ static rx_handler_result_t handle_frame(struct sk_buff **pskb)
 
 /* ---- transmitting: BH disabled, under RCU ---- */
 
-static void count_tx(struct nfvk_port *port, u32 frames, u32 len)
-{
-	struct nfvk_counters *c = this_cpu_ptr(port->counters);
-
-	u64_stats_update_begin(&c->syncp);
-	u64_stats_add(&c->tx_frames, frames);
-	u64_stats_add(&c->tx_bytes, len);
-	u64_stats_update_end(&c->syncp);
-}
-
 static int xmit_one(struct net_device *dev, struct sk_buff *skb)
 {
 	u16 queue = dev->real_num_tx_queues > 1 ? netdev_pick_tx(dev, skb, NULL) : 0;
@@ -157,7 +147,7 @@ static int xmit_segments(struct nfvk_port *port, struct net_device *dev, struct 
 		bytes += failed ? 0 : len;
 	}
 	if (n)
-		count_tx(port, n, bytes);
+		nfvk_count_tx(port, n, bytes);
 	return err;
 }
 
@@ -220,7 +210,7 @@ static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 	err = xmit_one(dev, skb);
 	if (err)
 		return err;
-	count_tx(port, 1, len);
+	nfvk_count_tx(port, 1, len);
 	return len;
 }
 
@@ -311,7 +301,7 @@ static void detach(struct nfvk_port *port)
 	rtnl_unlock();
 }
 
-const struct nfvk_port_ops nfvk_port_veth = {
+const struct nfvk_port_ops nfvk_port_netdev = {
 	.attach = attach,
 	.detach = detach,
 	.xmit = xmit,
@@ -335,12 +325,12 @@ static int on_event(struct notifier_block *nb, unsigned long event, void *info)
 
 static struct notifier_block notifier = { .notifier_call = on_event };
 
-int nfvk_veth_init(void)
+int nfvk_netdev_init(void)
 {
 	return register_netdevice_notifier(&notifier);
 }
 
-void nfvk_veth_fini(void)
+void nfvk_netdev_fini(void)
 {
 	unregister_netdevice_notifier(&notifier);
 }

@@ -4,6 +4,31 @@
 #include <linux/ethtool.h>
 #include "netfront.h"
 
+void netfront_up(struct netfront *nf)
+{
+	if (nf->going || !nf->connected || !netif_running(nf->dev))
+		return;
+	nf->going = true;
+	for (unsigned int i = 0; i < nf->nr_queues; i++) {
+		napi_enable(&nf->queue[i].napi);
+		netfront_kick(&nf->queue[i]);
+	}
+	netif_tx_wake_all_queues(nf->dev);
+}
+
+void netfront_down(struct netfront *nf)
+{
+	if (!nf->going)
+		return;
+	nf->going = false;
+	/* A poll wakes queues, and arms its refill. */
+	for (unsigned int i = 0; i < nf->nr_queues; i++) {
+		napi_disable(&nf->queue[i].napi);
+		cancel_delayed_work_sync(&nf->queue[i].refill);
+	}
+	netif_tx_disable(nf->dev);
+}
+
 #define OFFLOADS	(NETIF_F_SG | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_TSO | NETIF_F_TSO6)
 
 static int netdev_open(struct net_device *dev)

@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <asm/xen/hypercall.h>
 #include <xen/events.h>
-#include "xen.h"
+#include "vif.h"
 
 #define AT_ONCE		32	/* requests, then none for a tick: no frontend needs more */
 #define REFRESH_MS	5000
@@ -158,7 +158,6 @@ static irqreturn_t interrupt(int irq, void *arg)
 void nfvk_xen_ctrl_init(struct nfvk_vif *vif)
 {
 	vif->grants.kick = kick;
-	mutex_init(&vif->ctrl_lock);
 	INIT_DELAYED_WORK(&vif->ctrl_work, serve);
 }
 

@@ -31,21 +31,6 @@ MODULE_PARM_DESC(lend, "Pass pages that a trusted backend still may write to the
 
 /* ---- rings and events ---- */
 
-int netfront_bind(struct netfront *nf, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq)
-{
-	int err = xenbus_alloc_evtchn(nf->xb, port);
-
-	if (err)
-		return err;
-	err = bind_evtchn_to_irqhandler_lateeoi(*port, handler, 0, name, arg);
-	if (err < 0) {
-		xenbus_free_evtchn(nf->xb, *port);
-		return err;
-	}
-	*irq = err;
-	return 0;
-}
-
 static int bind_events(struct netfront_queue *q, bool split)
 {
 	struct netfront *nf = q->nf;
@@ -121,31 +106,6 @@ static void free_queue(struct netfront_queue *q)
 }
 
 /* ---- up and down: under RTNL ---- */
-
-void netfront_up(struct netfront *nf)
-{
-	if (nf->going || !nf->connected || !netif_running(nf->dev))
-		return;
-	nf->going = true;
-	for (unsigned int i = 0; i < nf->nr_queues; i++) {
-		napi_enable(&nf->queue[i].napi);
-		netfront_kick(&nf->queue[i]);
-	}
-	netif_tx_wake_all_queues(nf->dev);
-}
-
-void netfront_down(struct netfront *nf)
-{
-	if (!nf->going)
-		return;
-	nf->going = false;
-	/* A poll wakes queues, and arms its refill. */
-	for (unsigned int i = 0; i < nf->nr_queues; i++) {
-		napi_disable(&nf->queue[i].napi);
-		cancel_delayed_work_sync(&nf->queue[i].refill);
-	}
-	netif_tx_disable(nf->dev);
-}
 
 /* Of a backend that took over from another. */
 static void go_on(struct netfront *nf)

@@ -4,7 +4,7 @@
  * from one guest to another without being mapped, and without coming here.
  */
 #include <asm/xen/hypercall.h>
-#include "xen.h"
+#include "vif.h"
 
 /*
  * Not gnttab_batch_copy(): for a page that the hypervisor has to fetch first (GNTST_eagain) it sleeps

@@ -22,7 +22,7 @@
 #include <linux/slab.h>
 #include <xen/grant_table.h>
 #include <xen/interface/io/netif.h>
-#include "xen_maps.h"
+#include "maps.h"
 
 #define IDLE_MS		30000
 #define BATCH		64

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Circles: files that need each other, in whatever many steps. One block per circle; silent if there is none.
+#
+#	lint-circles.sh FOLDER...	of each folder (with those in it) apart
+#
+# A .c file needs the one that defines what it calls or names; a header needs the headers that it includes.
+set -eu
+cd "$(dirname "$0")/.."
+
+# uses FILE... - "USER DEFINER" for each two of these .c files where one names what the other defines.
+uses()
+{
+	local file
+
+	for file; do
+		echo "@ $file"
+		"${CC:-cc}" -fpreprocessed -E -P -w "$file" 2>/dev/null
+	done | awk '
+		$1 == "@" { file = $2; next }
+		{ gsub(/"([^"\\]|\\.)*"/, "\"\"") }
+		# What stands at the beginning of a line and is not static defines something, unless it ends in a semicolon at once.
+		/^[a-z]/ && !/^(static|typedef|extern|module_|MODULE_|EXPORT_|DEFINE_)/ {
+			name = ""
+			if (match($0, /[a-zA-Z_0-9]+\(/)) {
+				if ($0 !~ /;[ \t]*$/)
+					name = substr($0, RSTART, RLENGTH - 1)
+			} else if ($0 !~ /^(struct|union|enum) [a-zA-Z_0-9]+ *(\{|;)/ && match($0, /[a-zA-Z_0-9]+(\[[^=]*\])?( = |;)/)) {
+				name = substr($0, RSTART, RLENGTH)
+				sub(/[^a-zA-Z_0-9].*/, "", name)
+			}
+			if (name != "")
+				definer[name] = file
+		}
+		{
+			n = split($0, word, /[^a-zA-Z_0-9]+/)
+			for (i = 1; i <= n; i++)
+				if (word[i] != "")
+					names[file, word[i]] = 1
+		}
+		END {
+			for (pair in names) {
+				split(pair, at, SUBSEP)
+				if (at[2] in definer && definer[at[2]] != at[1])
+					print at[1], definer[at[2]]
+			}
+		}'
+}
+
+# includes FILE... - "USER USED" for each two of these headers.
+includes()
+{
+	local file
+
+	for file; do
+		sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/p' "$file" | while read -r used; do
+			for at in "${file%/*}/$used" "$folder/$used"; do
+				[ ! -e "$at" ] || { echo "$file $at"; break; }
+			done
+		done
+	done
+}
+
+status=0
+shopt -s nullglob globstar
+for folder; do
+	for circle in "$(uses "$folder"/**/*.c | sort -u | tsort 2>&1 >/dev/null)" "$(includes "$folder"/**/*.h | tsort 2>&1 >/dev/null)"; do
+		[ -n "$circle" ] || continue
+		echo "in $folder, files need each other:"
+		sed 's/^tsort: -: input contains a loop:$/  --/; s/^tsort: /  /' <<<"$circle"
+		status=1
+	done
+done
+exit $status
