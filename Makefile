@@ -7,11 +7,13 @@ BUILD	?= build
 MESON	?= meson
 NINJA	?= ninja
 prefix	?= /usr/local
+# libxl looks for scripts in /etc, wherever the programs are.
+sysconfdir ?= $(if $(filter /usr /usr/local,$(prefix)),/etc,$(prefix)/etc)
 SHELL	:= /bin/bash -o pipefail
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen bench bench-kernel bench-xen bench-draft lint install install-dkms clean help
+.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen bench bench-kernel bench-xen bench-draft lint install uninstall install-dkms clean help
 
 all: build
 
@@ -19,7 +21,7 @@ build: setup-build $(BUILD)/build.ninja
 	@$(NINJA) -C $(BUILD) --quiet | sed '/no work to do/d'
 
 $(BUILD)/build.ninja: | setup-build
-	@$(MESON) setup $(BUILD) --prefix=$(prefix) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
+	@$(MESON) setup $(BUILD) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
 	@mv $(BUILD).log $(BUILD)/meson-setup.log
 
 SETUPS := $(addprefix setup-,build module demo kernel debug check fresh bench draft)
@@ -74,9 +76,21 @@ bench: setup-bench build
 lint: setup-check build
 	@tests/lint.sh
 
+# Nothing of what is built depends on where it goes: nfvctl finds its guests beside itself.
+SBIN	= $(DESTDIR)$(prefix)/sbin
+SHARE	= $(DESTDIR)$(prefix)/share/nfv-fastpath
+SCRIPTS	= $(DESTDIR)$(sysconfdir)/xen/scripts
 install: build
-	@$(MESON) configure $(BUILD) --prefix=$(prefix)
-	@$(MESON) install -C $(BUILD) --no-rebuild
+	@install -d '$(SBIN)' '$(SHARE)' '$(SCRIPTS)'
+	@install $(BUILD)/dataplane/nfvd $(BUILD)/ctl/nfvctl '$(SBIN)'
+	@rm -rf '$(SHARE)/guests' && cp -R --preserve=mode tools/guests '$(SHARE)'
+	@sed 's|^PATH=.*|&:$(prefix)/sbin|' tools/xen/vif-nfv >'$(SCRIPTS)/vif-nfv' && chmod 755 '$(SCRIPTS)/vif-nfv'
+
+# With the prefix, sysconfdir and DESTDIR of the install.
+uninstall:
+	@rm -f '$(SBIN)/nfvd' '$(SBIN)/nfvctl' '$(SCRIPTS)/vif-nfv'
+	@rm -rf '$(SHARE)'
+	@rmdir --ignore-fail-on-non-empty '$(SCRIPTS)' '$(dir $(SCRIPTS))' 2>/dev/null || true
 
 # The source to where dkms looks for it; then for the kernel that runs, and each that will be installed.
 DKMS_VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' kmod/dkms.conf)
@@ -107,7 +121,7 @@ help:
 	@echo 'make bench-xen  Xen guests on nfv.ko beside xen-netback and a bridge, emulated'
 	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host, Xen emulated'
 	@echo 'make lint       static analysis, format, include rules'
-	@echo 'make install    into $(prefix); prefix=DIR, DESTDIR=DIR'
+	@echo 'make install    into $(prefix); prefix=DIR, sysconfdir=DIR (for Xen'\''s script), DESTDIR=DIR; uninstall'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo
 	@echo 'Packages that are missing are installed with apt: tools/setup.sh -n says which.'

@@ -133,7 +133,7 @@ static const char *guests_dir(void)
 
 	if (dir)
 		return dir;
-	snprintf(path, sizeof(path), "%s/../" NFV_DATADIR "/nfv-fastpath/guests", run_self_dir());
+	snprintf(path, sizeof(path), "%s/../share/nfv-fastpath/guests", run_self_dir());
 	return access(path, X_OK) ? NFV_GUESTS : path;
 }
 

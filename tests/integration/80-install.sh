@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# make install goes where it is told, the first time and each time; what is there works; make uninstall leaves nothing.
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+unset MAKEFLAGS MAKELEVEL MFLAGS DESTDIR prefix sysconfdir
+make_() { make -C "$TOP" --no-print-directory BUILD="$BUILD" "$@"; }
+files() { find "$1" ! -type d | sort; }
+built() { find "$BUILD/ctl" "$BUILD/dataplane" "$BUILD/build.ninja" -type f -newer "$WORK/mark"; }
+
+# Where nothing but what is in $WORK may be written, but for the build's own folder.
+mount --bind "$BUILD" "$BUILD"
+for dir in /usr /etc "$TOP"; do
+	[ "$(stat -c %m "$dir")" = "$dir" ] || mount --bind "$dir" "$dir"
+	mount -o remount,bind,ro "$dir" || { skip "install" "a folder that can be made read-only"; finish; }
+done
+mount --bind "$BUILD" "$BUILD"
+mount -o remount,bind,rw "$BUILD"
+
+# installed NAME ROOT SCRIPTS VARIABLE... - with these variables, to ROOT, and the script to SCRIPTS
+installed()
+{
+	local name=$1 root=$2 scripts=$3
+
+	shift 3
+	touch "$WORK/mark"
+	check "$name: make install" make_ install "$@" || return
+	check "$name: nothing was built for it" [ -z "$(built)" ]
+	check "$name: the programs" [ -x "$root/sbin/nfvd" -a -x "$root/sbin/nfvctl" ]
+	check "$name: the guests for bench draft" [ -x "$root/share/nfv-fastpath/guests/guest" ]
+	check "$name: Xen's script" [ -x "$scripts/vif-nfv" ]
+	check "$name: nothing is elsewhere" \
+		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/nfv(d|ctl)|$root/share/nfv-fastpath/guests/.*|$scripts/vif-nfv)$")" ]
+	check "$name: nfvctl runs" grep -q "nfvctl 0" <("$root/sbin/nfvctl" version)
+	check "$name: make uninstall" make_ uninstall "$@"
+	check "$name: no file is left" [ -z "$(files "$WORK/root")" ]
+}
+
+mkdir "$WORK/root"
+root=$WORK/root
+installed "prefix" "$root/a" "$root/a/etc/xen/scripts" prefix="$root/a"
+installed "another prefix" "$root/b" "$root/b/etc/xen/scripts" prefix="$root/b"
+installed "sysconfdir" "$root/c" "$root/d/xen/scripts" prefix="$root/c" sysconfdir="$root/d"
+installed "DESTDIR" "$root/usr/local" "$root/etc/xen/scripts" DESTDIR="$root"
+installed "DESTDIR and prefix" "$root/usr" "$root/etc/xen/scripts" DESTDIR="$root" prefix=/usr
+installed "DESTDIR, prefix and sysconfdir" "$root/opt/n" "$root/x/xen/scripts" DESTDIR="$root" prefix=/opt/n sysconfdir=/x
+
+# What is installed is what runs.
+make_ install prefix="$root/a" >/dev/null
+NFVD=$root/a/sbin/nfvd NFVCTL=$root/a/sbin/nfvctl
+start_nfvd
+check "installed: a port is attached" nfvctl attach kvm vm1
+check "installed: and detached" nfvctl detach vm1
+check "installed: the script finds nfvctl" grep -q "^PATH=.*:$root/a/sbin$" "$root/a/etc/xen/scripts/vif-nfv"
+make_ uninstall prefix="$root/a"
+finish
