@@ -25,6 +25,15 @@ static const struct ctl_arg *match(const struct ctl_arg *args, const char *word)
 	return found;
 }
 
+static int unknown(const struct ctl_arg *args, const char *word, struct ctl_err *err)
+{
+	struct ctl_similar s = { .word = word };
+
+	for (; args->key; args++)
+		similar_to(&s, args->key);
+	return ctl_usage(err, "unknown argument '%s'%s", word, similar_text(&s));
+}
+
 static json_t *absolute(const char *path)
 {
 	char *dir = path[0] == '/' ? NULL : getcwd(NULL, 0);
@@ -104,7 +113,7 @@ int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, s
 	for (int i = 0; i < argc; i += 2) {
 		arg = match(args, argv[i]);
 		if (!arg)
-			return ctl_usage(err, "unknown argument '%s'", argv[i]);
+			return unknown(args, argv[i], err);
 		if (json_object_get(obj, arg->key))
 			return ctl_usage(err, "'%s' is given twice", arg->key);
 		if (i + 1 == argc)

@@ -132,15 +132,15 @@ int cmd_show(int argc, char **argv, struct ctl_err *err)
 {
 	static const struct ctl_arg args[] = { { "time", ARG_SECONDS, false, 0, 3600, NULL }, { .key = NULL } };
 	static const struct out_column plain[] = {
-		{ "name", "NAME" }, { "type", "TYPE" }, { "state", "STATE" }, { "via", "VIA" }, { "dev|socket", "AT" },
-		{ "queues", "QUEUES" }, { "accepts", "ACCEPTS" }, { "rx_frames", "RX FRAMES" },
-		{ "tx_frames", "TX FRAMES" }, { "dropped", "DROPPED" }, { "copies_per_frame", "COPIES/FRAME" },
-		{ NULL, NULL }
+		{ "name", "NAME" }, { "type", "TYPE" }, { "state", "STATE" }, { "via", "VIA", OUT_SPARE },
+		{ "dev|socket", "AT" }, { "queues", "QUEUES", OUT_SPARE }, { "accepts", "ACCEPTS", OUT_SPARE },
+		{ "rx_frames", "RX FRAMES" }, { "tx_frames", "TX FRAMES" }, { "dropped", "DROPPED" },
+		{ "copies_per_frame", "COPIES/FRAME", OUT_SPARE }, { "why", "WHY", OUT_IF_ANY }, { NULL, NULL }
 	};
 	static const struct out_column rates[] = {
 		{ "name", "NAME" }, { "state", "STATE" }, { "rx_pps", "RX pps" }, { "rx_gbps", "RX Gb/s" },
 		{ "tx_pps", "TX pps" }, { "tx_gbps", "TX Gb/s" }, { "dropped_pps", "DROPPED/S" },
-		{ "copies_per_frame", "COPIES/FRAME" }, { NULL, NULL }
+		{ "copies_per_frame", "COPIES/FRAME", OUT_SPARE }, { NULL, NULL }
 	};
 	const char *name = argc % 2 ? argv[0] : NULL;	/* the rest are pairs */
 	json_t *options = json_object(), *all, *seconds;
@@ -192,8 +192,8 @@ int cmd_stats(int argc, char **argv, struct ctl_err *err)
 {
 	static const struct out_column columns[] = {
 		{ "name", "NAME" }, { "rx_frames", "RX FRAMES" }, { "rx_bytes", "RX BYTES" },
-		{ "replicated", "REPLICATED" }, { "tx_frames", "TX FRAMES" }, { "tx_bytes", "TX BYTES" },
-		{ "dropped", "DROPPED" }, { "rx_syscalls", "RX SYSCALLS" }, { NULL, NULL }
+		{ "replicated", "REPLICATED", OUT_SPARE }, { "tx_frames", "TX FRAMES" }, { "tx_bytes", "TX BYTES" },
+		{ "dropped", "DROPPED" }, { "rx_syscalls", "RX SYSCALLS", OUT_SPARE }, { NULL, NULL }
 	};
 	static const struct view view = { "stats.get", "ports", "name", NULL, "no ports", columns };
 
@@ -204,8 +204,9 @@ int cmd_ledger(int argc, char **argv, struct ctl_err *err)
 {
 	static const struct out_column columns[] = {
 		{ "src", "FROM" }, { "dst", "TO" }, { "frames", "FRAMES" }, { "bytes", "BYTES" },
-		{ "copies", "COPIES" }, { "copied_bytes", "COPIED BYTES" }, { "copies_per_frame", "COPIES/FRAME" },
-		{ "syscalls", "SYSCALLS" }, { "shortcut_frames", "SHORTCUT FRAMES" }, { NULL, NULL }
+		{ "copies", "COPIES", OUT_SPARE }, { "copied_bytes", "COPIED BYTES", OUT_SPARE },
+		{ "copies_per_frame", "COPIES/FRAME" }, { "syscalls", "SYSCALLS" },
+		{ "shortcut_frames", "SHORTCUT FRAMES", OUT_SPARE }, { NULL, NULL }
 	};
 	static const struct view view = { "ledger.get", "pairs", "src", "dst", "nothing was forwarded yet", columns };
 
@@ -267,7 +268,7 @@ int cmd_events(int argc, char **argv, struct ctl_err *err)
 {
 	static const struct ctl_arg args[] = { { "since", ARG_NUMBER, false, 0, INT32_MAX, NULL }, { .key = NULL } };
 	static const struct out_column columns[] = {
-		{ "seq", "SEQ" }, { "time_ms", "TIME ms" }, { "port", "PORT" }, { "text", "EVENT" }, { NULL, NULL }
+		{ "seq", "SEQ" }, { "time_ms", "TIME", OUT_TIME }, { "port", "PORT" }, { "text", "EVENT" }, { NULL, NULL }
 	};
 	static const struct view view = { "events.get", "events", "port", NULL, "nothing happened yet", columns };
 	json_t *params = json_object();

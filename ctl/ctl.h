@@ -41,6 +41,16 @@ struct ctl_command {
 extern const char *ctl_state_dir;
 extern bool ctl_json, ctl_pretty;
 
+/* ---- similar.c ---- */
+/* Which of several words may have been meant by one that is none of them. Begin with { .word = word }. */
+struct ctl_similar {
+	const char *word, *best;	/* best: NULL, none is similar */
+	unsigned int mistakes;
+	char text[64];
+};
+void similar_to(struct ctl_similar *s, const char *candidate);	/* candidate: lives as long as s is used */
+const char *similar_text(struct ctl_similar *s);	/* "; did you mean 'WORD'?", or "" */
+
 /* ---- args.c ---- */
 enum ctl_arg_type {
 	ARG_STRING,
@@ -73,14 +83,22 @@ json_t *find_named(json_t *list, const char *name);
 json_t *port_get(const char *name, struct ctl_err *err);
 
 /* ---- out.c ---- */
+enum out_flags {
+	OUT_SPARE = 1,		/* left out, before others, of a table that is wider than the terminal; that is said */
+	OUT_TIME = 2,		/* milliseconds since 1970, shown as local time */
+	OUT_IF_ANY = 4,		/* left out where no row has it */
+};
+
 struct out_column {
 	const char *key;	/* "a.b" is member b of a; "a|b" is a, or b where there is no a */
 	const char *title;
+	unsigned int flags;
 };
 
 /*
  * Print obj[list], an array of objects, as a table with these columns (ends with
- * a NULL key), or the one line `empty`. With -j, print obj instead.
+ * a NULL key), or the one line `empty`. With -j, print obj instead. On a terminal the table is as
+ * wide as that: text is wrapped. Else nothing is left out or cut.
  */
 void out_table(json_t *obj, const char *list, const struct out_column *columns, const char *empty);
 void out_object(json_t *obj);	/* one "key value" line per member; nested ones as "a.b" */

@@ -2,6 +2,7 @@
 /*
  * nfvctl: the command table, and the way from a command line into it.
  */
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +12,9 @@
 static const struct ctl_command attach_commands[] = {
 	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [macs N]",
 	  "a KVM guest, through a vhost-user socket", cmd_attach_kvm, NULL },
-	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [macs N]",
+	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [force yes] [macs N]",
 	  "a container, by either end of its veth pair", cmd_attach_veth, NULL },
-	{ "netdev", "NAME dev IFNAME [macs N]",
+	{ "netdev", "NAME dev IFNAME [force yes] [macs N]",
 	  "any other Linux network device (tap, vxlan, bond, physical)", cmd_attach_netdev, NULL },
 	{ "xen", "NAME domid N [devid N] [macs N]",
 	  "a Xen guest's network interface, from xen-netback if that has it", cmd_attach_xen, NULL },
@@ -26,9 +27,9 @@ static const struct ctl_command bench_commands[] = {
 	{ "rtt", "A B [count N] [time S] [addr ADDRESS-OF-B]",
 	  "round-trip times between two endpoints (ICMP echo)", cmd_bench_rtt, NULL },
 	{ "matrix", "[time S] [save FILE]",
-	  "throughput, round-trip times and copies of all pairs of ports that are up", cmd_bench_matrix, NULL },
+	  "TCP, round-trip times and copies, of all pairs of ports that are up", cmd_bench_matrix, NULL },
 	{ "draft", "[--only NAME,...] [--measure NAME,...] [--runs N] [--time S] [--image NAME=PATH,...] [--out DIR]",
-	  "the tables of draft-natarajan-nfvrg-containers-for-nfv-03 (needs no nfvd)", cmd_bench_draft, NULL },
+	  "tables of draft-natarajan-nfvrg-containers-for-nfv-03 (no nfvd)", cmd_bench_draft, NULL },
 	{ NULL, NULL, NULL, NULL, NULL }
 };
 
@@ -47,7 +48,7 @@ static const struct ctl_command commands[] = {
 	{ "fdb", "[NAME]", "learnt addresses", cmd_fdb, NULL },
 	{ "events", "[since N]", "what happened to the ports", cmd_events, NULL },
 	{ "shortcut", "on|off [NAME]", "let containers reach each other inside the kernel, or not", cmd_shortcut, NULL },
-	{ "link-local", "[forward|drop]", "whether STP, LACP, LLDP pass the switch (pause frames never do)", cmd_link_local, NULL },
+	{ "link-local", "[forward|drop]", "whether STP, LACP, LLDP pass the switch", cmd_link_local, NULL },
 	{ "bench", "throughput|rtt|matrix|draft ...", "measure endpoints", NULL, bench_commands },
 	{ "probe", "rtt ADDRESS", "measure from this host or guest", NULL, probe_commands },
 	{ "doctor", "", "what this host can and cannot do, and what mends it", cmd_doctor, NULL },
@@ -70,13 +71,23 @@ static int help(const struct ctl_command *cmd, const char *path)
 		return CTL_OK;
 	out_line("%s", "");
 	for (const struct ctl_command *c = cmd->sub; c->name; c++)
-		out_line("  %-10s %-24s %s", c->name, strlen(c->args) > 24 ? "..." : c->args, c->help);
+		out_line("  %-10s %s", c->name, c->help);
 	if (cmd == &root) {
 		out_line("%s", "");
-		out_line("  -j prints JSON, -jp indents it. Commands may be shortened; 'help' after any of them tells more.");
-		out_line("  --state-dir DIR (or NFV_STATE_DIR in the environment) says which nfvd; default %s.", NFV_STATE_DIR);
+		out_line("  'nfvctl help COMMAND' tells more. Commands may be shortened; none is show.");
+		out_line("  -j prints JSON, -jp indents it; with --state-dir DIR, or NFV_STATE_DIR in the");
+		out_line("  environment, another nfvd is asked than that of %s.", NFV_STATE_DIR);
 	}
 	return CTL_OK;
+}
+
+static void unknown(const struct ctl_command *table, const char *word, struct ctl_err *err)
+{
+	struct ctl_similar s = { .word = word };
+
+	for (; table->name; table++)
+		similar_to(&s, table->name);
+	ctl_usage(err, "unknown command '%s'%s", word, similar_text(&s));
 }
 
 /* The command that word names or begins, or NULL with *err filled in. */
@@ -98,40 +109,42 @@ static const struct ctl_command *match(const struct ctl_command *table, const ch
 	if (found == &root)
 		ctl_usage(err, "'%s' is ambiguous: %s", word, names);
 	else if (!found)
-		ctl_usage(err, "unknown command '%s'", word);
+		unknown(table, word, err);
 	return found == &root ? NULL : found;
 }
 
-static bool is_help(const char *word)
-{
-	return !strcmp(word, "help") || !strcmp(word, "-h") || !strcmp(word, "--help");
-}
-
-/* Walk down the table; path collects the full names of the commands on the way. */
+/*
+ * Walk down the table; path collects the full names of the commands on the way. 'help' may stand at any
+ * place of it; behind a whole command it is the only argument, for there might be a port's name.
+ */
 static int dispatch(const struct ctl_command *cmd, int argc, char **argv, char *path, size_t size,
 		    struct ctl_err *err)
 {
-	while (cmd->sub && argc && !is_help(argv[0])) {
-		const struct ctl_command *sub = match(cmd->sub, argv[0], err);
+	bool asked = false;
+
+	for (; argc && (cmd->sub || argc == 1); argc--, argv++) {
+		const struct ctl_command *sub;
 		size_t n = strlen(path);
 
+		if (!strcmp(argv[0], "help")) {
+			asked = true;
+			continue;
+		}
+		sub = cmd->sub ? match(cmd->sub, argv[0], err) : NULL;
 		if (!sub)
 			break;
 		cmd = sub;
 		snprintf(path + n, size - n, "%s%s", n ? " " : "", cmd->name);
-		argc--;
-		argv++;
 	}
-	/* With more behind it, it is a port's name. */
-	if (argc && is_help(argv[0]) && (cmd->sub || argc == 1))
-		return help(cmd, path);
 	if (err->text[0]) {
 		ctl_hint(err, "nfvctl %s%shelp", path, path[0] ? " " : "");
 		return CTL_USAGE;
 	}
-	if (!cmd->run) {
+	if (asked && !argc)
+		return help(cmd, path);
+	if (asked || !cmd->run) {
 		ctl_hint(err, "nfvctl %s help", path);
-		return ctl_usage(err, "say which: %s", cmd->args);
+		return asked ? ctl_usage(err, "'help' stands alone") : ctl_usage(err, "say which: %s", cmd->args);
 	}
 	int rc = cmd->run(argc, argv, err);
 
@@ -140,29 +153,61 @@ static int dispatch(const struct ctl_command *cmd, int argc, char **argv, char *
 	return rc;
 }
 
-/* Take the global options out of argv, wherever they stand: no argument of a command looks like them. */
+/*
+ * Take the global options out of argv, wherever they stand. What is no such option is an argument of the
+ * command: `bench draft` has options of its own, and what somebody calls a port is nfvd's to judge.
+ */
 static int global_options(int *argc, char **argv, struct ctl_err *err)
 {
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },    { "pretty", no_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },    { "version", no_argument, NULL, 'V' },
+		{ "state-dir", required_argument, NULL, 's' }, { 0 },
+	};
 	const char *dir = getenv("NFV_STATE_DIR");
-	int n = 0;
+	char **words = argv, **at = argv;	/* at: getopt's argv[0], behind which it looks */
+	int n = 0, left = *argc, c, i;
 
 	if (dir && dir[0])
 		ctl_state_dir = dir;
-	for (int i = 1; i < *argc; i++) {
-		if (!strcmp(argv[i], "-j") || !strcmp(argv[i], "--json")) {
+	opterr = 0;
+	for (;;) {
+		i = optind ? optind : 1;
+		c = getopt_long(left, at, "-:jphV", options, NULL);
+		if (c < 0)
+			break;
+		switch (c) {
+		case 'j':
 			ctl_json = true;
-		} else if (!strcmp(argv[i], "-jp")) {
+			break;
+		case 'p':
 			ctl_json = ctl_pretty = true;
-		} else if (!strcmp(argv[i], "--state-dir")) {
-			if (++i == *argc)
-				return ctl_usage(err, "--state-dir needs a directory");
-			ctl_state_dir = argv[i];
-		} else if (!n && argv[i][0] == '-' && !is_help(argv[i])) {
-			return ctl_usage(err, "unknown option '%s'", argv[i]);
-		} else {
-			argv[n++] = argv[i];
+			break;
+		case 'h':
+			words[n++] = "help";
+			break;
+		case 'V':
+			words[n++] = "version";
+			break;
+		case 's':
+			ctl_state_dir = optarg;
+			break;
+		case 1:
+			words[n++] = optarg;
+			break;
+		case ':':
+			return ctl_usage(err, "--state-dir needs a directory");
+		default:
+			if (!n)
+				return ctl_usage(err, "unknown option '%s'", at[i]);
+			words[n++] = at[i];
+			at += i;
+			left -= i;
+			optind = 0;	/* begin anew behind it: no more of its letters */
 		}
 	}
+	for (i = optind; i < left; i++)
+		words[n++] = at[i];
 	*argc = n;
 	return CTL_OK;
 }

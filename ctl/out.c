@@ -3,23 +3,26 @@
  * Output: aligned text or JSON, from the same object.
  */
 #include <errno.h>
+#include <libsmartcols/libsmartcols.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <nfv/text.h>
 #include "ctl.h"
 
 #define COLUMNS_MAX	16
-#define CELL_MAX	160
+#define FOLDED_MIN	16	/* characters; to so few text is folded before a spare column is left out */
 
 /* Colours are meanings: fine, look here, broken. */
 static const char *colour_of(const char *word)
 {
 	static const struct { const char *word, *colour; } map[] = {
-		{ "up", "32" }, { "ok", "32" }, { "waiting", "33" }, { "down", "33" }, { "warn", "33" },
-		{ "fenced", "31" }, { "gone", "31" }, { "bad", "31" },
+		{ "up", "\033[32m" }, { "ok", "\033[32m" }, { "waiting", "\033[33m" }, { "down", "\033[33m" },
+		{ "warn", "\033[33m" }, { "fenced", "\033[31m" }, { "gone", "\033[31m" }, { "bad", "\033[31m" },
 	};
 
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
@@ -74,87 +77,221 @@ json_t *out_member(json_t *obj, const char *key)
 	return NULL;
 }
 
-static void format(json_t *value, char *buf, size_t size)
+static void put_value(FILE *f, json_t *value)
 {
 	json_t *item;
-	size_t i, n = 0;
+	size_t i;
 
 	if (json_is_string(value)) {
-		snprintf(buf, size, "%s", json_string_value(value));
+		fputs(json_string_value(value), f);
 	} else if (json_is_integer(value)) {
-		snprintf(buf, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		fprintf(f, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	} else if (json_is_real(value)) {
-		snprintf(buf, size, "%.2f", json_real_value(value));
+		fprintf(f, "%.2f", json_real_value(value));
 	} else if (json_is_boolean(value)) {
-		snprintf(buf, size, "%s", json_is_true(value) ? "yes" : "no");
+		fputs(json_is_true(value) ? "yes" : "no", f);
 	} else if (json_is_array(value) && json_array_size(value)) {
 		json_array_foreach(value, i, item) {
-			char one[CELL_MAX];
-
+			fputs(i ? "," : "", f);
 			if (json_is_object(item))
-				snprintf(one, sizeof(one), "...");
+				fputs("...", f);
 			else
-				format(item, one, sizeof(one));
-			n += (size_t)snprintf(buf + n, size - n, "%s%s", i ? "," : "", one);
-			if (n >= size)
-				break;
+				put_value(f, item);
 		}
 	} else {
-		snprintf(buf, size, "-");
+		putc('-', f);
 	}
-	nfv_text_clean(buf);
 }
 
-static void print_row(char cells[][CELL_MAX], const int *widths, const bool *right, int n, bool colour)
+/* ISO 8601, in this host's time. */
+static void put_time(FILE *f, json_int_t ms)
 {
-	for (int i = 0; i < n; i++) {
-		int pad = widths[i] - width(cells[i]);
-		const char *c = colour ? colour_of(cells[i]) : NULL;
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+	char buf[32];
 
-		printf("%s", i ? "  " : "");
-		if (right[i])
-			printf("%*s", pad, "");
-		if (c)
-			printf("\033[%sm%s\033[0m", c, cells[i]);
-		else
-			fputs(cells[i], stdout);
-		if (!right[i] && i + 1 < n)
-			printf("%*s", pad, "");
-	}
-	putchar('\n');
+	if (localtime_r(&seconds, &tm) && strftime(buf, sizeof(buf), "%FT%T", &tm))
+		fprintf(f, "%s.%03d", buf, (int)(ms % 1000));
 }
 
-/* format() of every cell; also finds widths, and which columns hold numbers. */
-static int measure(json_t *rows, const struct out_column *columns, char titles[][CELL_MAX], int *widths, bool *right)
+/* As it is shown; to be freed. NULL: no memory. */
+static char *text_of(json_t *value, unsigned int flags)
 {
-	char cell[CELL_MAX];
-	json_t *row;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	if (flags & OUT_TIME && json_is_integer(value))
+		put_time(f, json_integer_value(value));
+	else
+		put_value(f, value);
+	fclose(f);
+	if (text)
+		nfv_text_clean(text);
+	return text;
+}
+
+/* What is known of the column of a table before it is made. */
+struct shape {
+	const struct out_column *column;
+	bool right;		/* of numbers */
+	bool any;		/* a row has it */
+	int width;		/* of all of it; then what it is folded to */
+	bool folded;
+};
+
+/* widths: they matter, that is. */
+static int measure(json_t *rows, const struct out_column *columns, struct shape *shapes, bool widths)
+{
+	json_t *row, *value;
 	size_t i;
 	int n = 0;
 
-	for (; n < COLUMNS_MAX && columns[n].key; n++) {
-		snprintf(titles[n], CELL_MAX, "%s", columns[n].title);
-		widths[n] = width(titles[n]);
-		right[n] = false;
-		json_array_foreach(rows, i, row) {
-			json_t *value = out_member(row, columns[n].key);
+	for (; columns->key && n < COLUMNS_MAX; columns++) {
+		struct shape *s = &shapes[n];
 
-			format(value, cell, sizeof(cell));
-			if (width(cell) > widths[n])
-				widths[n] = width(cell);
-			right[n] |= json_is_number(value);
+		*s = (struct shape){ .column = columns, .width = width(columns->title) };
+		json_array_foreach(rows, i, row) {
+			char *text;
+
+			value = out_member(row, columns->key);
+			text = widths ? text_of(value, columns->flags) : NULL;
+			if (text && width(text) > s->width)
+				s->width = width(text);
+			free(text);
+			s->any |= value != NULL;
+			s->right |= json_is_number(value) && !(columns->flags & OUT_TIME);
 		}
+		n += s->any || !(columns->flags & OUT_IF_ANY);
 	}
 	return n;
 }
 
+static int least(const struct shape *s)
+{
+	return s->right || s->width < FOLDED_MIN ? s->width : FOLDED_MIN;
+}
+
+/* Leave spare columns out until the rest fits when it is folded; say which. Returns how many are left. */
+static int leave_out(struct shape *shapes, int n, int fits, FILE *said)
+{
+	int sum = -2;
+
+	for (int i = 0; i < n; i++)
+		sum += 2 + least(&shapes[i]);
+	for (int i = n - 1; i >= 0 && sum > fits; i--) {
+		if (!(shapes[i].column->flags & OUT_SPARE))
+			continue;
+		fprintf(said, "%s%s", ftell(said) ? ", " : "", shapes[i].column->title);
+		sum -= 2 + least(&shapes[i]);
+		memmove(&shapes[i], &shapes[i + 1], (size_t)(--n - i) * sizeof(*shapes));
+	}
+	return n;
+}
+
+/* Take from the widest text as long as all of it is too wide. */
+static void fold_columns(struct shape *shapes, int n, int fits)
+{
+	int sum = -2;
+
+	for (int i = 0; i < n; i++)
+		sum += 2 + shapes[i].width;
+	for (; sum > fits; sum--) {
+		struct shape *widest = NULL;
+
+		for (int i = 0; i < n; i++)
+			if (shapes[i].width > least(&shapes[i]) && (!widest || shapes[i].width > widest->width))
+				widest = &shapes[i];
+		if (!widest)
+			return;
+		widest->width--;
+		widest->folded = true;
+	}
+}
+
+/* Bytes of the first n characters; all, if there are no more. */
+static size_t bytes_of(const char *s, int n)
+{
+	const char *at = s;
+
+	for (; *at && n; n--)
+		do
+			at++;
+		while (((unsigned char)*at & 0xc0) == 0x80);
+	return (size_t)(at - s);
+}
+
+/* In lines of at most so many characters, broken at a blank or behind a comma where there is one. Frees text. */
+static char *fold(char *text, int limit)
+{
+	char *folded = NULL;
+	size_t size;
+	FILE *f = open_memstream(&folded, &size);
+	const char *at = text;
+
+	if (!f)
+		return text;
+	while (width(at) > limit) {
+		size_t most = bytes_of(at, limit), n = most;
+
+		if (at[n] != ' ')
+			while (n && at[n - 1] != ' ' && at[n - 1] != ',')
+				n--;
+		if (!n)
+			n = most;
+		fprintf(f, "%.*s\n", (int)(n && at[n - 1] == ' ' ? n - 1 : n), at);
+		at += n + (at[n] == ' ');
+	}
+	fputs(at, f);
+	fclose(f);
+	free(text);
+	return folded;
+}
+
+static void add_columns(struct libscols_table *table, const struct shape *shapes, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct libscols_column *c = scols_table_new_column(table, shapes[i].column->title, 0,
+								   shapes[i].right ? SCOLS_FL_RIGHT : SCOLS_FL_WRAP);
+
+		scols_column_set_safechars(c, "\n");
+		scols_column_set_wrapfunc(c, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
+	}
+}
+
+static void add_rows(struct libscols_table *table, json_t *rows, const struct shape *shapes, int n)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		struct libscols_line *line = scols_table_new_line(table, NULL);
+
+		for (int c = 0; line && c < n; c++) {
+			char *text = text_of(out_member(row, shapes[c].column->key), shapes[c].column->flags);
+
+			if (text && shapes[c].folded)
+				text = fold(text, shapes[c].width);
+			if (!text)
+				continue;
+			scols_cell_set_color(scols_line_get_cell(line, (size_t)c), colour_of(text));
+			scols_line_refer_data(line, (size_t)c, text);
+		}
+	}
+}
+
 void out_table(json_t *obj, const char *list, const struct out_column *columns, const char *empty)
 {
-	char cells[COLUMNS_MAX][CELL_MAX];
-	int widths[COLUMNS_MAX], n;
-	bool right[COLUMNS_MAX];
-	json_t *rows = json_object_get(obj, list), *row;
-	size_t i;
+	json_t *rows = json_object_get(obj, list);
+	struct shape shapes[COLUMNS_MAX];
+	bool terminal = isatty(STDOUT_FILENO);
+	struct libscols_table *table;
+	char *said = NULL;
+	size_t size;
+	FILE *f;
+	int n;
 
 	if (ctl_json) {
 		out_json(obj);
@@ -164,19 +301,33 @@ void out_table(json_t *obj, const char *list, const struct out_column *columns, 
 		puts(empty);
 		return;
 	}
-	n = measure(rows, columns, cells, widths, right);
-	print_row(cells, widths, right, n, false);
-	json_array_foreach(rows, i, row) {
-		for (int c = 0; c < n; c++)
-			format(out_member(row, columns[c].key), cells[c], CELL_MAX);
-		print_row(cells, widths, right, n, colour_on(stdout));
+	/* The library shows in escapes what is not of the locale; nfv_text_clean() has left UTF-8 in any. */
+	setlocale(LC_CTYPE, "C.UTF-8");
+	table = scols_new_table();
+	f = open_memstream(&said, &size);
+	if (!table || !f)
+		abort();
+	n = measure(rows, columns, shapes, terminal);
+	if (terminal) {
+		n = leave_out(shapes, n, (int)scols_table_get_termwidth(table), f);
+		fold_columns(shapes, n, (int)scols_table_get_termwidth(table));
 	}
+	fclose(f);
+	scols_table_set_column_separator(table, "  ");
+	scols_table_enable_colors(table, colour_on(stdout));
+	add_columns(table, shapes, n);
+	add_rows(table, rows, shapes, n);
+	scols_print_table(table);
+	scols_unref_table(table);
+	if (said[0])
+		out_line("(without %s: no room; -j has all)", said);
+	free(said);
 }
 
 static void print_members(json_t *obj, const char *prefix)
 {
-	char cell[CELL_MAX], name[CELL_MAX];
 	const char *key, *colour;
+	char *text, name[160];
 	json_t *value, *item;
 	size_t i;
 
@@ -195,11 +346,13 @@ static void print_members(json_t *obj, const char *prefix)
 			}
 			continue;
 		}
-		format(value, cell, sizeof(cell));
+		text = text_of(value, 0);
+		if (!text)
+			continue;
 		nfv_text_clean(name);
-		colour = colour_on(stdout) && !strcmp(key, "state") ? colour_of(cell) : NULL;
-		printf("%-24s %s%s%s%s%s\n", name, colour ? "\033[" : "", colour ? colour : "",
-		       colour ? "m" : "", cell, colour ? "\033[0m" : "");
+		colour = colour_on(stdout) && !strcmp(key, "state") ? colour_of(text) : NULL;
+		printf("%-24s %s%s%s\n", name, colour ? colour : "", text, colour ? "\033[0m" : "");
+		free(text);
 	}
 }
 

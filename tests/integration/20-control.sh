@@ -216,11 +216,16 @@ manners()
 
 command_line()
 {
-	local name
+	local name words
 
-	manners "unknown command" 2 "unknown command 'atach'" atach kvm vm0
+	manners "unknown command" 2 "unknown command 'atach'; did you mean 'attach'?" atach kvm vm0
+	manners "unknown command of bench" 2 "unknown command 'trt'; did you mean 'rtt'?" bench trt
+	manners "unknown command like none" 2 "unknown command 'nosuch'$" nosuch
+	manners "unknown option" 2 "unknown option '--nosuch'" --nosuch show
+	manners "option without its value" 2 "needs a directory" show --state-dir
 	manners "ambiguous prefix" 2 "'s' is ambiguous: show, stats, shortcut" s
-	manners "unknown argument" 2 "attach kvm vm0: unknown argument 'colour'" attach kvm vm0 colour red
+	manners "unknown argument" 2 "attach kvm vm0: unknown argument 'colour'$" attach kvm vm0 colour red
+	manners "mistyped argument" 2 "unknown argument 'sokcet'; did you mean 'socket'?" attach kvm vm0 sokcet /x
 	manners "argument twice" 2 "'queues' is given twice" attach kvm vm0 queues 1 queues 2
 	manners "number out of range" 2 "'queues' must be a number from 1 to 8" attach kvm vm0 queues 9
 	manners "missing argument" 2 "'dev' is missing" attach veth c1
@@ -231,9 +236,20 @@ command_line()
 		manners "name $(printf %.20q "$name")" 1 "bad name" attach kvm "$name"
 	done
 	check "nfvctl: prefixes" nfvctl led
-	check "nfvctl: help" nfvctl help
-	check "nfvctl: attach help" nfvctl attach help
-	check "nfvctl: attach kvm help" nfvctl attach kvm help
+	check "nfvctl: help" grep -q "^  detach " <(nfvctl help)
+	for words in "help detach" "detach help" "detach --help" "-h detach"; do
+		# shellcheck disable=SC2086 # words
+		check "nfvctl: $words" grep -q "^usage: nfvctl detach NAME" <(nfvctl $words)
+	done
+	for words in "help attach kvm" "attach help kvm" "attach kvm help" "help att k"; do
+		# shellcheck disable=SC2086
+		check "nfvctl: $words" grep -q "^usage: nfvctl attach kvm NAME" <(nfvctl $words)
+	done
+	check_fails "nfvctl: help of what is no command" nfvctl help nosuch
+	check "nfvctl: help is no wider than a terminal" \
+		[ -z "$(for c in "" attach bench probe; do nfvctl help $c; done | grep -v ^usage | grep '.\{81\}')" ]
+	check "nfvctl: options anywhere" [ "$(nfvctl --state-dir=$STATE show -j)" = "$(nfvctl --json show)" ]
+	check "nfvctl: -jp" grep -q '^  "ports"' <(nfvctl show -jp)
 	check "nfvctl: nothing of this has attached anything" no_ports
 	check "nfvctl: or made a file" nothing_left
 }
