@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Milliseconds as they are stamped on what several threads share.
+ * Time; milliseconds as they are stamped on what several threads share.
  *
  * Each worker reads the clock once per iteration, so two threads' "now" differ by
  * up to an iteration: a stamp may well lie in the reader's future. The
@@ -21,6 +21,8 @@ static inline uint32_t nfvd_now_ms(void)
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
+
+uint64_t nfvd_now_us(void);	/* monotonic, exact */
 
 /* Milliseconds from then to now, both of nfvd_now_ms(), less than 24 days apart. A stamp from the future is 0 old. */
 static inline uint32_t nfvd_elapsed_ms(uint32_t now, uint32_t then)

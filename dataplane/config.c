@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <nfv/rpc.h>
 #include "control.h"
 #include "log.h"
 #include "worker.h"

@@ -3,9 +3,9 @@
 #ifndef NFVD_CONTROL_H
 #define NFVD_CONTROL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
-#include "port.h"
 
 struct nfvd_config {
 	const char *state_dir;		/* absolute; holds the lock, the control socket, default vhost sockets */
@@ -15,8 +15,11 @@ struct nfvd_config {
 };
 
 extern struct nfvd_config nfvd_config;
+
+/* loop.c: the control thread's event loop, which ends on SIGTERM and SIGINT. init: 0 or -errno; sets when nfvd was started. */
 extern sd_event *nfvd_event_loop;
 extern uint64_t nfvd_started_us;
+int nfvd_loop_init(void);
 
 /* config.c: 0, or an exit status plus 1 with a message on stderr. */
 int nfvd_config_parse(int argc, char **argv);
@@ -25,15 +28,10 @@ int nfvd_config_parse(int argc, char **argv);
 void nfvd_config_descriptors(void);
 #define NFVD_NOFILE_HINT "run nfvd with a higher limit: LimitNOFILE=65536 in its unit, or ulimit -n 65536"
 
-/* kmod.c: why the kernel module is there and not used, or NULL. */
-const char *nfvd_kmod_refusal(void);
-
 /* state.c: own the state directory, or say who does. 0 or -errno. */
 int nfvd_state_lock(void);
 void nfvd_state_unlock(void);
 
-uint64_t nfvd_now_us(void);	/* monotonic */
-const char *nfvd_state_name(enum nfvd_state state);
 
 /* Every 100 ms: port ticks, ageing, shortcut. */
 int nfvd_ticks_start(void);

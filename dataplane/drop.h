@@ -81,4 +81,7 @@ struct nfvd_reason {
 
 extern const struct nfvd_reason nfvd_reasons[NFVD_N_REASONS];
 
+/* Why a frame was not delivered for which the kernel answered result, -errno. */
+enum nfvd_drop nfvd_kernel_reason(int result);
+
 #endif

@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "batch.h"
+#include "clock.h"
 #include "control.h"
 #include "log.h"
 #include "move.h"
@@ -25,7 +27,6 @@ _Static_assert(offsetof(struct nfv_entry, hdr) - offsetof(struct nfv_entry, vnet
 
 /* ---- the session ---- */
 
-static int session = -1;
 static unsigned int users;
 static uint32_t ring_entries;
 static struct nfvd_kmod *attached[NFVD_PORTS_MAX];	/* by id of their port */
@@ -34,11 +35,6 @@ static char refusal[128];	/* why the module is there and not used; empty: no suc
 const char *nfvd_kmod_refusal(void)
 {
 	return refusal[0] ? refusal : NULL;
-}
-
-int nfvd_kmod_session(void)
-{
-	return session;
 }
 
 struct nfvd_kmod *nfvd_kmod_of(unsigned int port)
@@ -56,7 +52,7 @@ static int open_session(void)
 		return -errno;
 	if (!ioctl(fd, NFV_IOC_HELLO, &hello)) {
 		refusal[0] = 0;
-		session = fd;
+		nfvd_kernel_fd = fd;
 		ring_entries = hello.ring_entries;
 		return 0;
 	}
@@ -72,15 +68,15 @@ static int open_session(void)
 
 static void close_session(void)
 {
-	close(session);
-	session = -1;
+	close(nfvd_kernel_fd);
+	nfvd_kernel_fd = -1;
 }
 
 bool nfvd_kmod_available(void)
 {
 	static bool said;
 
-	if (session >= 0)
+	if (nfvd_kernel_fd >= 0)
 		return true;
 	if (!open_session()) {
 		close_session();
@@ -94,7 +90,7 @@ bool nfvd_kmod_available(void)
 
 static int get_session(struct nfvd_err *err)
 {
-	int ret = session >= 0 ? 0 : open_session();
+	int ret = nfvd_kernel_fd >= 0 ? 0 : open_session();
 
 	if (!ret) {
 		users++;
@@ -111,18 +107,6 @@ static void put_session(void)
 {
 	if (!--users)
 		close_session();
-}
-
-void nfvd_kernel_batch(struct nfv_op *ops, unsigned int n)
-{
-	struct nfv_batch batch = { .ops = (uintptr_t)ops, .n = n };
-	int err;
-
-	if (!ioctl(session, NFV_IOC_BATCH, &batch))
-		return;
-	err = -errno;
-	for (unsigned int i = 0; i < n; i++)
-		ops[i].result = err;
 }
 
 /* ---- receiving ---- */
@@ -229,10 +213,10 @@ static int map_queue(struct nfvd_kmod *k, unsigned int i)
 	struct nfvd_kmod_queue *q = &k->queue[i];
 	void *consumer;
 
-	q->producer = mmap(NULL, k->map_bytes, PROT_READ, MAP_SHARED, session, NFV_MMAP(k->id, i, NFV_MMAP_ENTRIES));
+	q->producer = mmap(NULL, k->map_bytes, PROT_READ, MAP_SHARED, nfvd_kernel_fd, NFV_MMAP(k->id, i, NFV_MMAP_ENTRIES));
 	if (q->producer == MAP_FAILED)
 		return -errno;
-	consumer = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, session,
+	consumer = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, nfvd_kernel_fd,
 			NFV_MMAP(k->id, i, NFV_MMAP_CONSUMER));
 	if (consumer == MAP_FAILED)
 		return -errno;
@@ -253,7 +237,7 @@ int nfvd_kmod_open(struct nfvd_kmod *k, struct nfvd_port *port, struct nfv_attac
 	a->entries = ring_entries < RING_ENTRIES ? ring_entries : RING_ENTRIES;
 	for (unsigned int i = 0; i < NFV_QUEUES_MAX; i++)
 		a->eventfd[i] = i < k->nr_queues ? k->queue[i].wake : -1;
-	if (ioctl(session, NFV_IOC_ATTACH, a))
+	if (ioctl(nfvd_kernel_fd, NFV_IOC_ATTACH, a))
 		return -errno;
 	k->id = a->port;
 	k->map_bytes = a->map_bytes;
@@ -282,7 +266,7 @@ void nfvd_kmod_close(struct nfvd_kmod *k, struct nfvd_port *port)
 	}
 	if (!k->attached)
 		return;
-	if (ioctl(session, NFV_IOC_DETACH, &d))
+	if (ioctl(nfvd_kernel_fd, NFV_IOC_DETACH, &d))
 		nfvd_log(LOG_ERR, "%s: nfv.ko does not detach it: %m", port->name);
 	k->attached = false;
 	attached[port->id] = NULL;
@@ -341,7 +325,7 @@ int nfvd_kmod_start(struct nfvd_kmod *k, struct nfvd_port *port, struct nfvd_err
 int nfvd_kmod_stats(const struct nfvd_kmod *k, struct nfv_stats *stats)
 {
 	*stats = (struct nfv_stats){ .port = k->id };
-	return ioctl(session, NFV_IOC_STATS, stats) ? -errno : 0;
+	return ioctl(nfvd_kernel_fd, NFV_IOC_STATS, stats) ? -errno : 0;
 }
 
 void nfvd_kmod_show(const struct nfvd_kmod *k, json_t *obj)

@@ -38,6 +38,9 @@ struct nfvd_kmod {
 /* C. Is the module there, and of our version? An event line says if it is another's. Leaves no session open. */
 bool nfvd_kmod_available(void);
 
+/* C. Why the module is there and not used, or NULL. */
+const char *nfvd_kmod_refusal(void);
+
 /* C. Take part in the session. 0, or -1 with *err. k is zero. fini: also after an init that failed. */
 int nfvd_kmod_init(struct nfvd_kmod *k, struct nfvd_err *err);
 void nfvd_kmod_fini(struct nfvd_kmod *k);
@@ -54,7 +57,6 @@ int nfvd_kmod_start(struct nfvd_kmod *k, struct nfvd_port *port, struct nfvd_err
 
 /* C. The rings of a port that is attached; NULL: it is none of the module's. Ids from NFVD_PORTS_MAX on are none. */
 struct nfvd_kmod *nfvd_kmod_of(unsigned int port);
-int nfvd_kmod_session(void);	/* C. its descriptor; -1: there is none */
 
 /* C. 0 or -errno. */
 int nfvd_kmod_stats(const struct nfvd_kmod *k, struct nfv_stats *stats);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include "batch.h"
 #include "log.h"
 
 /* The table as it was set last; shown[i] is what entries[i] stands for. */
@@ -25,7 +26,7 @@ static void set(void)
 	struct nfv_fdb fdb = { .entries = (uintptr_t)table, .n = n_table };
 	static bool said;
 
-	if (!ioctl(nfvd_kmod_session(), NFV_IOC_FDB, &fdb)) {
+	if (!ioctl(nfvd_kernel_fd, NFV_IOC_FDB, &fdb)) {
 		said = false;
 		return;
 	}
@@ -52,7 +53,7 @@ void nfvd_kmod_table_sync(const struct nfvd_shortcut_entry *entries, size_t n, b
 		memcpy(e->mac, entries[i].mac, sizeof(e->mac));
 		shown[n_table++] = entries[i];
 	}
-	if (nfvd_kmod_session() >= 0 && (n_table || before))
+	if (nfvd_kernel_fd >= 0 && (n_table || before))
 		set();
 }
 
@@ -70,7 +71,7 @@ static void counters_of(unsigned int src, const unsigned int *id_of,
 	const struct nfvd_kmod *k = nfvd_kmod_of(src);
 	struct nfv_forwarded f = { .port = k->id, .to = (uintptr_t)to };
 
-	if (ioctl(nfvd_kmod_session(), NFV_IOC_FORWARDED, &f))
+	if (ioctl(nfvd_kernel_fd, NFV_IOC_FORWARDED, &f))
 		return;
 	for (unsigned int i = 0; i <= NFV_PORTS_MAX; i++) {
 		const struct nfvd_kmod *dst = i < NFV_PORTS_MAX ? nfvd_kmod_of(id_of[i]) : NULL;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,35 +13,15 @@
 #include "gmem.h"
 #include "kmod.h"
 #include "log.h"
+#include "netdev.h"
 #include "netdev_others.h"
 #include "netlink.h"
-#include "port.h"
+#include "port_packet.h"
+#include "ports.h"
 #include "rpc_server.h"
 #include "shortcut.h"
 #include "vhost_gate.h"
 #include "worker.h"
-
-sd_event *nfvd_event_loop;
-uint64_t nfvd_started_us;
-
-/* SIGTERM and SIGINT end the event loop; blocked here, so that every thread inherits that. */
-static int init_event_loop(void)
-{
-	sigset_t set;
-	int err;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	err = sd_event_default(&nfvd_event_loop);
-	if (err >= 0)
-		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGTERM, NULL, NULL);
-	if (err >= 0)
-		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGINT, NULL, NULL);
-	return err < 0 ? err : 0;
-}
 
 int main(int argc, char **argv)
 {
@@ -55,10 +34,9 @@ int main(int argc, char **argv)
 	if (err)
 		return err;
 	umask(077);	/* what others may do with a file is said where it is made */
-	nfvd_started_us = nfvd_now_us();
 	nfvd_config_descriptors();
 	snprintf(socket, sizeof(socket), "%s/" NFV_CTL_SOCKET, nfvd_config.state_dir);
-	if ((err = init_event_loop()))
+	if ((err = nfvd_loop_init()))
 		goto out;
 	if ((err = nfvd_state_lock()))
 		goto no_lock;
@@ -72,9 +50,10 @@ int main(int argc, char **argv)
 		goto no_fdb;
 	if (nfvd_shortcut_init())
 		nfvd_event(NULL, "container shortcut not available, containers go through user space");
-	if ((err = nfvd_netlink_start(nfvd_event_loop)))
+	if ((err = nfvd_netlink_start(nfvd_event_loop, nfvd_netdev_link_changed)))
 		goto no_netlink;
 	nfvd_netdev_clean();
+	nfvd_ports_init();
 	if ((err = nfvd_call_init(nfvd_config.workers))) {
 		nfvd_log(LOG_ERR, "no asynchronous I/O to interrupt guests with; try: sysctl -w fs.aio-max-nr=1048576");
 		goto no_call;

@@ -2,8 +2,8 @@
 /* The moves that involve frames in the kernel; see move.h. */
 #include "move.h"
 
-#include <errno.h>
-#include "worker.h"
+#include "batch.h"
+#include "context.h"
 
 bool nfvd_copies_add(struct nfvd_copies *c, const struct nfvd_frame *f, const struct nfvd_cursor *at)
 {
@@ -37,27 +37,6 @@ void nfvd_copies_run(struct nfvd_copies *c, struct nfvd_ledger *l)
 		return;
 	nfvd_kernel_batch(c->op, c->n);
 	l->syscalls++;
-}
-
-enum nfvd_drop nfvd_kernel_reason(int result)
-{
-	switch (result) {
-	case -ESTALE:
-		return NFVD_DROP_EXPIRED;
-	case -ENOBUFS:
-	case -ENOMEM:
-		return NFVD_DROP_DST_FULL;
-	case -ENODEV:
-	case -ENOENT:
-	case -ENETDOWN:
-		return NFVD_DROP_DST_DOWN;
-	case -EMSGSIZE:
-		return NFVD_DROP_MTU;
-	case -EFAULT:
-		return NFVD_DROP_MEM_FAULT;
-	default:
-		return NFVD_DROP_DST_ERROR;
-	}
 }
 
 void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l)

@@ -101,9 +101,6 @@ bool nfvd_copies_add(struct nfvd_copies *c, const struct nfvd_frame *f, const st
 /* Make them; c->op[i].result tells. The caller empties c. */
 void nfvd_copies_run(struct nfvd_copies *c, struct nfvd_ledger *l);
 
-/* Why a frame with this negative result was not delivered. */
-enum nfvd_drop nfvd_kernel_reason(int result);
-
 /*
  * Bring the payload of n frames (all of one burst of w, w->frames) from the kernel into
  * this process, for receivers that need it here. A frame for which that fails
@@ -111,9 +108,6 @@ enum nfvd_drop nfvd_kernel_reason(int result);
  */
 struct nfvd_worker;
 void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l);
-
-/* kmod.c: n operations in one system call; each has its result afterwards. Any worker. */
-void nfvd_kernel_batch(struct nfv_op *ops, unsigned int n);
 
 /*
  * The vectors of one message of a PACKET_VNET_HDR socket: header, private header

@@ -8,8 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 #include <nfv/text.h>
+#include "clock.h"
 #include "control.h"
 #include "log.h"
+#include "port_state.h"
 #include "shortcut.h"
 
 static struct nfvd_netdev *attached[NFVD_PORTS_MAX];	/* by port id */

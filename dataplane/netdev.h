@@ -68,4 +68,7 @@ void nfvd_netdev_tick(struct nfvd_port *port);
 void nfvd_netdev_findings(struct nfvd_port *port, json_t *list);
 void nfvd_netdev_show(struct nfvd_port *port, json_t *obj);
 
+/* Look again at the port, if there is one, of a device of nfvd's own namespace. */
+void nfvd_netdev_link_changed(int ifindex);
+
 #endif

@@ -20,6 +20,7 @@
 
 static struct mnl_socket *monitor, *own;	/* own: for requests about nfvd's namespace; NULL: to be opened */
 static sd_event_source *source;
+static void (*on_change)(int ifindex);
 
 static int info_kind(const struct nlattr *attr, void *arg)
 {
@@ -325,9 +326,9 @@ static int heard(const struct nlmsghdr *nlh, void *arg)
 	const struct tcmsg *tcm = mnl_nlmsg_get_payload(nlh);
 
 	if (nlh->nlmsg_type == RTM_NEWLINK || nlh->nlmsg_type == RTM_DELLINK)
-		nfvd_netdev_link_changed(ifi->ifi_index);
+		on_change(ifi->ifi_index);
 	else
-		nfvd_netdev_link_changed(tcm->tcm_ifindex);
+		on_change(tcm->tcm_ifindex);
 	return MNL_CB_OK;
 }
 
@@ -342,10 +343,11 @@ static int on_readable(sd_event_source *s, int fd, uint32_t events, void *arg)
 	return 0;
 }
 
-int nfvd_netlink_start(sd_event *event)
+int nfvd_netlink_start(sd_event *event, void (*changed)(int ifindex))
 {
 	int err;
 
+	on_change = changed;
 	monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!monitor || mnl_socket_bind(monitor, RTMGRP_LINK | RTMGRP_TC, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;

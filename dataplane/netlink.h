@@ -67,10 +67,8 @@ int nfvd_netlink_talk_on(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t c
 /* A bound socket in the network namespace that the descriptor netns has open. NULL with errno. */
 struct mnl_socket *nfvd_netlink_open_in(int netns);
 
-/* Hear of devices in nfvd's own namespace, and of what tc does there; calls nfvd_netdev_link_changed() (netdev.c). */
-int nfvd_netlink_start(sd_event *event);
+/* Hear of devices in nfvd's own namespace, and of what tc does there: changed is called for each. 0 or -errno. */
+int nfvd_netlink_start(sd_event *event, void (*changed)(int ifindex));
 void nfvd_netlink_stop(void);
-
-void nfvd_netdev_link_changed(int ifindex);
 
 #endif

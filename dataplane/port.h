@@ -15,6 +15,7 @@
 #include <jansson.h>
 #include <nfv/rpc.h>
 #include "drop.h"
+#include "err.h"
 #include "frame.h"
 #include "ledger.h"
 
@@ -40,16 +41,6 @@ enum nfvd_state {
 #define NFVD_ACCEPT_SKB		(1u << 6)	/* those that the module hands on as they are, with all that an skb can say */
 #define NFVD_ACCEPT_ALL		0x7fu
 #define NFVD_ACCEPT_NEVER	(1u << 7)	/* what no virtio_net_hdr says: nobody takes it */
-
-/* Why a control operation failed: one line, and the command that helps (may be empty). */
-struct nfvd_err {
-	int code;		/* NFV_RPC_E_* */
-	char text[256], hint[256];
-};
-
-int nfvd_err(struct nfvd_err *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));	/* fills in *err, returns -1 */
-void nfvd_hint(struct nfvd_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A frame that was flooded to some of its receivers when the turn was over; it is its queue's next. */
 struct nfvd_flooded {
@@ -136,6 +127,11 @@ struct nfvd_port {
 
 extern struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];	/* RCU; published by control */
 
+const char *nfvd_state_name(enum nfvd_state state);
+bool nfvd_name_ok(const char *name);
+/* C. NULL: there is none. */
+struct nfvd_port *nfvd_port_find(const char *name);
+
 /* Any thread: the endpoint begins anew, so may its port, but not again and again: then it has to be detached. */
 #define NFVD_HELD_MAX	3
 static inline void nfvd_port_unfence(struct nfvd_port *port)
@@ -144,43 +140,11 @@ static inline void nfvd_port_unfence(struct nfvd_port *port)
 		atomic_store(&port->held, false);
 }
 
-/* ---- for control (port.c) ---- */
-struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err);
-int nfvd_port_detach(const char *name, struct nfvd_err *err);
-struct nfvd_port *nfvd_port_find(const char *name);
-void nfvd_port_detach_all(void);
-bool nfvd_name_ok(const char *name);
-
 /* ---- for port types ---- */
 void nfvd_attach_step(struct nfvd_port *port, const char *step, uint64_t us);
-/*
- * Any thread that is registered with RCU and offline, no worker. When the state changes, writes one event line;
- * addresses are forgotten, here and in what forwards without nfvd, before it returns, if it was or is up: what
- * was learnt of a port that was down may be older than what others said since.
- */
-void nfvd_port_set_state(struct nfvd_port *port, enum nfvd_state state, const char *why);
-/* C. Detach soon, from the event loop rather than from under the caller. */
-void nfvd_port_detach_later(struct nfvd_port *port);
-/*
- * C or the vhost thread: (un)register a queue with its worker. add: 0 or -errno (ENOMEM, ENOSPC: the queue
- * cannot wake its worker, and is not polled). del waits until no worker uses it; also what was never added.
- */
-int nfvd_worker_add(struct nfvd_rxq *q);
-void nfvd_worker_del(struct nfvd_rxq *q);
-/* Any thread but a worker: wait until every worker has passed a quiescent state. */
-void nfvd_quiesce(void);
-/* Worker: count a frame that was taken from q's endpoint but is not worth returning. */
-void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
-/* Worker: count a frame that could not be delivered to port; MEM_FAULT is counted at its source. */
-void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
-/* Worker: count system calls that taking frames cost. */
-void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned int n);
+/* C. Set by control: detach soon, from the event loop rather than from under the caller. */
+extern void (*nfvd_port_detach_later)(struct nfvd_port *port);
 /* Any thread: count an event that is no frame. */
 void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n);
-
-extern const struct nfvd_port_ops nfvd_port_vhost, nfvd_port_veth_module, nfvd_port_veth, nfvd_port_netdev,
-				  nfvd_port_xen;
-/* Make ready, in a thread of its own, what the next veth or netdev port without the module takes longest for. */
-void nfvd_packet_ahead(void);
 
 #endif

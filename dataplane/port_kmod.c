@@ -3,6 +3,8 @@
  * Container port (veth) through the kernel module: kmod.h carries its frames. What
  * becomes of the device: netdev.c.
  */
+#include "port_kmod.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

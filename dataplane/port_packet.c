@@ -7,6 +7,8 @@
  * Reading: a ring that the kernel fills (packet_ring.h). Writing: sendmmsg()
  * from where the payload lies. Other ways were measured: README.packet-io.md.
  */
+#include "port_packet.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "clock.h"
 #include "control.h"
 #include "log.h"
 #include "move.h"

@@ -10,12 +10,15 @@
  *	     └──────────────────────┴─┴───────────── FENCED ◄──────────────┘
  *	                            restart of the ring leads out of FENCED
  */
+#include "port_vhost.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "clock.h"
 #include "control.h"
 #include "log.h"
 #include "vhost_dev.h"

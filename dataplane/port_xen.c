@@ -9,6 +9,8 @@
  *	detach	the vif goes (back) to xen-netback, if that is loaded, and its device to
  *		the bridge that it was in; else it stays with nfv.ko, on a dead network
  */
+#include "port_xen.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +20,12 @@
 #include <time.h>
 #include <unistd.h>
 #include <xenstore.h>
+#include "clock.h"
 #include "control.h"
 #include "kmod.h"
 #include "log.h"
 #include "netlink.h"
+#include "port_state.h"
 #include "shortcut.h"
 
 #define BUS		"/sys/bus/xen-backend"

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <nfv/text.h>
 #include "rpc_core.h"
-#include "rpc_server.h"
 
 static unsigned long long counters[NFVD_N_CTL_REASONS];
 
@@ -138,9 +137,32 @@ static const char *envelope_error(json_t *req, char *buf, size_t size)
 	return NULL;
 }
 
+static const struct nfvd_rpc_method no_methods[] = { { NULL, NULL } }, *methods = no_methods;
+
+void nfvd_rpc_use(const struct nfvd_rpc_method *all)
+{
+	methods = all;
+}
+
+int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err)
+{
+	const char *key;
+	json_t *val;
+
+	json_object_foreach(params, key, val) {
+		const char *const *n = names;
+
+		while (*n && strcmp(*n, key))
+			n++;
+		if (!*n)
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "unknown parameter '%.32s'", key);
+	}
+	return 0;
+}
+
 static const struct nfvd_rpc_method *find_method(const char *name)
 {
-	for (const struct nfvd_rpc_method *m = nfvd_rpc_methods; m->name; m++)
+	for (const struct nfvd_rpc_method *m = methods; m->name; m++)
 		if (!strcmp(m->name, name))
 			return m;
 	return NULL;

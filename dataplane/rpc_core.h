@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <jansson.h>
+#include "err.h"
 
 /* Why a client was refused. X(enumerator, counter name). */
 #define NFVD_CTL_REASONS(X)			\
@@ -27,6 +29,24 @@ enum nfvd_ctl_reason {
 
 /* Control thread, as everything here. */
 void nfvd_ctl_count(enum nfvd_ctl_reason why);
+
+/* Refused requests by reason, as {"ctl_bad_request": n, ...}; a new reference. */
+json_t *nfvd_rpc_counters(void);
+
+/*
+ * A method: returns a new reference to its result, or NULL with *err filled in.
+ * Runs on the control thread. params is an object, possibly empty.
+ */
+struct nfvd_rpc_method {
+	const char *name;
+	json_t *(*call)(json_t *params, struct nfvd_err *err);
+};
+
+/* The methods that there are; ends with a NULL name. Until then there is none. */
+void nfvd_rpc_use(const struct nfvd_rpc_method *methods);
+
+/* Refuse members that the method does not know. names ends with NULL. 0 or -1 with *err. */
+int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err);
 
 /*
  * Answer the request in line[0..len), given without its newline. Returns the

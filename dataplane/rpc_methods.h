@@ -3,8 +3,7 @@
 #ifndef NFVD_RPC_METHODS_H
 #define NFVD_RPC_METHODS_H
 
-#include <jansson.h>
-#include "port.h"
+#include "rpc_core.h"
 
 json_t *nfvd_rpc_daemon_info(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_port_attach(json_t *params, struct nfvd_err *err);
@@ -18,7 +17,6 @@ json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_link_local_set(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err);
 
-/* Refuse members that the method does not know. names ends with NULL. 0 or -1 with *err. */
-int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err);
+extern const struct nfvd_rpc_method nfvd_rpc_methods[];	/* all of these, by name; ends with a NULL name */
 
 #endif

@@ -2,38 +2,16 @@
 /* Methods about the daemon and its ports. */
 #include <string.h>
 #include <unistd.h>
+#include "clock.h"
 #include "control.h"
+#include "kmod.h"
 #include "log.h"
 #include "netdev.h"
+#include "ports.h"
 #include "rpc_methods.h"
-#include "rpc_server.h"
 #include "shortcut.h"
+#include "switch.h"
 #include "worker.h"
-
-const struct nfvd_rpc_method nfvd_rpc_methods[] = {
-	{ "daemon.info", nfvd_rpc_daemon_info },   { "port.attach", nfvd_rpc_port_attach },
-	{ "port.detach", nfvd_rpc_port_detach },   { "port.list", nfvd_rpc_port_list },
-	{ "stats.get", nfvd_rpc_stats_get },	   { "ledger.get", nfvd_rpc_ledger_get },
-	{ "drops.get", nfvd_rpc_drops_get },	   { "fdb.list", nfvd_rpc_fdb_list },
-	{ "shortcut.set", nfvd_rpc_shortcut_set }, { "link_local.set", nfvd_rpc_link_local_set },
-	{ "events.get", nfvd_rpc_events_get },	   { NULL, NULL },
-};
-
-int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err)
-{
-	const char *key;
-	json_t *val;
-
-	json_object_foreach(params, key, val) {
-		const char *const *n = names;
-
-		while (*n && strcmp(*n, key))
-			n++;
-		if (!*n)
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "unknown parameter '%.32s'", key);
-	}
-	return 0;
-}
 
 static const char *const none[] = { NULL };
 

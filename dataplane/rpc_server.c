@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include "log.h"
 #include "rpc_core.h"
+#include "rpc_methods.h"
 #include "rpc_server.h"
 
 #define REQUESTS_PER_TURN	16	/* then other event sources run */
@@ -386,6 +387,7 @@ int nfvd_rpc_start(sd_event *event, const char *path)
 
 	if (rc < 0)
 		return rc;
+	nfvd_rpc_use(nfvd_rpc_methods);
 	server.event = event;
 	rc = sd_event_add_time_relative(event, &server.resume, CLOCK_MONOTONIC, 0, 0, on_resume, NULL);
 	if (rc >= 0)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "clock.h"
 #include "control.h"
 #include "fdb.h"
 #include "kmod_table.h"

@@ -14,6 +14,7 @@
 #include <time.h>
 #include "kmod_table.h"
 #include "log.h"
+#include "port_state.h"
 #include "shortcut_tc.h"
 
 /* A frame that the filter sees now was decided by the maps of then at the latest so long ago. */
@@ -99,6 +100,7 @@ static void alive(void)
 
 int nfvd_shortcut_init(void)
 {
+	nfvd_port_forget_elsewhere = nfvd_shortcut_forget;
 	libbpf_set_print(quiet);
 	bpf = shortcut_bpf__open_and_load();
 	if (!bpf)

@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <nfv/folder.h>
+#include <nfv/rpc.h>
 #include "control.h"
 #include "log.h"
 

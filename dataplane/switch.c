@@ -10,15 +10,17 @@
  * ports costs n copies, segmentation its segments. What is beyond waits in the
  * sender's ring while the other queues have theirs.
  */
+#include "switch.h"
+
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <rte_branch_prediction.h>
 #include <urcu-qsbr.h>
 #include "cut.h"
+#include "fdb.h"
 #include "move.h"
 #include "offload.h"
 #include "storm.h"
-#include "worker.h"
 
 /* The last look-ups of a burst: neighbouring frames tend to belong together. */
 struct memo {

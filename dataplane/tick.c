@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <urcu-qsbr.h>
+#include "clock.h"
 #include "control.h"
 #include "fdb.h"
 #include "kmod_table.h"

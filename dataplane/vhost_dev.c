@@ -7,8 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 #include "call.h"
+#include "clock.h"
 #include "control.h"
 #include "log.h"
+#include "port_state.h"
+#include "worker.h"
 
 #define OK NFVD_N_REASONS
 

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "clock.h"
 #include "control.h"
 #include "log.h"
 #include "vhost_dev.h"

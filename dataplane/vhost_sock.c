@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "clock.h"
 #include "control.h"
+#include "err.h"
 
 #define PEER_TIMEOUT_MS	200	/* in the middle of a message, which every frontend sends in one piece */
 #define FDS_MAX		253	/* SCM_MAX_FD: more the kernel does not send at once */

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
+#include "clock.h"
 #include "control.h"
 #include "log.h"
 #include "worker.h"

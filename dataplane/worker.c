@@ -15,7 +15,9 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 #include "call.h"
+#include "clock.h"
 #include "log.h"
+#include "switch.h"
 
 #define QUEUES_MAX (NFVD_PORTS_MAX * NFVD_RXQS_MAX)
 
@@ -36,8 +38,6 @@ struct thread {
 	sem_t started;
 };
 
-struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
-unsigned int nfvd_n_workers;
 static pthread_mutex_t queues_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t spin_cycles;
 
@@ -344,65 +344,4 @@ void nfvd_worker_del(struct nfvd_rxq *q)
 	q->worker = NULL;
 out:
 	pthread_mutex_unlock(&queues_lock);
-}
-
-static void forget(struct nfvd_worker *w, unsigned int id)
-{
-	for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++)
-		if (w->row[src])
-			memset(&w->row[src][id], 0, sizeof(w->row[src][id]));
-	memset(w->row[id], 0, NFVD_PORTS_MAX * sizeof(*w->row[id]));
-	memset(&w->port[id], 0, sizeof(w->port[id]));
-}
-
-int nfvd_counters_reset(unsigned int id)
-{
-	for (unsigned int i = 0; i < nfvd_n_workers; i++)
-		if (!nfvd_workers[i]->row[id]) {
-			struct nfvd_ledger *row = calloc(NFVD_PORTS_MAX, sizeof(*row));
-
-			if (!row)
-				return -ENOMEM;
-			rcu_assign_pointer(nfvd_workers[i]->row[id], row);
-		}
-	for (unsigned int i = 0; i < nfvd_n_workers; i++)
-		forget(nfvd_workers[i], id);
-	return 0;
-}
-
-#define READ_TRIES 1000	/* some 50 us; the balance changes within 10 ns */
-
-bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfvd_counters *to)
-{
-	const struct nfvd_counters *c = &w->port[id];
-
-	for (unsigned int i = 0; i < READ_TRIES; i++) {
-		uint64_t seq = atomic_load_explicit(&c->seq, memory_order_acquire);
-
-		memcpy(to, c, sizeof(*to));
-		/* Pairs with the release fence of the writer. */
-		atomic_thread_fence(memory_order_acquire);
-		if (!(seq & 1) && atomic_load_explicit(&c->seq, memory_order_relaxed) == seq)
-			return true;
-		rte_pause();
-	}
-	return false;
-}
-
-void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
-{
-	w->turn.rx_frames += n;
-	w->turn.rx_dropped += n;
-	w->port[port->id].drops[why] += n;
-}
-
-void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
-{
-	w->port[why == NFVD_DROP_MEM_FAULT ? w->src : port->id].drops[why] += n;
-	w->pair->dropped += n;
-}
-
-void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned int n)
-{
-	w->port[port->id].rx_syscalls += n;
 }

@@ -102,7 +102,7 @@ format()
 check "SPDX line in every file" spdx
 check "shell syntax" shell_syntax
 check "include rules" tests/lint-includes.sh
-check "no circle of files" tests/lint-circles.sh kmod
+check "no circle of files" tests/lint-circles.sh kmod dataplane
 check "what runs as root" tests/lint-root.sh
 need cppcheck cppcheck && check "cppcheck" run_cppcheck
 if need clang-tidy clang-tidy-14; then

@@ -7,18 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "../../dataplane/rpc_core.c"
-
-int nfvd_err(struct nfvd_err *err, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	err->code = code;
-	return -1;
-}
+#include "rpc_core.c"
+#include "err.c"
 
 static json_t *echo(json_t *params, struct nfvd_err *err)
 {
@@ -34,7 +24,7 @@ static json_t *refuse(json_t *params, struct nfvd_err *err)
 	return NULL;
 }
 
-const struct nfvd_rpc_method nfvd_rpc_methods[] = {
+static const struct nfvd_rpc_method some_methods[] = {
 	{ "echo", echo }, { "refuse", refuse }, { NULL, NULL }
 };
 
@@ -60,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	line = malloc(size + !size);	/* exactly its size, so that reading past it is seen */
 	must(line, "no memory");
 	memcpy(line, data, size);
+	nfvd_rpc_use(some_methods);
 	reply = nfvd_rpc_handle(line, size, &hangup);
 	must(reply, "no reply");
 	len = strlen(reply);

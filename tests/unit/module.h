@@ -7,6 +7,8 @@
 #define TEST_MODULE_H
 
 #include <errno.h>
+#include "batch.h"
+#include "drop.c"
 #include "move.c"
 
 #define MODULE_STALE	1000

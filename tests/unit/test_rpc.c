@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include "../../dataplane/rpc_core.c"
+#include "rpc_core.c"
+#include "err.c"
 
 static unsigned int calls;
 
@@ -39,7 +40,7 @@ static json_t *huge(json_t *params, struct nfvd_err *err)
 	return str;
 }
 
-const struct nfvd_rpc_method nfvd_rpc_methods[] = {
+static const struct nfvd_rpc_method some_methods[] = {
 	{ "echo", echo }, { "refuse", refuse }, { "huge", huge }, { NULL, NULL }
 };
 
@@ -229,5 +230,6 @@ int main(void)
 		cmocka_unit_test(test_counters),
 	};
 
+	nfvd_rpc_use(some_methods);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <signal.h>
+#include "clock.h"
+#include "control.h"
+
+sd_event *nfvd_event_loop;
+uint64_t nfvd_started_us;
+
+/* SIGTERM and SIGINT end the event loop; blocked here, so that every thread inherits that. */
+int nfvd_loop_init(void)
+{
+	sigset_t set;
+	int err;
+
+	nfvd_started_us = nfvd_now_us();
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	err = sd_event_default(&nfvd_event_loop);
+	if (err >= 0)
+		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGTERM, NULL, NULL);
+	if (err >= 0)
+		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGINT, NULL, NULL);
+	return err < 0 ? err : 0;
+}
