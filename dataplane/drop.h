@@ -66,6 +66,7 @@
 	X(CALL_SLOW, "call_slow", "interrupting the guest took half a millisecond and more, again and again")
 
 enum nfvd_drop {
+	NFVD_PASS,		/* none: all is well */
 #define X(e, name, help) NFVD_DROP_##e,
 	NFVD_DROPS(X)
 	NFVD_N_DROPS,
@@ -79,7 +80,7 @@ struct nfvd_reason {
 	const char *name, *help;
 };
 
-extern const struct nfvd_reason nfvd_reasons[NFVD_N_REASONS];
+extern const struct nfvd_reason nfvd_reasons[NFVD_N_REASONS];	/* [NFVD_PASS] has no name */
 
 /* Why a frame was not delivered for which the kernel answered result, -errno. */
 enum nfvd_drop nfvd_kernel_reason(int result);

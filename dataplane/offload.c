@@ -13,7 +13,6 @@
 #include <rte_ip.h>
 #include <string.h>
 
-#define OK NFVD_N_REASONS
 #define TCP_CSUM_OFFSET 16
 #define UDP_CSUM_OFFSET 6
 #define SCTP_CSUM_OFFSET 8
@@ -193,7 +192,7 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 		f->needs |= NFVD_ACCEPT_ECN;
 	if (t.tunnel)
 		f->needs |= untold(f);
-	return OK;
+	return NFVD_PASS;
 }
 
 static enum nfvd_drop check_csum(struct nfvd_frame *f)
@@ -207,7 +206,7 @@ static enum nfvd_drop check_csum(struct nfvd_frame *f)
 	/* Nobody else has a sum there. */
 	if (h->csum_offset == SCTP_CSUM_OFFSET)
 		f->needs |= untold(f);
-	return OK;
+	return NFVD_PASS;
 }
 
 enum nfvd_drop nfvd_offload_check(struct nfvd_frame *f)
@@ -225,13 +224,13 @@ enum nfvd_drop nfvd_offload_check(struct nfvd_frame *f)
 		h->csum_start = h->csum_offset = 0;
 	} else {
 		why = check_csum(f);
-		if (unlikely(why != OK))
+		if (unlikely(why != NFVD_PASS))
 			return why;
 	}
 	if (unlikely(h->gso_type != VIRTIO_NET_HDR_GSO_NONE))
 		return check_gso(f);
 	h->gso_size = h->hdr_len = 0;
-	return OK;
+	return NFVD_PASS;
 }
 
 bool nfvd_offload_too_long(const struct nfvd_frame *f, uint32_t mtu)

@@ -32,7 +32,7 @@
 #define NFVD_HEADERS_MAX	256	/* bytes of headers: IPv6 in VXLAN in IPv6, tags, TCP options */
 #define NFVD_GSO_UDP_L4		5	/* virtio 1.3; younger than Debian 12's headers */
 
-/* Check f's length and requests, bring f->vnet into canonical form, set f->needs. NFVD_N_REASONS or why to drop it. */
+/* Check f's length and requests, bring f->vnet into canonical form, set f->needs. NFVD_PASS or why to drop it. */
 enum nfvd_drop nfvd_offload_check(struct nfvd_frame *f);
 
 /* Frames on the wire that f, checked, stands for. */

@@ -127,7 +127,7 @@ enum nfvd_drop nfvd_ring_frame(uint8_t *slot, struct nfvd_frame *f, struct iovec
 	*rest = (struct iovec){ data + copied, n - copied };
 	f->iov = rest;
 	f->iov_n = n > copied;
-	return NFVD_N_REASONS;
+	return NFVD_PASS;
 }
 
 /* The tag of a frame that was read, in the words of a slot. (Its tp_len is not set for such a frame.) */

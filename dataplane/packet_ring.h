@@ -65,7 +65,7 @@ unsigned int nfvd_ring_waiting(const struct nfvd_packet_ring *r);
 
 /*
  * W. Take the next frame, without copying its payload. False: there is none.
- * *why is NFVD_N_REASONS, or the reason to drop it (then *f is not valid).
+ * *why is NFVD_PASS, or the reason to drop it (then *f is not valid).
  * At most NFVD_BURST frames before they are given back.
  */
 bool nfvd_ring_take(struct nfvd_packet_ring *r, struct nfvd_frame *f, enum nfvd_drop *why);
@@ -76,7 +76,7 @@ void nfvd_ring_done(struct nfvd_packet_ring *r, unsigned int n);
 /*
  * The frame in a slot: its virtio_net_hdr and headers copied, with the VLAN tag
  * that the kernel took off back where it was on the wire; f->iov is *rest.
- * NFVD_N_REASONS or why not.
+ * NFVD_PASS or why not.
  */
 enum nfvd_drop nfvd_ring_frame(uint8_t *slot, struct nfvd_frame *f, struct iovec *rest);
 

@@ -57,7 +57,7 @@ static unsigned int packet_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct 
 
 	p->bad = 0;
 	while (n < max && bytes < NFVD_BURST_BYTES && nfvd_ring_take(&p->ring, &frames[n], &why)) {
-		if (why == NFVD_N_REASONS) {
+		if (why == NFVD_PASS) {
 			bytes += frames[n++].len;
 			continue;
 		}

@@ -176,7 +176,7 @@ static void vhost_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_
 	}
 	nfvd_vring_deliver(r, frames, n, results, l);
 	for (unsigned int i = 0; i < n; i++)
-		if (results[i] != NFVD_NO_FAULT)
+		if (results[i] != NFVD_PASS)
 			nfvd_tx_drop(w, port, results[i], 1);
 }
 
@@ -197,7 +197,7 @@ static void show_queue(struct nfvd_vhost *v, unsigned int i, json_t *list)
 
 	json_array_append_new(list, json_pack("{s:i, s:s, s:s*, s:i, s:I}", "index", i, "state",
 		v->vq[i].fault_seen ? "fenced" : r ? "running" : "stopped",
-		"reason", why == NFVD_NO_FAULT ? NULL : nfvd_reasons[why].name,
+		"reason", why == NFVD_PASS ? NULL : nfvd_reasons[why].name,
 		"size", r ? r->size : 0, "interrupts", (json_int_t)(r ? atomic_load(&r->calls) : 0)));
 }
 

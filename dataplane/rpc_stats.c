@@ -29,7 +29,7 @@ static void add_counters(struct nfvd_counters *to, const struct nfvd_counters *f
 	to->rx_syscalls += from->rx_syscalls;
 	to->tx_frames += from->tx_frames;
 	to->tx_bytes += from->tx_bytes;
-	for (unsigned int i = 0; i < NFVD_N_DROPS; i++)
+	for (unsigned int i = NFVD_PASS + 1; i < NFVD_N_DROPS; i++)
 		to->drops[i] += from->drops[i];
 }
 
@@ -236,7 +236,7 @@ json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 	}
 	list = json_array();
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		for (unsigned int r = 0; nfvd_ports[id] && r < NFVD_N_REASONS; r++) {
+		for (unsigned int r = NFVD_PASS + 1; nfvd_ports[id] && r < NFVD_N_REASONS; r++) {
 			uint64_t n = count(t, id, r);
 
 			if (n || json_is_true(all))

@@ -91,7 +91,7 @@ static inline enum nfvd_drop learn(struct nfvd_worker *w, struct nfvd_port *src,
 	enum nfvd_learnt what;
 
 	if (memo->src_valid && memo->src_key == key)
-		return NFVD_N_REASONS;
+		return NFVD_PASS;
 	if (unlikely(bad_source(f->hdr + 6)))
 		return NFVD_DROP_BAD_SRC_MAC;
 	what = nfvd_fdb_learn(src, key, w->now_ms);
@@ -99,7 +99,7 @@ static inline enum nfvd_drop learn(struct nfvd_worker *w, struct nfvd_port *src,
 	memo->src_valid = what == NFVD_LEARNT;
 	if (unlikely(what != NFVD_LEARNT))
 		note_learnt(w, src, what);
-	return NFVD_N_REASONS;
+	return NFVD_PASS;
 }
 
 /* An address that is at a port which is not up is not known. */
@@ -192,7 +192,7 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nf
 	f->flooded = n > 1 || from || port;
 	if (!port) {
 		w->turn.replicated += n - 1ull;
-		return NFVD_N_REASONS;
+		return NFVD_PASS;
 	}
 	/* Not taken yet, so all of these are more than were taken. */
 	w->turn.replicated += n;
@@ -209,14 +209,14 @@ static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, s
 	uint16_t vlan;
 	uint32_t dst;
 
-	if (unlikely(why != NFVD_N_REASONS))
+	if (unlikely(why != NFVD_PASS))
 		return why;
 	if (unlikely(link_local(f->hdr)) &&
 	    (pause_frame(f->hdr) || !atomic_load_explicit(&nfvd_link_local_forward, memory_order_relaxed)))
 		return NFVD_DROP_CTRL_PROTO;
 	vlan = vlan_of(f);
 	why = learn(w, src, f, vlan, memo);
-	if (unlikely(why != NFVD_N_REASONS))
+	if (unlikely(why != NFVD_PASS))
 		return why;
 	dst = lookup(f, vlan, memo);
 	if (unlikely(dst == FLOOD))
@@ -229,7 +229,7 @@ static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, s
 		w->work += port ? finishing_work(port, f) : 0;
 	}
 	append(w, dst, f);
-	return NFVD_N_REASONS;
+	return NFVD_PASS;
 }
 
 /* Bring here what the kernel still holds of n frames. What cannot be is dropped; returns how many are left. */
@@ -358,7 +358,7 @@ unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_
 			break;
 		bytes += frames[done].len;
 		before.next = 0;
-		if (unlikely(why != NFVD_N_REASONS)) {
+		if (unlikely(why != NFVD_PASS)) {
 			w->turn.rx_dropped++;
 			c->drops[why]++;
 		}

@@ -13,7 +13,6 @@
 #include "port_state.h"
 #include "worker.h"
 
-#define OK NFVD_N_REASONS
 
 uint64_t nfvd_vhost_features(unsigned int pairs)
 {
@@ -77,9 +76,9 @@ void nfvd_vhost_note(struct nfvd_vhost *v, enum nfvd_drop what, const char *text
 
 void nfvd_vhost_note_fence(struct nfvd_vhost *v, unsigned int i, struct nfvd_vring *r)
 {
-	enum nfvd_drop why = r ? atomic_load(&r->fault) : NFVD_NO_FAULT;
+	enum nfvd_drop why = r ? atomic_load(&r->fault) : NFVD_PASS;
 
-	if (why == NFVD_NO_FAULT || v->vq[i].fault_seen)
+	if (why == NFVD_PASS || v->vq[i].fault_seen)
 		return;
 	v->vq[i].fault_seen = true;
 	v->vq[i].reason = why;
@@ -151,7 +150,7 @@ static enum nfvd_drop set_up_ring(struct nfvd_vhost *v, unsigned int i, struct n
 	r->event_idx = v->features >> VIRTIO_RING_F_EVENT_IDX & 1;
 	r->indirect = v->features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
 	r->mergeable = v->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
-	r->fault = NFVD_NO_FAULT;
+	r->fault = NFVD_PASS;
 	r->call = q->call;
 	rte_spinlock_init(&r->lock);
 	return nfvd_vring_check(r);
@@ -183,7 +182,7 @@ static void start_ring(struct nfvd_vhost *v, unsigned int i)
 		return;
 	r = aligned_alloc(64, (sizeof(*r) + 63) / 64 * 64);
 	why = r ? set_up_ring(v, i, r) : NFVD_DROP_NO_MEMORY;
-	if (why != OK) {
+	if (why != NFVD_PASS) {
 		free(r);
 		refuse_ring(v, i, why);
 		return;
@@ -192,7 +191,7 @@ static void start_ring(struct nfvd_vhost *v, unsigned int i)
 	/* The worker is about to poll it: no kicks until it asks for them. */
 	r->armed = true;
 	nfvd_vring_arm(r, false);
-	vq->reason = NFVD_NO_FAULT;
+	vq->reason = NFVD_PASS;
 	v->started_us = nfvd_now_us();
 	nfvd_port_unfence(v->port);
 	atomic_store(&vq->ring, r);
@@ -232,7 +231,7 @@ static int take_fd(struct nfvd_vu_msg *msg)
 static enum nfvd_drop set_features(struct nfvd_vhost *v, uint64_t features)
 {
 	if (features && features == v->features)
-		return OK;
+		return NFVD_PASS;
 	nfvd_vhost_stop_all(v);
 	v->features = features;
 	atomic_store(&v->port->accepts, accepts_of(features));
@@ -240,7 +239,7 @@ static enum nfvd_drop set_features(struct nfvd_vhost *v, uint64_t features)
 	for (unsigned int i = 0; !(features >> VU_F_PROTOCOL_FEATURES & 1) && i < 2 * v->queues; i++)
 		v->vq[i].enabled = true;
 	start_all(v);
-	return OK;
+	return NFVD_PASS;
 }
 
 /* The new table is mapped before the old one goes, so that a refused one changes nothing. */
@@ -270,7 +269,7 @@ static enum nfvd_drop set_mem_table(struct nfvd_vhost *v, const struct nfvd_vu_m
 	}
 	pthread_mutex_unlock(&v->lock);
 	nfvd_gmem_unmap(old);
-	return OK;
+	return NFVD_PASS;
 }
 
 static enum nfvd_drop set_kick(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg)
@@ -279,7 +278,7 @@ static enum nfvd_drop set_kick(struct nfvd_vhost *v, unsigned int i, struct nfvd
 	close_later(v, v->vq[i].kickfd);
 	v->vq[i].kickfd = take_fd(msg);
 	v->vq[i].kicked = true;
-	return OK;
+	return NFVD_PASS;
 }
 
 /* A VMM moves interrupts while traffic flows: the ring goes on. */
@@ -295,17 +294,17 @@ static enum nfvd_drop set_call(struct nfvd_vhost *v, unsigned int i, struct nfvd
 		nfvd_call(v->vq[i].call);
 	}
 	close_later(v, old == NFVD_CALL_NONE ? -1 : old & ~NFVD_CALL_SOCKET);
-	return OK;
+	return NFVD_PASS;
 }
 
 static enum nfvd_drop set_addr(struct nfvd_vq *vq, struct nfvd_vhost *v, unsigned int i, const struct vhost_vring_addr *a)
 {
 	if (vq->has_addr && !memcmp(&vq->addr, a, sizeof(*a)))
-		return OK;
+		return NFVD_PASS;
 	stop_ring(v, i);
 	vq->addr = *a;
 	vq->has_addr = true;
-	return OK;
+	return NFVD_PASS;
 }
 
 static enum nfvd_drop get_base(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg)
@@ -315,7 +314,7 @@ static enum nfvd_drop get_base(struct nfvd_vhost *v, unsigned int i, struct nfvd
 	v->vq[i].kickfd = -1;
 	v->vq[i].kicked = false;
 	msg->payload.state = (struct vhost_vring_state){ i, v->vq[i].base };
-	return OK;
+	return NFVD_PASS;
 }
 
 /* Messages about queue i; then it starts, if all is there. Under the lock. */
@@ -353,7 +352,7 @@ static enum nfvd_drop queue_message(struct nfvd_vhost *v, unsigned int i, struct
 		return get_base(v, i, msg);
 	}
 	start_ring(v, i);
-	return OK;
+	return NFVD_PASS;
 }
 
 static void answer(struct nfvd_vu_msg *msg, uint64_t u64, bool *answers)
@@ -388,13 +387,13 @@ static enum nfvd_drop device_message(struct nfvd_vhost *v, struct nfvd_vu_msg *m
 		break;
 	}
 	/* SET_OWNER says nothing to us; RESET_OWNER is deprecated, and to be ignored. */
-	return OK;
+	return NFVD_PASS;
 }
 
 static enum nfvd_drop obey(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers)
 {
 	int i = nfvd_vu_vring(msg);
-	enum nfvd_drop why = OK;
+	enum nfvd_drop why = NFVD_PASS;
 
 	if (msg->request == VU_SET_MEM_TABLE)
 		return set_mem_table(v, msg);
@@ -420,9 +419,9 @@ static void refuse_message(struct nfvd_vhost *v, const struct nfvd_vu_msg *msg, 
 enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, enum nfvd_drop why, bool *answers)
 {
 	*answers = false;
-	if (why == OK)
+	if (why == NFVD_PASS)
 		why = obey(v, msg, answers);
-	if (why != OK)
+	if (why != NFVD_PASS)
 		refuse_message(v, msg, why);
 	close_now(v);
 	pthread_mutex_lock(&v->lock);
@@ -439,7 +438,7 @@ static void forget_peer(struct nfvd_vhost *v)
 	v->asked_queues = false;
 	v->request_fd = -1;
 	for (unsigned int i = 0; i < NFVD_VHOST_QUEUES_MAX; i++)
-		v->vq[i] = (struct nfvd_vq){ .kickfd = -1, .call = NFVD_CALL_NONE, .reason = NFVD_NO_FAULT };
+		v->vq[i] = (struct nfvd_vq){ .kickfd = -1, .call = NFVD_CALL_NONE, .reason = NFVD_PASS };
 }
 
 void nfvd_vhost_connected(struct nfvd_vhost *v)

@@ -44,7 +44,7 @@ struct nfvd_vq {
 	/* What became of it: */
 	bool refused;				/* not started: told once */
 	bool fault_seen;
-	enum nfvd_drop reason;			/* of the last fence or refusal; NFVD_NO_FAULT */
+	enum nfvd_drop reason;			/* of the last fence or refusal; NFVD_PASS */
 };
 
 struct nfvd_vhost {
@@ -85,7 +85,7 @@ void nfvd_vhost_connected(struct nfvd_vhost *v);
 void nfvd_vhost_disconnected(struct nfvd_vhost *v);
 
 /*
- * The port's thread: obey msg. why: NFVD_N_REASONS, or what nfvd_vu_check() has against it.
+ * The port's thread: obey msg. why: NFVD_PASS, or what nfvd_vu_check() has against it.
  * Returns that, or why it could not be obeyed; a refusal is counted. *answers: msg is now
  * the reply that its sender waits for. What is left in msg->fds is the caller's to close.
  */

@@ -85,10 +85,10 @@ static void pass_on(int peer, int out, const struct order *o)
 		if (p[1].revents)
 			return;
 		r.err = nfvd_sock_recv(peer, out, &r.msg);
-		r.why = r.err ? NFVD_N_REASONS : nfvd_vu_check(&r.msg, o->n_vrings, o->offered);
+		r.why = r.err ? NFVD_PASS : nfvd_vu_check(&r.msg, o->n_vrings, o->offered);
 		memcpy(fds, r.msg.fds, sizeof(fds));
 		/* nfvd first: closing may take for ever. */
-		if (send_with_fds(out, &r, sizeof(r), fds, r.err || r.why != NFVD_N_REASONS ? 0 : r.msg.n_fds))
+		if (send_with_fds(out, &r, sizeof(r), fds, r.err || r.why != NFVD_PASS ? 0 : r.msg.n_fds))
 			return;
 		nfvd_sock_close_fds(&r.msg);
 	}

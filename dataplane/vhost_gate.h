@@ -26,7 +26,7 @@
 /* One record from a gate. */
 struct nfvd_gate_record {
 	int32_t err;			/* of nfvd_sock_recv(): the last record; 0: msg is there */
-	enum nfvd_drop why;		/* NFVD_N_REASONS: msg is sound, and has its descriptors; else it has none */
+	enum nfvd_drop why;		/* NFVD_PASS: msg is sound, and has its descriptors; else it has none */
 	struct nfvd_vu_msg msg;
 };
 

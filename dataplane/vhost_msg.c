@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OK NFVD_N_REASONS
 
 int nfvd_vu_vring(const struct nfvd_vu_msg *msg)
 {
@@ -110,7 +109,7 @@ static enum nfvd_drop check_regions(const struct nfvd_vu_msg *msg)
 			    ranges_overlap(r[i].uva, r[j].uva, r[i].size, r[j].size))
 				return NFVD_DROP_VU_BAD_MEM;
 	}
-	return OK;
+	return NFVD_PASS;
 }
 
 static enum nfvd_drop check_mem_table(const struct nfvd_vu_msg *msg)
@@ -131,7 +130,7 @@ static enum nfvd_drop check_mem_table(const struct nfvd_vu_msg *msg)
 	if (msg->n_fds != (int)n)
 		return NFVD_DROP_VU_BAD_FDS;
 	why = check_regions(msg);
-	if (why != OK)
+	if (why != NFVD_PASS)
 		return why;
 	for (unsigned int i = 0; i < n; i++) {
 		int flags = fcntl(msg->fds[i], F_GETFL);
@@ -146,7 +145,7 @@ static enum nfvd_drop check_mem_table(const struct nfvd_vu_msg *msg)
 		    (uint64_t)st.st_size < msg->payload.mem.r[i].mmap_offset + msg->payload.mem.r[i].size)
 			return NFVD_DROP_MEM_FD_SHORT;
 	}
-	return OK;
+	return NFVD_PASS;
 }
 
 static enum nfvd_drop check_eventfd(const struct nfvd_vu_msg *msg)
@@ -158,7 +157,7 @@ static enum nfvd_drop check_eventfd(const struct nfvd_vu_msg *msg)
 	/* User-mode Linux takes its interrupts from a socket pair. */
 	if (want && !is_eventfd(msg->fds[0]) && !(msg->request == VU_SET_VRING_CALL && nfvd_vu_is_unix(msg->fds[0])))
 		return NFVD_DROP_VU_BAD_FDS;
-	return OK;
+	return NFVD_PASS;
 }
 
 static enum nfvd_drop check_addr(struct vhost_vring_addr a)
@@ -167,12 +166,12 @@ static enum nfvd_drop check_addr(struct vhost_vring_addr a)
 	if (a.flags)
 		return NFVD_DROP_VU_BAD_LOG;
 	return a.desc_user_addr % 16 || a.avail_user_addr % 2 || a.used_user_addr % 4 ?
-		NFVD_DROP_VU_BAD_ADDR : OK;
+		NFVD_DROP_VU_BAD_ADDR : NFVD_PASS;
 }
 
 static enum nfvd_drop check_num(uint32_t num)
 {
-	return !num || num > 32768 || num & (num - 1) ? NFVD_DROP_VU_BAD_NUM : OK;
+	return !num || num > 32768 || num & (num - 1) ? NFVD_DROP_VU_BAD_NUM : NFVD_PASS;
 }
 
 enum nfvd_drop nfvd_vu_check(const struct nfvd_vu_msg *msg, unsigned int n_vrings, uint64_t offered)
@@ -199,22 +198,22 @@ enum nfvd_drop nfvd_vu_check(const struct nfvd_vu_msg *msg, unsigned int n_vring
 	case VU_SET_VRING_ERR:
 		return check_eventfd(msg);
 	case VU_SET_BACKEND_REQ_FD:
-		return msg->n_fds == 1 && nfvd_vu_is_unix(msg->fds[0]) ? OK : NFVD_DROP_VU_BAD_FDS;
+		return msg->n_fds == 1 && nfvd_vu_is_unix(msg->fds[0]) ? NFVD_PASS : NFVD_DROP_VU_BAD_FDS;
 	}
 	if (msg->n_fds)
 		return NFVD_DROP_VU_BAD_FDS;
 	switch (msg->request) {
 	case VU_SET_FEATURES:
-		return msg->payload.u64 & ~offered ? NFVD_DROP_FEATURE_VIOLATION : OK;
+		return msg->payload.u64 & ~offered ? NFVD_DROP_FEATURE_VIOLATION : NFVD_PASS;
 	case VU_SET_PROTOCOL_FEATURES:
-		return msg->payload.u64 & ~VU_PROTOCOL_OFFERED ? NFVD_DROP_FEATURE_VIOLATION : OK;
+		return msg->payload.u64 & ~VU_PROTOCOL_OFFERED ? NFVD_DROP_FEATURE_VIOLATION : NFVD_PASS;
 	case VU_SET_VRING_NUM:
 		return check_num(msg->payload.state.num);
 	case VU_SET_VRING_BASE:
-		return msg->payload.state.num > 0xffff ? NFVD_DROP_VU_BAD_ADDR : OK;
+		return msg->payload.state.num > 0xffff ? NFVD_DROP_VU_BAD_ADDR : NFVD_PASS;
 	case VU_SET_VRING_ADDR:
 		return check_addr(msg->payload.addr);
 	default:
-		return OK;
+		return NFVD_PASS;
 	}
 }

@@ -78,7 +78,7 @@ struct nfvd_vu_msg {
 
 /*
  * Is msg well-formed, of a kind that is offered, with the right descriptors, for
- * one of n_vrings queues? offered: the feature bits. NFVD_N_REASONS, or why not.
+ * one of n_vrings queues? offered: the feature bits. NFVD_PASS, or why not.
  */
 enum nfvd_drop nfvd_vu_check(const struct nfvd_vu_msg *msg, unsigned int n_vrings, uint64_t offered);
 

@@ -108,9 +108,9 @@ static bool serve_message(struct nfvd_vhost *v, int sock, int gate)
 	nfvd_sock_close_fds(msg);
 	/* Refused, and the peer does not ask whether: it would go on as if it had been obeyed. */
 	if (!answers && !wanted)
-		return r.why == NFVD_N_REASONS;
+		return r.why == NFVD_PASS;
 	if (!answers) {
-		msg->payload.u64 = r.why != NFVD_N_REASONS;
+		msg->payload.u64 = r.why != NFVD_PASS;
 		msg->size = sizeof(msg->payload.u64);
 	}
 	msg->flags = VU_VERSION | VU_REPLY;

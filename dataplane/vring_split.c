@@ -65,7 +65,7 @@ enum nfvd_drop nfvd_vring_check(const struct nfvd_vring *vr)
 	if (overlap(vr->desc, desc, vr->avail, avail) || overlap(vr->desc, desc, vr->used, used) ||
 	    overlap(vr->avail, avail, vr->used, used))
 		return NFVD_DROP_VU_BAD_ADDR;
-	return NFVD_NO_FAULT;
+	return NFVD_PASS;
 }
 
 static enum nfvd_drop fence(struct nfvd_vring *vr, enum nfvd_drop why)
@@ -78,7 +78,7 @@ static inline bool fenced(struct nfvd_vring *vr)
 {
 	if (unlikely(atomic_load_explicit(&vr->mem->broken, memory_order_relaxed)))
 		fence(vr, NFVD_DROP_MEM_SIGBUS);
-	return atomic_load_explicit(&vr->fault, memory_order_relaxed) != NFVD_NO_FAULT;
+	return atomic_load_explicit(&vr->fault, memory_order_relaxed) != NFVD_PASS;
 }
 
 /* How many heads the guest has made available since last_avail, bounded; fences a mad index. */
@@ -100,7 +100,7 @@ static inline uint16_t available(struct nfvd_vring *vr)
 static inline enum nfvd_drop head_at(struct nfvd_vring *vr, uint16_t pos, uint16_t *head)
 {
 	*head = gread16(&vr->avail->ring[pos & vr->mask]);
-	return likely(*head < vr->size) ? NFVD_NO_FAULT : fence(vr, NFVD_DROP_BAD_DESC_HEAD);
+	return likely(*head < vr->size) ? NFVD_PASS : fence(vr, NFVD_DROP_BAD_DESC_HEAD);
 }
 
 /* Add the memory of one descriptor to the chain, split where regions meet. */
@@ -123,7 +123,7 @@ static inline enum nfvd_drop add_buffer(const struct nfvd_vring *vr, struct chai
 		gpa += n;
 		left -= n;
 	} while (left);
-	return NFVD_NO_FAULT;
+	return NFVD_PASS;
 }
 
 /* Read entry i of an indirect table that may cross regions. */
@@ -136,7 +136,7 @@ static enum nfvd_drop read_indirect(const struct nfvd_vring *vr, uint64_t table,
 		return NFVD_DROP_BAD_INDIRECT;
 	if (likely(n == sizeof(*d))) {
 		gread_desc(d, p);
-		return NFVD_NO_FAULT;
+		return NFVD_PASS;
 	}
 	gread_copy(d, p, n);
 	for (uint64_t done = n; done < sizeof(*d); done += n) {
@@ -146,7 +146,7 @@ static enum nfvd_drop read_indirect(const struct nfvd_vring *vr, uint64_t table,
 			return NFVD_DROP_BAD_INDIRECT;
 		gread_copy((uint8_t *)d + done, p, n);
 	}
-	return NFVD_NO_FAULT;
+	return NFVD_PASS;
 }
 
 /*
@@ -172,7 +172,7 @@ static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t 
 		gread_begin();
 		if (in_table) {
 			why = read_indirect(vr, table, i, &d);
-			if (unlikely(why != NFVD_NO_FAULT))
+			if (unlikely(why != NFVD_PASS))
 				return why;
 		} else {
 			gread_desc(&d, &vr->desc[i]);
@@ -192,10 +192,10 @@ static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t 
 		if (unlikely((d.flags & VRING_DESC_F_WRITE) != want))
 			return NFVD_DROP_DESC_PERM;
 		why = add_buffer(vr, c, d.addr, d.len, room);
-		if (unlikely(why != NFVD_NO_FAULT))
+		if (unlikely(why != NFVD_PASS))
 			return why;
 		if (!(d.flags & VRING_DESC_F_NEXT))
-			return NFVD_NO_FAULT;
+			return NFVD_PASS;
 		i = d.next;
 		if (unlikely(i >= entries))
 			return in_table ? NFVD_DROP_BAD_INDIRECT : NFVD_DROP_BAD_DESC_NEXT;
@@ -249,7 +249,7 @@ static inline enum nfvd_drop make_frame(const struct nfvd_vring *vr, struct chai
 	f->vnet.num_buffers = 0;
 	f->iov = c->seg;
 	f->iov_n = c->n;
-	return NFVD_NO_FAULT;
+	return NFVD_PASS;
 }
 
 unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, unsigned int max,
@@ -268,7 +268,7 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 	if (n > max)
 		n = max;
 	for (unsigned int i = 0; i < n; i++) {
-		if (unlikely(head_at(vr, vr->last_avail + i, &vr->heads[i]) != NFVD_NO_FAULT)) {
+		if (unlikely(head_at(vr, vr->last_avail + i, &vr->heads[i]) != NFVD_PASS)) {
 			n = i;
 			break;
 		}
@@ -279,7 +279,7 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 
 		*c = (struct chain){ .seg = pool };
 		why[taken] = walk(vr, vr->heads[taken], 0, c, CHAIN_SEGS_MAX);
-		if (unlikely(why[taken] != NFVD_NO_FAULT && why[taken] != NFVD_DROP_TOO_MANY_SEGS)) {
+		if (unlikely(why[taken] != NFVD_PASS && why[taken] != NFVD_DROP_TOO_MANY_SEGS)) {
 			fence(vr, why[taken]);
 			break;
 		}
@@ -295,9 +295,9 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 	}
 	for (unsigned int i = 0; i < taken; i++) {
 		gread_begin();
-		if (likely(why[i] == NFVD_NO_FAULT))
+		if (likely(why[i] == NFVD_PASS))
 			why[i] = make_frame(vr, &chains[i], &frames[out]);
-		if (likely(why[i] == NFVD_NO_FAULT)) {
+		if (likely(why[i] == NFVD_PASS)) {
 			out++;
 			continue;
 		}
@@ -425,7 +425,7 @@ static enum nfvd_drop reserve(struct nfvd_vring *vr, uint16_t pos, uint16_t avai
 			      struct reserved *res, unsigned int *steps)
 {
 	struct chain c = { .seg = res->seg };
-	enum nfvd_drop why = NFVD_NO_FAULT;
+	enum nfvd_drop why = NFVD_PASS;
 
 	res->pos = pos;
 	res->chains = 0;
@@ -442,18 +442,18 @@ static enum nfvd_drop reserve(struct nfvd_vring *vr, uint16_t pos, uint16_t avai
 		else
 			why = head_at(vr, vr->last_avail + at, head);
 		c.steps = 0;
-		if (likely(why == NFVD_NO_FAULT))
+		if (likely(why == NFVD_PASS))
 			why = walk(vr, *head, VRING_DESC_F_WRITE, &c, CHAIN_SEGS_MAX);
 		*steps += c.steps;
 		if (unlikely(why == NFVD_DROP_TOO_MANY_SEGS))
 			return NFVD_DROP_RX_BUF_SHORT;
-		if (unlikely(why != NFVD_NO_FAULT)) {
+		if (unlikely(why != NFVD_PASS)) {
 			fence(vr, why);
 			return NFVD_DROP_DST_FENCED;
 		}
 		res->len[res->chains++] = (c.bytes < need ? c.bytes : need) - before;
 	}
-	return NFVD_NO_FAULT;
+	return NFVD_PASS;
 }
 
 static inline void prefetch_write(const struct iovec *iov, size_t n)
@@ -549,7 +549,7 @@ void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsig
 	avail = fenced(vr) ? 0 : available(vr);
 	/* Heads of the batch (more where frames take several buffers), descriptors on their way. */
 	for (vr->n_heads = 0; vr->n_heads < n && vr->n_heads < avail; vr->n_heads++) {
-		if (unlikely(head_at(vr, vr->last_avail + vr->n_heads, &vr->heads[vr->n_heads]) != NFVD_NO_FAULT))
+		if (unlikely(head_at(vr, vr->last_avail + vr->n_heads, &vr->heads[vr->n_heads]) != NFVD_PASS))
 			break;
 		rte_prefetch0(&vr->desc[vr->heads[vr->n_heads]]);
 	}
@@ -560,15 +560,15 @@ void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsig
 		if (i < n) {
 			results[i] = unlikely(fenced(vr)) ? NFVD_DROP_DST_FENCED :
 				     reserve(vr, filled, avail, (uint64_t)vr->hdr_len + frames[i]->len, res, &steps);
-			if (likely(results[i] == NFVD_NO_FAULT)) {
+			if (likely(results[i] == NFVD_PASS)) {
 				filled += res->chains;
 				prefetch_move(frames[i], vr, res);
 			}
 		}
 		if (i && unlikely(nfvd_in_kernel(frames[i - 1]))) {
-			if (results[i - 1] == NFVD_NO_FAULT)
+			if (results[i - 1] == NFVD_PASS)
 				move_later(vr, frames, i - 1, &two[(i - 1) & 1], results, l);
-		} else if (i && likely(results[i - 1] == NFVD_NO_FAULT)) {
+		} else if (i && likely(results[i - 1] == NFVD_PASS)) {
 			move_one(vr, frames[i - 1], &two[(i - 1) & 1]);
 			nfvd_moved(l, frames[i - 1]);
 		}

@@ -22,7 +22,6 @@
 #include "ledger.h"
 
 #define NFVD_VRING_SIZE_MAX	32768
-#define NFVD_NO_FAULT		NFVD_N_REASONS
 #define NFVD_RX_CHAINS_MAX	256	/* buffers that one frame may be spread over */
 /*
  * Descriptors, empty ones too, that one take or one delivery reads. A legal burst stays
@@ -66,7 +65,7 @@ struct nfvd_take_drops {
 /* Bytes of virtio_net_hdr for these negotiated feature bits. */
 uint16_t nfvd_virtio_hdr_len(uint64_t features);
 
-/* Is the ring sound: size, alignment, each part inside one region, no overlap? NFVD_NO_FAULT or a reason. */
+/* Is the ring sound: size, alignment, each part inside one region, no overlap? NFVD_PASS or a reason. */
 enum nfvd_drop nfvd_vring_check(const struct nfvd_vring *vr);
 
 /* Go on where used->idx says: late copy leaves nothing in flight when a ring or its backend stops. */
@@ -85,7 +84,7 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 unsigned int nfvd_vring_take_done(struct nfvd_vring *vr, unsigned int n);
 
 /*
- * Guest Rx: deliver n frames. Counts into *l; results[i] is NFVD_NO_FAULT where
+ * Guest Rx: deliver n frames. Counts into *l; results[i] is NFVD_PASS where
  * frame i was delivered, else the drop reason. Any worker. Once NFVD_WALK_MAX
  * descriptors were read, what is left of the batch is RX_BUF_SHORT without a look.
  */

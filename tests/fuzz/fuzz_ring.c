@@ -133,7 +133,7 @@ static void note_writable(const struct nfvd_vring *vr)
 			continue;
 		for (uint32_t k = 0; k < desc[i].len / sizeof(d) && k < SIZE; k++) {
 			gread_begin();
-			if (read_indirect(vr, desc[i].addr, k, &d) == NFVD_NO_FAULT)
+			if (read_indirect(vr, desc[i].addr, k, &d) == NFVD_PASS)
 				may_write(&d);
 		}
 	}
@@ -191,7 +191,7 @@ static void look_at(struct nfvd_frame *f)
 		require((p >= low && p + f->iov[i].iov_len <= low + LOW) || (p >= high && p + f->iov[i].iov_len <= high + HIGH));
 	}
 	require(bytes == f->len);
-	if (nfvd_offload_check(f) != NFVD_N_REASONS || f->len > CHECKSUM_MAX ||
+	if (nfvd_offload_check(f) != NFVD_PASS || f->len > CHECKSUM_MAX ||
 	    !(f->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return;
 	if (!f->vnet.hdr.gso_type) {
@@ -248,7 +248,7 @@ static void deliver(struct nfvd_vring *vr, uint8_t options)
 	note_writable(vr);
 	nfvd_vring_deliver(vr, list, n, results, &l);
 	for (unsigned int i = 0; i < n; i++)
-		require(results[i] <= NFVD_N_REASONS);
+		require(results[i] < NFVD_N_REASONS);
 	require((uint16_t)(vr->last_avail - from) <= offered && vr->used_idx == vr->last_avail);
 	/* Of several, the first may have overwritten the descriptors of the next. */
 	if (n == 1)
@@ -259,7 +259,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nfvd_vring vr = {
 		.desc = desc, .avail = avail, .used = (struct vring_used *)(low + USED_AT), .mem = &gmem,
-		.size = SIZE, .mask = SIZE - 1, .hdr_len = 12, .call = NFVD_CALL_NONE, .fault = NFVD_NO_FAULT,
+		.size = SIZE, .mask = SIZE - 1, .hdr_len = 12, .call = NFVD_CALL_NONE, .fault = NFVD_PASS,
 	};
 	uint8_t options;
 

@@ -200,7 +200,7 @@ static void check_rings(void)
 			continue;
 		running += i & 1;
 		require(dev.mem && r->mem == dev.mem && r->size == q->num && q->kicked && q->enabled && q->has_addr);
-		require(nfvd_vring_check(r) == NFVD_NO_FAULT && r->call == q->call);
+		require(nfvd_vring_check(r) == NFVD_PASS && r->call == q->call);
 	}
 	require(queued == running && !dev.n_closing);
 }
@@ -213,12 +213,12 @@ static void say(struct nfvd_vu_msg *m)
 	bool answers;
 
 	/* What is not sound has no descriptors here. */
-	for (int i = 0; i < VU_REGIONS_MAX && why != NFVD_N_REASONS; i++) {
+	for (int i = 0; i < VU_REGIONS_MAX && why != NFVD_PASS; i++) {
 		if (m->fds[i] >= 0)
 			close(m->fds[i]);
 		m->fds[i] = -1;
 	}
-	if (nfvd_vhost_message(&dev, m, why, &answers) != NFVD_N_REASONS)
+	if (nfvd_vhost_message(&dev, m, why, &answers) != NFVD_PASS)
 		require(!answers && same_told(&before, &dev));
 	require(!answers || m->size == 8);
 	for (int i = 0; i < VU_REGIONS_MAX; i++)

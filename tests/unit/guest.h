@@ -48,7 +48,7 @@ static inline void guest_init(struct guest *g, uint16_t size, bool event_idx, bo
 		.desc = g->desc, .avail = (struct vring_avail *)(g->mem[0] + 0x20000),
 		.used = (struct vring_used *)(g->mem[0] + 0x30000), .mem = &g->gmem, .size = size, .mask = size - 1,
 		.hdr_len = 12, .event_idx = event_idx, .indirect = true, .mergeable = mergeable, .call = NFVD_CALL_NONE,
-		.fault = NFVD_NO_FAULT,
+		.fault = NFVD_PASS,
 	};
 	rte_spinlock_init(&g->vr.lock);
 }

@@ -111,7 +111,7 @@ static void take_aliased_header(void **state)
 	guest_post(&g, 0);
 	assert_int_equal(take(&g), 1);
 	assert_int_equal(frames[0].len, 130);
-	assert_int_equal(g.vr.fault, NFVD_NO_FAULT);
+	assert_int_equal(g.vr.fault, NFVD_PASS);
 	guest_free(&g);
 }
 
@@ -148,7 +148,7 @@ static void take_indirect_behind_plain(void **state)
 	guest_post(&g, 0);
 	assert_int_equal(take(&g), 1);
 	assert_frame(&frames[0], 100, 3);
-	assert_int_equal(g.vr.fault, NFVD_NO_FAULT);
+	assert_int_equal(g.vr.fault, NFVD_PASS);
 	guest_free(&g);
 }
 
@@ -167,7 +167,7 @@ static void short_chains_are_dropped(void **state)
 		assert_int_equal(drops.why[i], i < 12 ? NFVD_DROP_RUNT_CHAIN : NFVD_DROP_RUNT);
 	done(&g);
 	assert_int_equal(g.vr.used->idx, 27);
-	assert_int_equal(g.vr.fault, NFVD_NO_FAULT);
+	assert_int_equal(g.vr.fault, NFVD_PASS);
 	guest_free(&g);
 }
 
@@ -355,7 +355,7 @@ static void deliver_mergeable(void **state)
 
 	guest_init(&g, 16, false, true);
 	rx_buffers(&g, 8, 500);
-	assert_int_equal(deliver(&g, make(1200, 9), &l), NFVD_NO_FAULT);
+	assert_int_equal(deliver(&g, make(1200, 9), &l), NFVD_PASS);
 	assert_int_equal(g.vr.used->idx, 3);
 	assert_int_equal(*(uint16_t *)(guest_at(&g, GUEST_DATA) + 10), 3);
 	for (unsigned int b = 0; b < 3; b++) {
@@ -408,7 +408,7 @@ static void deliver_not_mergeable(void **state)
 	guest_desc(&g, 0, GUEST_DATA, 12, W | N, 1);
 	guest_desc(&g, 1, GUEST_DATA + 4096, 1514, W, 0);
 	guest_post(&g, 0);
-	assert_int_equal(deliver(&g, make(1514, 5), &l), NFVD_NO_FAULT);
+	assert_int_equal(deliver(&g, make(1514, 5), &l), NFVD_PASS);
 	assert_int_equal(g.vr.used->ring[0].len, 1526);
 	assert_int_equal(*guest_at(&g, GUEST_DATA + 4096 + 1513), (uint8_t)(5 + 1513));
 	assert_int_equal(deliver(&g, make(60, 5), &l), NFVD_DROP_DST_FULL);
@@ -442,7 +442,7 @@ static void deliver_small_behind_large(void **state)
 	rx_buffers(&g, 8, 1526);
 	nfvd_vring_deliver(&g.vr, list, 4, results, &l);
 	for (unsigned int i = 0; i < 4; i++)
-		assert_int_equal(results[i], i & 1 ? NFVD_NO_FAULT : NFVD_DROP_RX_BUF_SHORT);
+		assert_int_equal(results[i], i & 1 ? NFVD_PASS : NFVD_DROP_RX_BUF_SHORT);
 	assert_int_equal(g.vr.used->idx, 2);
 	guest_free(&g);
 }
@@ -503,7 +503,7 @@ static void empty_receive_chains(void **state)
 			}
 			assert_in_range(best, 0, CALL_US);
 			assert_int_equal(g.vr.used->idx, 0);
-			assert_int_equal(g.vr.fault, NFVD_NO_FAULT);
+			assert_int_equal(g.vr.fault, NFVD_PASS);
 			guest_free(&g);
 		}
 	assert_int_equal(l.frames, 0);
@@ -538,9 +538,9 @@ static void rings_are_checked(void **state)
 	struct guest g;
 
 	guest_init(&g, 256, true, true);
-	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_NO_FAULT);
+	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_PASS);
 	g.vr.used = (struct vring_used *)(g.mem[0] + GUEST_SIZE - (4 + 8 * 256 + 4));
-	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_NO_FAULT);
+	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_PASS);
 	g.vr.used = (struct vring_used *)(g.mem[0] + GUEST_SIZE - (4 + 8 * 256));
 	assert_int_equal(nfvd_vring_check(&g.vr), NFVD_DROP_VU_BAD_ADDR);
 	g.vr.used = (struct vring_used *)((uint8_t *)g.vr.avail + 8);
@@ -644,7 +644,7 @@ static void slow_call(void **state)
 		assert_int_equal(epoll_ctl(watch, EPOLL_CTL_ADD, more, &ev), 0);
 	/* So many that one takes a millisecond. */
 	assert_true(copies > 15000);
-	for (unsigned int i = 0; i < 1000 && g.vr.fault == NFVD_NO_FAULT; i++) {
+	for (unsigned int i = 0; i < 1000 && g.vr.fault == NFVD_PASS; i++) {
 		guest_fill(&g, GUEST_DATA, 60, 1);
 		guest_desc(&g, 0, GUEST_DATA, 72, 0, 0);
 		guest_post(&g, 0);
@@ -682,7 +682,7 @@ static void deliver_from_kernel(void **state)
 	module_calls = 0;
 	nfvd_vring_deliver(&g.vr, list, 3, results, &l);
 	for (unsigned int i = 0; i < 3; i++)
-		assert_int_equal(results[i], NFVD_NO_FAULT);
+		assert_int_equal(results[i], NFVD_PASS);
 	assert_int_equal(module_calls, 1);
 	assert_int_equal(l.frames, 3);
 	assert_int_equal(l.copies, 3);
@@ -712,9 +712,9 @@ static void deliver_expired(void **state)
 		guest_post(&g, i);
 	}
 	nfvd_vring_deliver(&g.vr, list, 3, results, &l);
-	assert_int_equal(results[0], NFVD_NO_FAULT);
+	assert_int_equal(results[0], NFVD_PASS);
 	assert_int_equal(results[1], NFVD_DROP_EXPIRED);
-	assert_int_equal(results[2], NFVD_NO_FAULT);
+	assert_int_equal(results[2], NFVD_PASS);
 	assert_int_equal(l.frames, 2);
 	assert_int_equal(g.vr.used->idx, 4);
 	assert_int_equal(g.vr.used->ring[0].len, 912);
@@ -722,7 +722,7 @@ static void deliver_expired(void **state)
 	assert_int_equal(g.vr.used->ring[2].len, 0);
 	assert_int_equal(g.vr.used->ring[3].len, 912);
 	assert_at_guest(&g, GUEST_DATA + 3 * 4096 + 12, 0, 900, 5);
-	assert_int_equal(g.vr.fault, NFVD_NO_FAULT);
+	assert_int_equal(g.vr.fault, NFVD_PASS);
 	guest_free(&g);
 }
 
