@@ -30,7 +30,7 @@ static int connect_failed(const char *path, struct ctl_err *err)
 	int error = errno;
 
 	if (error == ENOENT || error == ECONNREFUSED) {
-		ctl_fail(err, NFV_RPC_E_FAILED, "nfvd is not running: nobody listens on %s", path);
+		ctl_fail(err, NFV_RPC_E_NOENT, "nfvd is not running: nobody listens on %s", path);
 		ctl_hint(err, "nfvd --state-dir %s &", ctl_state_dir);
 	} else {
 		ctl_fail(err, error == EACCES || error == EPERM ? NFV_RPC_E_DENIED : NFV_RPC_E_FAILED,

@@ -62,7 +62,7 @@ static void steps_text(json_t *steps, char *buf, size_t size)
 static int attach(const char *type, const struct ctl_arg *args, int argc, char **argv, struct ctl_err *err)
 {
 	json_t *params, *port;
-	const char *state, *path;
+	const char *state, *path, *why, *hint;
 	char steps[256];
 	int rc;
 
@@ -84,9 +84,13 @@ static int attach(const char *type, const struct ctl_arg *args, int argc, char *
 	steps_text(out_member(port, "attach_breakdown|attach_steps"), steps, sizeof(steps));
 	state = json_string_value(json_object_get(port, "state"));
 	path = json_string_value(json_object_get(port, "socket"));
-	out_text(port, "%s: %s attached in %.1f ms%s%s%s%s%s", argv[0], type,
+	why = json_string_value(json_object_get(port, "why"));
+	hint = json_string_value(json_object_get(port, "hint"));
+	out_text(port, "%s: %s attached in %.1f ms%s%s%s%s%s%s%s", argv[0], type,
 		 (double)json_integer_value(json_object_get(port, "attach_us")) / 1000, steps,
-		 state ? ", " : "", state ? state : "", path ? " at " : "", path ? path : "");
+		 state ? ", " : "", state ? state : "", path ? " at " : "", path ? path : "", why ? ": " : "", why ? why : "");
+	if (hint && !ctl_json)
+		out_line("  try: %s", hint);
 	json_decref(port);
 	return CTL_OK;
 }

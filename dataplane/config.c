@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,12 +43,40 @@ static long number(const char *option, const char *text, long min, long max)
 	return v;
 }
 
+/* Is there such a CPU, and may we run on it? By trying. */
+static void check_cpu(int cpu)
+{
+	cpu_set_t before, one;
+	int err;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_getaffinity(0, sizeof(before), &before))
+		return;
+	err = sched_setaffinity(0, sizeof(one), &one) ? errno : 0;
+	sched_setaffinity(0, sizeof(before), &before);
+	if (!err)
+		return;
+	fprintf(stderr, "nfvd: --cpus: cannot run on CPU %d: %s\n  try: cat /sys/devices/system/cpu/online\n", cpu,
+		err == EINVAL ? "this host has none of that number, or keeps it from us" : strerror(err));
+	exit(2);
+}
+
 static void parse_cpus(char *list)
 {
-	char *save, *part = strtok_r(list, ",", &save);
+	char *part;
+	unsigned int n = 0;
 
-	for (unsigned int i = 0; part && i < NFVD_WORKERS_MAX; i++, part = strtok_r(NULL, ",", &save))
-		nfvd_config.cpus[i] = number("cpus", part, 0, 1023);
+	while ((part = strsep(&list, ","))) {
+		long cpu = number("cpus", part, 0, CPU_SETSIZE - 1);
+
+		if (n == NFVD_WORKERS_MAX) {
+			fprintf(stderr, "nfvd: --cpus names more than %d\n", NFVD_WORKERS_MAX);
+			exit(2);
+		}
+		check_cpu((int)cpu);
+		nfvd_config.cpus[n++] = (int)cpu;
+	}
 }
 
 /* The soft limit is for programs that use select(); root may go beyond the hard one. */
@@ -106,8 +136,17 @@ int nfvd_config_parse(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (optind < argc || nfvd_config.state_dir[0] != '/') {
-		fprintf(stderr, "nfvd: %s\n%s", optind < argc ? "takes no arguments" : "--state-dir is an absolute path", usage);
+	if (optind < argc) {
+		fprintf(stderr, "nfvd: takes no arguments, but options: what is '%s'?\n%s", argv[optind], usage);
+		return 2;
+	}
+	if (nfvd_config.state_dir[0] != '/') {
+		fprintf(stderr, "nfvd: --state-dir is an absolute path, not '%s'\n", nfvd_config.state_dir);
+		return 2;
+	}
+	if (nfvd_config.workers < NFVD_WORKERS_MAX && nfvd_config.cpus[nfvd_config.workers] >= 0) {
+		fprintf(stderr, "nfvd: --cpus names more than the %u worker(s) there will be\n  try: --workers N\n",
+			nfvd_config.workers);
 		return 2;
 	}
 	return 0;

@@ -32,6 +32,8 @@ void nfvd_config_descriptors(void);
 int nfvd_state_lock(void);
 void nfvd_state_unlock(void);
 
+/* rpc_stats.c: before a port goes: what others exchanged with it stays counted at them. */
+void nfvd_stats_retire(unsigned int id);
 
 /* Every 100 ms: port ticks, ageing, shortcut. */
 int nfvd_ticks_start(void);

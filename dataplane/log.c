@@ -7,8 +7,11 @@
 #include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LINES_PER_S	20
 #define EVENTS_KEPT	256
@@ -29,16 +32,41 @@ static struct event events[EVENTS_KEPT];	/* the first n_events, in order of seq 
 static unsigned int n_events;
 static uint64_t next_seq = 1;
 
+/* Does standard error lead to the journal, which takes a level in front of a line? As systemd says it to what it starts. */
+static bool to_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && !fstat(STDERR_FILENO, &st) &&
+	       st.st_dev == dev && st.st_ino == ino;
+}
+
+static void write_line(int level, const char *text)
+{
+	static int journal = -1;
+
+	if (journal < 0)
+		journal = to_journal();
+	if (journal)
+		fprintf(stderr, "<%d>", level);
+	fprintf(stderr, "nfvd: %s\n", text);
+}
+
 /* A peer can make us log; it cannot make us log without limit. */
 static bool allowed(void)
 {
 	static time_t second;
 	static unsigned int lines;
 	time_t now = time(NULL);
+	char text[40];
 
 	if (now != second) {
-		if (lines > LINES_PER_S)
-			fprintf(stderr, "<%d>nfvd: %u lines not shown\n", LOG_WARNING, lines - LINES_PER_S);
+		if (lines > LINES_PER_S) {
+			snprintf(text, sizeof(text), "%u lines not shown", lines - LINES_PER_S);
+			write_line(LOG_WARNING, text);
+		}
 		second = now;
 		lines = 0;
 	}
@@ -48,7 +76,7 @@ static bool allowed(void)
 static void put(int level, const char *text)
 {
 	if (allowed())
-		fprintf(stderr, "<%d>nfvd: %s\n", level, text);
+		write_line(level, text);
 }
 
 void nfvd_log(int level, const char *fmt, ...)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Log lines (stderr, with sd-daemon levels, rate limited) and events (the last few, by RPC). */
+/* Log lines (stderr, rate limited; with sd-daemon levels where that is the journal) and events (the last few, by RPC). */
 #ifndef NFVD_LOG_H
 #define NFVD_LOG_H
 

@@ -420,6 +420,48 @@ void nfvd_netdev_findings(struct nfvd_port *port, json_t *list)
 		json_array_append_new(list, finding(port, hint, "the host uses its device, and is not heard there: it %s", what));
 }
 
+/* A name that is a word, and nothing else, to a shell; what a container calls its device is its own choice. */
+static const char *word(const char *name, const char *otherwise)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@/-";
+
+	return name[0] && name[0] != '-' && strspn(name, plain) == strlen(name) ? name : otherwise;
+}
+
+static void show_no_carrier(const struct nfvd_netdev *nd, json_t *obj)
+{
+	const char *dir = "/run/netns/", *device = word(nd->container_dev, "DEVICE"), *netns = word(nd->netns, "");
+
+	if (!is_veth(nd->port))
+		nfvd_show_why(obj, "its device has no carrier: the other end is down", "ip -d link show dev %s",
+			      word(nd->link.name, "DEVICE"));
+	else if (!strncmp(netns, dir, strlen(dir)))
+		nfvd_show_why(obj, "the container's end of its device is down", "ip -n %s link set dev %s up",
+			      netns + strlen(dir), device);
+	else if (netns[0])
+		nfvd_show_why(obj, "the container's end of its device is down", "nsenter --net=%s ip link set dev %s up",
+			      netns, device);
+	else
+		nfvd_show_why(obj, "the container's end of its device is down", "ip -n NETNS link set dev DEVICE up");
+}
+
+static void show_why(const struct nfvd_netdev *nd, json_t *obj)
+{
+	const char *dev = word(nd->link.name, "DEVICE");
+	enum nfvd_state state = atomic_load(&nd->port->state);
+
+	if (state == NFVD_STATE_UP)
+		return;
+	if (state == NFVD_STATE_GONE)
+		nfvd_show_why(obj, "its device was deleted or moved to another namespace", NULL);
+	else if (nd->link.master)
+		nfvd_show_why(obj, "its device is in a bridge or bond, which has its frames", "ip link set dev %s nomaster", dev);
+	else if (!(nd->link.flags & IFF_UP))
+		nfvd_show_why(obj, "its device is set down", "ip link set dev %s up", dev);
+	else
+		show_no_carrier(nd, obj);
+}
+
 void nfvd_netdev_show(struct nfvd_port *port, json_t *obj)
 {
 	struct nfvd_netdev *nd = port->priv;
@@ -427,6 +469,7 @@ void nfvd_netdev_show(struct nfvd_port *port, json_t *obj)
 	json_object_set_new(obj, "dev", name_json(nd->link.name));
 	json_object_set_new(obj, "ifindex", json_integer(nd->link.ifindex));
 	json_object_set_new(obj, "mtu", json_integer(nd->link.mtu));
+	show_why(nd, obj);
 	if (!is_veth(port))
 		return;
 	json_object_set_new(obj, "peer_ifindex", json_integer(nd->link.peer));

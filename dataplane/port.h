@@ -129,6 +129,8 @@ extern struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];	/* RCU; published by contro
 
 const char *nfvd_state_name(enum nfvd_state state);
 bool nfvd_name_ok(const char *name);
+/* For ops->show: why the port is not up, and the command that helps (NULL: none is known), as members of obj. */
+void nfvd_show_why(json_t *obj, const char *why, const char *hint, ...) __attribute__((format(printf, 3, 4)));
 /* C. NULL: there is none. */
 struct nfvd_port *nfvd_port_find(const char *name);
 

@@ -201,6 +201,21 @@ static void show_queue(struct nfvd_vhost *v, unsigned int i, json_t *list)
 		"size", r ? r->size : 0, "interrupts", (json_int_t)(r ? atomic_load(&r->calls) : 0)));
 }
 
+/* v->lock is held. */
+static void show_why(const struct nfvd_vhost *v, enum nfvd_state state, json_t *obj)
+{
+	if (state == NFVD_STATE_WAITING)
+		nfvd_show_why(obj, v->client ? "nobody listens at its socket yet" : "no guest has connected to its socket yet",
+			      "qemu-system-x86_64 -m 1G -object memory-backend-memfd,id=m,size=1G,share=on -numa node,memdev=m "
+			      "-chardev socket,id=c,path=%s,%s -netdev vhost-user,id=n,chardev=c "
+			      "-device virtio-net-pci,netdev=n ...", v->path, v->client ? "server=on" : "reconnect=1");
+	else if (state == NFVD_STATE_DOWN)
+		nfvd_show_why(obj, "a guest is connected; its driver has not started the queues yet", "modprobe virtio_net (in the guest)");
+	else if (state == NFVD_STATE_FENCED)
+		nfvd_show_why(obj, "the guest broke the rules of virtio; its driver has to start the queue anew", "nfvctl drops %s",
+			      v->port->name);
+}
+
 static void vhost_show(struct nfvd_port *port, json_t *obj)
 {
 	struct nfvd_vhost *v = port->priv;
@@ -220,6 +235,7 @@ static void vhost_show(struct nfvd_port *port, json_t *obj)
 	json_object_set_new(obj, "features", json_string(hex));
 	json_object_set_new(obj, "mem_unshared", json_boolean(v->mem_unshared));
 	json_object_set_new(obj, "queue", list);
+	show_why(v, atomic_load(&port->state), obj);
 	pthread_mutex_unlock(&v->lock);
 }
 

@@ -428,6 +428,11 @@ static void xen_show(struct nfvd_port *port, json_t *obj)
 	free(name);
 	show_offloads(port, obj);
 	show_rate(x, obj);
+	if (atomic_load(&port->state) == NFVD_STATE_WAITING)
+		nfvd_show_why(obj, "the guest's driver is not connected", "xl network-list %u", x->domid);
+	else if (atomic_load(&port->state) == NFVD_STATE_FENCED)
+		nfvd_show_why(obj, "the guest wrote nonsense into a ring; its driver has to connect anew", "nfvctl drops %s",
+			      port->name);
 	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
 	if (!nfvd_kmod_stats(&x->kmod, &stats)) {
 		json_object_set_new(obj, "stalled", json_boolean(stats.state & NFV_STATE_STALLED));

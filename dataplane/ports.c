@@ -56,7 +56,8 @@ static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 	if (!ops)
 		return NULL;
 	if (!nfvd_name_ok(json_string_value(name))) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "bad name: letters, digits, '_', '.', '-', at most %d", NFV_NAME_MAX);
+		nfvd_err(err, NFV_RPC_E_PARAMS, "bad name: letters, digits, '_', '.', '-', at most %d; and no word of nfvctl's, as 'all'",
+			 NFV_NAME_MAX);
 		return NULL;
 	}
 	if (nfvd_port_find(json_string_value(name))) {
@@ -136,6 +137,7 @@ static void detach(struct nfvd_port *port)
 		nfvd_worker_del(&port->rxq[i]);
 	nfvd_quiesce();
 	nfvd_port_forget(port);
+	nfvd_stats_retire(port->id);
 	port->ops->detach(port);
 	nfvd_event(port->name, "detached");
 	free_port(port);

@@ -60,6 +60,7 @@ static json_t *show(struct nfvd_port *port)
 	if (obj && atomic_load(&port->held)) {
 		json_object_set_new(obj, "state", json_string(nfvd_state_name(NFVD_STATE_FENCED)));
 		json_object_set_new(obj, "reason", json_string(nfvd_reasons[NFVD_DROP_WORKER_HELD].name));
+		nfvd_show_why(obj, nfvd_reasons[NFVD_DROP_WORKER_HELD].help, "nfvctl detach %s", port->name);
 	}
 	return obj;
 }

@@ -15,8 +15,16 @@
 
 static const char *const none[] = { NULL };
 
+/*
+ * Of what ports exchanged past nfvd with others that have gone since: the shortcut and the module count by
+ * pairs, and a pair goes with one of its ports.
+ */
+static struct nfvd_counters retired[NFVD_PORTS_MAX];
+
 /* Everything that is counted, summed over workers; each worker's balance of a port is of one instant. */
 struct totals {
+	bool one;			/* only pairs with this port, as far as they go with it */
+	unsigned int id;
 	bool inexact;			/* a worker was stopped in the midst of a change */
 	struct nfvd_counters port[NFVD_PORTS_MAX];
 	struct nfvd_ledger pair[NFVD_PORTS_MAX][NFVD_PORTS_MAX];
@@ -48,15 +56,13 @@ static void add_shortcut(unsigned int src, unsigned int dst, const struct nfvd_s
 {
 	struct totals *t = arg;
 
-	if (src >= NFVD_PORTS_MAX || dst >= NFVD_PORTS_MAX || !nfvd_ports[src])
+	if (src >= NFVD_PORTS_MAX || dst >= NFVD_PORTS_MAX || (t->one && src != t->id && dst != t->id))
 		return;
 	t->port[src].balance.rx_frames += n->frames + n->stolen;
 	t->port[src].balance.rx_bytes += n->bytes;
 	t->port[src].balance.delivered += n->frames;
 	t->port[src].balance.rx_dropped += n->stolen;
 	t->port[src].drops[NFVD_DROP_OTHER_PROGRAM] += n->stolen;
-	if (!nfvd_ports[dst])
-		return;
 	t->port[dst].tx_frames += n->frames;
 	t->port[dst].tx_bytes += n->bytes;
 	t->pair[src][dst].frames += n->frames;
@@ -85,8 +91,13 @@ static void add_forwarded(unsigned int src, unsigned int dst, const struct nfv_p
 {
 	struct totals *t = arg;
 	bool there = dst < NFVD_PORTS_MAX;
-	uint64_t refused = add_refused(there ? &t->port[dst] : NULL, p);
+	uint64_t refused;
 	struct nfvd_ledger *l;
+
+	/* What its destination's going leaves, the module keeps for the source. */
+	if (t->one && src != t->id)
+		return;
+	refused = add_refused(there ? &t->port[dst] : NULL, p);
 
 	t->port[src].balance.rx_frames += p->frames + refused;
 	t->port[src].balance.rx_bytes += p->bytes;
@@ -105,6 +116,22 @@ static void add_forwarded(unsigned int src, unsigned int dst, const struct nfv_p
 		l->copied_bytes += p->bytes;
 	}
 	t->shortcut[src][dst] += p->frames;
+}
+
+void nfvd_stats_retire(unsigned int id)
+{
+	struct totals *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return;
+	t->one = true;
+	t->id = id;
+	nfvd_shortcut_counters(add_shortcut, t);
+	nfvd_kmod_table_counters(add_forwarded, t);
+	for (unsigned int other = 0; other < NFVD_PORTS_MAX; other++)
+		add_counters(&retired[other], &t->port[other]);
+	free(t);
+	memset(&retired[id], 0, sizeof(retired[id]));
 }
 
 static struct totals *sum(void)
@@ -127,6 +154,8 @@ static struct totals *sum(void)
 				add_ledger(&t->pair[src][dst], &w->row[src][dst]);
 		}
 	}
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		add_counters(&t->port[id], &retired[id]);
 	nfvd_shortcut_counters(add_shortcut, t);
 	nfvd_kmod_table_counters(add_forwarded, t);
 	return t;

@@ -250,6 +250,8 @@ void nfvd_shortcut_port_del(struct nfvd_port *port)
 		return;
 	unpublish_port(d);
 	nfvd_tc_detach(&d->tc);
+	if (bpf)
+		forget_counters(port->id);
 	d->port = NULL;
 	resync();
 }

@@ -88,7 +88,7 @@ rule "nfvctl prints past out.c" \
 	'	snprintf(buf, size, "%s", name);
 	fprintf(f, "interface eth0\n");'
 rule "an environment variable that users are not told of" \
-	'\b(secure_)?getenv\(' 'getenv\("(NFV_STATE_DIR|NFV_GUESTS|NO_COLOR|PATH|HOME|XDG_CACHE_HOME)"\)' \
+	'\b(secure_)?getenv\(' 'getenv\("(NFV_STATE_DIR|NFV_GUESTS|NO_COLOR|PATH|HOME|XDG_CACHE_HOME|JOURNAL_STREAM)"\)' \
 	"$(echo {dataplane,ctl}/*.[ch] include/nfv/*.h)" \
 	'	if (getenv("NFV_TEST"))' \
 	'	dir = getenv("NFV_STATE_DIR");'

@@ -38,7 +38,7 @@
  * Elements (64-bit counters are JSON integers; times as named):
  *	port	{name, id, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us, attach_steps: {step: us},
  *		macs, macs_max, mac_moves, mac_contested, mac_limit, ...}
- *		state is one of the NFV_STATES below. macs: addresses learnt. The next three count frames from there that
+ *		state is one of the NFV_STATES below. While it is not up: why, and hint, a command that helps. macs: addresses learnt. The next three count frames from there that
  *		passed as any: the source had been at another port; it is contested and stays at another port; it was
  *		not learnt for macs_max. Type kvm adds {socket, mode,
  *		connected, features, reason, queue: [{index, state, reason, size}]};
@@ -74,8 +74,12 @@
 #define NFV_RPC_TIMEOUT_MS	5000	/* for the rest of a begun request, and for reading a reply */
 #define NFV_RPC_BACKLOG_MAX	(4 << 20) /* bytes of unread replies */
 
-/* A port name: [A-Za-z0-9_][A-Za-z0-9_.-]*, at most this many bytes. It is never a path. */
+/*
+ * A port name: [A-Za-z0-9_][A-Za-z0-9_.-]*, at most this many bytes. It is never a path, and none of the words
+ * that stand where nfvctl takes a name, too.
+ */
 #define NFV_NAME_MAX		31
+#define NFV_NAME_KEYWORDS(X)	X("help") X("all") X("time") X("since") X("on") X("off")
 
 /* JSON-RPC error codes; "data" carries {"hint": text} where a command helps. */
 #define NFV_RPC_E_PARSE		(-32700)
