@@ -10,11 +10,11 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "batch.h"
 #include "clock.h"
 #include "control.h"
 #include "log.h"
 #include "move.h"
+#include "nfv_batch.h"
 #include "worker.h"
 
 #define DEVICE		"/dev/nfv"

@@ -7,7 +7,7 @@
 #define TEST_MODULE_H
 
 #include <errno.h>
-#include "batch.h"
+#include "nfv_batch.h"
 #include "drop.c"
 #include "move.c"
 

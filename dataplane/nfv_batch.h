@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the kernel module does for us, many operations in one call: <linux/nfv.h>. */
-#ifndef NFVD_BATCH_H
-#define NFVD_BATCH_H
+#ifndef NFVD_NFV_BATCH_H
+#define NFVD_NFV_BATCH_H
 
 #include <uapi/linux/nfv.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "batch.h"
+#include "nfv_batch.h"
 
 #include <errno.h>
 #include <stdint.h>
