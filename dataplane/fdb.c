@@ -272,20 +272,45 @@ void nfvd_fdb_flush(const struct nfvd_port *port)
 	nfvd_fdb_each(flush_one, (void *)port);
 }
 
+struct ageing {
+	uint32_t now_ms, next_ms;
+	uint32_t (*seen)(struct nfvd_fdb_entry *e);
+};
+
 static void age_one(struct nfvd_fdb_entry *e, void *arg)
 {
-	uint32_t now_ms = *(const uint32_t *)arg;
+	static const uint32_t limit_ms = NFVD_FDB_AGEING_S * 1000;
+	struct ageing *a = arg;
 	struct nfvd_fdb_where w = atomic_load(&e->where);
+	uint32_t silent_ms = nfvd_elapsed_ms(a->now_ms, atomic_load_explicit(&e->seen_ms, memory_order_relaxed));
 
-	if (nfvd_elapsed_ms(now_ms, atomic_load_explicit(&e->seen_ms, memory_order_relaxed)) > NFVD_FDB_AGEING_S * 1000)
+	if (silent_ms > limit_ms) {
+		uint32_t seen_ms = a->seen(e);
+
+		if (nfvd_later(seen_ms, atomic_load(&e->seen_ms)))
+			atomic_store(&e->seen_ms, seen_ms);
+		silent_ms = nfvd_elapsed_ms(a->now_ms, seen_ms);
+	}
+	if (silent_ms > limit_ms) {
 		del(e);
-	else if (w.moves && nfvd_elapsed_ms(now_ms, w.moved_ms) >= NFVD_FDB_CALM_MS)
+		return;
+	}
+	if (limit_ms - silent_ms < a->next_ms)
+		a->next_ms = limit_ms - silent_ms;
+	if (!w.moves)
+		return;
+	if (nfvd_elapsed_ms(a->now_ms, w.moved_ms) >= NFVD_FDB_CALM_MS)
 		forget_moves(e, w);
+	else
+		a->next_ms = 0;
 }
 
-void nfvd_fdb_age(uint32_t now_ms)
+uint32_t nfvd_fdb_age(uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e))
 {
-	nfvd_fdb_each(age_one, &now_ms);
+	struct ageing a = { .now_ms = now_ms, .next_ms = NFVD_FDB_AGEING_S * 1000, .seen = seen };
+
+	nfvd_fdb_each(age_one, &a);
+	return a.next_ms;
 }
 
 bool nfvd_fdb_changed(void)

@@ -100,8 +100,11 @@ enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint64_t key, uint32_t no
 
 /* A thread registered with RCU and offline, no worker: forget what is at port (NULL: all). */
 void nfvd_fdb_flush(const struct nfvd_port *port);
-/* Control: drop what was silent too long. */
-void nfvd_fdb_age(uint32_t now_ms);
+/*
+ * Control: drop what was silent too long. seen (RCU: online): when an entry that looks so was a source last, by what
+ * others know. Returns in how many ms there is something to do, if no address is moved meanwhile.
+ */
+uint32_t nfvd_fdb_age(uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e));
 
 /* As nfvd_fdb_flush(): call f for each entry. */
 void nfvd_fdb_each(void (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg);

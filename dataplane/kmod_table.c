@@ -57,6 +57,12 @@ void nfvd_kmod_table_sync(const struct nfvd_shortcut_entry *entries, size_t n, b
 		set();
 }
 
+void nfvd_kmod_table_read(void)
+{
+	if (n_table)
+		set();
+}
+
 void nfvd_kmod_table_seen(void (*cb)(const struct nfvd_shortcut_entry *e, uint32_t idle_ms))
 {
 	for (size_t i = 0; i < n_table; i++)

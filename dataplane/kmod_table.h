@@ -15,7 +15,10 @@
 /* Set the table to those of the entries that are at ports of the module; on: may that port's frames take it? */
 void nfvd_kmod_table_sync(const struct nfvd_shortcut_entry *entries, size_t n, bool (*on)(unsigned int port));
 
-/* What has been a source in it, as of the last sync. */
+/* Have the module say again when which address was a source. */
+void nfvd_kmod_table_read(void);
+
+/* What has been a source in it, as of the last sync, or read. */
 void nfvd_kmod_table_seen(void (*cb)(const struct nfvd_shortcut_entry *e, uint32_t idle_ms));
 
 /*

@@ -8,17 +8,18 @@
 #include "clock.h"
 #include "control.h"
 #include "fdb.h"
-#include "kmod_table.h"
 #include "log.h"
+#include "seen.h"
 #include "shortcut.h"
 #include "worker.h"
 
 #define TICK_US		100000
-#define AGE_TICKS	10	/* ageing: once a second */
+#define AGE_MS		1000	/* ageing: not more often, and of control's time a hundredth */
+#define SYNC_TICKS	300	/* what forwards without nfvd is set anew even if nothing changed, should that have failed once */
 #define SYNC_US		10000	/* of two syncs for addresses that moved, the second waits so long */
 
 static sd_event_source *timer, *moved, *later;
-static uint64_t next_sync_us;
+static uint64_t next_sync_us, age_due_us;
 
 /* The FDB as the shortcut wants it. */
 struct snapshot {
@@ -31,7 +32,6 @@ static void collect(struct nfvd_fdb_entry *e, void *arg)
 	struct nfvd_shortcut_entry *to;
 	struct snapshot *s = arg;
 	uint32_t at = nfvd_fdb_at(e);
-	uint64_t age_ms;
 
 	if (at >= NFVD_PORTS_MAX || !nfvd_ports[at] || atomic_load(&nfvd_ports[at]->state) != NFVD_STATE_UP)
 		return;
@@ -48,23 +48,6 @@ static void collect(struct nfvd_fdb_entry *e, void *arg)
 	memcpy(to->mac, &e->key, 6);
 	to->vlan = e->key >> 48;
 	to->port = at;
-	/* Frames that took the shortcut kept the address in use as much as ours did. */
-	if (nfvd_shortcut_last_seen(to, &age_ms) && age_ms < 1000000000) {
-		uint32_t then = nfvd_now_ms() - (uint32_t)age_ms;
-
-		if (nfvd_later(then, atomic_load(&e->seen_ms)))
-			atomic_store(&e->seen_ms, then);
-	}
-}
-
-/* The same of the module's table, which tells after each sync. */
-static void freshen(const struct nfvd_shortcut_entry *seen, uint32_t idle_ms)
-{
-	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(nfvd_fdb_key(seen->mac, seen->vlan));
-	uint32_t then = nfvd_now_ms() - idle_ms;
-
-	if (e && nfvd_fdb_at(e) == seen->port && nfvd_later(then, atomic_load(&e->seen_ms)))
-		atomic_store(&e->seen_ms, then);
 }
 
 static void sync_shortcut(void)
@@ -74,11 +57,9 @@ static void sync_shortcut(void)
 
 	nfvd_fdb_each(collect, &s);
 	nfvd_shortcut_sync(s.e, s.n);
-	rcu_thread_online();
-	nfvd_kmod_table_seen(freshen);
-	rcu_thread_offline();
 	free(s.e);
 	/* However many there are, control has time for others. */
+	age_due_us = 0;		/* a change may be a move, and ageing ends its dispute */
 	took_us = nfvd_now_us() - start_us;
 	next_sync_us = start_us + took_us + (4 * took_us > SYNC_US ? 4 * took_us : SYNC_US);
 }
@@ -134,6 +115,18 @@ static void tell_full(struct nfvd_port *port)
 		atomic_store(&port->macs_full, false);
 }
 
+static void age(void)
+{
+	static uint64_t earliest_us;
+	uint64_t start_us = nfvd_now_us(), took_us;
+
+	if (start_us < earliest_us || start_us < age_due_us)
+		return;
+	age_due_us = start_us + nfvd_seen_age(nfvd_now_ms()) * 1000ull;
+	took_us = nfvd_now_us() - start_us;
+	earliest_us = start_us + (100 * took_us > AGE_MS * 1000 ? 100 * took_us : AGE_MS * 1000);
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
 	static unsigned int ticks;
@@ -150,10 +143,10 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 	}
 	if (nfvd_fdb_disputed())
 		nfvd_fdb_each(tell_dispute, NULL);
-	if (nfvd_fdb_changed() || ticks % AGE_TICKS == 0)
+	if (nfvd_now_us() >= next_sync_us && (nfvd_fdb_changed() || ticks % SYNC_TICKS == 0))
 		sync_shortcut();
-	if (++ticks % AGE_TICKS == 0)
-		nfvd_fdb_age(nfvd_now_ms());
+	ticks++;
+	age();
 	/* From now on: ticks missed, as when the host was suspended, are not made up for. */
 	return sd_event_source_set_time_relative(source, TICK_US);
 }

@@ -310,17 +310,46 @@ static void deleted_under_a_mover(void **state)
 	assert_int_equal(b.macs, 1);
 }
 
+/* Nobody else forwards. */
+static uint32_t stamp(struct nfvd_fdb_entry *e)
+{
+	return atomic_load(&e->seen_ms);
+}
+
+static uint32_t seen_elsewhere(struct nfvd_fdb_entry *e)
+{
+	return 290000;
+}
+
+/* What others forward for is not forgotten, and is asked for when it would be; ageing says when that is. */
+static void asks_before_it_forgets(void **state)
+{
+	nfvd_fdb_learn(&a, KEY(1), 1000);
+	assert_int_equal(nfvd_fdb_age(51000, seen_elsewhere), 250000);
+	assert_int_equal(nfvd_fdb_age(301001, seen_elsewhere), 290000 + NFVD_FDB_AGEING_S * 1000 - 301001);
+	rcu_thread_online();
+	assert_non_null(nfvd_fdb_lookup(KEY(1)));
+	nfvd_fdb_age(290000 + NFVD_FDB_AGEING_S * 1000 + 1, seen_elsewhere);
+	rcu_thread_online();
+	assert_null(nfvd_fdb_lookup(KEY(1)));
+	/* A dispute has to be looked after. */
+	nfvd_fdb_learn(&a, KEY(2), 1000000);
+	nfvd_fdb_learn(&b, KEY(2), 1000001);
+	assert_int_equal(nfvd_fdb_age(1000100, stamp), 0);
+	rcu_thread_online();
+}
+
 static void ages_and_flushes(void **state)
 {
 	nfvd_fdb_learn(&a, KEY(1), 1000);
 	nfvd_fdb_learn(&a, KEY(2), 200000);
 	nfvd_fdb_learn(&b, KEY(3), 200000);
-	nfvd_fdb_age(1000 + NFVD_FDB_AGEING_S * 1000 + 1);
+	nfvd_fdb_age(1000 + NFVD_FDB_AGEING_S * 1000 + 1, stamp);
 	rcu_thread_online();
 	assert_null(nfvd_fdb_lookup(KEY(1)));
 	assert_non_null(nfvd_fdb_lookup(KEY(2)));
 	/* Stamped by a worker just after control read the clock. */
-	nfvd_fdb_age(199990);
+	nfvd_fdb_age(199990, stamp);
 	rcu_thread_online();
 	assert_non_null(nfvd_fdb_lookup(KEY(2)));
 	nfvd_fdb_flush(&a);
@@ -341,7 +370,7 @@ static void old_moves_mean_nothing(void **state)
 	for (unsigned int day = 0; day < 25; day++) {
 		now += 86400000;
 		nfvd_fdb_learn(&a, KEY(1), now);
-		nfvd_fdb_age(now);
+		nfvd_fdb_age(now, stamp);
 		rcu_thread_online();
 	}
 	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), now), NFVD_LEARNT_MOVE);
@@ -381,7 +410,7 @@ static void *flush_ports(void *arg)
 	rcu_thread_offline();
 	while (!atomic_load(&over)) {
 		nfvd_fdb_flush(&b);
-		nfvd_fdb_age(nfvd_now_ms());
+		nfvd_fdb_age(nfvd_now_ms(), stamp);
 		sched_yield();
 	}
 	rcu_unregister_thread();
@@ -448,7 +477,7 @@ int main(void)
 		T(learns_and_finds), T(vlan_is_part_of_the_key), T(limit_is_per_port), T(one_move_is_believed),
 		T(third_move_in_a_second_is_a_contest), T(first_one_wins), T(clocks_of_two_workers_differ),
 		T(down_port_owns_nothing), T(held_port_owns_nothing), T(flush_forgets_who_was_first), T(moves_to_a_full_port),
-		T(owner_has_filled_its_share), T(deleted_under_a_mover), T(ages_and_flushes), T(old_moves_mean_nothing),
+		T(owner_has_filled_its_share), T(deleted_under_a_mover), T(ages_and_flushes), T(asks_before_it_forgets), T(old_moves_mean_nothing),
 		T(workers_race), T(owner_keeps_it_against_a_worker),
 	};
 
