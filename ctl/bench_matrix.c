@@ -19,15 +19,13 @@ static bool is(json_t *obj, const char *key, const char *value)
 /* What the ledger says of a pair, both directions together. */
 static int read_cost(const char *a, const char *b, struct cost *c, struct ctl_err *err)
 {
-	json_t *ledger = rpc_call("ledger.get", NULL, err), *pair;
+	json_t *ledger = rpc_list("ledger.get", "pairs", json_pack("{ss ss}", "port", a, "peer", b), err), *pair;
 	size_t i;
 
 	if (!ledger)
 		return CTL_FAILED;
 	*c = (struct cost){ 0 };
 	json_array_foreach(json_object_get(ledger, "pairs"), i, pair) {
-		if (!(is(pair, "src", a) && is(pair, "dst", b)) && !(is(pair, "src", b) && is(pair, "dst", a)))
-			continue;
 		c->frames += json_integer_value(json_object_get(pair, "frames"));
 		c->copies += json_integer_value(json_object_get(pair, "copies"));
 		c->shortcut_frames += json_integer_value(json_object_get(pair, "shortcut_frames"));

@@ -217,17 +217,35 @@ json_t *find_named(json_t *list, const char *name)
 	return NULL;
 }
 
+json_t *rpc_list(const char *method, const char *list, json_t *params, struct ctl_err *err)
+{
+	json_t *all, *part;
+
+	if (!params)
+		params = json_object();
+	all = rpc_call(method, json_incref(params), err);
+	while (json_object_get(all, "more")) {
+		json_object_set(params, "from", json_object_get(all, "more"));
+		json_object_del(all, "more");
+		part = rpc_call(method, json_incref(params), err);
+		if (part) {
+			json_array_extend(json_object_get(all, list), json_object_get(part, list));
+			json_object_set(all, "more", json_object_get(part, "more"));
+			json_decref(part);
+		} else {
+			json_decref(all);
+			all = NULL;
+		}
+	}
+	json_decref(params);
+	return all;
+}
+
 json_t *port_get(const char *name, struct ctl_err *err)
 {
-	json_t *all = rpc_call("port.list", NULL, err), *port;
+	json_t *all = rpc_call("port.list", json_pack("{ss}", "name", name), err);
+	json_t *port = json_incref(json_array_get(json_object_get(all, "ports"), 0));
 
-	if (!all)
-		return NULL;
-	port = json_incref(find_named(json_object_get(all, "ports"), name));
 	json_decref(all);
-	if (!port) {
-		ctl_fail(err, NFV_RPC_E_NOENT, "no port '%s'", name);
-		ctl_hint(err, "nfvctl show");
-	}
 	return port;
 }

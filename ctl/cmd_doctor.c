@@ -166,16 +166,20 @@ static void found_in_the_way(const char *check, const char *path, const char *wh
 /* ---- nfvd and its ports ---- */
 
 /* What only nfvd can know: a missing shortcut, guest memory that is not shared. */
-static void take_findings(json_t *info)
+static void take_findings(void)
 {
-	json_t *f;
+	struct ctl_err err = { 0 };
+	json_t *all = rpc_call("findings.get", NULL, &err), *f;
 	size_t i;
 
-	json_array_foreach(json_object_get(info, "findings"), i, f) {
+	if (!all)
+		find(BAD, "nfvd", err.hint[0] ? err.hint : NULL, "it does not tell what it found: %s", err.text);
+	json_array_foreach(json_object_get(all, "findings"), i, f) {
 		const char *hint = string(f, "hint"), *port = string(f, "port");
 
 		find(string(f, "level"), port[0] ? port : "nfvd", hint[0] ? hint : NULL, "%s", string(f, "text"));
 	}
+	json_decref(all);
 }
 
 static json_t *check_nfvd(void)
@@ -296,7 +300,7 @@ int cmd_doctor(int argc, char **argv, struct ctl_err *err)
 	findings = json_array();
 	info = check_nfvd();
 	if (info) {
-		take_findings(info);
+		take_findings();
 		check_ports();
 	}
 	json_decref(info);

@@ -12,68 +12,27 @@ static json_int_t integer(json_t *obj, const char *key)
 	return json_integer_value(json_object_get(obj, key));
 }
 
-static bool is(json_t *obj, const char *key, const char *value)
+/* Parameters with the port's name, if it is not NULL. */
+static json_t *named(const char *key, const char *name)
 {
-	const char *s = json_string_value(json_object_get(obj, key));
-
-	return s && !strcmp(s, value);
-}
-
-/* Keep the elements of obj[list] in which one of the keys is name. An unknown name is an error. */
-static int filter(json_t *obj, const char *list, const char *key, const char *key2, const char *name,
-		  struct ctl_err *err)
-{
-	json_t *items = json_object_get(obj, list), *port;
-	size_t i = 0;
-
-	port = port_get(name, err);
-	if (!port)
-		return CTL_FAILED;
-	json_decref(port);
-	while (i < json_array_size(items)) {
-		json_t *item = json_array_get(items, i);
-
-		if (is(item, key, name) || (key2 && is(item, key2, name)))
-			i++;
-		else
-			json_array_remove(items, i);
-	}
-	return CTL_OK;
+	return json_pack("{ss*}", key, name);
 }
 
 /* ---- show ---- */
 
-/* Copies over frames, of what the port sent; absent when it sent nothing. */
-static void add_copies(json_t *port, json_t *pairs)
+/* port.list of one port, or (NULL) of all, with counters of stats.get in each. */
+static json_t *ports_with_counters(const char *name, struct ctl_err *err)
 {
-	const char *name = json_string_value(json_object_get(port, "name"));
-	json_int_t frames = 0, copies = 0;
-	json_t *pair;
-	size_t i;
-
-	json_array_foreach(pairs, i, pair) {
-		if (!name || !is(pair, "src", name))
-			continue;
-		frames += integer(pair, "frames");
-		copies += integer(pair, "copies");
-	}
-	if (frames)
-		json_object_set_new(port, "copies_per_frame", json_real((double)copies / (double)frames));
-}
-
-/* port.list, with counters of stats.get and copies of ledger.get in each port. */
-static json_t *ports_with_counters(struct ctl_err *err)
-{
-	static const char *const counters[] = { "rx_frames", "rx_bytes", "tx_frames", "tx_bytes", "dropped" };
-	json_t *all = rpc_call("port.list", NULL, err);
-	json_t *stats = all ? rpc_call("stats.get", NULL, err) : NULL;
-	json_t *ledger = stats ? rpc_call("ledger.get", NULL, err) : NULL;
+	static const char *const counters[] = {
+		"rx_frames", "rx_bytes", "tx_frames", "tx_bytes", "dropped", "ledger_frames", "ledger_copies",
+	};
+	json_t *all = rpc_call("port.list", named("name", name), err);
+	json_t *stats = all ? rpc_call("stats.get", named("port", name), err) : NULL;
 	json_t *port;
 	size_t i;
 
-	if (!ledger) {
+	if (!stats) {
 		json_decref(all);
-		json_decref(stats);
 		return NULL;
 	}
 	json_array_foreach(json_object_get(all, "ports"), i, port) {
@@ -82,13 +41,32 @@ static json_t *ports_with_counters(struct ctl_err *err)
 
 		for (size_t c = 0; s && c < sizeof(counters) / sizeof(counters[0]); c++)
 			json_object_set(port, counters[c], json_object_get(s, counters[c]));
-		add_copies(port, json_object_get(ledger, "pairs"));
 	}
 	json_decref(stats);
-	json_decref(ledger);
 	return all;
 }
 
+/* Of what the port sent, since was (NULL: since it was attached); absent when it sent nothing. */
+static void set_copies(json_t *port, json_t *was)
+{
+	double frames = (double)(integer(port, "ledger_frames") - integer(was, "ledger_frames"));
+	double copies = (double)(integer(port, "ledger_copies") - integer(was, "ledger_copies"));
+
+	if (frames > 0 && copies >= 0)
+		json_object_set_new(port, "copies_per_frame", json_real(copies / frames));
+	json_object_del(port, "ledger_frames");
+	json_object_del(port, "ledger_copies");
+}
+
+static json_t *ports_in_all(const char *name, struct ctl_err *err)
+{
+	json_t *all = ports_with_counters(name, err), *port;
+	size_t i;
+
+	json_array_foreach(json_object_get(all, "ports"), i, port)
+		set_copies(port, NULL);
+	return all;
+}
 
 static void set_rate(json_t *port, const char *rate, json_t *was, const char *counter, double scale)
 {
@@ -98,24 +76,29 @@ static void set_rate(json_t *port, const char *rate, json_t *was, const char *co
 }
 
 /* Two samples, that many seconds apart; rates of the ports that are in both. */
-static json_t *ports_with_rates(double seconds, struct ctl_err *err)
+static json_t *ports_with_rates(const char *name, double seconds, struct ctl_err *err)
 {
 	struct timespec pause = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
-	json_t *before = ports_with_counters(err), *after, *port;
+	json_t *before = ports_with_counters(name, err), *after, *port;
 	double t = now_s();
 	size_t i;
 
 	if (!before)
 		return NULL;
 	nanosleep(&pause, NULL);
-	after = ports_with_counters(err);
+	after = ports_with_counters(name, err);
 	t = now_s() - t;
 	json_array_foreach(json_object_get(after, "ports"), i, port) {
 		json_t *was = find_named(json_object_get(before, "ports"),
 					 json_string_value(json_object_get(port, "name")));
 
-		if (!was || integer(was, "id") != integer(port, "id"))
+		/* Attached anew it counts anew, and has no rates yet. */
+		if (!was || integer(was, "serial") != integer(port, "serial")) {
+			json_object_del(port, "ledger_frames");
+			json_object_del(port, "ledger_copies");
 			continue;
+		}
+		set_copies(port, was);
 		set_rate(port, "rx_pps", was, "rx_frames", 1 / t);
 		set_rate(port, "rx_gbps", was, "rx_bytes", 8e-9 / t);
 		set_rate(port, "tx_pps", was, "tx_frames", 1 / t);
@@ -147,11 +130,9 @@ int cmd_show(int argc, char **argv, struct ctl_err *err)
 	int rc = args_parse(argc - argc % 2, argv + argc % 2, args, options, err);
 
 	seconds = json_object_get(options, "time");
-	all = rc ? NULL : seconds ? ports_with_rates(json_real_value(seconds), err) : ports_with_counters(err);
+	all = rc ? NULL : seconds ? ports_with_rates(name, json_real_value(seconds), err) : ports_in_all(name, err);
 	if (!rc)
 		rc = all ? CTL_OK : CTL_FAILED;
-	if (!rc && name)
-		rc = filter(all, "ports", "name", NULL, name, err);
 	if (!rc && name && !seconds && !ctl_json)
 		out_object(json_array_get(json_object_get(all, "ports"), 0));
 	else if (!rc)
@@ -164,28 +145,26 @@ int cmd_show(int argc, char **argv, struct ctl_err *err)
 /* ---- one call, one table ---- */
 
 struct view {
-	const char *method, *list, *key, *key2, *empty;
+	const char *method, *list, *key, *key2, *empty;	/* the keys: parameters that take a port's name */
 	const struct out_column *columns;
 };
 
 static int show_view(const struct view *v, json_t *params, int argc, char **argv, struct ctl_err *err)
 {
 	json_t *all;
-	int rc = CTL_OK;
 
-	if (argc > (v->key2 ? 2 : 1)) {
+	if (argc > (v->key2 ? 2 : v->key ? 1 : 0)) {
 		json_decref(params);
 		return ctl_usage(err, "too many arguments");
 	}
-	all = rpc_call(v->method, params, err);
+	for (int i = 0; i < argc; i++)
+		json_object_set_new(params, i ? v->key2 : v->key, json_string(argv[i]));
+	all = rpc_list(v->method, v->list, params, err);
 	if (!all)
 		return CTL_FAILED;
-	for (int i = 0; i < argc && !rc; i++)
-		rc = filter(all, v->list, v->key, v->key2, argv[i], err);
-	if (!rc)
-		out_table(all, v->list, v->columns, v->empty);
+	out_table(all, v->list, v->columns, v->empty);
 	json_decref(all);
-	return rc;
+	return CTL_OK;
 }
 
 int cmd_stats(int argc, char **argv, struct ctl_err *err)
@@ -195,9 +174,9 @@ int cmd_stats(int argc, char **argv, struct ctl_err *err)
 		{ "replicated", "REPLICATED", OUT_SPARE }, { "tx_frames", "TX FRAMES" }, { "tx_bytes", "TX BYTES" },
 		{ "dropped", "DROPPED" }, { "rx_syscalls", "RX SYSCALLS", OUT_SPARE }, { NULL, NULL }
 	};
-	static const struct view view = { "stats.get", "ports", "name", NULL, "no ports", columns };
+	static const struct view view = { "stats.get", "ports", "port", NULL, "no ports", columns };
 
-	return show_view(&view, NULL, argc, argv, err);
+	return show_view(&view, json_object(), argc, argv, err);
 }
 
 int cmd_ledger(int argc, char **argv, struct ctl_err *err)
@@ -208,9 +187,9 @@ int cmd_ledger(int argc, char **argv, struct ctl_err *err)
 		{ "copies_per_frame", "COPIES/FRAME" }, { "syscalls", "SYSCALLS" },
 		{ "shortcut_frames", "SHORTCUT FRAMES", OUT_SPARE }, { NULL, NULL }
 	};
-	static const struct view view = { "ledger.get", "pairs", "src", "dst", "nothing was forwarded yet", columns };
+	static const struct view view = { "ledger.get", "pairs", "port", "peer", "nothing was forwarded yet", columns };
 
-	return show_view(&view, NULL, argc, argv, err);
+	return show_view(&view, json_object(), argc, argv, err);
 }
 
 /* Requests that the control socket refused, as further rows; "control" is what nfvd counts, by reason. */
@@ -239,13 +218,11 @@ int cmd_drops(int argc, char **argv, struct ctl_err *err)
 	argc -= every;
 	if (argc > 1)
 		return ctl_usage(err, "too many arguments");
-	all = rpc_call("drops.get", json_pack("{sb}", "all", every), err);
+	all = rpc_list("drops.get", "drops", json_pack("{sb ss*}", "all", every, "port", argc ? argv[0] : NULL), err);
 	info = all ? rpc_call("daemon.info", NULL, err) : NULL;
 	if (!info)
 		rc = CTL_FAILED;
-	else if (argc)
-		rc = filter(all, "drops", "port", NULL, argv[0], err);
-	else
+	else if (!argc)
 		add_control(all, json_object_get(info, "control"));
 	if (!rc)
 		out_table(all, "drops", columns, "nothing was dropped");
@@ -261,7 +238,7 @@ int cmd_fdb(int argc, char **argv, struct ctl_err *err)
 	};
 	static const struct view view = { "fdb.list", "entries", "port", NULL, "no address was learnt yet", columns };
 
-	return show_view(&view, NULL, argc, argv, err);
+	return show_view(&view, json_object(), argc, argv, err);
 }
 
 int cmd_events(int argc, char **argv, struct ctl_err *err)
@@ -270,7 +247,7 @@ int cmd_events(int argc, char **argv, struct ctl_err *err)
 	static const struct out_column columns[] = {
 		{ "seq", "SEQ" }, { "time_ms", "TIME", OUT_TIME }, { "port", "PORT" }, { "text", "EVENT" }, { NULL, NULL }
 	};
-	static const struct view view = { "events.get", "events", "port", NULL, "nothing happened yet", columns };
+	static const struct view view = { "events.get", "events", NULL, NULL, "nothing happened yet", columns };
 	json_t *params = json_object();
 	int rc = args_parse(argc, argv, args, params, err);
 

@@ -75,11 +75,13 @@ int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, s
 /* ---- client.c ---- */
 /* One request to nfvd; takes params (NULL: none). Returns the result, a new reference, or NULL with *err filled in. */
 json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err);
+/* The same for a method that tells list[] in parts: all of them in one. */
+json_t *rpc_list(const char *method, const char *list, json_t *params, struct ctl_err *err);
 /* The process at the other end of the connection; 0: there is none, or it cannot be seen from here. */
 pid_t rpc_pid(void);
 /* The element of list[] whose "name" is name, borrowed, or NULL. */
 json_t *find_named(json_t *list, const char *name);
-/* port.list and the port in it; a new reference. */
+/* What port.list says of it; a new reference, or NULL with *err filled in. */
 json_t *port_get(const char *name, struct ctl_err *err);
 
 /* ---- out.c ---- */

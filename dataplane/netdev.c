@@ -177,10 +177,12 @@ static void hint_force(const struct nfvd_netdev *nd, struct nfvd_err *err)
 /* What of others' would suffer. */
 static int check_others(struct nfvd_netdev *nd, struct nfvd_err *err)
 {
+	struct nfvd_use use = { .link = &nd->link };
 	char what[NFVD_OTHER_MAX];
 
-	if (nfvd_netdev_in_use(&nd->link, what)) {
-		nfvd_err(err, NFV_RPC_E_EXIST, "this host uses '%s' itself, and would lose it: it %s", nd->link.name, what);
+	nfvd_netdev_uses(&use, 1);
+	if (use.what[0]) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "this host uses '%s' itself, and would lose it: it %s", nd->link.name, use.what);
 		hint_force(nd, err);
 		return -1;
 	}
@@ -401,13 +403,11 @@ static json_t *finding(const struct nfvd_port *port, const char *hint, const cha
 			 name_json(hint));
 }
 
-void nfvd_netdev_findings(struct nfvd_port *port, json_t *list)
+static void find(const struct nfvd_netdev *nd, const struct nfvd_use *use, json_t *list)
 {
-	struct nfvd_netdev *nd = attached[port->id];
+	const struct nfvd_port *port = nd->port;
 	char what[NFVD_OTHER_MAX], hint[64];
 
-	if (!nd || !nd->link.ifindex)
-		return;
 	snprintf(hint, sizeof(hint), "nfvctl detach %s", port->name);
 	if (nd->passed_by && nfvd_shortcut_other(port, nd->link.ifindex, what, sizeof(what)))
 		json_array_append_new(list, finding(port, "make module && insmod kmod/nfv.ko",
@@ -416,8 +416,24 @@ void nfvd_netdev_findings(struct nfvd_port *port, json_t *list)
 		json_array_append_new(list, finding(port, "ip -d link show", "the shortcut is not used: %s", nd->not_plain));
 	if (nd->link.master)
 		json_array_append_new(list, finding(port, hint, "its device '%s' was put into a bridge or bond", nd->link.name));
-	else if (nfvd_netdev_in_use(&nd->link, what))
-		json_array_append_new(list, finding(port, hint, "the host uses its device, and is not heard there: it %s", what));
+	else if (use->what[0])
+		json_array_append_new(list, finding(port, hint, "the host uses its device, and is not heard there: it %s", use->what));
+}
+
+void nfvd_netdev_findings(json_t *list)
+{
+	static struct nfvd_use uses[NFVD_PORTS_MAX];
+	const struct nfvd_netdev *of[NFVD_PORTS_MAX];
+	unsigned int n = 0;
+
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (attached[id] && attached[id]->link.ifindex) {
+			of[n] = attached[id];
+			uses[n++].link = &attached[id]->link;
+		}
+	nfvd_netdev_uses(uses, n);
+	for (unsigned int i = 0; i < n; i++)
+		find(of[i], &uses[i], list);
 }
 
 /* A name that is a word, and nothing else, to a shell; what a container calls its device is its own choice. */

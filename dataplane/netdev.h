@@ -64,8 +64,8 @@ int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *p
 void nfvd_netdev_detach(struct nfvd_netdev *nd);
 
 void nfvd_netdev_tick(struct nfvd_port *port);
-/* What doctor should know of the port, appended to list. */
-void nfvd_netdev_findings(struct nfvd_port *port, json_t *list);
+/* What doctor should know of these ports, appended to list. */
+void nfvd_netdev_findings(json_t *list);
 void nfvd_netdev_show(struct nfvd_port *port, json_t *obj);
 
 /* Look again at the port, if there is one, of a device of nfvd's own namespace. */

@@ -17,17 +17,23 @@
 
 /* ---- the host's own use ---- */
 
-struct use {
-	const struct nfvd_link *link;
-	bool found;
-	char *what;
+struct devices {
+	struct nfvd_use *use;
+	unsigned int n;
 };
 
-static void found(struct use *u, const char *kind, const char *name)
+static struct nfvd_use *use_of(const struct devices *d, int ifindex)
 {
-	if (!u->found)
-		snprintf(u->what, NFVD_OTHER_MAX, "%s%s%s", kind, name ? " " : "", name ? name : "");
-	u->found = true;
+	for (unsigned int i = 0; i < d->n; i++)
+		if (d->use[i].link->ifindex == ifindex)
+			return &d->use[i];
+	return NULL;
+}
+
+static void found(struct nfvd_use *u, const char *kind, const char *name)
+{
+	if (!u->what[0])
+		snprintf(u->what, sizeof(u->what), "%s%s%s", kind, name ? " " : "", name ? name : "");
 }
 
 /* Attributes that the three kinds of messages below are asked for. */
@@ -61,9 +67,9 @@ static int on_address(const struct nlmsghdr *nlh, void *arg)
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	struct wanted w = { .type = { IFA_LOCAL, IFA_ADDRESS } };
 	char text[INET6_ADDRSTRLEN], with_length[INET6_ADDRSTRLEN + 8];
-	struct use *u = arg;
+	struct nfvd_use *u = use_of(arg, (int)ifa->ifa_index);
 
-	if ((int)ifa->ifa_index != u->link->ifindex || (ifa->ifa_family == AF_INET6 && ifa->ifa_scope == RT_SCOPE_LINK))
+	if (!u || (ifa->ifa_family == AF_INET6 && ifa->ifa_scope == RT_SCOPE_LINK))
 		return MNL_CB_OK;
 	mnl_attr_parse(nlh, sizeof(*ifa), pick, &w);
 	if (!address_text(ifa->ifa_family, w.attr[0] ? w.attr[0] : w.attr[1], text))
@@ -73,16 +79,17 @@ static int on_address(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-/* The kernel lists those of the device only, where it knows how. */
+/* Where one device is asked for, the kernel lists its own only, if it knows how. */
 static int on_route(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct rtmsg *r = mnl_nlmsg_get_payload(nlh);
 	struct wanted w = { .type = { RTA_DST, RTA_OIF } };
 	char text[INET6_ADDRSTRLEN], with_length[INET6_ADDRSTRLEN + 8];
-	struct use *u = arg;
+	struct nfvd_use *u;
 
 	mnl_attr_parse(nlh, sizeof(*r), pick, &w);
-	if (r->rtm_type != RTN_UNICAST || !w.attr[1] || (int)mnl_attr_get_u32(w.attr[1]) != u->link->ifindex)
+	u = w.attr[1] ? use_of(arg, (int)mnl_attr_get_u32(w.attr[1])) : NULL;
+	if (!u || r->rtm_type != RTN_UNICAST)
 		return MNL_CB_OK;
 	if (!r->rtm_dst_len) {
 		found(u, "has the default route", NULL);
@@ -97,10 +104,11 @@ static int on_route(const struct nlmsghdr *nlh, void *arg)
 static int on_link(const struct nlmsghdr *nlh, void *arg)
 {
 	struct nfvd_link upper;
-	struct use *u = arg;
+	struct nfvd_use *u;
 
 	nfvd_link_parse(nlh, &upper);
-	if (upper.peer == u->link->ifindex && upper.peer_netns == NFVD_NETNS_HERE && strcmp(upper.kind, "veth") &&
+	u = use_of(arg, upper.peer);
+	if (u && upper.peer_netns == NFVD_NETNS_HERE && strcmp(upper.kind, "veth") &&
 	    upper.ifindex != u->link->ifindex)
 		found(u, "carries the device", upper.name);
 	return MNL_CB_OK;
@@ -111,12 +119,12 @@ static int on_neighbour(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct ndmsg *n = mnl_nlmsg_get_payload(nlh);
 	struct wanted w = { .type = { NDA_LLADDR, NDA_MASTER } };
+	struct nfvd_use *u = use_of(arg, n->ndm_ifindex);
 	const uint8_t *mac;
-	struct use *u = arg;
 	char text[18];
 
 	mnl_attr_parse(nlh, sizeof(*n), pick, &w);
-	if (n->ndm_ifindex != u->link->ifindex || !(n->ndm_flags & NTF_SELF) || w.attr[1] || !w.attr[0] ||
+	if (!u || !(n->ndm_flags & NTF_SELF) || w.attr[1] || !w.attr[0] ||
 	    mnl_attr_get_payload_len(w.attr[0]) != 6)
 		return MNL_CB_OK;
 	mac = mnl_attr_get_payload(w.attr[0]);
@@ -128,7 +136,7 @@ static int on_neighbour(const struct nlmsghdr *nlh, void *arg)
 }
 
 /* All messages of a kind; once more if what is listed changed meanwhile. */
-static void dump(int type, const void *header, size_t len, uint16_t attr, mnl_cb_t cb, struct use *u)
+static void dump(int type, const void *header, size_t len, uint16_t attr, mnl_cb_t cb, struct devices *d)
 {
 	for (unsigned int i = 0; i < 3; i++) {
 		char buf[256];
@@ -137,29 +145,33 @@ static void dump(int type, const void *header, size_t len, uint16_t attr, mnl_cb
 		nlh->nlmsg_type = type;
 		nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 		memcpy(mnl_nlmsg_put_extra_header(nlh, len), header, len);
-		if (attr)
-			mnl_attr_put_u32(nlh, attr, u->link->ifindex);
-		if (nfvd_netlink_talk(nlh, cb, u) != -EINTR)
+		if (attr && d->n == 1)
+			mnl_attr_put_u32(nlh, attr, d->use[0].link->ifindex);
+		if (nfvd_netlink_talk(nlh, cb, d) != -EINTR)
 			return;
 	}
 }
 
-bool nfvd_netdev_in_use(const struct nfvd_link *link, char what[NFVD_OTHER_MAX])
+void nfvd_netdev_uses(struct nfvd_use *uses, unsigned int n)
 {
-	const struct ifaddrmsg address = { .ifa_index = link->ifindex };
-	const struct ndmsg neighbour = { .ndm_family = PF_BRIDGE, .ndm_ifindex = link->ifindex };
+	int one = n == 1 ? uses[0].link->ifindex : 0;
+	const struct ifaddrmsg address = { .ifa_index = one };
+	const struct ndmsg neighbour = { .ndm_family = PF_BRIDGE, .ndm_ifindex = one };
 	const struct ifinfomsg any = { .ifi_family = AF_UNSPEC };
-	struct use u = { .link = link, .what = what };
+	struct devices d = { .use = uses, .n = n };
 
-	dump(RTM_GETADDR, &address, sizeof(address), 0, on_address, &u);
+	for (unsigned int i = 0; i < n; i++)
+		uses[i].what[0] = 0;
+	if (!n)
+		return;
+	dump(RTM_GETADDR, &address, sizeof(address), 0, on_address, &d);
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct rtmsg route = { .rtm_family = i ? AF_INET6 : AF_INET };
 
-		dump(RTM_GETROUTE, &route, sizeof(route), RTA_OIF, on_route, &u);
+		dump(RTM_GETROUTE, &route, sizeof(route), RTA_OIF, on_route, &d);
 	}
-	dump(RTM_GETLINK, &any, sizeof(any), 0, on_link, &u);
-	dump(RTM_GETNEIGH, &neighbour, sizeof(neighbour), 0, on_neighbour, &u);
-	return u.found;
+	dump(RTM_GETLINK, &any, sizeof(any), 0, on_link, &d);
+	dump(RTM_GETNEIGH, &neighbour, sizeof(neighbour), 0, on_neighbour, &d);
 }
 
 /* ---- what the shortcut would pass by ---- */

@@ -12,8 +12,15 @@
 
 #define NFVD_OTHER_MAX	160	/* bytes of what is said about it */
 
-/* Does the host speak over the device, or is another device on top of it? Then say in what why. */
-bool nfvd_netdev_in_use(const struct nfvd_link *link, char what[NFVD_OTHER_MAX]);
+/*
+ * Does the host speak over the devices, or is another device on top of one? Then what says why, else it is empty.
+ * However many devices, the kernel is asked once.
+ */
+struct nfvd_use {
+	const struct nfvd_link *link;
+	char what[NFVD_OTHER_MAX];
+};
+void nfvd_netdev_uses(struct nfvd_use *uses, unsigned int n);
 
 /*
  * Is anything on the veth or its peer that a frame which went straight from or to the peer would pass

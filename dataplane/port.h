@@ -98,6 +98,8 @@ struct nfvd_port_ops {
 	bool (*arm)(struct nfvd_rxq *q, bool sleep);
 	/* C. Add type-specific members to the port's JSON. */
 	void (*show)(struct nfvd_port *port, json_t *obj);
+	/* C. What doctor should know of the port, appended to list; may be NULL. */
+	void (*findings)(const struct nfvd_port *port, json_t *list);
 	/* C. Every 100 ms; may be NULL. */
 	void (*tick)(struct nfvd_port *port);
 	uint32_t tx_work;		/* of delivering one frame besides its bytes: how many bytes are copied meanwhile */
@@ -105,6 +107,7 @@ struct nfvd_port_ops {
 
 struct nfvd_port {
 	unsigned int id;			/* index into nfvd_ports[], reused after detach */
+	uint64_t serial;			/* no other port ever had it */
 	char name[NFV_NAME_MAX + 1];
 	const struct nfvd_port_ops *ops;
 	_Atomic(enum nfvd_state) state;		/* set with nfvd_port_set_state() */

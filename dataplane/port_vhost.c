@@ -256,6 +256,20 @@ static void check_shared(struct nfvd_vhost *v)
 	nfvd_event(v->port->name, "no receive buffers seen from a running driver: is the guest's memory shared?");
 }
 
+static void vhost_findings(const struct nfvd_port *port, json_t *list)
+{
+	struct nfvd_vhost *v = port->priv;
+	bool unshared;
+
+	pthread_mutex_lock(&v->lock);
+	unshared = v->mem_unshared;
+	pthread_mutex_unlock(&v->lock);
+	if (unshared)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "bad", "port", port->name, "text",
+			"guest memory does not seem to be shared with nfvd", "hint",
+			"qemu-system-x86_64 -object memory-backend-memfd,id=m,size=SIZE,share=on -numa node,memdev=m"));
+}
+
 static void vhost_tick(struct nfvd_port *port)
 {
 	struct nfvd_vhost *v = port->priv;
@@ -276,6 +290,7 @@ const struct nfvd_port_ops nfvd_port_vhost = {
 	.tx = vhost_tx,
 	.arm = vhost_arm,
 	.show = vhost_show,
+	.findings = vhost_findings,
 	.tick = vhost_tick,
 	.tx_work = 512,
 };

@@ -106,6 +106,7 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 {
 	uint64_t start = nfvd_now_us();
 	struct nfvd_port *port = parse(params, err);
+	static uint64_t serial;
 	unsigned int id = 0;
 
 	if (!port)
@@ -118,6 +119,7 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 		return NULL;
 	}
 	port->id = id;
+	port->serial = ++serial;
 	port->attach_steps = json_object();
 	init_queues(port);
 	if (port->ops->attach(port, params, err)) {

@@ -7,5 +7,6 @@ const struct nfvd_rpc_method nfvd_rpc_methods[] = {
 	{ "stats.get", nfvd_rpc_stats_get },	   { "ledger.get", nfvd_rpc_ledger_get },
 	{ "drops.get", nfvd_rpc_drops_get },	   { "fdb.list", nfvd_rpc_fdb_list },
 	{ "shortcut.set", nfvd_rpc_shortcut_set }, { "link_local.set", nfvd_rpc_link_local_set },
-	{ "events.get", nfvd_rpc_events_get },	   { NULL, NULL },
+	{ "events.get", nfvd_rpc_events_get },	   { "findings.get", nfvd_rpc_findings_get },
+	{ NULL, NULL },
 };

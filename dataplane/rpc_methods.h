@@ -13,6 +13,7 @@ json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_ledger_get(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_fdb_list(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_findings_get(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_link_local_set(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err);

@@ -9,6 +9,7 @@
 #include "netdev.h"
 #include "ports.h"
 #include "rpc_methods.h"
+#include "rpc_params.h"
 #include "shortcut.h"
 #include "switch.h"
 #include "worker.h"
@@ -44,8 +45,8 @@ static void show_learning(const struct nfvd_port *port, json_t *obj)
 
 static json_t *show(struct nfvd_port *port)
 {
-	json_t *obj = json_pack("{s:s, s:i, s:s, s:s, s:o, s:i, s:i, s:i, s:I, s:O}", "name", port->name,
-		"id", port->id, "type", port->ops->type, "state", nfvd_state_name(atomic_load(&port->state)),
+	json_t *obj = json_pack("{s:s, s:i, s:I, s:s, s:s, s:o, s:i, s:i, s:i, s:I, s:O}", "name", port->name,
+		"id", port->id, "serial", (json_int_t)port->serial, "type", port->ops->type, "state", nfvd_state_name(atomic_load(&port->state)),
 		"accepts", accepts(atomic_load(&port->accepts)), "queues", port->nr_rxq,
 		"macs", (int)atomic_load(&port->macs), "macs_max", (int)port->macs_max,
 		"attach_us", (json_int_t)port->attach_us, "attach_steps", port->attach_steps);
@@ -65,50 +66,53 @@ static json_t *show(struct nfvd_port *port)
 	return obj;
 }
 
-/* What doctor should know and only the daemon can. */
-static json_t *findings(void)
+static void find(json_t *list, const char *level, const char *port, const char *text, const char *hint)
 {
-	json_t *list = json_array();
+	json_array_append_new(list, json_pack("{s:s, s:s*, s:s, s:s}", "level", level, "port", port, "text", text, "hint", hint));
+}
 
+static void find_port(json_t *list, const struct nfvd_port *port)
+{
+	if (atomic_load(&port->macs_full))
+		find(list, "warn", port->name, "it has taught its share of addresses: frames to further ones are flooded",
+		     "nfvctl detach it, then nfvctl attach it with a larger 'macs N'");
+	if (atomic_load(&port->held))
+		find(list, "bad", port->name, "a worker stood still at this port, which is fenced since",
+		     "nfvctl events; then nfvctl detach and attach it again");
+	if (port->ops->findings)
+		port->ops->findings(port, list);
+}
+
+/* What doctor should know and only the daemon can. */
+json_t *nfvd_rpc_findings_get(json_t *params, struct nfvd_err *err)
+{
+	json_t *list;
+
+	if (nfvd_rpc_only(params, none, err))
+		return NULL;
+	list = json_array();
 	if (!nfvd_shortcut_available())
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "level", "warn", "text",
-			"the container shortcut could not be loaded: containers reach each other through user space",
-			"hint", "nfvd runs as root on a kernel with BTF: ls /sys/kernel/btf/vmlinux"));
+		find(list, "warn", NULL, "the container shortcut could not be loaded: containers reach each other through user space",
+		     "nfvd runs as root on a kernel with BTF: ls /sys/kernel/btf/vmlinux");
 	if (nfvd_kmod_refusal())
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "level", "warn", "text", nfvd_kmod_refusal(),
-			"hint", "rmmod nfv && insmod kmod/nfv.ko"));
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
-		json_t *port = nfvd_ports[id] ? show(nfvd_ports[id]) : NULL;
-
-		if (json_is_true(json_object_get(port, "mem_unshared")))
-			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "bad", "port", nfvd_ports[id]->name,
-				"text", "guest memory does not seem to be shared with nfvd", "hint",
-				"qemu-system-x86_64 -object memory-backend-memfd,id=m,size=SIZE,share=on -numa node,memdev=m"));
-		if (port && atomic_load(&nfvd_ports[id]->macs_full))
-			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "warn", "port", nfvd_ports[id]->name,
-				"text", "it has taught its share of addresses: frames to further ones are flooded", "hint",
-				"nfvctl detach it, then nfvctl attach it with a larger 'macs N'"));
-		if (port && atomic_load(&nfvd_ports[id]->held))
-			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "bad", "port", nfvd_ports[id]->name,
-				"text", "a worker stood still at this port, which is fenced since", "hint",
-				"nfvctl events; then nfvctl detach and attach it again"));
-		if (port)
-			nfvd_netdev_findings(nfvd_ports[id], list);
-		json_decref(port);
-	}
-	return list;
+		find(list, "warn", NULL, nfvd_kmod_refusal(), "rmmod nfv && insmod kmod/nfv.ko");
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (nfvd_ports[id])
+			find_port(list, nfvd_ports[id]);
+	nfvd_netdev_findings(list);
+	return json_pack("{s:o}", "findings", list);
 }
 
 json_t *nfvd_rpc_daemon_info(json_t *params, struct nfvd_err *err)
 {
 	if (nfvd_rpc_only(params, none, err))
 		return NULL;
-	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:b, s:s, s:o, s:o}", "version", NFV_VERSION, "pid", (int)getpid(),
+	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:b, s:s, s:o}", "version", NFV_VERSION, "pid", (int)getpid(),
 		"state_dir", nfvd_config.state_dir, "workers", nfvd_config.workers,
 		"uptime_s", (json_int_t)((nfvd_now_us() - nfvd_started_us) / 1000000),
 		"shortcut", nfvd_shortcut_available() && nfvd_shortcut_enabled(NULL),
 		"link_local", atomic_load(&nfvd_link_local_forward) ? "forward" : "drop",
-		"control", nfvd_rpc_counters(), "findings", findings());
+		"control", nfvd_rpc_counters());
 }
 
 json_t *nfvd_rpc_port_attach(json_t *params, struct nfvd_err *err)
@@ -118,8 +122,7 @@ json_t *nfvd_rpc_port_attach(json_t *params, struct nfvd_err *err)
 	return port ? show(port) : NULL;
 }
 
-/* The name of params as a string, or NULL with *err. */
-static const char *name_of(json_t *params, struct nfvd_err *err)
+json_t *nfvd_rpc_port_detach(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "name", NULL };
 	json_t *name = json_object_get(params, "name");
@@ -130,38 +133,22 @@ static const char *name_of(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a string 'name'");
 		return NULL;
 	}
-	return json_string_value(name);
-}
-
-json_t *nfvd_rpc_port_detach(json_t *params, struct nfvd_err *err)
-{
-	const char *name = name_of(params, err);
-
-	if (!name || nfvd_port_detach(name, err))
+	if (nfvd_port_detach(json_string_value(name), err))
 		return NULL;
-	return json_pack("{s:O}", "name", json_object_get(params, "name"));
+	return json_pack("{s:O}", "name", name);
 }
 
 json_t *nfvd_rpc_port_list(json_t *params, struct nfvd_err *err)
 {
-	json_t *list = json_array();
-	struct nfvd_port *one = NULL;
+	static const char *const names[] = { "name", NULL };
+	struct nfvd_port *only;
+	json_t *list;
 
-	if (json_object_size(params)) {
-		const char *name = name_of(params, err);
-
-		one = name ? nfvd_port_find(name) : NULL;
-		if (name && !one) {
-			nfvd_err(err, NFV_RPC_E_NOENT, "no port '%.*s'", NFV_NAME_MAX, name);
-			nfvd_hint(err, "nfvctl show");
-		}
-		if (!one) {
-			json_decref(list);
-			return NULL;
-		}
-	}
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "name", &only, err))
+		return NULL;
+	list = json_array();
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (nfvd_ports[id] && (!one || one == nfvd_ports[id]))
+		if (nfvd_ports[id] && (!only || only == nfvd_ports[id]))
 			json_array_append_new(list, show(nfvd_ports[id]));
 	return json_pack("{s:o}", "ports", list);
 }
@@ -169,21 +156,14 @@ json_t *nfvd_rpc_port_list(json_t *params, struct nfvd_err *err)
 json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "on", "port", NULL };
-	json_t *on = json_object_get(params, "on"), *name = json_object_get(params, "port");
-	struct nfvd_port *port = NULL;
+	json_t *on = json_object_get(params, "on");
+	struct nfvd_port *port;
 
-	if (nfvd_rpc_only(params, names, err))
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &port, err))
 		return NULL;
-	if (!json_is_boolean(on) || (name && !json_is_string(name))) {
+	if (!json_is_boolean(on)) {
 		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on', and takes a string 'port'");
 		return NULL;
-	}
-	if (name) {
-		port = nfvd_port_find(json_string_value(name));
-		if (!port) {
-			nfvd_err(err, NFV_RPC_E_NOENT, "no port '%.*s'", NFV_NAME_MAX, json_string_value(name));
-			return NULL;
-		}
 	}
 	if (nfvd_shortcut_set(port, json_is_true(on))) {
 		nfvd_err(err, NFV_RPC_E_FAILED, "%s", port ? "this port has no shortcut" : "the shortcut is not available");

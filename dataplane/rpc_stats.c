@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Methods that read counters, and the FDB. */
+/* Methods that read counters. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "clock.h"
 #include "control.h"
-#include "fdb.h"
 #include "kmod_table.h"
 #include "move.h"
 #include "rpc_methods.h"
+#include "rpc_params.h"
 #include "shortcut.h"
 #include "worker.h"
 
-static const char *const none[] = { NULL };
+/* Elements of one reply: far from NFV_RPC_BACKLOG_MAX, and some 10 ms of work. */
+#define PAIRS_PAGE	2048
+#define DROPS_PAGE	8192
 
 /*
  * Of what ports exchanged past nfvd with others that have gone since: the shortcut and the module count by
@@ -161,31 +162,50 @@ static struct totals *sum(void)
 	return t;
 }
 
+/* What id sent, to whomever: the sum of its rows in the ledger. */
+static struct nfvd_ledger sent_by(const struct totals *t, unsigned int id)
+{
+	struct nfvd_ledger l = { 0 };
+
+	for (unsigned int dst = 0; dst < NFVD_PORTS_MAX; dst++)
+		if (nfvd_ports[dst])
+			add_ledger(&l, &t->pair[id][dst]);
+	return l;
+}
+
 /* Delivered and lost, of what src took in; what is missing from the sum is in flight. */
-static json_t *stats_of(const struct totals *t, unsigned int id, int64_t *in_flight)
+static int64_t in_flight_of(const struct nfvd_balance *b)
+{
+	return (int64_t)(b->rx_frames + b->replicated - b->delivered - b->rx_dropped - b->lost);
+}
+
+static json_t *stats_of(const struct totals *t, unsigned int id)
 {
 	const struct nfvd_counters *c = &t->port[id];
 	const struct nfvd_balance *b = &c->balance;
+	const struct nfvd_ledger l = sent_by(t, id);
 	uint64_t dropped = b->rx_dropped + b->lost;
 
-	*in_flight = (int64_t)(b->rx_frames + b->replicated - b->delivered - dropped);
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", nfvd_ports[id]->name,
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", nfvd_ports[id]->name,
 		"rx_frames", (json_int_t)b->rx_frames, "rx_bytes", (json_int_t)b->rx_bytes,
 		"replicated", (json_int_t)b->replicated, "delivered", (json_int_t)b->delivered,
-		"dropped", (json_int_t)dropped, "in_flight", (json_int_t)*in_flight,
+		"dropped", (json_int_t)dropped, "in_flight", (json_int_t)in_flight_of(b),
 		"tx_frames", (json_int_t)c->tx_frames, "tx_bytes", (json_int_t)c->tx_bytes,
-		"rx_syscalls", (json_int_t)c->rx_syscalls);
+		"rx_syscalls", (json_int_t)c->rx_syscalls, "ledger_frames", (json_int_t)l.frames,
+		"ledger_copies", (json_int_t)l.copies, "ledger_copied_bytes", (json_int_t)l.copied_bytes);
 }
 
 json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err)
 {
+	static const char *const names[] = { "port", NULL };
+	struct nfvd_port *only;
 	json_t *list;
 	struct totals *t;
-	int64_t in_flight, total = 0;
+	int64_t in_flight = 0;
 	uint64_t sleeps = 0;
 	bool inexact;
 
-	if (nfvd_rpc_only(params, none, err))
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err))
 		return NULL;
 	t = sum();
 	if (!t) {
@@ -193,17 +213,19 @@ json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err)
 		return NULL;
 	}
 	list = json_array();
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (nfvd_ports[id]) {
-			json_array_append_new(list, stats_of(t, id, &in_flight));
-			total += in_flight;
-		}
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		if (!nfvd_ports[id])
+			continue;
+		in_flight += in_flight_of(&t->port[id].balance);
+		if (!only || only->id == id)
+			json_array_append_new(list, stats_of(t, id));
+	}
 	inexact = t->inexact;
 	free(t);
 	for (unsigned int i = 0; i < nfvd_n_workers; i++)
 		sleeps += nfvd_workers[i]->sleeps;
-	return json_pack("{s:o, s:I, s:I, s:b}", "ports", list, "in_flight", (json_int_t)total, "sleeps", (json_int_t)sleeps,
-			 "inexact", inexact);
+	return json_pack("{s:o, s:I, s:I, s:b}", "ports", list, "in_flight", (json_int_t)in_flight, "sleeps",
+			 (json_int_t)sleeps, "inexact", inexact);
 }
 
 static json_t *pair(const struct totals *t, unsigned int src, unsigned int dst)
@@ -218,12 +240,23 @@ static json_t *pair(const struct totals *t, unsigned int src, unsigned int dst)
 		"shortcut_frames", (json_int_t)t->shortcut[src][dst]);
 }
 
+/* Has the pair anything to say, and is it of that port, where one was asked for? */
+static bool listed(const struct totals *t, unsigned int src, unsigned int dst, const struct nfvd_port *port)
+{
+	return nfvd_ports[src] && nfvd_ports[dst] && (t->pair[src][dst].frames || t->pair[src][dst].dropped) &&
+	       (!port || port->id == src || port->id == dst);
+}
+
 json_t *nfvd_rpc_ledger_get(json_t *params, struct nfvd_err *err)
 {
+	static const char *const names[] = { "port", "peer", "from", NULL };
+	struct nfvd_port *port, *peer;
+	uint64_t i, end = NFVD_PORTS_MAX * NFVD_PORTS_MAX;
 	json_t *list;
 	struct totals *t;
 
-	if (nfvd_rpc_only(params, none, err))
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &port, err) ||
+	    nfvd_rpc_port(params, "peer", &peer, err) || nfvd_rpc_from(params, &i, err))
 		return NULL;
 	t = sum();
 	if (!t) {
@@ -231,12 +264,17 @@ json_t *nfvd_rpc_ledger_get(json_t *params, struct nfvd_err *err)
 		return NULL;
 	}
 	list = json_array();
-	for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++)
-		for (unsigned int dst = 0; nfvd_ports[src] && dst < NFVD_PORTS_MAX; dst++)
-			if (nfvd_ports[dst] && (t->pair[src][dst].frames || t->pair[src][dst].dropped))
-				json_array_append_new(list, pair(t, src, dst));
+	for (; i < end; i++) {
+		unsigned int src = i / NFVD_PORTS_MAX, dst = i % NFVD_PORTS_MAX;
+
+		if (!listed(t, src, dst, port) || !listed(t, src, dst, peer))
+			continue;
+		if (json_array_size(list) == PAIRS_PAGE)
+			break;
+		json_array_append_new(list, pair(t, src, dst));
+	}
 	free(t);
-	return json_pack("{s:o}", "pairs", list);
+	return nfvd_rpc_part("pairs", list, i < end, i);
 }
 
 static uint64_t count(const struct totals *t, unsigned int id, unsigned int reason)
@@ -248,11 +286,13 @@ static uint64_t count(const struct totals *t, unsigned int id, unsigned int reas
 
 json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 {
-	static const char *const names[] = { "all", NULL };
+	static const char *const names[] = { "all", "port", "from", NULL };
 	json_t *all = json_object_get(params, "all"), *list;
+	uint64_t i, end = NFVD_PORTS_MAX * NFVD_N_REASONS;
+	struct nfvd_port *only;
 	struct totals *t;
 
-	if (nfvd_rpc_only(params, names, err))
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err) || nfvd_rpc_from(params, &i, err))
 		return NULL;
 	if (all && !json_is_boolean(all)) {
 		nfvd_err(err, NFV_RPC_E_PARAMS, "'all' is a boolean");
@@ -264,41 +304,21 @@ json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 		return NULL;
 	}
 	list = json_array();
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		for (unsigned int r = NFVD_PASS + 1; nfvd_ports[id] && r < NFVD_N_REASONS; r++) {
-			uint64_t n = count(t, id, r);
+	for (; i < end; i++) {
+		unsigned int id = i / NFVD_N_REASONS, r = i % NFVD_N_REASONS;
+		uint64_t n;
 
-			if (n || json_is_true(all))
-				json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:b, s:s}", "port",
-					nfvd_ports[id]->name, "reason", nfvd_reasons[r].name, "count", (json_int_t)n,
-					"frames", r < NFVD_N_DROPS, "help", nfvd_reasons[r].help));
-		}
+		if (r == NFVD_PASS || !nfvd_ports[id] || (only && only->id != id))
+			continue;
+		n = count(t, id, r);
+		if (!n && !json_is_true(all))
+			continue;
+		if (json_array_size(list) == DROPS_PAGE)
+			break;
+		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:b, s:s}", "port", nfvd_ports[id]->name,
+			"reason", nfvd_reasons[r].name, "count", (json_int_t)n, "frames", r < NFVD_N_DROPS,
+			"help", nfvd_reasons[r].help));
+	}
 	free(t);
-	return json_pack("{s:o}", "drops", list);
-}
-
-static void list_entry(struct nfvd_fdb_entry *e, void *arg)
-{
-	struct nfvd_fdb_where w = atomic_load(&e->where);
-	struct nfvd_port *port = w.at < NFVD_PORTS_MAX ? nfvd_ports[w.at] : NULL;
-	uint8_t m[6];
-	char mac[18];
-
-	memcpy(m, &e->key, 6);
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
-	if (port)
-		json_array_append_new(arg, json_pack("{s:s, s:i, s:s, s:i, s:b}", "mac", mac, "vlan", (int)(e->key >> 48),
-			"port", port->name, "age_ms", (int)nfvd_elapsed_ms(nfvd_now_ms(), atomic_load(&e->seen_ms)),
-			"contested", w.moves == NFVD_FDB_CONTESTED));
-}
-
-json_t *nfvd_rpc_fdb_list(json_t *params, struct nfvd_err *err)
-{
-	json_t *list;
-
-	if (nfvd_rpc_only(params, none, err))
-		return NULL;
-	list = json_array();
-	nfvd_fdb_each(list_entry, list);
-	return json_pack("{s:o, s:i}", "entries", list, "ageing_s", NFVD_FDB_AGEING_S);
+	return nfvd_rpc_part("drops", list, i < end, i);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "shortcut.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -467,29 +468,36 @@ bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_
 	return true;
 }
 
+#define PAIRS_AT_ONCE	1024	/* of up to 65536: a call for each pair would take longer than an answer may */
+
 void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, const struct nfvd_shortcut_count *n, void *),
 			    void *arg)
 {
-	int cpus = libbpf_num_possible_cpus();
-	struct shortcut_pair key, next, *prev = NULL;
-	struct shortcut_count *per_cpu;
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	struct shortcut_pair *keys;
+	struct shortcut_count *counts;
+	uint32_t position, n;
 
 	if (!bpf || cpus < 1)
 		return;
-	per_cpu = calloc(cpus, sizeof(*per_cpu));
-	while (per_cpu && !bpf_map__get_next_key(bpf->maps.counters, prev, &next, sizeof(next))) {
-		struct nfvd_shortcut_count sum = { 0 };
+	keys = calloc(PAIRS_AT_ONCE, sizeof(*keys));
+	counts = calloc((size_t)PAIRS_AT_ONCE * cpus, sizeof(*counts));
+	for (bool first = true; keys && counts && !err; first = false) {
+		n = PAIRS_AT_ONCE;
+		/* ENOENT: these are the last. */
+		err = bpf_map_lookup_batch(bpf_map__fd(bpf->maps.counters), first ? NULL : &position, &position, keys, counts,
+					   &n, NULL);
+		for (uint32_t i = 0; i < n && (!err || err == -ENOENT); i++) {
+			struct nfvd_shortcut_count sum = { 0 };
 
-		if (!bpf_map__lookup_elem(bpf->maps.counters, &next, sizeof(next), per_cpu, cpus * sizeof(*per_cpu), 0)) {
-			for (int i = 0; i < cpus; i++) {
-				sum.frames += per_cpu[i].frames;
-				sum.bytes += per_cpu[i].bytes;
-				sum.stolen += per_cpu[i].stolen;
+			for (int cpu = 0; cpu < cpus; cpu++) {
+				sum.frames += counts[i * cpus + cpu].frames;
+				sum.bytes += counts[i * cpus + cpu].bytes;
+				sum.stolen += counts[i * cpus + cpu].stolen;
 			}
-			cb(next.src, next.dst, &sum, arg);
+			cb(keys[i].src, keys[i].dst, &sum, arg);
 		}
-		key = next;
-		prev = &key;
 	}
-	free(per_cpu);
+	free(keys);
+	free(counts);
 }

@@ -11,17 +11,25 @@
  *
  *	method		params				result
  *	------		------				------
- *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, link_local, control, findings}
+ *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, link_local, control}
+ *	findings.get	{}				{findings: [...]}
  *	port.attach	{type, name, ...}		{name, id, type, attach_us, ...as in port.list}
  *	port.detach	{name}				{name}
  *	port.list	{[name]}			{ports: [...]}
- *	stats.get	{}				{ports: [...], in_flight, inexact: a worker hangs}
- *	ledger.get	{}				{pairs: [...]}
- *	drops.get	{[all]}				{drops: [...]}
- *	fdb.list	{}				{entries: [...], ageing_s}
+ *	stats.get	{[port]}			{ports: [...], in_flight, sleeps, inexact: a worker hangs}
+ *	ledger.get	{[port], [peer], [from]}	{pairs: [...], [more]}
+ *	drops.get	{[port], [all], [from]}		{drops: [...], [more]}
+ *	fdb.list	{[port], [from]}		{entries: [...], ageing_s, [more]}
  *	shortcut.set	{on, [port]}			{on, [port]}
  *	link_local.set	{forward}			{forward}
  *	events.get	{[since]}			{events: [...], next}
+ *
+ * port, peer, and name in port.list: only what is about that port, and about the other one. in_flight
+ * and sleeps, how often workers went to sleep, are of all ports. all: counts of 0, too.
+ *
+ * Lists in parts: where "more" is in the result there is more of it, to be asked for with that as
+ * "from" and the other parameters as before. Each element that is there all the time is told once. Entries come by
+ * VLAN and address, pairs and drops by port id. Each answer keeps nfvd's control busy for some 10 ms at most.
  *
  * port.attach by type:
  *	kvm	[socket: path] [mode: "server"|"client"] [queues: 1..8]
@@ -36,12 +44,14 @@
  * -0F). Pause frames never pass.
  *
  * Elements (64-bit counters are JSON integers; times as named):
- *	port	{name, id, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us, attach_steps: {step: us},
+ *	port	{name, id, serial, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us, attach_steps: {step: us},
  *		macs, macs_max, mac_moves, mac_contested, mac_limit, ...}
- *		state is one of the NFV_STATES below. While it is not up: why, and hint, a command that helps. macs: addresses learnt. The next three count frames from there that
+ *		state is one of the NFV_STATES below. While it is not up: why, and hint, a command that helps. id: less than
+ *		256, a later port may have it; serial: none ever has. macs: addresses learnt. The next three count frames from there that
  *		passed as any: the source had been at another port; it is contested and stays at another port; it was
  *		not learnt for macs_max. Type kvm adds {socket, mode,
- *		connected, features, reason, queue: [{index, state, reason, size}]};
+ *		connected, features, reason, mem_unshared: no receive buffers were ever seen of a driver that runs,
+ *		queue: [{index, state, reason, size, interrupts: how often the guest was sent one}]};
  *		veth and netdev add {dev, ifindex, mtu, missed}, veth also {peer_ifindex,
  *		shortcut, shortcut_hindered: why it is not used, container_netns, container_dev} as far as they are known. missed:
  *		frames that came faster than they were taken. Via a packet socket
@@ -51,9 +61,11 @@
  *		reach. Via the module also
  *		{missed_by: {reason: n}, held, held_kib}: <linux/nfv.h> has the reasons.
  *		xen adds these, and {domid, devid, domain, offloads: [...], stalled}.
- *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls}
+ *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls,
+ *		ledger_frames, ledger_copies, ledger_copied_bytes}: the last three are sums of the pairs it is src of
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
- *	drop	{port, reason, count, help}
+ *	drop	{port, reason, count, help, frames: these are frames, not requests, faults and their like}
+ *	finding	{level: "warn"|"bad", text, [port], hint: a command that helps}
  *	entry	{mac, vlan, port, age_ms, contested: several ports claim it}
  *	event	{seq, time_ms, port, text}: of many of a kind the last, which says how many came before it
  *

@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# As many ports as there may be, all of which have spoken to all, and more addresses than a reply has room for: every
+# command works, and nfvd's control is not held up.
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+VETHS=150		# with names of 31 letters their pairs are larger than a reply may be
+KVMS=106		# ports without a guest
+TEACHERS=5		# of the containers, these teach addresses
+MACS=13000		# so many each
+
+port() { printf 'a_container_with_a_long_name%03d' "$1"; }
+
+make_containers()
+{
+	local i
+
+	ip netns add many
+	# They say nothing but what they are told to.
+	ip netns exec many sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+	for ((i = 1; i <= VETHS; i++)); do
+		echo "link add v$i type veth peer name p$i netns many"
+		echo "link set v$i up"
+	done >"$WORK/host"
+	for ((i = 1; i <= VETHS; i++)); do
+		echo "link set p$i up"
+	done >"$WORK/inside"
+	ip -b "$WORK/host" && ip -n many -b "$WORK/inside"
+}
+
+attach_all()
+{
+	local i macs
+
+	for ((i = 1; i <= VETHS; i++)); do
+		macs=(); [ $i -gt $TEACHERS ] || macs=(macs 16384)
+		nfvctl attach veth "$(port $i)" dev v$i "${macs[@]}" || return 1
+	done
+	for ((i = 1; i <= KVMS; i++)); do
+		nfvctl attach kvm "vm$i" || return 1
+	done
+	! nfvctl attach kvm one-more || { echo "there is room for one more"; return 1; }
+}
+
+# speak FIRST LAST COUNT: each of these containers sends COUNT frames from as many addresses.
+speak()
+{
+	ip netns exec many /usr/bin/python3 - "$@" <<-'P'
+	import socket, struct, sys, time
+	first, last, count = map(int, sys.argv[1:])
+	for i in range(first, last + 1):
+	    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+	    s.bind(("p%d" % i, 0))
+	    for n in range(count):
+	        # So many broadcasts would take long: these go to what the last one is known by.
+	        to = b"\xff" * 6 if count == 1 else struct.pack("!BBI", 2, last + 1, 0)
+	        s.send(to + struct.pack("!BBI", 2, i, n) + b"\x88\xb5" + bytes(46))
+	        if n % 50 == 49:
+	            time.sleep(0.001)
+	P
+}
+
+# Elements of the list that the command tells.
+elements() { nfvctl -j "$@" | /usr/bin/python3 -c 'import json, sys; print(max(len(v) for v in json.load(sys.stdin).values() if isinstance(v, list)))'; }
+# lists N COMMAND...: it tells as many, and its table has a row for each.
+lists()
+{
+	local n=$1 rows
+
+	shift
+	nfvctl "$@" >"$WORK/table" || return 1
+	rows=$(wc -l <"$WORK/table")
+	[ "$(elements "$@")" = "$n" ] && [ "$rows" -ge "$n" ] || { echo "$(elements "$@") elements, $rows lines, not $n"; return 1; }
+}
+
+# By a connection that is there already, the slowest part of each answer; of each part the best of five, for others run here, too.
+slowest()
+{
+	/usr/bin/python3 - "$STATE/ctl.sock" <<-'P'
+	import json, socket, sys, time
+	s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); f = s.makefile("rwb")
+	name = "a_container_with_a_long_name001"
+	worst = {}
+	def ask(method, params):
+	    f.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode() + b"\n"); f.flush()
+	    t = time.monotonic(); line = f.readline(); t = time.monotonic() - t
+	    r = json.loads(line)
+	    assert "result" in r, (method, params, line[:200])
+	    return r["result"], t * 1000
+	for method, params in (("port.list", {}), ("port.list", {"name": name}), ("stats.get", {}), ("stats.get", {"port": name}),
+	                       ("ledger.get", {}), ("ledger.get", {"port": name}), ("drops.get", {"all": True}), ("drops.get", {}),
+	                       ("fdb.list", {}), ("fdb.list", {"port": name}), ("findings.get", {}), ("daemon.info", {}),
+	                       ("events.get", {})):
+	    what = method + (" of one" if len(params) and "all" not in params else "")
+	    best = []                     # by part
+	    for again in range(5):
+	        part, took = dict(params), []
+	        while True:
+	            r, t = ask(method, part)
+	            took.append(t)
+	            if "more" not in r: break
+	            part["from"] = r["more"]
+	        best = [min(x) for x in zip(best or took, took)]
+	    worst[what] = max(best)
+	print(" ".join("%s %.1f" % (k, v) for k, v in worst.items()))
+	sys.exit(max(worst.values()) > 50)
+	P
+}
+
+# idle_percent SECONDS: of a core, while nobody does anything.
+idle_percent()
+{
+	local before after
+
+	before=$(awk '{ print $14 + $15 }' "/proc/$NFVD_PID/stat")
+	nap "$1"
+	after=$(awk '{ print $14 + $15 }' "/proc/$NFVD_PID/stat")
+	echo $(((after - before) * 100 / ($1 * $(getconf CLK_TCK))))
+}
+
+start_nfvd
+check "scale: containers are made" make_containers
+check "scale: as many ports as there may be, and not one more" attach_all
+check "scale: each container speaks to all" speak 1 $VETHS 1
+wait_for '[ "$(elements ledger)" -ge $((VETHS * (VETHS - 1))) ]' 30 || fail "scale: all pairs are in the ledger" "$(elements ledger)"
+check "scale: $((TEACHERS * MACS)) addresses are taught" speak 1 $TEACHERS $MACS
+one=$(port 1)
+wait_for '[ "$(elements fdb "$one")" = $MACS ]' 30
+
+pairs=$(elements ledger)
+check "scale: ledger tells all $pairs pairs" lists "$pairs" ledger
+check "scale: ledger of a port" lists $((2 * (VETHS - 1) )) ledger "$one"
+check "scale: ledger of two ports" lists 2 ledger "$one" "$(port 2)"
+check "scale: fdb tells all addresses" lists $((TEACHERS * MACS + VETHS - TEACHERS)) fdb
+check "scale: fdb of a port" lists $MACS fdb "$one"
+check "scale: show" lists 256 show
+check "scale: show of a port" nfvctl show "$one"
+check "scale: show with rates" lists 256 show time 0.1
+check "scale: stats" lists 256 stats
+check "scale: stats of a port" lists 1 stats "$one"
+check "scale: drops" nfvctl drops
+reasons=$(elements drops "$one" all)
+check "scale: drops tells each reason of each port" lists $((reasons * 256)) drops all
+check "scale: events" nfvctl events
+check_fails "scale: a port that is not there" nfvctl fdb nobody
+check "scale: link-local" nfvctl link-local
+check "scale: the shortcut of a port" nfvctl shortcut off "$one"
+check "scale: doctor" nfvctl doctor
+
+if slowest >"$WORK/slowest"; then
+	pass "scale: each answer within 50 ms"
+else
+	fail "scale: each answer within 50 ms" "$(cat "$WORK/slowest")"
+fi
+sed 's/^/# ms: /' "$WORK/slowest"
+nap 1
+percent=$(idle_percent 5)
+idle() { echo "$percent % of a core"; [ "$percent" -le 5 ]; }
+echo "# idle: $percent % of a core"
+check "scale: 256 ports and all these addresses cost nothing when nobody speaks" idle
+check "scale: detach" nfvctl detach "$one"
+check "scale: and attach" nfvctl attach veth "$one" dev v1
+finish
