@@ -25,18 +25,21 @@ static void find(const char *level, const char *check, const char *fix, const ch
 
 static void find(const char *level, const char *check, const char *fix, const char *fmt, ...)
 {
-	char text[256], mended_by[640];
+	char *text, *mended_by = fix ? strdup(fix) : NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
 	va_end(ap);
-	snprintf(mended_by, sizeof(mended_by), "%s", fix ? fix : "");
 	/* A finding is not lost for what it quotes. */
 	nfv_text_clean(text);
-	nfv_text_clean(mended_by);
+	if (mended_by)
+		nfv_text_clean(mended_by);
 	json_array_append_new(findings, json_pack("{ss ss ss ss*}", "level", level, "check", check, "text", text,
-						  "fix", fix ? mended_by : NULL));
+						  "fix", mended_by));
+	free(text);
+	free(mended_by);
 }
 
 static const char *string(json_t *obj, const char *key)
@@ -89,7 +92,7 @@ static void check_kvm(void)
 	else if (kvm_runs(why, sizeof(why)))
 		find(OK, "kvm", NULL, "/dev/kvm runs guests");
 	else
-		find(WARN, "kvm", "qemu-system-x86_64 -accel tcg ...",
+		find(WARN, "kvm", "qemu-system-x86_64 -accel tcg -device virtio-net-pci,netdev=n,vectors=0 ...",
 		     "/dev/kvm is there but runs no guest kernel (%s): QEMU must emulate, slowly", why);
 }
 
@@ -106,6 +109,8 @@ static void check_module(void)
 {
 	if (!access("/dev/nfv", F_OK))
 		find(OK, "module", NULL, "nfv.ko is loaded: containers reach guests with one copy");
+	else if (access("/proc/modules", F_OK))
+		find(OK, "module", NULL, "this kernel loads no modules: containers are reached through packet sockets, with a copy more");
 	else
 		find(WARN, "module", "make module && insmod kmod/nfv.ko",
 		     "nfv.ko is not loaded: containers are reached through packet sockets, with a copy more");

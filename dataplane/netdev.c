@@ -410,7 +410,8 @@ static void find(const struct nfvd_netdev *nd, const struct nfvd_use *use, json_
 
 	snprintf(hint, sizeof(hint), "nfvctl detach %s", port->name);
 	if (nd->passed_by && nfvd_shortcut_other(port, nd->link.ifindex, what, sizeof(what)))
-		json_array_append_new(list, finding(port, "make module && insmod kmod/nfv.ko",
+		json_array_append_new(list, finding(port,
+			access("/proc/modules", F_OK) ? hint : "make module && insmod kmod/nfv.ko",
 			"the container's frames do not pass the %s at ingress of its device, which limits nothing: nfvd takes them before it", what));
 	else if (nd->not_plain[0])
 		json_array_append_new(list, finding(port, "ip -d link show", "the shortcut is not used: %s", nd->not_plain));

@@ -174,8 +174,27 @@ version_of()
 	check "version: with -j" [ "$(nfvctl -j version | grep -o '"nfvd.*')" = '"nfvd":null}' ]
 }
 
+# What mends it can be pasted, and is for this host.
+doctor()
+{
+	local long
+
+	long=$WORK/$(printf 's%.0s' {1..90})
+	nfvctl attach kvm vm1 mode client socket "$long" >/dev/null
+	echo precious >"$long"
+	check "doctor: a command is whole" grep -qE " (rm|ls|mv|nfvctl) .*$long( |\$)" <(nfvctl doctor)
+	nfvctl detach vm1 >/dev/null
+	rm "$long"
+	if [ -e /proc/modules ] || [ -e /dev/nfv ]; then
+		skip "doctor: no module for a kernel that loads none" "such a kernel"
+	else
+		check "doctor: no module for a kernel that loads none" [ -z "$(nfvctl doctor | grep 'make module')" ]
+	fi
+}
+
 start_nfvd
 ports
+doctor
 counters
 names
 options
