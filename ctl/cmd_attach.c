@@ -7,13 +7,14 @@
 #include "ctl.h"
 
 #define FORCE { "force", ARG_CHOICE, false, 0, 0, "no|yes" }
-#define MACS { "macs", ARG_NUMBER, false, 1, 16384, NULL }
+/* Of each type. */
+#define COMMON { "macs", ARG_NUMBER, false, 1, 16384, NULL }, { "temporary", ARG_CHOICE, false, 0, 0, "no|yes" }
 
 static const struct ctl_arg kvm_args[] = {
 	{ "socket", ARG_PATH, false, 0, 0, NULL },
 	{ "mode", ARG_CHOICE, false, 0, 0, "server|client" },
 	{ "queues", ARG_NUMBER, false, 1, 8, NULL },
-	MACS,
+	COMMON,
 	{ NULL, 0, false, 0, 0, NULL }
 };
 
@@ -23,21 +24,21 @@ static const struct ctl_arg veth_args[] = {
 	{ "pid", ARG_NUMBER, false, 1, 4194304, NULL },
 	{ "mode", ARG_CHOICE, false, 0, 0, "module|packet" },
 	FORCE,
-	MACS,
+	COMMON,
 	{ NULL, 0, false, 0, 0, NULL }
 };
 
 static const struct ctl_arg netdev_args[] = {
 	{ "dev", ARG_STRING, true, 0, 0, NULL },
 	FORCE,
-	MACS,
+	COMMON,
 	{ NULL, 0, false, 0, 0, NULL }
 };
 
 static const struct ctl_arg xen_args[] = {
 	{ "domid", ARG_NUMBER, true, 1, 0x7fef, NULL },
 	{ "devid", ARG_NUMBER, false, 0, 65535, NULL },
-	MACS,
+	COMMON,
 	{ NULL, 0, false, 0, 0, NULL }
 };
 

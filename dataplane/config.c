@@ -25,6 +25,8 @@ struct nfvd_config nfvd_config = {
 static const char usage[] =
 	"usage: nfvd [options]\n"
 	"  --state-dir DIR   lock, control socket and vhost-user sockets (" NFV_STATE_DIR ")\n"
+	"  --keep            keep what is attached and set over restarts, in " NFV_CONFIG_DIR "\n"
+	"  --config-dir DIR  keep it there\n"
 	"  --workers N       threads that switch, 1 to 16 (1)\n"
 	"  --cpus A,B,...    pin worker 0 to CPU A, worker 1 to B, ... (not pinned)\n"
 	"  --spin-us N       how long an idle worker polls before it sleeps, up to 1000000 (50)\n"
@@ -99,6 +101,7 @@ void nfvd_config_descriptors(void)
 int nfvd_config_parse(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "keep", no_argument, NULL, 'k' },	       { "config-dir", required_argument, NULL, 'C' },
 		{ "state-dir", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' },
 		{ "cpus", required_argument, NULL, 'c' },      { "spin-us", required_argument, NULL, 's' },
 		{ "verbose", no_argument, NULL, 'v' },	       { "version", no_argument, NULL, 'V' },
@@ -112,6 +115,13 @@ int nfvd_config_parse(int argc, char **argv)
 		switch (c) {
 		case 'd':
 			nfvd_config.state_dir = optarg;
+			break;
+		case 'k':
+			if (!nfvd_config.config_dir)
+				nfvd_config.config_dir = NFV_CONFIG_DIR;
+			break;
+		case 'C':
+			nfvd_config.config_dir = optarg;
 			break;
 		case 'w':
 			nfvd_config.workers = number("workers", optarg, 1, NFVD_WORKERS_MAX);
@@ -142,6 +152,10 @@ int nfvd_config_parse(int argc, char **argv)
 	}
 	if (nfvd_config.state_dir[0] != '/') {
 		fprintf(stderr, "nfvd: --state-dir is an absolute path, not '%s'\n", nfvd_config.state_dir);
+		return 2;
+	}
+	if (nfvd_config.config_dir && nfvd_config.config_dir[0] != '/') {
+		fprintf(stderr, "nfvd: --config-dir is an absolute path, not '%s'\n", nfvd_config.config_dir);
 		return 2;
 	}
 	if (nfvd_config.workers < NFVD_WORKERS_MAX && nfvd_config.cpus[nfvd_config.workers] >= 0) {

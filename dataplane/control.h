@@ -5,10 +5,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 struct nfvd_config {
 	const char *state_dir;		/* absolute; holds the lock, the control socket, default vhost sockets */
+	const char *config_dir;		/* absolute; what operators asked for is kept there. NULL: nowhere */
 	unsigned int workers, spin_us;
 	int cpus[16];			/* by worker; -1: not pinned */
 	bool verbose;
@@ -27,6 +29,9 @@ int nfvd_config_parse(int argc, char **argv);
 /* config.c: so many descriptors that every port can be in use; an event says if it cannot be. */
 void nfvd_config_descriptors(void);
 #define NFVD_NOFILE_HINT "run nfvd with a higher limit: LimitNOFILE=65536 in its unit, or ulimit -n 65536"
+
+/* state.c: open a folder of ours, made if need be, that strangers cannot change. what: for the log. Descriptor, or -errno with a line in the log. */
+int nfvd_state_folder(const char *what, const char *dir, mode_t mode);
 
 /* state.c: own the state directory, or say who does. 0 or -errno. */
 int nfvd_state_lock(void);

@@ -19,9 +19,17 @@
 #include "port_packet.h"
 #include "ports.h"
 #include "rpc_server.h"
+#include "saved.h"
 #include "shortcut.h"
 #include "vhost_gate.h"
 #include "worker.h"
+
+/* A device that ports wait for may be there now. */
+static void device_changed(int ifindex)
+{
+	nfvd_netdev_link_changed(ifindex);
+	nfvd_saved_device_changed();
+}
 
 int main(int argc, char **argv)
 {
@@ -50,7 +58,7 @@ int main(int argc, char **argv)
 		goto no_fdb;
 	if (nfvd_shortcut_init())
 		nfvd_event(NULL, "container shortcut not available, containers go through user space");
-	if ((err = nfvd_netlink_start(nfvd_event_loop, nfvd_netdev_link_changed)))
+	if ((err = nfvd_netlink_start(nfvd_event_loop, device_changed)))
 		goto no_netlink;
 	nfvd_netdev_clean();
 	nfvd_ports_init();
@@ -62,7 +70,8 @@ int main(int argc, char **argv)
 		goto no_workers;
 	if ((err = nfvd_watch_start()))
 		goto no_watch;
-	if ((err = nfvd_ticks_start()) < 0 || (err = nfvd_rpc_start(nfvd_event_loop, socket)))
+	if ((err = nfvd_saved_start(nfvd_config.config_dir)) || (err = nfvd_ticks_start()) < 0 ||
+	    (err = nfvd_rpc_start(nfvd_event_loop, socket)))
 		goto no_rpc;
 	if (!nfvd_kmod_available())
 		nfvd_packet_ahead();
@@ -72,6 +81,7 @@ int main(int argc, char **argv)
 	sd_notify(0, "STOPPING=1");
 	nfvd_rpc_stop();
 no_rpc:
+	nfvd_saved_stop();
 	nfvd_port_detach_all();
 	nfvd_watch_stop();
 no_watch:

@@ -8,5 +8,6 @@ const struct nfvd_rpc_method nfvd_rpc_methods[] = {
 	{ "drops.get", nfvd_rpc_drops_get },	   { "fdb.list", nfvd_rpc_fdb_list },
 	{ "shortcut.set", nfvd_rpc_shortcut_set }, { "link_local.set", nfvd_rpc_link_local_set },
 	{ "events.get", nfvd_rpc_events_get },	   { "findings.get", nfvd_rpc_findings_get },
+	{ "config.get", nfvd_rpc_config_get },
 	{ NULL, NULL },
 };

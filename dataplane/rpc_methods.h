@@ -17,6 +17,7 @@ json_t *nfvd_rpc_findings_get(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_link_local_set(json_t *params, struct nfvd_err *err);
 json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err);
+json_t *nfvd_rpc_config_get(json_t *params, struct nfvd_err *err);
 
 extern const struct nfvd_rpc_method nfvd_rpc_methods[];	/* all of these, by name; ends with a NULL name */
 

@@ -10,6 +10,7 @@
 #include "ports.h"
 #include "rpc_methods.h"
 #include "rpc_params.h"
+#include "saved.h"
 #include "shortcut.h"
 #include "switch.h"
 #include "worker.h"
@@ -96,6 +97,7 @@ json_t *nfvd_rpc_findings_get(json_t *params, struct nfvd_err *err)
 		     "nfvd runs as root on a kernel with BTF: ls /sys/kernel/btf/vmlinux");
 	if (nfvd_kmod_refusal())
 		find(list, "warn", NULL, nfvd_kmod_refusal(), "rmmod nfv && insmod kmod/nfv.ko");
+	nfvd_saved_findings(list);
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
 		if (nfvd_ports[id])
 			find_port(list, nfvd_ports[id]);
@@ -117,7 +119,7 @@ json_t *nfvd_rpc_daemon_info(json_t *params, struct nfvd_err *err)
 
 json_t *nfvd_rpc_port_attach(json_t *params, struct nfvd_err *err)
 {
-	struct nfvd_port *port = nfvd_port_attach(params, err);
+	struct nfvd_port *port = nfvd_saved_attach(params, err);
 
 	return port ? show(port) : NULL;
 }
@@ -133,7 +135,7 @@ json_t *nfvd_rpc_port_detach(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a string 'name'");
 		return NULL;
 	}
-	if (nfvd_port_detach(json_string_value(name), err))
+	if (nfvd_saved_detach(json_string_value(name), err))
 		return NULL;
 	return json_pack("{s:O}", "name", name);
 }
@@ -158,6 +160,7 @@ json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err)
 	static const char *const names[] = { "on", "port", NULL };
 	json_t *on = json_object_get(params, "on");
 	struct nfvd_port *port;
+	bool before;
 
 	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &port, err))
 		return NULL;
@@ -165,9 +168,14 @@ json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on', and takes a string 'port'");
 		return NULL;
 	}
+	before = nfvd_shortcut_enabled(port);
 	if (nfvd_shortcut_set(port, json_is_true(on))) {
 		nfvd_err(err, NFV_RPC_E_FAILED, "%s", port ? "this port has no shortcut" : "the shortcut is not available");
 		nfvd_hint(err, "nfvctl doctor");
+		return NULL;
+	}
+	if (nfvd_saved_set(port, "shortcut", json_is_true(on), err)) {
+		nfvd_shortcut_set(port, before);
 		return NULL;
 	}
 	nfvd_event(port ? port->name : NULL, "shortcut %s", json_is_true(on) ? "on" : "off");
@@ -185,9 +193,16 @@ json_t *nfvd_rpc_link_local_set(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'forward'");
 		return NULL;
 	}
+	if (nfvd_saved_set(NULL, "link_local", json_is_true(forward), err))
+		return NULL;
 	atomic_store(&nfvd_link_local_forward, json_is_true(forward));
 	nfvd_event(NULL, "link-local protocols: %s", json_is_true(forward) ? "forward" : "drop");
 	return json_incref(params);
+}
+
+json_t *nfvd_rpc_config_get(json_t *params, struct nfvd_err *err)
+{
+	return nfvd_rpc_only(params, none, err) ? NULL : nfvd_saved_show();
 }
 
 json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err)

@@ -26,7 +26,7 @@
 static int lock_fd = -1;
 
 /* Opened by its parent's descriptor; nobody can replace either. */
-static int open_dir(const char *dir)
+int nfvd_state_folder(const char *what, const char *dir, mode_t mode)
 {
 	char path[PATH_MAX], culprit[PATH_MAX] = "", *slash;
 	int parent, fd;
@@ -37,16 +37,16 @@ static int open_dir(const char *dir)
 	slash = strrchr(path, '/');
 	*slash = '\0';
 	parent = nfv_folder_open(path, culprit);
-	fd = parent < 0 ? parent : nfv_folder_make(parent, slash + 1, 0755);
+	fd = parent < 0 ? parent : nfv_folder_make(parent, slash + 1, mode);
 	if (parent >= 0)
 		close(parent);
 	if (parent == -EPERM)
-		nfvd_log(LOG_ERR, "state directory '%s' could be replaced by other users: they can change '%s'", dir, culprit);
+		nfvd_log(LOG_ERR, "%s '%s' could be replaced by other users: they can change '%s'", what, dir, culprit);
 	else if (fd == -EPERM || (parent >= 0 && (fd == -ENOTDIR || fd == -ELOOP)))
-		nfvd_log(LOG_ERR, "state directory '%s' must be a directory (no link) of uid %u that others cannot write",
-			 dir, geteuid());
+		nfvd_log(LOG_ERR, "%s '%s' must be a directory (no link) of uid %u that others cannot write",
+			 what, dir, geteuid());
 	else if (fd < 0)
-		nfvd_log(LOG_ERR, "cannot make state directory '%s': %s", dir, strerror(-fd));
+		nfvd_log(LOG_ERR, "cannot make %s '%s': %s", what, dir, strerror(-fd));
 	return fd;
 }
 
@@ -59,7 +59,7 @@ static int check_dir(const char *dir)
 			 sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
-	fd = open_dir(dir);
+	fd = nfvd_state_folder("state directory", dir, 0755);
 	if (fd < 0)
 		return fd;
 	close(fd);

@@ -9,6 +9,7 @@
 #include "control.h"
 #include "fdb.h"
 #include "log.h"
+#include "saved.h"
 #include "seen.h"
 #include "shortcut.h"
 #include "worker.h"
@@ -141,6 +142,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 			port->ops->tick(port);
 		tell_full(port);
 	}
+	nfvd_saved_tick();
 	if (nfvd_fdb_disputed())
 		nfvd_fdb_each(tell_dispute, NULL);
 	if (nfvd_now_us() >= next_sync_us && (nfvd_fdb_changed() || ticks % SYNC_TICKS == 0))

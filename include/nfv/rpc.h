@@ -23,6 +23,7 @@
  *	shortcut.set	{on, [port]}			{on, [port]}
  *	link_local.set	{forward}			{forward}
  *	events.get	{[since]}			{events: [...], next}
+ *	config.get	{}				{generation, config: what is kept}; generation null: nothing is
  *
  * port, peer, and name in port.list: only what is about that port, and about the other one. in_flight
  * and sleeps, how often workers went to sleep, are of all ports. all: counts of 0, too.
@@ -38,7 +39,8 @@
  *	netdev	dev: name
  *		both: [force: "yes"|"no"], take a device that the host uses, or past whose tc programs frames will go
  *	xen	domid: number of the guest, devid: of its interface (0); needs the module
- * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach.
+ * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach; [temporary: "yes"|"no"]:
+ * not kept over a restart of an nfvd that keeps its configuration.
  *
  * link_local: "forward"|"drop", what becomes of STP, LACP, LLDP and their like (01-80-C2-00-00-00 to
  * -0F). Pause frames never pass.
@@ -77,6 +79,7 @@
 
 #define NFV_VERSION		"0.1.0"
 #define NFV_STATE_DIR		"/run/nfvd"
+#define NFV_CONFIG_DIR	"/var/lib/nfvd"
 #define NFV_CTL_SOCKET		"ctl.sock"
 
 /* Limits; a client that exceeds one is told which, and disconnected. */

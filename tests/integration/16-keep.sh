@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# limit: 400
+#
+# What operators asked for stays: over restarts, kill -9 at any system call, full and broken disks.
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+CONF=$WORK/conf
+keep() { start_nfvd --config-dir "$CONF"; }
+killed() { kill -KILL "$NFVD_PID"; wait "$NFVD_PID" 2>/dev/null; NFVD_PID=; }
+names() { nfvctl -j show | jq -r '[.ports[].name] | sort | join(" ")'; }
+has() { [ "$(names)" = "$*" ] || { echo "there are: $(names)"; false; }; }
+setting() { nfvctl -j show "$1" | jq -r ".ports[0].$2"; }
+youngest() { find "$CONF" -name 'config-*.json' | sort | tail -n 1; }
+
+# --- restarts ---------------------------------------------------------------------
+
+restarts()
+{
+	keep
+	check "keep: attach kvm" nfvctl attach kvm vm1 queues 2 macs 77
+	mk_container c1 10.0.0.1/24
+	check "keep: attach veth" nfvctl attach veth c1 dev veth-c1
+	check "keep: attach temporary" nfvctl attach kvm vm2 temporary yes
+	check "keep: link-local forward" nfvctl link-local forward
+	check "keep: shortcut off c1" nfvctl shortcut off c1
+	killed
+	keep
+	check "keep: after kill -9 all is there but what is temporary" has c1 vm1
+	check "keep: with its parameters" [ "$(setting vm1 macs_max)" = 77 ]
+	check "keep: and settings" [ "$(setting c1 shortcut)" = false ]
+	check "keep: and the switch's" sh -c "'$NFVCTL' link-local | grep -q forward"
+	check "keep: detach" nfvctl detach vm1
+	check "keep: nfvd ends" stop_nfvd
+	keep
+	check "keep: what was detached stays away" has c1
+	check_fails "keep: a second nfvd is refused the folder" timeout 20 "$NFVD" --state-dir "$WORK/other" --config-dir "$CONF"
+}
+
+# --- devices that come and go ------------------------------------------------------
+
+heals()
+{
+	local start=0 took
+
+	ip link add late0 type veth peer name late1
+	check "keep: attach a veth" nfvctl attach veth late dev late0
+	ip link del late0
+	check "keep: its device goes, and so does the port" wait_for "! nfvctl show late" 5
+	check "keep: doctor says what is missing" wait_for "nfvctl doctor | grep -q 'late .*not attached'" 5
+	ip link add late0 type veth peer name late1
+	start=$(now_ms)
+	check "keep: it comes back with its device" wait_for "nfvctl show late" 5
+	took=$(($(now_ms) - start))
+	echo "  within $took ms"
+	check "keep: and doctor has no more to say" wait_for "! nfvctl doctor | grep -q 'late .*not attached'" 5
+	ip link del late0
+	assert 'wait_for "! nfvctl show late" 5'
+	check "keep: what waits can be detached" nfvctl detach late
+	check_fails "keep: once" nfvctl detach late
+	ip link add late0 type veth peer name late1
+	nap 0.5
+	check "keep: and does not come back" has c1
+	ip link del late0
+}
+
+# --- disks ---------------------------------------------------------------------------
+
+disks()
+{
+	local full=$WORK/full n=0
+
+	stop_nfvd
+	mkdir "$full"
+	mount -t tmpfs -o size=64k,mode=700 tmpfs "$full"
+	start_nfvd --config-dir "$full"
+	dd if=/dev/zero of="$full/ballast" bs=4k 2>/dev/null
+	check_fails "keep: on a full disk an attach is refused" nfvctl attach kvm full1
+	check "keep: with the reason" grep -q "No space left" <(nfvctl attach kvm full1 2>&1)
+	check "keep: and leaves nothing" has ""
+	check "keep: no socket either" [ ! -e "$STATE/full1.sock" ]
+	rm "$full/ballast"
+	check "keep: with room again it works" nfvctl attach kvm full1
+	mount -o remount,ro "$full"
+	check_fails "keep: on a read-only disk a detach is refused" nfvctl detach full1
+	check "keep: and is not done" has full1
+	mount -o remount,rw "$full"
+	for n in {1..15}; do
+		nfvctl link-local forward >/dev/null
+	done
+	check "keep: ten generations stay" [ "$(find "$full" -name 'config-*' | wc -l)" = 10 ]
+	stop_nfvd
+	umount "$full"
+}
+
+# broken NAME COMMAND... - the youngest file is spoilt by COMMAND; the one before counts, and doctor says so.
+broken()
+{
+	local name=$1 file
+
+	shift
+	keep
+	has c1 >/dev/null || fail "keep: before $name"
+	nfvctl attach kvm extra >/dev/null
+	stop_nfvd
+	file=$(youngest)
+	"$@" "$file"
+	keep
+	check "keep: $name: the generation before counts" has c1
+	check "keep: $name: doctor says so" sh -c "'$NFVCTL' doctor | grep -q '${file##*/}'"
+	check "keep: $name: what follows is kept" nfvctl attach kvm after
+	killed
+	keep
+	check "keep: $name: over a kill, too" has after c1
+	nfvctl detach after >/dev/null
+	stop_nfvd
+	rm -f "$file"
+}
+
+cut_short() { truncate -s 40 "$1"; }
+made_empty() { : >"$1"; }
+made_foreign() { echo '{"hello": 1}' >"$1"; }
+made_newer() { jq '.version = 99' "$1" >"$WORK/newer" && cat "$WORK/newer" >"$1"; }
+for_others() { chmod 666 "$1"; }
+of_another() { chown 65534 "$1"; }
+a_link() { mv "$1" "$WORK/elsewhere" && ln -s "$WORK/elsewhere" "$1"; }
+a_fifo() { rm "$1" && mkfifo "$1"; }
+a_path() { jq '.ports += [{type: "kvm", name: "../../etc/x"}]' "$1" >"$WORK/path" && cat "$WORK/path" >"$1"; }
+
+# --- killed between any two system calls -----------------------------------------------
+
+# killed_at CALL N - nfvd is killed as it makes the Nth such call since it is ready; what was acknowledged is there then.
+killed_at()
+{
+	local call=$1 nth=$2 said='' tracer
+
+	keep
+	strace -qq -f -p "$NFVD_PID" -e trace="$call" -e inject="$call:signal=KILL:when=$nth" -o /dev/null 2>/dev/null &
+	tracer=$!
+	wait_for "grep -q 'TracerPid:.[1-9]' /proc/$NFVD_PID/status" 5 || fail "keep: strace" "does not attach"
+	for name in a b; do
+		timeout 10 "$NFVCTL" attach kvm "$name" >/dev/null 2>&1 && said="$said $name"
+	done
+	# Did it get so far?
+	if nfvctl show >/dev/null 2>&1; then
+		kill -KILL "$tracer"
+		wait "$tracer" 2>/dev/null
+		stop_nfvd
+		keep
+		for name in a b; do nfvctl detach "$name" >/dev/null 2>&1; done
+		stop_nfvd
+		return 1
+	fi
+	kill -KILL "$tracer" 2>/dev/null
+	wait "$tracer" "$NFVD_PID" 2>/dev/null
+	NFVD_PID=
+	keep
+	for name in $said c1; do
+		nfvctl show "$name" >/dev/null 2>&1 || lost="$lost $call:$nth:$name"
+	done
+	for name in a b; do nfvctl detach "$name" >/dev/null 2>&1; done
+	stop_nfvd
+	points=$((points + 1))
+}
+
+restarts
+heals
+disks
+for spoil in cut_short made_empty made_foreign made_newer for_others of_another a_link a_fifo a_path; do
+	broken "a file ${spoil//_/ }" $spoil
+done
+points=0 lost=''
+for call in unlinkat openat write fsync renameat close; do
+	for nth in 1 2 3 4 5 6; do
+		killed_at "$call" "$nth" || break
+	done
+done
+check "keep: killed at $points system calls, nothing acknowledged is lost" [ -z "$lost" ] || echo "  $lost"
+check "keep: at a dozen of them at least" [ "$points" -ge 12 ]
+finish
