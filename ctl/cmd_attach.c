@@ -2,7 +2,10 @@
 /*
  * attach and detach. nfvd checks what the arguments mean; here is only their grammar.
  */
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "ctl.h"
 
@@ -14,6 +17,9 @@ static const struct ctl_arg kvm_args[] = {
 	{ "socket", ARG_PATH, false, 0, 0, NULL },
 	{ "mode", ARG_CHOICE, false, 0, 0, "server|client" },
 	{ "queues", ARG_NUMBER, false, 1, 8, NULL },
+	{ "owner", ARG_STRING, false, 0, 0, NULL },
+	{ "group", ARG_STRING, false, 0, 0, NULL },
+	{ "permissions", ARG_STRING, false, 0, 0, NULL },
 	COMMON,
 	{ NULL, 0, false, 0, 0, NULL }
 };
@@ -60,6 +66,34 @@ static void steps_text(json_t *steps, char *buf, size_t size)
 		snprintf(buf + n, size - n, ")");
 }
 
+/* nfvd takes numbers of users and groups: who is called how is the caller's to know. */
+static int to_number(json_t *params, const char *key, struct ctl_err *err)
+{
+	const char *name = json_string_value(json_object_get(params, key));
+	bool user = !strcmp(key, "owner");
+	json_int_t id = -1;
+	char *end;
+
+	if (!name)
+		return CTL_OK;
+	if (name[0] >= '0' && name[0] <= '9') {
+		id = (json_int_t)strtoul(name, &end, 10);
+		id = *end ? -1 : id;
+	} else if (user) {
+		struct passwd *p = getpwnam(name);
+
+		id = p ? (json_int_t)p->pw_uid : -1;
+	} else {
+		struct group *g = getgrnam(name);
+
+		id = g ? (json_int_t)g->gr_gid : -1;
+	}
+	if (id < 0)
+		return ctl_fail(err, NFV_RPC_E_PARAMS, "no %s '%s'", user ? "user" : "group", name);
+	json_object_set_new(params, key, json_integer(id));
+	return CTL_OK;
+}
+
 static int attach(const char *type, const struct ctl_arg *args, int argc, char **argv, struct ctl_err *err)
 {
 	json_t *params, *port;
@@ -74,6 +108,10 @@ static int attach(const char *type, const struct ctl_arg *args, int argc, char *
 	if (!params)
 		return ctl_usage(err, "the name is not valid UTF-8");
 	rc = args_parse(argc - 1, argv + 1, args, params, err);
+	if (!rc)
+		rc = to_number(params, "owner", err);
+	if (!rc)
+		rc = to_number(params, "group", err);
 	if (rc) {
 		json_decref(params);
 		return rc;

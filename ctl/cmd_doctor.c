@@ -208,24 +208,6 @@ static json_t *check_nfvd(void)
 	return info;
 }
 
-static void check_socket(json_t *port)
-{
-	const char *name = string(port, "name"), *path = string(port, "socket");
-	bool server = !strcmp(string(port, "mode"), "server");
-	struct stat st;
-
-	if (!path[0])
-		return;
-	if (in_the_way(path)) {
-		found_in_the_way(name, path, "a vhost-user socket");
-	} else if (server && lstat(path, &st)) {
-		char fix[640];
-
-		snprintf(fix, sizeof(fix), "nfvctl detach %s && nfvctl attach kvm %s socket %s", name, name, path);
-		find(BAD, name, fix, "its socket %s was removed: no guest can connect", path);
-	}
-}
-
 static void check_state(json_t *port)
 {
 	const char *name = string(port, "name");
@@ -283,7 +265,6 @@ static void check_ports(void)
 	if (!all)
 		find(BAD, "nfvd", NULL, "it does not tell about its ports: %s", err.text);
 	json_array_foreach(ports, i, port) {
-		check_socket(port);
 		check_state(port);
 		check_offloads(port);
 	}

@@ -10,7 +10,7 @@
 #include "ctl.h"
 
 static const struct ctl_command attach_commands[] = {
-	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [macs N]",
+	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [owner USER] [group GROUP] [permissions OCTAL] [macs N]",
 	  "a KVM guest, through a vhost-user socket", cmd_attach_kvm, NULL },
 	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [force yes] [macs N]",
 	  "a container, by either end of its veth pair", cmd_attach_veth, NULL },

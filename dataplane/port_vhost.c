@@ -27,12 +27,36 @@
 
 #define UNSHARED_MS	2000	/* a started receive ring has buffers by then */
 
+/* Who may connect. 1: key is about something else. */
+static int parse_access(struct nfvd_sock_access *a, const char *key, json_t *val, struct nfvd_err *err)
+{
+	bool id = json_is_integer(val) && json_integer_value(val) >= 0 && json_integer_value(val) < UINT32_MAX;
+	const char *octal = json_string_value(val);
+
+	if (!strcmp(key, "owner") && id)
+		a->owner = json_integer_value(val);
+	else if (!strcmp(key, "group") && id)
+		a->group = json_integer_value(val);
+	else if (!strcmp(key, "owner") || !strcmp(key, "group"))
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is the number of a user or a group", key);
+	else if (strcmp(key, "permissions"))
+		return 1;
+	else if (octal && octal[0] && strlen(octal) <= 4 && strspn(octal, "01234567") == strlen(octal) &&
+		 strtol(octal, NULL, 8) <= 0777)
+		a->mode = strtol(octal, NULL, 8);
+	else
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'permissions' are octal, as \"0660\"");
+	return 0;
+}
+
 static int parse(struct nfvd_vhost *v, const char *name, json_t *params, struct nfvd_err *err)
 {
 	const char *key;
 	json_t *val;
+	int ret;
 
 	v->queues = 1;
+	v->access = (struct nfvd_sock_access){ .owner = -1, .group = -1, .mode = -1 };
 	if (snprintf(v->path, sizeof(v->path), "%s/%s.sock", nfvd_config.state_dir, name) >=
 	    (int)sizeof(v->path))
 		v->path[0] = 0;
@@ -54,7 +78,11 @@ static int parse(struct nfvd_vhost *v, const char *name, json_t *params, struct 
 		} else if (!strcmp(key, "queues")) {
 			return nfvd_err(err, NFV_RPC_E_PARAMS, "'queues' is a number from 1 to %d", NFVD_VHOST_PAIRS_MAX);
 		} else {
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "a kvm port has no '%.32s'", key);
+			ret = parse_access(&v->access, key, val, err);
+			if (ret > 0)
+				return nfvd_err(err, NFV_RPC_E_PARAMS, "a kvm port has no '%.32s'", key);
+			if (ret)
+				return ret;
 		}
 	}
 	if (!v->path[0])
@@ -83,7 +111,7 @@ static int start(struct nfvd_vhost *v, struct nfvd_err *err)
 
 	if (other)
 		return nfvd_err(err, NFV_RPC_E_EXIST, "port '%s' has the socket '%s' already", other->name, v->path);
-	v->listener = v->client ? -1 : nfvd_sock_listen(v->path, &v->listener_id, err);
+	v->listener = v->client ? -1 : nfvd_sock_listen(v->path, &v->access, &v->listener_id, err);
 	if (v->listener < 0 && !v->client)
 		return -1;
 	ret = nfvd_vhost_thread_start(v);
@@ -233,41 +261,78 @@ static void vhost_show(struct nfvd_port *port, json_t *obj)
 	json_object_set_new(obj, "mode", json_string(v->client ? "client" : "server"));
 	json_object_set_new(obj, "connected", json_boolean(v->connected));
 	json_object_set_new(obj, "features", json_string(hex));
-	json_object_set_new(obj, "mem_unshared", json_boolean(v->mem_unshared));
+	json_object_set_new(obj, "mem_unshared", json_boolean(v->mem_unshared || v->rx_silent));
 	json_object_set_new(obj, "queue", list);
 	show_why(v, atomic_load(&port->state), obj);
 	pthread_mutex_unlock(&v->lock);
 }
 
 /*
- * Memory that QEMU maps privately looks like this from here: the driver runs,
- * but its receive ring stays empty, as it was when the memory was new.
+ * Memory that QEMU maps privately looks like this from here: the driver runs, but its receive ring stays empty, as it
+ * was when the memory was new. So does a driver whose interface is not up: DRIVER_OK promises no receive buffers
+ * (virtio 1.2, 3.1.1). The first buffer tells; then, for the ring's index wraps, it is not asked again.
  */
 static void check_shared(struct nfvd_vhost *v)
 {
 	struct nfvd_vring *r = nfvd_vhost_ring(v, 0);
 
-	if (!r || v->mem_unshared || nfvd_now_us() - v->started_us < UNSHARED_MS * 1000)
+	if (!r || v->rx_seen)
 		return;
-	if (nfvd_vring_used(r))
+	v->rx_seen = nfvd_vring_used(r);
+	if (v->rx_seen && v->rx_silent)
+		nfvd_event(v->port->name, "receive buffers have come: the guest's memory is shared");
+	if (v->rx_seen)
+		v->rx_silent = false;
+	if (v->rx_seen || v->rx_silent || nfvd_now_us() - v->started_us < UNSHARED_MS * 1000)
 		return;
-	v->mem_unshared = true;
+	v->rx_silent = true;
 	nfvd_fault(v->port, NFVD_DROP_MEM_UNSHARED, 1);
-	nfvd_event(v->port->name, "no receive buffers seen from a running driver: is the guest's memory shared?");
+	nfvd_event(v->port->name, "no receive buffers seen from a running driver: is its interface up, and the guest's memory shared?");
+}
+
+#define SHARE_HINT "qemu-system-x86_64 -object memory-backend-memfd,id=m,size=SIZE,share=on -numa node,memdev=m"
+
+static void find(json_t *list, const char *level, const struct nfvd_port *port, const char *text, const char *hint)
+{
+	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", level, "port", port->name, "text", text,
+					      "hint", hint));
+}
+
+/* v->lock is held. */
+static void find_in_peer(const struct nfvd_vhost *v, json_t *list)
+{
+	/* It sends, as far as its kicks say, and what it sends is not there. */
+	bool sends = atomic_load(&v->port->faults[NFVD_DROP_KICK_SPURIOUS]) > v->spurious + 1;
+	char text[160], hint[640];
+
+	if (v->mem_unshared || (v->rx_silent && sends))
+		find(list, "bad", v->port, "guest memory does not seem to be shared with nfvd", SHARE_HINT);
+	else if (v->rx_silent)
+		find(list, "warn", v->port, "its driver runs, and has never posted a receive buffer: its interface is not up, "
+		     "or guest memory is not shared", "ip link set dev eth0 up (in the guest), or " SHARE_HINT);
+	if (!v->wants_queues)
+		return;
+	snprintf(text, sizeof(text), "its peer asked how many queue pairs there are (%u), and left: it wants more", v->queues);
+	snprintf(hint, sizeof(hint), "nfvctl detach %s && nfvctl attach kvm %s queues N socket %s", v->port->name, v->port->name,
+		 v->path);
+	find(list, "bad", v->port, text, hint);
 }
 
 static void vhost_findings(const struct nfvd_port *port, json_t *list)
 {
 	struct nfvd_vhost *v = port->priv;
-	bool unshared;
+	int gone = v->client ? 0 : nfvd_sock_check(v->path, &v->listener_id);
+	char hint[640];
 
+	snprintf(hint, sizeof(hint), "nfvctl detach %s && nfvctl attach kvm %s socket %s%s", port->name, port->name, v->path,
+		 gone == -EEXIST ? " mode client" : "");
+	if (gone == -EEXIST)
+		find(list, "bad", port, "something else is at its socket's path: does its peer listen, too (server=on)?", hint);
+	else if (gone)
+		find(list, "bad", port, "its socket was removed: no guest can connect", hint);
 	pthread_mutex_lock(&v->lock);
-	unshared = v->mem_unshared;
+	find_in_peer(v, list);
 	pthread_mutex_unlock(&v->lock);
-	if (unshared)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "level", "bad", "port", port->name, "text",
-			"guest memory does not seem to be shared with nfvd", "hint",
-			"qemu-system-x86_64 -object memory-backend-memfd,id=m,size=SIZE,share=on -numa node,memdev=m"));
 }
 
 static void vhost_tick(struct nfvd_port *port)

@@ -193,6 +193,8 @@ static void start_ring(struct nfvd_vhost *v, unsigned int i)
 	nfvd_vring_arm(r, false);
 	vq->reason = NFVD_PASS;
 	v->started_us = nfvd_now_us();
+	v->spurious = atomic_load(&v->port->faults[NFVD_DROP_KICK_SPURIOUS]);
+	v->wants_queues = false;
 	nfvd_port_unfence(v->port);
 	atomic_store(&vq->ring, r);
 	if (i & 1) {
@@ -436,6 +438,7 @@ static void forget_peer(struct nfvd_vhost *v)
 {
 	v->features = v->protocol = 0;
 	v->asked_queues = false;
+	v->rx_seen = v->rx_silent = false;
 	v->request_fd = -1;
 	for (unsigned int i = 0; i < NFVD_VHOST_QUEUES_MAX; i++)
 		v->vq[i] = (struct nfvd_vq){ .kickfd = -1, .call = NFVD_CALL_NONE, .reason = NFVD_PASS };
@@ -462,6 +465,7 @@ void nfvd_vhost_disconnected(struct nfvd_vhost *v)
 		nfvd_gmem_own(v->port->id, NULL);
 		nfvd_fault(v->port, NFVD_DROP_VU_DISCONNECT, 1);
 		/* QEMU leaves like this when it is to have more. */
+		v->wants_queues |= v->asked_queues && !v->features;
 		if (v->asked_queues && !v->features)
 			nfvd_event(v->port->name, "the peer asked how many queue pairs there are (%u), and left: "
 				   "does its guest want more? attach it with 'queues N'", v->queues);

@@ -28,6 +28,7 @@
 #include <sys/un.h>
 #include "port.h"
 #include "vhost_msg.h"
+#include "vhost_sock.h"
 #include "vring_split.h"
 
 #define NFVD_VHOST_PAIRS_MAX	8	/* queue pairs */
@@ -52,6 +53,7 @@ struct nfvd_vhost {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool client;
 	unsigned int queues;			/* pairs */
+	struct nfvd_sock_access access;
 	uint64_t offered;			/* feature bits */
 	int listener, stop;			/* socket or -1 (client); eventfd: the thread is to end */
 	struct stat listener_id;
@@ -60,7 +62,10 @@ struct nfvd_vhost {
 	bool leaving;				/* detached: port is not to be touched any more */
 	struct nfvd_port *port;
 	bool connected, asked_queues;
+	bool wants_queues;			/* the last peer left when it heard how many there are */
 	bool mem_unshared;
+	bool rx_seen, rx_silent;		/* the driver has posted a receive buffer; it did not, for long */
+	uint64_t spurious;			/* kicks for nothing when it started */
 	uint64_t started_us, features, protocol;
 	struct nfvd_gmem *mem;
 	int request_fd;				/* the channel for requests of ours; we make none */

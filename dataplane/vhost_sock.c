@@ -43,7 +43,7 @@ static int listening(const char *path)
 }
 
 /* Make way at path: remove a socket that is ours and that nobody listens on. */
-static int make_way(const char *path, struct nfvd_err *err)
+static int make_way(const char *path, uid_t owner, struct nfvd_err *err)
 {
 	struct stat st;
 
@@ -57,7 +57,7 @@ static int make_way(const char *path, struct nfvd_err *err)
 		nfvd_hint(err, "ls -l %s", path);
 		return -1;
 	}
-	if (st.st_uid != geteuid()) {
+	if (st.st_uid != geteuid() && st.st_uid != owner) {
 		nfvd_err(err, NFV_RPC_E_EXIST, "the socket '%s' is another user's", path);
 		nfvd_hint(err, "ls -l %s", path);
 		return -1;
@@ -72,12 +72,43 @@ static int make_way(const char *path, struct nfvd_err *err)
 	return 0;
 }
 
-int nfvd_sock_listen(const char *path, struct stat *id, struct nfvd_err *err)
+int nfvd_sock_check(const char *path, const struct stat *id)
+{
+	struct stat now;
+
+	if (lstat(path, &now))
+		return errno == ENOENT ? -ENOENT : 0;
+	/* A file system may give the number of a removed file to the next. When it was made does not change. */
+	return now.st_dev == id->st_dev && now.st_ino == id->st_ino && now.st_mtim.tv_sec == id->st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == id->st_mtim.tv_nsec ? 0 : -EEXIST;
+}
+
+/* Of the socket itself: should somebody put a link in its place, what that leads to stays as it is. */
+static int set_access(const char *path, const struct stat *id, const struct nfvd_sock_access *access)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;
+	mode_t mode = access->mode >= 0 ? (mode_t)access->mode : (id->st_mode & 0777) | 0060;
+	char self[40];
+	struct stat now;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &now) || now.st_dev != id->st_dev || now.st_ino != id->st_ino)
+		err = -ESTALE;
+	else if (fchownat(fd, "", access->owner, access->group, AT_EMPTY_PATH) ||
+		 ((access->mode >= 0 || access->group != (gid_t)-1) && chmod(self, mode)))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int nfvd_sock_listen(const char *path, const struct nfvd_sock_access *access, struct stat *id, struct nfvd_err *err)
 {
 	struct sockaddr_un un;
-	int fd;
+	int fd, ret;
 
-	if (make_way(path, err))
+	if (make_way(path, access->owner, err))
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -88,14 +119,17 @@ int nfvd_sock_listen(const char *path, struct stat *id, struct nfvd_err *err)
 		close(fd);
 		return -1;
 	}
-	return fd;
+	ret = set_access(path, id, access);
+	if (!ret)
+		return fd;
+	nfvd_sock_unlink(path, id);
+	close(fd);
+	return nfvd_err(err, NFV_RPC_E_FAILED, "cannot set who may connect to '%s': %s", path, strerror(-ret));
 }
 
 void nfvd_sock_unlink(const char *path, const struct stat *id)
 {
-	struct stat now;
-
-	if (!lstat(path, &now) && now.st_dev == id->st_dev && now.st_ino == id->st_ino)
+	if (!nfvd_sock_check(path, id))
 		unlink(path);
 }
 

@@ -8,11 +8,21 @@
 #include "port.h"
 #include "vhost_msg.h"
 
+/* Who may connect to a socket file: who may write to it. */
+struct nfvd_sock_access {
+	uid_t owner;		/* -1: as it is made */
+	gid_t group;		/* the same; else its members may, unless mode says otherwise */
+	int mode;		/* permission bits; -1: by the umask */
+};
+
 /*
- * Control: listen at path, in the place of a stale socket of ours; anything else
+ * Control: listen at path, in the place of a stale socket of ours, or of the owner that is asked for; anything else
  * there is an error. *id is the new socket's identity. The descriptor, or -1 with *err.
  */
-int nfvd_sock_listen(const char *path, struct stat *id, struct nfvd_err *err);
+int nfvd_sock_listen(const char *path, const struct nfvd_sock_access *access, struct stat *id, struct nfvd_err *err);
+
+/* Control: is what *id was taken of still at path? 0, -ENOENT if nothing is, -EEXIST if something else is. */
+int nfvd_sock_check(const char *path, const struct stat *id);
 
 /* Control: remove path, if it is still the socket that *id was taken of. */
 void nfvd_sock_unlink(const char *path, const struct stat *id);

@@ -33,7 +33,8 @@
  * VLAN and address, pairs and drops by port id. Each answer keeps nfvd's control busy for some 10 ms at most.
  *
  * port.attach by type:
- *	kvm	[socket: path] [mode: "server"|"client"] [queues: 1..8]
+ *	kvm	[socket: path] [mode: "server"|"client"] [queues: 1..8], and who may connect to a socket of nfvd's:
+ *		[owner: uid] [group: gid] [permissions: octal, "0660"; without, by the umask, and the group may]
  *	veth	dev: name, [netns: name or path | pid: number], [mode: "module"|"packet"]:
  *		through nfv.ko (the default where it is loaded), or through a packet socket
  *	netdev	dev: name
@@ -52,7 +53,7 @@
  *		256, a later port may have it; serial: none ever has. macs: addresses learnt. The next three count frames from there that
  *		passed as any: the source had been at another port; it is contested and stays at another port; it was
  *		not learnt for macs_max. Type kvm adds {socket, mode,
- *		connected, features, reason, mem_unshared: no receive buffers were ever seen of a driver that runs,
+ *		connected, features, reason, mem_unshared: it is not, or no receive buffers were ever seen of a driver that runs,
  *		queue: [{index, state, reason, size, interrupts: how often the guest was sent one}]};
  *		veth and netdev add {dev, ifindex, mtu, missed}, veth also {peer_ifindex,
  *		shortcut, shortcut_hindered: why it is not used, container_netns, container_dev} as far as they are known. missed:

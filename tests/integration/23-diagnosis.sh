@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What is said of guests that cannot connect, or seem not to work, and is not said of those that do.
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+doctor_says() { nfvctl -j doctor | grep -q -- "$1"; }
+doctor_is_silent() { ! nfvctl -j doctor | grep -- "$1"; }
+
+# --- an interface that comes up late -----------------------------------------------
+
+late_interface()
+{
+	nfvctl attach kvm vm1 >/dev/null
+	coproc LATE { exec "$BUILD/tests/integration/late" "$STATE/vm1.sock" 2>&1; }
+	check "late: it is told that there are no receive buffers" wait_for "nfvctl events | grep -q 'vm1.*no receive buffers'" 10
+	check "late: doctor names both causes" doctor_says 'interface is not up, or guest memory is not shared'
+	check "late: and does not call it bad" nfvctl doctor
+	post 256
+	check "late: with the first buffers that is withdrawn" wait_for "doctor_is_silent 'guest memory'" 5
+	check "late: show, too" grep -q '"mem_unshared":false' <(nfvctl -j show vm1)
+	# The index is 0 again.
+	post 65536
+	nap 3
+	check "late: and for good, when the ring's index wraps" doctor_is_silent 'guest memory'
+	exec {LATE[1]}>&-
+	wait "$LATE_PID"
+	nfvctl detach vm1 >/dev/null
+}
+
+post()
+{
+	local line
+
+	echo "$1" >&"${LATE[1]}"
+	read -r -t 20 -u "${LATE[0]}" line
+	[ "$line" = "posted $1" ] || fail "late: $1 are posted" "$line"
+}
+
+# --- both ends listen ----------------------------------------------------------------
+
+both_listen()
+{
+	nfvctl attach kvm vm2 >/dev/null
+	check "both listen: all is well before that" doctor_is_silent vm2
+	# What QEMU does with server=on.
+	/usr/bin/python3 -c '
+import os, socket, sys
+os.unlink(sys.argv[1])
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); sys.stdin.read()' "$STATE/vm2.sock" < <(sleep 1000) &
+	other=$!
+	check "both listen: doctor says so" wait_for "doctor_says 'vm2.*server=on'" 5
+	check "both listen: and the command that helps" doctor_says 'vm2.*mode client'
+	nfvctl detach vm2 >/dev/null
+	check "both listen: detach leaves the other's socket" [ -S "$STATE/vm2.sock" ]
+	check "both listen: which can be attached to, mode client" nfvctl attach kvm vm2 mode client
+	nfvctl detach vm2 >/dev/null
+	kill $other
+	rm "$STATE/vm2.sock"
+	nfvctl attach kvm vm2 >/dev/null
+	rm "$STATE/vm2.sock"
+	check "removed: doctor says so" doctor_says 'vm2.*socket was removed'
+	nfvctl detach vm2 >/dev/null
+}
+
+# --- more queues than there are ---------------------------------------------------------
+
+qemu_with_queues()
+{
+	qemu-system-x86_64 -M q35 -accel tcg -m 64 -nodefaults -display none -S \
+		-object memory-backend-memfd,id=mem,size=64M,share=on -machine memory-backend=mem \
+		-chardev socket,id=net,path=$STATE/vm3.sock,reconnect=1 -netdev "vhost-user,id=net,chardev=net,queues=$1" \
+		-device virtio-net-pci,netdev=net,mq=on,vectors=0,romfile= >"$WORK/qemu.log" 2>&1 </dev/null &
+	qemu=$!
+}
+
+more_queues()
+{
+	nfvctl attach kvm vm3 >/dev/null
+	qemu_with_queues 4
+	check "more queues: doctor says what the peer wants" wait_for "doctor_says 'vm3.*it wants more'" 15
+	check "more queues: and the command that helps" doctor_says 'attach kvm vm3 queues N'
+	kill $qemu
+	wait $qemu 2>/dev/null
+	nfvctl detach vm3 >/dev/null
+	nfvctl attach kvm vm3 queues 4 >/dev/null
+	qemu_with_queues 4
+	check "queues enough: it stays" wait_for "nfvctl -j show vm3 | grep -q '\"connected\":true'" 15
+	check "queues enough: doctor has nothing to say" doctor_is_silent 'vm3'
+	kill $qemu
+	wait $qemu 2>/dev/null
+	nfvctl detach vm3 >/dev/null
+}
+
+# --- a QEMU that is not root's ------------------------------------------------------------
+
+# may UID GID SOCKET
+may() { setpriv --reuid "$1" --regid "$2" --clear-groups /usr/bin/python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' "$3"; }
+state() { stat -c '%u %g %a' "$1"; }
+
+permissions()
+{
+	nfvctl attach kvm plain >/dev/null
+	nfvctl attach kvm owned owner nobody group 4242 >/dev/null
+	nfvctl attach kvm grouped group 4242 permissions 0660 >/dev/null
+	check_fails "socket: nobody may not connect" may 65534 65534 "$STATE/plain.sock"
+	check "socket: its owner may" may 65534 65534 "$STATE/owned.sock"
+	check "socket: so may its group" may 1 4242 "$STATE/owned.sock"
+	check "socket: by permissions, too" may 1 4242 "$STATE/grouped.sock"
+	check_fails "socket: others may not" may 1 1 "$STATE/grouped.sock"
+	check "socket: as it was asked for" [ "$(state "$STATE/grouped.sock")" = "0 4242 660" ]
+	check_fails "socket: no such user" nfvctl attach kvm other owner no-such-user
+	check_fails "socket: no such permissions" nfvctl attach kvm other permissions 0999
+	check "socket: nothing is left of those" [ ! -e "$STATE/other.sock" ]
+	# nfvd is killed: its socket is another user's then, and stale.
+	kill -KILL $NFVD_PID
+	wait $NFVD_PID 2>/dev/null
+	start_nfvd
+	check_fails "socket: what another user left is not taken" nfvctl attach kvm owned
+	check "socket: but by that user's name" nfvctl attach kvm owned owner nobody group 4242
+}
+
+start_nfvd
+late_interface
+both_listen
+if command -v qemu-system-x86_64 >/dev/null; then
+	more_queues
+else
+	skip "more queues" "qemu-system-x86_64"
+fi
+permissions
+finish
