@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ports.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,8 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 	port->attach_steps = json_object();
 	init_queues(port);
 	if (port->ops->attach(port, params, err)) {
+		if (!err->hint[0] && strstr(err->text, strerror(EMFILE)))
+			nfvd_hint(err, "%s", NFVD_NOFILE_HINT);
 		free_port(port);
 		return NULL;
 	}

@@ -103,6 +103,8 @@ int nfvd_shortcut_init(void)
 {
 	nfvd_port_forget_elsewhere = nfvd_shortcut_forget;
 	libbpf_set_print(quiet);
+	/* It reads a file, the first time: counters are to be had without a descriptor left, too. */
+	libbpf_num_possible_cpus();
 	bpf = shortcut_bpf__open_and_load();
 	if (!bpf)
 		return -errno;

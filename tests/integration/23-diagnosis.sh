@@ -122,6 +122,31 @@ permissions()
 	check "socket: but by that user's name" nfvctl attach kvm owned owner nobody group 4242
 }
 
+# --- no descriptors left ------------------------------------------------------------------
+
+few_descriptors()
+{
+	local n=0 out
+
+	stop_nfvd
+	(ulimit -n 80; exec "$NFVD" --state-dir $STATE >>"$NFVD_LOG" 2>&1) &
+	NFVD_PID=$!
+	wait_for "nfvctl show" 20
+	mk_container c1 10.0.0.1/24
+	nfvctl attach veth c1 dev veth-c1 >/dev/null
+	while [ $n -lt 40 ] && out=$(nfvctl attach kvm "k$n" 2>&1); do
+		n=$((n + 1))
+	done
+	check "descriptors: attach says that they are gone" grep -q 'Too many open files' <<<"$out"
+	check "descriptors: and what helps" grep -q 'try:.*LimitNOFILE' <<<"$out"
+	check "descriptors: nothing is left of it" [ ! -e "$STATE/k$n.sock" ]
+	check "descriptors: show works" nfvctl show c1
+	check "descriptors: counters, too" nfvctl stats c1
+	nfvctl detach k0 >/dev/null
+	check "descriptors: with one port less it works again" nfvctl attach kvm again
+	check "descriptors: nobody complains in the log" [ -z "$(grep libbpf "$NFVD_LOG")" ]
+}
+
 start_nfvd
 late_interface
 both_listen
@@ -131,4 +156,5 @@ else
 	skip "more queues" "qemu-system-x86_64"
 fi
 permissions
+few_descriptors
 finish
