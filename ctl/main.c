@@ -10,13 +10,13 @@
 #include "ctl.h"
 
 static const struct ctl_command attach_commands[] = {
-	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [owner USER] [group GROUP] [permissions OCTAL] [macs N]",
+	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [owner USER] [group GROUP] [permissions OCTAL] [macs N] [temporary yes]",
 	  "a KVM guest, through a vhost-user socket", cmd_attach_kvm, NULL },
-	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [force yes] [macs N]",
+	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [force yes] [macs N] [temporary yes]",
 	  "a container, by either end of its veth pair", cmd_attach_veth, NULL },
-	{ "netdev", "NAME dev IFNAME [force yes] [macs N]",
+	{ "netdev", "NAME dev IFNAME [force yes] [macs N] [temporary yes]",
 	  "any other Linux network device (tap, vxlan, bond, physical)", cmd_attach_netdev, NULL },
-	{ "xen", "NAME domid N [devid N] [macs N]",
+	{ "xen", "NAME domid N [devid N] [macs N] [temporary yes]",
 	  "a Xen guest's network interface, from xen-netback if that has it", cmd_attach_xen, NULL },
 	{ NULL, NULL, NULL, NULL, NULL }
 };
@@ -49,6 +49,9 @@ static const struct ctl_command commands[] = {
 	{ "events", "[since N]", "what happened to the ports", cmd_events, NULL },
 	{ "shortcut", "on|off [NAME]", "let containers reach each other inside the kernel, or not", cmd_shortcut, NULL },
 	{ "link-local", "[forward|drop]", "whether STP, LACP, LLDP pass the switch", cmd_link_local, NULL },
+	{ "save", "FILE", "write what is attached and set into a file", cmd_save, NULL },
+	{ "diff", "FILE", "what applying the file would change", cmd_diff, NULL },
+	{ "apply", "FILE [dry-run]", "attach, detach and set what the file says: all of it, or nothing", cmd_apply, NULL },
 	{ "bench", "throughput|rtt|matrix|draft ...", "measure endpoints", NULL, bench_commands },
 	{ "probe", "rtt ADDRESS", "measure from this host or guest", NULL, probe_commands },
 	{ "doctor", "", "what this host can and cannot do, and what mends it", cmd_doctor, NULL },

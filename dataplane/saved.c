@@ -16,7 +16,8 @@
 #define RETRY_MIN_US	100000
 #define RETRY_MAX_US	1600000
 
-static json_t *config;		/* NULL: nothing is kept */
+static json_t *config;
+static bool keeping;		/* config is on disk, too */
 static json_t *broken;		/* files that were not sound: ["NAME: reason"] */
 
 /* Of a kept port that is not attached, by name. */
@@ -78,7 +79,7 @@ static void note_broken(const char *file, const char *reason)
 /* Write the document as it is now. If that fails, it becomes what it was again, before. 0 or -1 with *err. */
 static int commit(json_t *before, struct nfvd_err *err)
 {
-	int ret = nfvd_store_write(config);
+	int ret = keeping ? nfvd_store_write(config) : 0;
 
 	if (!ret) {
 		json_decref(before);
@@ -145,7 +146,7 @@ void nfvd_saved_tick(void)
 {
 	uint64_t now = nfvd_now_us();
 
-	if (!config || now < next_try_us)
+	if (!keeping || now < next_try_us)
 		return;
 	retry_us = attach_missing() && retry_us < RETRY_MAX_US ? 2 * retry_us : RETRY_MIN_US;
 	next_try_us = now + retry_us;
@@ -161,18 +162,18 @@ void nfvd_saved_device_changed(void)
 
 int nfvd_saved_start(const char *dir)
 {
-	int err;
+	int err = dir ? nfvd_store_open(dir) : 0;
 
-	if (!dir)
-		return 0;
-	err = nfvd_store_open(dir);
 	if (err)
 		return err;
 	broken = json_array();
 	why_not = json_object();
-	config = nfvd_store_load(sound, note_broken);
+	keeping = dir;
+	config = keeping ? nfvd_store_load(sound, note_broken) : NULL;
 	if (!config)
 		config = json_pack("{s:i, s:[]}", "version", VERSION, "ports");
+	if (!keeping)
+		return 0;
 	if (json_is_true(json_object_get(config, "link_local")))
 		atomic_store(&nfvd_link_local_forward, true);
 	if (json_is_false(json_object_get(config, "shortcut")))
@@ -189,6 +190,7 @@ void nfvd_saved_stop(void)
 	json_decref(broken);
 	json_decref(why_not);
 	config = broken = why_not = NULL;
+	keeping = false;
 	nfvd_store_close();
 }
 
@@ -225,7 +227,7 @@ struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err)
 	json_t *asked = temporary ? NULL : json_deep_copy(params);
 	struct nfvd_port *port = temporary < 0 ? NULL : nfvd_port_attach(params, err);
 
-	if (port && config && !temporary) {
+	if (port && !temporary) {
 		struct nfvd_err ignored;
 
 		json_object_del(why_not, port->name);
@@ -240,7 +242,7 @@ struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err)
 
 int nfvd_saved_detach(const char *name, struct nfvd_err *err)
 {
-	int at = config ? index_of(name) : -1;
+	int at = index_of(name);
 
 	if (at >= 0) {
 		json_t *before = json_deep_copy(config);
@@ -249,7 +251,7 @@ int nfvd_saved_detach(const char *name, struct nfvd_err *err)
 		if (commit(before, err))
 			return -1;
 		json_object_del(why_not, name);
-		if (!nfvd_port_find(name)) {
+		if (keeping && !nfvd_port_find(name)) {
 			nfvd_event(name, "not attached, and not kept any more");
 			return 0;
 		}
@@ -259,10 +261,10 @@ int nfvd_saved_detach(const char *name, struct nfvd_err *err)
 
 int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, struct nfvd_err *err)
 {
-	int at = port && config ? index_of(port->name) : -1;
+	int at = port ? index_of(port->name) : -1;
 	json_t *before;
 
-	if (!config || (port && at < 0))
+	if (port && at < 0)
 		return 0;
 	before = json_deep_copy(config);
 	json_object_set_new(port ? json_array_get(ports(), at) : config, key, json_boolean(value));
@@ -271,11 +273,19 @@ int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, st
 
 /* ---- shown ---- */
 
+/* What is not kept ends with its device, and is not asked for any more. */
+static void drop_gone(void)
+{
+	for (size_t i = json_array_size(ports()); i; i--)
+		if (!nfvd_port_find(name_of(json_array_get(ports(), i - 1))))
+			json_array_remove(ports(), i - 1);
+}
+
 json_t *nfvd_saved_show(void)
 {
-	if (!config)
-		return json_pack("{s:n}", "generation");
-	return json_pack("{s:i, s:O}", "generation", (int)nfvd_store_generation(), "config", config);
+	if (!keeping)
+		drop_gone();
+	return json_pack("{s:o, s:O}", "generation", keeping ? json_integer(nfvd_store_generation()) : json_null(), "config", config);
 }
 
 void nfvd_saved_findings(json_t *list)

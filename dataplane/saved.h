@@ -4,8 +4,8 @@
  * shortcut, link-local protocols. Nothing is answered before it is on disk (store.h).
  *
  * A port that is kept and cannot be attached, or whose device has gone, is tried again until it can:
- * when a device changes, and else after 0.1, 0.2, ... 1.6 s. Without --keep nothing is kept, and
- * attach and detach are those of ports.h. All functions: control.
+ * when a device changes, and else after 0.1, 0.2, ... 1.6 s. Without --keep it is known, but not kept, and
+ * a port ends with its device. All functions: control.
  */
 #ifndef NFVD_SAVED_H
 #define NFVD_SAVED_H
@@ -28,7 +28,7 @@ int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, st
 void nfvd_saved_tick(void);
 void nfvd_saved_device_changed(void);
 
-/* What is kept: {generation, config: {...}}, or {generation: null}. A new reference. */
+/* What was asked for: {generation, config: {...}}; generation null: it is not kept. A new reference. */
 json_t *nfvd_saved_show(void);
 /* What doctor should know, appended to list. */
 void nfvd_saved_findings(json_t *list);

@@ -23,7 +23,8 @@
  *	shortcut.set	{on, [port]}			{on, [port]}
  *	link_local.set	{forward}			{forward}
  *	events.get	{[since]}			{events: [...], next}
- *	config.get	{}				{generation, config: what is kept}; generation null: nothing is
+ *	config.get	{}				{generation, config: {version, ports: [params of port.attach, [shortcut]], ...}}, as it was
+ *						asked for. generation null: it is not kept (nfvd --keep)
  *
  * port, peer, and name in port.list: only what is about that port, and about the other one. in_flight
  * and sleeps, how often workers went to sleep, are of all ports. all: counts of 0, too.

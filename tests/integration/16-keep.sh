@@ -128,6 +128,44 @@ a_link() { mv "$1" "$WORK/elsewhere" && ln -s "$WORK/elsewhere" "$1"; }
 a_fifo() { rm "$1" && mkfifo "$1"; }
 a_path() { jq '.ports += [{type: "kvm", name: "../../etc/x"}]' "$1" >"$WORK/path" && cat "$WORK/path" >"$1"; }
 
+# --- as a file ---------------------------------------------------------------------------
+
+files()
+{
+	local site=$WORK/site.json
+
+	keep
+	check "config: attach" nfvctl attach kvm f1 queues 2
+	check "config: save" nfvctl save "$site"
+	check "config: no difference to what was saved" grep -q "no difference" <(nfvctl diff "$site")
+	nfvctl attach kvm f2 >/dev/null
+	nfvctl detach f1 >/dev/null
+	nfvctl attach kvm f1 queues 4 >/dev/null
+	nfvctl link-local drop >/dev/null
+	check "config: diff says what would go, change, be set" [ "$(nfvctl -j diff "$site" | jq -r '[.steps[] | .op + .name] | join(" ")')" = "-f2 ~f1 ~link_local" ]
+	check "config: a dry run changes nothing" sh -c "'$NFVCTL' apply '$site' dry-run >/dev/null && '$NFVCTL' show f2"
+	check "config: apply" nfvctl apply "$site"
+	check "config: it is as it was" [ "$(names):$(setting f1 queues)" = "c1 f1:2" ]
+	jq '.ports += [{type: "kvm", name: "f3"}, {type: "veth", name: "f4", dev: "nosuch0"}] | .ports |= map(select(.name != "f1"))' "$site" >"$WORK/bad.json"
+	check_fails "config: what cannot be applied whole is refused" nfvctl apply "$WORK/bad.json"
+	check "config: with what has to be mended" grep -q "nosuch0" <(nfvctl apply "$WORK/bad.json" 2>&1)
+	check "config: and is undone" [ "$(names):$(setting f1 queues)" = "c1 f1:2" ]
+	for text in '' '{' '[]' '{"version": 2, "ports": []}' '{"version": 1, "ports": [{"name": "x"}]}' \
+		'{"version": 1, "ports": [{"name": "x", "type": "kvm"}, {"name": "x", "type": "kvm"}]}'; do
+		echo "$text" >"$WORK/bad.json"
+		check_fails "config: refused: $text" nfvctl apply "$WORK/bad.json"
+	done
+	check "config: nothing of it was done" has c1 f1
+	killed
+	keep
+	check "config: what was applied is kept" has c1 f1
+	nfvctl detach f1 >/dev/null
+	stop_nfvd
+	start_nfvd
+	check "config: without --keep there is a configuration to save, too" sh -c "'$NFVCTL' attach kvm g1 && '$NFVCTL' save '$site' && grep -q g1 '$site'"
+	stop_nfvd
+}
+
 # --- killed between any two system calls -----------------------------------------------
 
 # killed_at CALL N - nfvd is killed as it makes the Nth such call since it is ready; what was acknowledged is there then.
@@ -170,6 +208,7 @@ disks
 for spoil in cut_short made_empty made_foreign made_newer for_others of_another a_link a_fifo a_path; do
 	broken "a file ${spoil//_/ }" $spoil
 done
+files
 points=0 lost=''
 for call in unlinkat openat write fsync renameat close; do
 	for nth in 1 2 3 4 5 6; do

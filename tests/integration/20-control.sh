@@ -223,7 +223,7 @@ command_line()
 	manners "unknown command like none" 2 "unknown command 'nosuch'$" nosuch
 	manners "unknown option" 2 "unknown option '--nosuch'" --nosuch show
 	manners "option without its value" 2 "needs a directory" show --state-dir
-	manners "ambiguous prefix" 2 "'s' is ambiguous: show, stats, shortcut" s
+	manners "ambiguous prefix" 2 "'s' is ambiguous: show, stats, shortcut, save" s
 	manners "unknown argument" 2 "attach kvm vm0: unknown argument 'colour'$" attach kvm vm0 colour red
 	manners "mistyped argument" 2 "unknown argument 'sokcet'; did you mean 'socket'?" attach kvm vm0 sokcet /x
 	manners "argument twice" 2 "'queues' is given twice" attach kvm vm0 queues 1 queues 2
