@@ -130,6 +130,7 @@ done 3< <(awk '/^## Late copy/ { skip = 1 } /^## The kernel module/ { skip = 0 }
 while IFS= read -r command; do
 	[ -z "${seen[$command]:-}" ] || continue
 	command=${command/vm9 addr 10.0.0.9/vm1 addr 10.0.0.3}
+	command=${command/FILE/"$WORK/saved"}
 	one "${command/NAME/c1}" ""
 done < <(grep -oE '`[^`]*`' "$README" | tr -d '`' |
 	grep -E '^(([A-Z_]+=[^ ]+ )*make [a-z]|nfvctl [a-z]|tools/[a-z.]* )' | sort -u)
