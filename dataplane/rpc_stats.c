@@ -5,6 +5,7 @@
 #include <string.h>
 #include "clock.h"
 #include "control.h"
+#include "kmod.h"
 #include "kmod_table.h"
 #include "move.h"
 #include "rpc_methods.h"
@@ -284,12 +285,57 @@ static uint64_t count(const struct totals *t, unsigned int id, unsigned int reas
 	return reason < NFVD_N_DROPS ? n + t->port[id].drops[reason] : n;
 }
 
+/* Of a port there is a row for each of our reasons, then one for each of the module's. */
+#define ROWS (NFVD_N_REASONS + NFV_N_MISSES)
+
+struct row {
+	const char *reason, *help;
+	uint64_t n;
+	bool frames;			/* it counts frames */
+};
+
+/* What the module dropped of port id, before nfvd had it or behind it; *stats is that of *of. */
+static uint64_t missed(unsigned int id, unsigned int why, struct nfv_stats *stats, unsigned int *of)
+{
+	const struct nfvd_kmod *k = nfvd_kmod_of(id);
+
+	/* What expired in its ring is counted as our own 'expired' when nfvd comes to it. */
+	if (!k || why == NFV_MISS_EXPIRED)
+		return 0;
+	if (*of != id && nfvd_kmod_stats(k, stats))
+		return 0;
+	*of = id;
+	return stats->missed[why];
+}
+
+/* Row r of port id; false: there is none. */
+static bool drops_row(const struct totals *t, unsigned int id, unsigned int r, struct row *row, struct nfv_stats *stats, unsigned int *of)
+{
+	static const struct nfvd_reason module[NFV_N_MISSES] = {
+#define X(e, name, help) [NFV_MISS_##e] = { name, help },
+		NFV_MISSES(X)
+#undef X
+	};
+
+	if (r == NFVD_PASS)
+		return false;
+	if (r < NFVD_N_REASONS) {
+		*row = (struct row){ nfvd_reasons[r].name, nfvd_reasons[r].help, count(t, id, r), r < NFVD_N_DROPS };
+		return true;
+	}
+	r -= NFVD_N_REASONS;
+	*row = (struct row){ module[r].name, module[r].help, missed(id, r, stats, of), true };
+	return r != NFV_MISS_EXPIRED && nfvd_kmod_of(id);
+}
+
 json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "all", "port", "from", NULL };
 	json_t *all = json_object_get(params, "all"), *list;
-	uint64_t i, end = NFVD_PORTS_MAX * NFVD_N_REASONS;
+	uint64_t i, end = NFVD_PORTS_MAX * ROWS;
 	struct nfvd_port *only;
+	unsigned int of = NFVD_PORTS_MAX;
+	struct nfv_stats stats;
 	struct totals *t;
 
 	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err) || nfvd_rpc_from(params, &i, err))
@@ -305,19 +351,17 @@ json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 	}
 	list = json_array();
 	for (; i < end; i++) {
-		unsigned int id = i / NFVD_N_REASONS, r = i % NFVD_N_REASONS;
-		uint64_t n;
+		unsigned int id = i / ROWS;
+		struct row row;
 
-		if (r == NFVD_PASS || !nfvd_ports[id] || (only && only->id != id))
+		if (!nfvd_ports[id] || (only && only->id != id) || !drops_row(t, id, i % ROWS, &row, &stats, &of))
 			continue;
-		n = count(t, id, r);
-		if (!n && !json_is_true(all))
+		if (!row.n && !json_is_true(all))
 			continue;
 		if (json_array_size(list) == DROPS_PAGE)
 			break;
-		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:b, s:s}", "port", nfvd_ports[id]->name,
-			"reason", nfvd_reasons[r].name, "count", (json_int_t)n, "frames", r < NFVD_N_DROPS,
-			"help", nfvd_reasons[r].help));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:b, s:s}", "port", nfvd_ports[id]->name, "reason", row.reason,
+			"count", (json_int_t)row.n, "frames", row.frames, "help", row.help));
 	}
 	free(t);
 	return nfvd_rpc_part("drops", list, i < end, i);
