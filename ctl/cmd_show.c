@@ -116,7 +116,7 @@ int cmd_show(int argc, char **argv, struct ctl_err *err)
 	static const struct ctl_arg args[] = { { "time", ARG_SECONDS, false, 0, 3600, NULL }, { .key = NULL } };
 	static const struct out_column plain[] = {
 		{ "name", "NAME" }, { "type", "TYPE" }, { "state", "STATE" }, { "via", "VIA", OUT_SPARE },
-		{ "dev|socket", "AT" }, { "queues", "QUEUES", OUT_SPARE }, { "accepts", "ACCEPTS", OUT_SPARE },
+		{ "dev|socket", "AT", OUT_SPARE }, { "queues", "QUEUES", OUT_SPARE }, { "accepts", "ACCEPTS", OUT_SPARE },
 		{ "rx_frames", "RX FRAMES" }, { "tx_frames", "TX FRAMES" }, { "dropped", "DROPPED" },
 		{ "copies_per_frame", "COPIES/FRAME", OUT_SPARE }, { "why", "WHY", OUT_IF_ANY }, { NULL, NULL }
 	};
