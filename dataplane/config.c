@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <nfv/rpc.h>
-#include "control.h"
 #include "log.h"
-#include "worker.h"
+#include "nfvd.h"
+#include "switch/worker.h"
 
 #define SPIN_US_DEFAULT 50
 

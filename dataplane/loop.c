@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <signal.h>
 #include "clock.h"
-#include "control.h"
+#include "nfvd.h"
 
 sd_event *nfvd_event_loop;
 uint64_t nfvd_started_us;

@@ -6,23 +6,23 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
-#include "call.h"
-#include "control.h"
+#include "control/ports.h"
+#include "control/rpc_server.h"
+#include "control/saved.h"
 #include "eal.h"
-#include "fdb.h"
-#include "gmem.h"
-#include "kmod.h"
 #include "log.h"
-#include "netdev.h"
-#include "netdev_others.h"
+#include "module/kmod.h"
+#include "netdev/netdev.h"
+#include "netdev/others.h"
+#include "netdev/port_packet.h"
 #include "netlink.h"
-#include "port_packet.h"
-#include "ports.h"
-#include "rpc_server.h"
-#include "saved.h"
-#include "shortcut.h"
-#include "vhost_gate.h"
-#include "worker.h"
+#include "nfvd.h"
+#include "shortcut/shortcut.h"
+#include "switch/call.h"
+#include "switch/fdb.h"
+#include "switch/worker.h"
+#include "vhost/gate.h"
+#include "vhost/gmem.h"
 
 /* A device that ports wait for may be there now. */
 static void device_changed(int ifindex)

@@ -20,8 +20,8 @@
 #include <unistd.h>
 #include <nfv/folder.h>
 #include <nfv/rpc.h>
-#include "control.h"
 #include "log.h"
+#include "nfvd.h"
 
 static int lock_fd = -1;
 

@@ -8,9 +8,7 @@
 #	kmod, dataplane and ctl never see each other's headers
 #	kmod/netfront, a guest's driver, knows nothing of nfv.ko
 #	ctl links neither DPDK nor the module
-#	in dataplane: the switch knows port.h, never a port type; ports and the
-#	switch never call control; only kmod.c opens /dev/nfv, only shortcut*.c
-#	uses libbpf, only vring_*.c reads guest memory
+#	in dataplane each room is a floor: see below
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -37,17 +35,6 @@ forbid()
 shopt -s nullglob globstar
 inc='^[[:space:]]*#[[:space:]]*include[[:space:]]*'
 
-# All files matching the globs, but those named after `--`.
-except()
-{
-	local file skip names=" ${2} "
-
-	for file in $1; do
-		skip=${file##*/}
-		[[ $names == *" $skip "* ]] || echo "$file"
-	done
-}
-
 uapi=(include/uapi/**/*.h)
 for file in "${uapi[@]}"; do
 	if found=$(grep -nHE "$inc" "$file" | grep -vE "${inc#^}<linux/(types|ioctl)\.h>"); then
@@ -69,15 +56,35 @@ for plane in kmod dataplane ctl; do
 done
 forbid "$inc\"nfvk\.h\"" "a guest's driver uses what is nfv.ko's" kmod/netfront/*.[ch]
 forbid "$inc<(rte_|linux/nfv\.h|bpf/)" "nfvctl uses DPDK, the module or libbpf" ctl/**/*.[ch]
-forbid "$inc\"(vring|gmem|vhost|port_|netlink|shortcut|rpc|control)" "the switch knows more than port.h" \
-	dataplane/{switch,fdb,move,policy,offload,ledger}.[ch]
-forbid "$inc\"rpc_" "a port or the switch calls the control server" \
-	dataplane/port*.[ch] dataplane/vring*.[ch] dataplane/vhost*.[ch] dataplane/{switch,fdb,worker}.[ch]
-mapfile -t files < <(except "$(echo dataplane/*.[ch])" "kmod.c")
-forbid '"/dev/nfv"' "only kmod.c opens /dev/nfv" "${files[@]}"
-mapfile -t files < <(except "$(echo dataplane/*.[ch])" "shortcut.c shortcut_tc.c")
-forbid "$inc(<bpf/|\"[^\"]*\.skel\.h)" "only shortcut*.c uses libbpf" "${files[@]}"
-mapfile -t files < <(except "$(echo dataplane/*.[ch])" "$(cd dataplane && echo vring_*.[ch] gmem.c gmem.h)")
-forbid '\b(gread|gwrite)[a-z0-9_]*\(' "only vring_*.c reads and writes guest memory" "${files[@]}"
+# The floor rule: a room of dataplane includes itself, rooms to its left, and what lies in dataplane/ itself.
+floors=("switch" "module" "shortcut" "vhost netdev" "xen" "control")
+below=
+for floor in "${floors[@]}"; do
+	for room in $floor; do
+		for other in dataplane/*/; do
+			other=$(basename "$other")
+			case " $below $room " in *" $other "*) continue ;; esac
+			forbid "$inc\"$other/" "$room lies below $other" dataplane/"$room"/**/*.[ch]
+		done
+	done
+	below="$below $floor"
+done
+for other in dataplane/*/; do
+	forbid "$inc\"$(basename "$other")/" "what all rooms use knows none" dataplane/{err,log,clock,eal,nfvd,netlink}.[ch]
+done
+
+only() # only PATTERN MESSAGE FILE... - of dataplane, no other file has the pattern
+{
+	local pattern=$1 message=$2 file others=()
+
+	shift 2
+	for file in dataplane/**/*.[ch]; do
+		[[ " $* " == *" $file "* ]] || others+=("$file")
+	done
+	forbid "$pattern" "$message" "${others[@]}"
+}
+only '"/dev/nfv"' "only module/ opens /dev/nfv" dataplane/module/*.[ch]
+only "$inc(<bpf/|\"[^\"]*\.skel\.h)" "only shortcut/ uses libbpf" dataplane/shortcut/**/*.[ch]
+only '\b(gread|gwrite)[a-z0-9_]*\(' "only vring_split.c and gmem read and write guest memory" dataplane/vhost/{vring_split,gmem}.[ch]
 
 exit $breaches

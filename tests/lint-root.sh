@@ -54,7 +54,7 @@ rule "a shell runs what a script made" \
 	"	sh -c 'exec \"\$@\"' run \"\$command\""
 rule "a temporary name that others can foresee, or a folder of theirs" \
 	'\b(mktemp|tmpnam|tempnam|tmpfile)[[:space:]]*\(|"(/var)?/tmp\b|TMPDIR' '' \
-	"$(echo {dataplane,ctl}/*.[ch])" \
+	"$(echo {dataplane,ctl}/{,**/}*.[ch])" \
 	'	path = mktemp(template);
 	snprintf(path, sizeof(path), "/tmp/nfv.%d", getpid());
 	dir = getenv("TMPDIR");' \
@@ -62,7 +62,7 @@ rule "a temporary name that others can foresee, or a folder of theirs" \
 rule "a file that children inherit" \
 	'(^|[^_>.[:alnum:]])open(at)?\(|\bfopen\(|(^|[^_>.[:alnum:]])(socket|accept|pipe)\(' \
 	'/\*.*open\(|O_CLOEXEC|SOCK_CLOEXEC|fopen\([^,]*, "[rwa]e"|accept4|pipe2|^[^:]*:[0-9]*:([a-z].*)?\*?(open|socket)\([a-z]+ ' \
-	"$(echo {dataplane,ctl}/*.[ch] include/nfv/*.h)" \
+	"$(echo {dataplane,ctl}/{,**/}*.[ch] include/nfv/*.h)" \
 	'	fd = open(path, O_RDONLY);
 	f = fopen(path, "r");
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -72,7 +72,7 @@ rule "a file that children inherit" \
 	if (carrier->open(nd, err))'
 rule "a file is made through whatever is there" \
 	'\bO_CREAT\b|\bcreat\(|\bfopen\([^,]*, "[wa]' 'O_NOFOLLOW|O_EXCL' \
-	"$(echo {dataplane,ctl}/*.[ch] include/nfv/*.h)" \
+	"$(echo {dataplane,ctl}/{,**/}*.[ch] include/nfv/*.h)" \
 	'	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	f = fopen(path, "we");' \
 	'	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);'
@@ -89,7 +89,7 @@ rule "nfvctl prints past out.c" \
 	fprintf(f, "interface eth0\n");'
 rule "an environment variable that users are not told of" \
 	'\b(secure_)?getenv\(' 'getenv\("(NFV_STATE_DIR|NFV_GUESTS|NO_COLOR|PATH|HOME|XDG_CACHE_HOME|JOURNAL_STREAM)"\)' \
-	"$(echo {dataplane,ctl}/*.[ch] include/nfv/*.h)" \
+	"$(echo {dataplane,ctl}/{,**/}*.[ch] include/nfv/*.h)" \
 	'	if (getenv("NFV_TEST"))' \
 	'	dir = getenv("NFV_STATE_DIR");'
 

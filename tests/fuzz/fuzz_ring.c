@@ -9,10 +9,10 @@
  * writable descriptors name is written, by nfvd as well as by the module.
  */
 #include "../unit/guest.h"
-#include "cut.h"
-#include "vring_split.c"
-#include "gmem.c"
-#include "call.c"
+#include "switch/cut.h"
+#include "vhost/vring_split.c"
+#include "vhost/gmem.c"
+#include "switch/call.c"
 #include "../unit/module.h"
 
 #define SIZE		16

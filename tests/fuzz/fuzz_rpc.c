@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "rpc_core.c"
+#include "control/rpc_core.c"
 #include "err.c"
 
 static json_t *echo(json_t *params, struct nfvd_err *err)

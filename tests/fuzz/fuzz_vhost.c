@@ -15,12 +15,12 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "vhost_dev.c"
+#include "vhost/dev.c"
 #undef OK
-#include "vhost_msg.c"
-#include "vring_split.c"
-#include "gmem.c"
-#include "call.c"
+#include "vhost/msg.c"
+#include "vhost/vring_split.c"
+#include "vhost/gmem.c"
+#include "switch/call.c"
 #include "../unit/module.h"
 
 #define PAGE		4096u

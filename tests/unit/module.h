@@ -7,9 +7,9 @@
 #define TEST_MODULE_H
 
 #include <errno.h>
-#include "nfv_batch.h"
-#include "drop.c"
-#include "move.c"
+#include "switch/nfv_batch.h"
+#include "switch/drop.c"
+#include "switch/move.c"
 
 #define MODULE_STALE	1000
 #define MODULE_FAULT	1001

@@ -53,7 +53,7 @@ static void *produce(void *arg)
 	return NULL;
 }
 
-/* As nfvd does it: port_kmod.c, worker.c. */
+/* As nfvd does it: kmod.c, worker.c. */
 static void consume(void)
 {
 	struct pollfd p = { .fd = ring.wake, .events = POLLIN };

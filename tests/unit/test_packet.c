@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "packet_ring.c"
+#include "netdev/packet_ring.c"
 
 #define MAC_AT	80	/* where the kernel puts the frame in a slot */
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include "rpc_core.c"
+#include "control/rpc_core.c"
 #include "err.c"
 
 static unsigned int calls;

@@ -10,9 +10,9 @@
 #include <sys/resource.h>
 #include <time.h>
 #include "guest.h"
-#include "vring_split.c"
-#include "gmem.c"
-#include "call.c"
+#include "vhost/vring_split.c"
+#include "vhost/gmem.c"
+#include "switch/call.c"
 #include "module.h"
 
 #define W VRING_DESC_F_WRITE

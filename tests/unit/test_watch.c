@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #define COMPUTING_US 250000	/* also with a sanitizer */
-#include "watch.c"
+#include "switch/watch.c"
 
 struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
 unsigned int nfvd_n_workers;

@@ -38,7 +38,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "vhost_msg.h"
+#include "vhost/msg.h"
 
 #define VUF_PAIRS_MAX	4
 #define VUF_RX(pair)	(2 * (pair))

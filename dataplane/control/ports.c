@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+#include <urcu-qsbr.h>
+#include "clock.h"
+#include "log.h"
+#include "netdev/port_module.h"
+#include "netdev/port_packet.h"
+#include "nfvd.h"
+#include "switch/fdb.h"
+#include "switch/port_state.h"
+#include "switch/worker.h"
+#include "vhost/port.h"
+#include "xen/port.h"
+
+static const struct nfvd_port_ops *const types[] = {
+	&nfvd_port_vhost, &nfvd_port_veth_module, &nfvd_port_veth, &nfvd_port_netdev, &nfvd_port_xen,
+};
+
+/* mode: NULL if none was asked for. NULL with *err. */
+static const struct nfvd_port_ops *find_type(const char *type, const char *mode, struct nfvd_err *err)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(types[i]->type, type))
+			continue;
+		known = true;
+		if (types[i]->mode && mode ? !strcmp(types[i]->mode, mode) : !types[i]->available || types[i]->available())
+			return types[i];
+	}
+	if (known)
+		nfvd_err(err, NFV_RPC_E_PARAMS, "a %.32s port has no mode '%.32s'", type, mode);
+	else
+		nfvd_err(err, NFV_RPC_E_PARAMS, "no port type '%.32s' (kvm, veth, netdev, xen)", type);
+	return NULL;
+}
+
+/* Take the members that every type has out of params; what is left is the type's. */
+static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
+{
+	json_t *type = json_object_get(params, "type"), *name = json_object_get(params, "name");
+	json_t *macs = json_object_get(params, "macs"), *mode = json_object_get(params, "mode");
+	const struct nfvd_port_ops *ops;
+	struct nfvd_port *port;
+
+	if (!json_is_string(type) || !json_is_string(name)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "needs strings 'type' and 'name'");
+		return NULL;
+	}
+	ops = find_type(json_string_value(type), json_string_value(mode), err);
+	if (!ops)
+		return NULL;
+	if (!nfvd_name_ok(json_string_value(name))) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "bad name: letters, digits, '_', '.', '-', at most %d; and no word of nfvctl's, as 'all'",
+			 NFV_NAME_MAX);
+		return NULL;
+	}
+	if (nfvd_port_find(json_string_value(name))) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "there is a port '%s' already", json_string_value(name));
+		nfvd_hint(err, "nfvctl detach %s", json_string_value(name));
+		return NULL;
+	}
+	if (macs && (!json_is_integer(macs) || json_integer_value(macs) < 1 ||
+		     json_integer_value(macs) > NFVD_MACS_LIMIT)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'macs' is a number from 1 to %d", NFVD_MACS_LIMIT);
+		return NULL;
+	}
+	port = calloc(1, sizeof(*port));
+	if (!port) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+		return NULL;
+	}
+	port->ops = ops;
+	port->macs_max = macs ? json_integer_value(macs) : NFVD_MACS_DEFAULT;
+	snprintf(port->name, sizeof(port->name), "%s", json_string_value(name));
+	json_object_del(params, "type");
+	json_object_del(params, "name");
+	json_object_del(params, "macs");
+	if (ops->mode && json_is_string(mode))
+		json_object_del(params, "mode");
+	return port;
+}
+
+static void init_queues(struct nfvd_port *port)
+{
+	for (unsigned int i = 0; i < NFVD_RXQS_MAX; i++) {
+		port->rxq[i].port = port;
+		port->rxq[i].index = i;
+		port->rxq[i].fd = -1;
+		port->rxq[i].node = -1;
+	}
+}
+
+static void free_port(struct nfvd_port *port)
+{
+	json_decref(port->attach_steps);
+	free(port);
+}
+
+struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
+{
+	uint64_t start = nfvd_now_us();
+	struct nfvd_port *port = parse(params, err);
+	static uint64_t serial;
+	unsigned int id = 0;
+
+	if (!port)
+		return NULL;
+	while (id < NFVD_PORTS_MAX && nfvd_ports[id])
+		id++;
+	if (id == NFVD_PORTS_MAX || nfvd_counters_reset(id)) {
+		nfvd_err(err, NFV_RPC_E_LIMIT, "no room for more than %d ports", NFVD_PORTS_MAX);
+		free(port);
+		return NULL;
+	}
+	port->id = id;
+	port->serial = ++serial;
+	port->attach_steps = json_object();
+	init_queues(port);
+	if (port->ops->attach(port, params, err)) {
+		if (!err->hint[0] && strstr(err->text, strerror(EMFILE)))
+			nfvd_hint(err, "%s", NFVD_NOFILE_HINT);
+		free_port(port);
+		return NULL;
+	}
+	rcu_assign_pointer(nfvd_ports[id], port);
+	port->attach_us = nfvd_now_us() - start;
+	nfvd_event(port->name, "attached (%s) in %.1f ms", port->ops->type, port->attach_us / 1000.0);
+	return port;
+}
+
+static void detach(struct nfvd_port *port)
+{
+	rcu_assign_pointer(nfvd_ports[port->id], NULL);
+	for (unsigned int i = 0; i < port->nr_rxq; i++)
+		nfvd_worker_del(&port->rxq[i]);
+	nfvd_quiesce();
+	nfvd_port_forget(port);
+	nfvd_stats_retire(port->id);
+	port->ops->detach(port);
+	nfvd_event(port->name, "detached");
+	free_port(port);
+}
+
+int nfvd_port_detach(const char *name, struct nfvd_err *err)
+{
+	struct nfvd_port *port = nfvd_port_find(name);
+
+	if (!port) {
+		nfvd_err(err, NFV_RPC_E_NOENT, "no port '%.*s'", NFV_NAME_MAX, name);
+		nfvd_hint(err, "nfvctl show");
+		return -1;
+	}
+	detach(port);
+	return 0;
+}
+
+void nfvd_port_detach_all(void)
+{
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (nfvd_ports[id])
+			detach(nfvd_ports[id]);
+}
+
+static int detach_deferred(sd_event_source *s, void *arg)
+{
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (nfvd_ports[id] && atomic_load(&nfvd_ports[id]->state) == NFVD_STATE_GONE)
+			detach(nfvd_ports[id]);
+	sd_event_source_unref(s);
+	return 0;
+}
+
+static void detach_later(struct nfvd_port *port)
+{
+	sd_event_source *s;
+
+	/* Should that fail, the port stays "gone" until somebody detaches it: said, not silent. */
+	if (sd_event_add_defer(nfvd_event_loop, &s, detach_deferred, NULL) < 0)
+		nfvd_log(LOG_ERR, "%s: cannot schedule its detach", port->name);
+}
+
+void nfvd_ports_init(void)
+{
+	nfvd_port_detach_later = detach_later;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Methods about the daemon and its ports. */
+#include <string.h>
+#include <unistd.h>
+#include "clock.h"
+#include "control/ports.h"
+#include "control/rpc_methods.h"
+#include "control/rpc_params.h"
+#include "control/saved.h"
+#include "log.h"
+#include "module/kmod.h"
+#include "netdev/netdev.h"
+#include "nfvd.h"
+#include "shortcut/shortcut.h"
+#include "switch/switch.h"
+#include "switch/worker.h"
+
+static const char *const none[] = { NULL };
+
+static json_t *accepts(uint32_t bits)
+{
+	static const char *const names[] = { "csum", "tso4", "tso6", "ecn", "uso" };
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < 5; i++)
+		if (bits >> i & 1)
+			json_array_append_new(list, json_string(names[i]));
+	return list;
+}
+
+/* Frames whose sources were not simply learnt; none of these was lost for that. */
+static void show_learning(const struct nfvd_port *port, json_t *obj)
+{
+	static const char *const names[NFVD_N_LEARNT] = {
+		[NFVD_LEARNT_MOVE] = "mac_moves", [NFVD_LEARNT_CONTESTED] = "mac_contested", [NFVD_LEARNT_LIMIT] = "mac_limit",
+	};
+
+	for (unsigned int i = NFVD_LEARNT + 1; i < NFVD_N_LEARNT; i++) {
+		uint64_t n = 0;
+
+		for (unsigned int w = 0; w < nfvd_n_workers; w++)
+			n += nfvd_workers[w]->port[port->id].learnt[i];
+		json_object_set_new(obj, names[i], json_integer((json_int_t)n));
+	}
+}
+
+static json_t *show(struct nfvd_port *port)
+{
+	json_t *obj = json_pack("{s:s, s:i, s:I, s:s, s:s, s:o, s:i, s:i, s:i, s:I, s:O}", "name", port->name,
+		"id", port->id, "serial", (json_int_t)port->serial, "type", port->ops->type, "state", nfvd_state_name(atomic_load(&port->state)),
+		"accepts", accepts(atomic_load(&port->accepts)), "queues", port->nr_rxq,
+		"macs", (int)atomic_load(&port->macs), "macs_max", (int)port->macs_max,
+		"attach_us", (json_int_t)port->attach_us, "attach_steps", port->attach_steps);
+
+	/* What carries its frames: a kvm port has one way only. */
+	if (obj) {
+		show_learning(port, obj);
+		json_object_set_new(obj, "via", json_string(port->ops->mode ? port->ops->mode : "vhost-user"));
+	}
+	if (obj && port->ops->show)
+		port->ops->show(port, obj);
+	if (obj && atomic_load(&port->held)) {
+		json_object_set_new(obj, "state", json_string(nfvd_state_name(NFVD_STATE_FENCED)));
+		json_object_set_new(obj, "reason", json_string(nfvd_reasons[NFVD_DROP_WORKER_HELD].name));
+		nfvd_show_why(obj, nfvd_reasons[NFVD_DROP_WORKER_HELD].help, "nfvctl detach %s", port->name);
+	}
+	return obj;
+}
+
+static void find(json_t *list, const char *level, const char *port, const char *text, const char *hint)
+{
+	json_array_append_new(list, json_pack("{s:s, s:s*, s:s, s:s}", "level", level, "port", port, "text", text, "hint", hint));
+}
+
+static void find_port(json_t *list, const struct nfvd_port *port)
+{
+	if (atomic_load(&port->macs_full))
+		find(list, "warn", port->name, "it has taught its share of addresses: frames to further ones are flooded",
+		     "nfvctl detach it, then nfvctl attach it with a larger 'macs N'");
+	if (atomic_load(&port->held))
+		find(list, "bad", port->name, "a worker stood still at this port, which is fenced since",
+		     "nfvctl events; then nfvctl detach and attach it again");
+	if (port->ops->findings)
+		port->ops->findings(port, list);
+}
+
+/* What doctor should know and only the daemon can. */
+json_t *nfvd_rpc_findings_get(json_t *params, struct nfvd_err *err)
+{
+	json_t *list;
+
+	if (nfvd_rpc_only(params, none, err))
+		return NULL;
+	list = json_array();
+	if (!nfvd_shortcut_available())
+		find(list, "warn", NULL, "the container shortcut could not be loaded: containers reach each other through user space",
+		     "nfvd runs as root on a kernel with BTF: ls /sys/kernel/btf/vmlinux");
+	if (nfvd_kmod_refusal())
+		find(list, "warn", NULL, nfvd_kmod_refusal(), "rmmod nfv && insmod kmod/nfv.ko");
+	nfvd_saved_findings(list);
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (nfvd_ports[id])
+			find_port(list, nfvd_ports[id]);
+	nfvd_netdev_findings(list);
+	return json_pack("{s:o}", "findings", list);
+}
+
+json_t *nfvd_rpc_daemon_info(json_t *params, struct nfvd_err *err)
+{
+	if (nfvd_rpc_only(params, none, err))
+		return NULL;
+	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:b, s:s, s:o}", "version", NFV_VERSION, "pid", (int)getpid(),
+		"state_dir", nfvd_config.state_dir, "workers", nfvd_config.workers,
+		"uptime_s", (json_int_t)((nfvd_now_us() - nfvd_started_us) / 1000000),
+		"shortcut", nfvd_shortcut_available() && nfvd_shortcut_enabled(NULL),
+		"link_local", atomic_load(&nfvd_link_local_forward) ? "forward" : "drop",
+		"control", nfvd_rpc_counters());
+}
+
+json_t *nfvd_rpc_port_attach(json_t *params, struct nfvd_err *err)
+{
+	struct nfvd_port *port = nfvd_saved_attach(params, err);
+
+	return port ? show(port) : NULL;
+}
+
+json_t *nfvd_rpc_port_detach(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "name", NULL };
+	json_t *name = json_object_get(params, "name");
+
+	if (nfvd_rpc_only(params, names, err))
+		return NULL;
+	if (!json_is_string(name)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a string 'name'");
+		return NULL;
+	}
+	if (nfvd_saved_detach(json_string_value(name), err))
+		return NULL;
+	return json_pack("{s:O}", "name", name);
+}
+
+json_t *nfvd_rpc_port_list(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "name", NULL };
+	struct nfvd_port *only;
+	json_t *list;
+
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "name", &only, err))
+		return NULL;
+	list = json_array();
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (nfvd_ports[id] && (!only || only == nfvd_ports[id]))
+			json_array_append_new(list, show(nfvd_ports[id]));
+	return json_pack("{s:o}", "ports", list);
+}
+
+json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "on", "port", NULL };
+	json_t *on = json_object_get(params, "on");
+	struct nfvd_port *port;
+	bool before;
+
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &port, err))
+		return NULL;
+	if (!json_is_boolean(on)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on', and takes a string 'port'");
+		return NULL;
+	}
+	before = nfvd_shortcut_enabled(port);
+	if (nfvd_shortcut_set(port, json_is_true(on))) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "%s", port ? "this port has no shortcut" : "the shortcut is not available");
+		nfvd_hint(err, "nfvctl doctor");
+		return NULL;
+	}
+	if (nfvd_saved_set(port, "shortcut", json_is_true(on), err)) {
+		nfvd_shortcut_set(port, before);
+		return NULL;
+	}
+	nfvd_event(port ? port->name : NULL, "shortcut %s", json_is_true(on) ? "on" : "off");
+	return json_incref(params);
+}
+
+json_t *nfvd_rpc_link_local_set(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "forward", NULL };
+	json_t *forward = json_object_get(params, "forward");
+
+	if (nfvd_rpc_only(params, names, err))
+		return NULL;
+	if (!json_is_boolean(forward)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'forward'");
+		return NULL;
+	}
+	if (nfvd_saved_set(NULL, "link_local", json_is_true(forward), err))
+		return NULL;
+	atomic_store(&nfvd_link_local_forward, json_is_true(forward));
+	nfvd_event(NULL, "link-local protocols: %s", json_is_true(forward) ? "forward" : "drop");
+	return json_incref(params);
+}
+
+json_t *nfvd_rpc_config_get(json_t *params, struct nfvd_err *err)
+{
+	return nfvd_rpc_only(params, none, err) ? NULL : nfvd_saved_show();
+}
+
+json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "since", NULL };
+	json_t *since = json_object_get(params, "since");
+
+	if (nfvd_rpc_only(params, names, err))
+		return NULL;
+	if (since && (!json_is_integer(since) || json_integer_value(since) < 0)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'since' is the 'next' of an earlier answer");
+		return NULL;
+	}
+	return nfvd_events(since ? json_integer_value(since) : 0);
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Methods that read counters. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "clock.h"
+#include "control/rpc_methods.h"
+#include "control/rpc_params.h"
+#include "module/kmod.h"
+#include "nfvd.h"
+#include "shortcut/shortcut.h"
+#include "shortcut/table.h"
+#include "switch/move.h"
+#include "switch/worker.h"
+
+/* Elements of one reply: far from NFV_RPC_BACKLOG_MAX, and some 10 ms of work. */
+#define PAIRS_PAGE	2048
+#define DROPS_PAGE	8192
+
+/*
+ * Of what ports exchanged past nfvd with others that have gone since: the shortcut and the module count by
+ * pairs, and a pair goes with one of its ports.
+ */
+static struct nfvd_counters retired[NFVD_PORTS_MAX];
+
+/* Everything that is counted, summed over workers; each worker's balance of a port is of one instant. */
+struct totals {
+	bool one;			/* only pairs with this port, as far as they go with it */
+	unsigned int id;
+	bool inexact;			/* a worker was stopped in the midst of a change */
+	struct nfvd_counters port[NFVD_PORTS_MAX];
+	struct nfvd_ledger pair[NFVD_PORTS_MAX][NFVD_PORTS_MAX];
+	uint64_t shortcut[NFVD_PORTS_MAX][NFVD_PORTS_MAX];	/* frames, contained in pair */
+};
+
+static void add_counters(struct nfvd_counters *to, const struct nfvd_counters *from)
+{
+	nfvd_balance_add(&to->balance, &from->balance);
+	to->rx_syscalls += from->rx_syscalls;
+	to->tx_frames += from->tx_frames;
+	to->tx_bytes += from->tx_bytes;
+	for (unsigned int i = NFVD_PASS + 1; i < NFVD_N_DROPS; i++)
+		to->drops[i] += from->drops[i];
+}
+
+static void add_ledger(struct nfvd_ledger *to, const struct nfvd_ledger *from)
+{
+	to->frames += from->frames;
+	to->dropped += from->dropped;
+	to->bytes += from->bytes;
+	to->copies += from->copies;
+	to->copied_bytes += from->copied_bytes;
+	to->syscalls += from->syscalls;
+}
+
+/* Frames that took the shortcut came in and went out, without a copy; stolen ones came in. */
+static void add_shortcut(unsigned int src, unsigned int dst, const struct nfvd_shortcut_count *n, void *arg)
+{
+	struct totals *t = arg;
+
+	if (src >= NFVD_PORTS_MAX || dst >= NFVD_PORTS_MAX || (t->one && src != t->id && dst != t->id))
+		return;
+	t->port[src].balance.rx_frames += n->frames + n->stolen;
+	t->port[src].balance.rx_bytes += n->bytes;
+	t->port[src].balance.delivered += n->frames;
+	t->port[src].balance.rx_dropped += n->stolen;
+	t->port[src].drops[NFVD_DROP_OTHER_PROGRAM] += n->stolen;
+	t->port[dst].tx_frames += n->frames;
+	t->port[dst].tx_bytes += n->bytes;
+	t->pair[src][dst].frames += n->frames;
+	t->pair[src][dst].bytes += n->bytes;
+	t->shortcut[src][dst] += n->frames;
+}
+
+static uint64_t add_refused(struct nfvd_counters *c, const struct nfv_pair *p)
+{
+	static const int results[NFV_N_REFUSALS] = {
+		[NFV_REFUSED_FULL] = -ENOBUFS, [NFV_REFUSED_DOWN] = -ENETDOWN, [NFV_REFUSED_MTU] = -EMSGSIZE,
+		[NFV_REFUSED_OTHER] = -EINVAL,
+	};
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < NFV_N_REFUSALS; i++) {
+		n += p->refused[i];
+		if (c)
+			c->drops[nfvd_kernel_reason(results[i])] += p->refused[i];
+	}
+	return n;
+}
+
+/* Frames that the module forwarded. */
+static void add_forwarded(unsigned int src, unsigned int dst, const struct nfv_pair *p, bool copied, void *arg)
+{
+	struct totals *t = arg;
+	bool there = dst < NFVD_PORTS_MAX;
+	uint64_t refused;
+	struct nfvd_ledger *l;
+
+	/* What its destination's going leaves, the module keeps for the source. */
+	if (t->one && src != t->id)
+		return;
+	refused = add_refused(there ? &t->port[dst] : NULL, p);
+
+	t->port[src].balance.rx_frames += p->frames + refused;
+	t->port[src].balance.rx_bytes += p->bytes;
+	t->port[src].balance.delivered += p->frames;
+	t->port[src].balance.lost += refused;
+	if (!there)
+		return;
+	t->port[dst].tx_frames += p->frames;
+	t->port[dst].tx_bytes += p->bytes;
+	l = &t->pair[src][dst];
+	l->frames += p->frames;
+	l->dropped += refused;
+	l->bytes += p->bytes;
+	if (copied) {
+		l->copies += p->frames;
+		l->copied_bytes += p->bytes;
+	}
+	t->shortcut[src][dst] += p->frames;
+}
+
+void nfvd_stats_retire(unsigned int id)
+{
+	struct totals *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return;
+	t->one = true;
+	t->id = id;
+	nfvd_shortcut_counters(add_shortcut, t);
+	nfvd_kmod_table_counters(add_forwarded, t);
+	for (unsigned int other = 0; other < NFVD_PORTS_MAX; other++)
+		add_counters(&retired[other], &t->port[other]);
+	free(t);
+	memset(&retired[id], 0, sizeof(retired[id]));
+}
+
+static struct totals *sum(void)
+{
+	struct totals *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	for (unsigned int i = 0; i < nfvd_n_workers; i++) {
+		const struct nfvd_worker *w = nfvd_workers[i];
+
+		for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++) {
+			struct nfvd_counters c;
+
+			if (!nfvd_ports[src])
+				continue;
+			t->inexact |= !nfvd_counters_read(w, src, &c);
+			add_counters(&t->port[src], &c);
+			for (unsigned int dst = 0; w->row[src] && dst < NFVD_PORTS_MAX; dst++)
+				add_ledger(&t->pair[src][dst], &w->row[src][dst]);
+		}
+	}
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		add_counters(&t->port[id], &retired[id]);
+	nfvd_shortcut_counters(add_shortcut, t);
+	nfvd_kmod_table_counters(add_forwarded, t);
+	return t;
+}
+
+/* What id sent, to whomever: the sum of its rows in the ledger. */
+static struct nfvd_ledger sent_by(const struct totals *t, unsigned int id)
+{
+	struct nfvd_ledger l = { 0 };
+
+	for (unsigned int dst = 0; dst < NFVD_PORTS_MAX; dst++)
+		if (nfvd_ports[dst])
+			add_ledger(&l, &t->pair[id][dst]);
+	return l;
+}
+
+/* Delivered and lost, of what src took in; what is missing from the sum is in flight. */
+static int64_t in_flight_of(const struct nfvd_balance *b)
+{
+	return (int64_t)(b->rx_frames + b->replicated - b->delivered - b->rx_dropped - b->lost);
+}
+
+static json_t *stats_of(const struct totals *t, unsigned int id)
+{
+	const struct nfvd_counters *c = &t->port[id];
+	const struct nfvd_balance *b = &c->balance;
+	const struct nfvd_ledger l = sent_by(t, id);
+	uint64_t dropped = b->rx_dropped + b->lost;
+
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", nfvd_ports[id]->name,
+		"rx_frames", (json_int_t)b->rx_frames, "rx_bytes", (json_int_t)b->rx_bytes,
+		"replicated", (json_int_t)b->replicated, "delivered", (json_int_t)b->delivered,
+		"dropped", (json_int_t)dropped, "in_flight", (json_int_t)in_flight_of(b),
+		"tx_frames", (json_int_t)c->tx_frames, "tx_bytes", (json_int_t)c->tx_bytes,
+		"rx_syscalls", (json_int_t)c->rx_syscalls, "ledger_frames", (json_int_t)l.frames,
+		"ledger_copies", (json_int_t)l.copies, "ledger_copied_bytes", (json_int_t)l.copied_bytes);
+}
+
+json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "port", NULL };
+	struct nfvd_port *only;
+	json_t *list;
+	struct totals *t;
+	int64_t in_flight = 0;
+	uint64_t sleeps = 0;
+	bool inexact;
+
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err))
+		return NULL;
+	t = sum();
+	if (!t) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+		return NULL;
+	}
+	list = json_array();
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		if (!nfvd_ports[id])
+			continue;
+		in_flight += in_flight_of(&t->port[id].balance);
+		if (!only || only->id == id)
+			json_array_append_new(list, stats_of(t, id));
+	}
+	inexact = t->inexact;
+	free(t);
+	for (unsigned int i = 0; i < nfvd_n_workers; i++)
+		sleeps += nfvd_workers[i]->sleeps;
+	return json_pack("{s:o, s:I, s:I, s:b}", "ports", list, "in_flight", (json_int_t)in_flight, "sleeps",
+			 (json_int_t)sleeps, "inexact", inexact);
+}
+
+static json_t *pair(const struct totals *t, unsigned int src, unsigned int dst)
+{
+	const struct nfvd_ledger *l = &t->pair[src][dst];
+
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I}", "src", nfvd_ports[src]->name,
+		"dst", nfvd_ports[dst]->name, "frames", (json_int_t)l->frames, "bytes", (json_int_t)l->bytes,
+		"copied_bytes", (json_int_t)l->copied_bytes, "copies", (json_int_t)l->copies,
+		"copies_per_frame", l->frames ? (double)l->copies / l->frames : 0.0,
+		"syscalls", (json_int_t)l->syscalls, "dropped", (json_int_t)l->dropped,
+		"shortcut_frames", (json_int_t)t->shortcut[src][dst]);
+}
+
+/* Has the pair anything to say, and is it of that port, where one was asked for? */
+static bool listed(const struct totals *t, unsigned int src, unsigned int dst, const struct nfvd_port *port)
+{
+	return nfvd_ports[src] && nfvd_ports[dst] && (t->pair[src][dst].frames || t->pair[src][dst].dropped) &&
+	       (!port || port->id == src || port->id == dst);
+}
+
+json_t *nfvd_rpc_ledger_get(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "port", "peer", "from", NULL };
+	struct nfvd_port *port, *peer;
+	uint64_t i, end = NFVD_PORTS_MAX * NFVD_PORTS_MAX;
+	json_t *list;
+	struct totals *t;
+
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &port, err) ||
+	    nfvd_rpc_port(params, "peer", &peer, err) || nfvd_rpc_from(params, &i, err))
+		return NULL;
+	t = sum();
+	if (!t) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+		return NULL;
+	}
+	list = json_array();
+	for (; i < end; i++) {
+		unsigned int src = i / NFVD_PORTS_MAX, dst = i % NFVD_PORTS_MAX;
+
+		if (!listed(t, src, dst, port) || !listed(t, src, dst, peer))
+			continue;
+		if (json_array_size(list) == PAIRS_PAGE)
+			break;
+		json_array_append_new(list, pair(t, src, dst));
+	}
+	free(t);
+	return nfvd_rpc_part("pairs", list, i < end, i);
+}
+
+static uint64_t count(const struct totals *t, unsigned int id, unsigned int reason)
+{
+	uint64_t n = atomic_load(&nfvd_ports[id]->faults[reason]);
+
+	return reason < NFVD_N_DROPS ? n + t->port[id].drops[reason] : n;
+}
+
+/* Of a port there is a row for each of our reasons, then one for each of the module's. */
+#define ROWS (NFVD_N_REASONS + NFV_N_MISSES)
+
+struct row {
+	const char *reason, *help;
+	uint64_t n;
+	bool frames;			/* it counts frames */
+};
+
+/* What the module dropped of port id, before nfvd had it or behind it; *stats is that of *of. */
+static uint64_t missed(unsigned int id, unsigned int why, struct nfv_stats *stats, unsigned int *of)
+{
+	const struct nfvd_kmod *k = nfvd_kmod_of(id);
+
+	/* What expired in its ring is counted as our own 'expired' when nfvd comes to it. */
+	if (!k || why == NFV_MISS_EXPIRED)
+		return 0;
+	if (*of != id && nfvd_kmod_stats(k, stats))
+		return 0;
+	*of = id;
+	return stats->missed[why];
+}
+
+/* Row r of port id; false: there is none. */
+static bool drops_row(const struct totals *t, unsigned int id, unsigned int r, struct row *row, struct nfv_stats *stats, unsigned int *of)
+{
+	static const struct nfvd_reason module[NFV_N_MISSES] = {
+#define X(e, name, help) [NFV_MISS_##e] = { name, help },
+		NFV_MISSES(X)
+#undef X
+	};
+
+	if (r == NFVD_PASS)
+		return false;
+	if (r < NFVD_N_REASONS) {
+		*row = (struct row){ nfvd_reasons[r].name, nfvd_reasons[r].help, count(t, id, r), r < NFVD_N_DROPS };
+		return true;
+	}
+	r -= NFVD_N_REASONS;
+	*row = (struct row){ module[r].name, module[r].help, missed(id, r, stats, of), true };
+	return r != NFV_MISS_EXPIRED && nfvd_kmod_of(id);
+}
+
+json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { "all", "port", "from", NULL };
+	json_t *all = json_object_get(params, "all"), *list;
+	uint64_t i, end = NFVD_PORTS_MAX * ROWS;
+	struct nfvd_port *only;
+	unsigned int of = NFVD_PORTS_MAX;
+	struct nfv_stats stats;
+	struct totals *t;
+
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err) || nfvd_rpc_from(params, &i, err))
+		return NULL;
+	if (all && !json_is_boolean(all)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'all' is a boolean");
+		return NULL;
+	}
+	t = sum();
+	if (!t) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+		return NULL;
+	}
+	list = json_array();
+	for (; i < end; i++) {
+		unsigned int id = i / ROWS;
+		struct row row;
+
+		if (!nfvd_ports[id] || (only && only->id != id) || !drops_row(t, id, i % ROWS, &row, &stats, &of))
+			continue;
+		if (!row.n && !json_is_true(all))
+			continue;
+		if (json_array_size(list) == DROPS_PAGE)
+			break;
+		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:b, s:s}", "port", nfvd_ports[id]->name, "reason", row.reason,
+			"count", (json_int_t)row.n, "frames", row.frames, "help", row.help));
+	}
+	free(t);
+	return nfvd_rpc_part("drops", list, i < end, i);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/saved.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include "clock.h"
+#include "control/ports.h"
+#include "control/store.h"
+#include "log.h"
+#include "shortcut/shortcut.h"
+#include "switch/switch.h"
+
+#define VERSION		1
+#define RETRY_MIN_US	100000
+#define RETRY_MAX_US	1600000
+
+static json_t *config;
+static bool keeping;		/* config is on disk, too */
+static json_t *broken;		/* files that were not sound: ["NAME: reason"] */
+
+/* Of a kept port that is not attached, by name. */
+static json_t *why_not;		/* {name: text} */
+static uint64_t next_try_us, retry_us = RETRY_MIN_US;
+
+/* ---- the document: {version, link_local, shortcut, ports: [{type, name, ..., shortcut}]} ---- */
+
+static json_t *ports(void)
+{
+	return json_object_get(config, "ports");
+}
+
+static const char *name_of(const json_t *port)
+{
+	return json_string_value(json_object_get(port, "name"));
+}
+
+/* -1: it is not kept. */
+static int index_of(const char *name)
+{
+	json_t *port;
+	size_t i;
+
+	json_array_foreach(ports(), i, port)
+		if (!strcmp(name_of(port), name))
+			return i;
+	return -1;
+}
+
+static bool sound(const json_t *doc, char *reason, size_t size)
+{
+	json_int_t version = json_integer_value(json_object_get(doc, "version"));
+	const json_t *list = json_object_get(doc, "ports"), *port;
+	size_t i;
+
+	if (version > VERSION) {
+		snprintf(reason, size, "a newer nfvd wrote it: version %lld, this one reads %d", (long long)version, VERSION);
+		return false;
+	}
+	if (version < 1 || !json_is_array(list)) {
+		snprintf(reason, size, "it is no configuration of nfvd's");
+		return false;
+	}
+	json_array_foreach(list, i, port)
+		if (!name_of(port) || !nfvd_name_ok(name_of(port)) || !json_is_string(json_object_get(port, "type"))) {
+			snprintf(reason, size, "port %zu has no name and type", i);
+			return false;
+		}
+	return true;
+}
+
+static void note_broken(const char *file, const char *reason)
+{
+	json_array_append_new(broken, json_sprintf("%s: %s", file, reason));
+	nfvd_event(NULL, "configuration %s is not used: %s", file, reason);
+}
+
+/* Write the document as it is now. If that fails, it becomes what it was again, before. 0 or -1 with *err. */
+static int commit(json_t *before, struct nfvd_err *err)
+{
+	int ret = keeping ? nfvd_store_write(config) : 0;
+
+	if (!ret) {
+		json_decref(before);
+		return 0;
+	}
+	json_decref(config);
+	config = before;
+	nfvd_err(err, NFV_RPC_E_FAILED, "not done, for it cannot be kept: %s", strerror(-ret));
+	nfvd_hint(err, "make room in the configuration directory: nfvctl doctor");
+	return -1;
+}
+
+/* ---- attached again ---- */
+
+static void apply_port_settings(const json_t *kept, struct nfvd_port *port)
+{
+	if (json_is_false(json_object_get(kept, "shortcut")))
+		nfvd_shortcut_set(port, false);
+}
+
+/* What a port's attach is asked for: the settings are no parameters of it. */
+static json_t *request_of(const json_t *kept)
+{
+	json_t *request = json_deep_copy(kept);
+
+	json_object_del(request, "shortcut");
+	return request;
+}
+
+static bool attach_kept(const json_t *kept)
+{
+	const char *name = name_of(kept), *before = json_string_value(json_object_get(why_not, name));
+	struct nfvd_err err = { 0 };
+	json_t *request = request_of(kept);
+	struct nfvd_port *port = nfvd_port_attach(request, &err);
+
+	json_decref(request);
+	if (port) {
+		apply_port_settings(kept, port);
+		json_object_del(why_not, name);
+		return true;
+	}
+	if (!before || strcmp(before, err.text)) {
+		json_object_set_new(why_not, name, json_string(err.text));
+		nfvd_event(name, "cannot be attached now, and is tried again until it can: %s", err.text);
+	}
+	return false;
+}
+
+/* Attach what can be. Returns whether something is left. */
+static bool attach_missing(void)
+{
+	bool left = false;
+	json_t *kept;
+	size_t i;
+
+	json_array_foreach(ports(), i, kept)
+		if (!nfvd_port_find(name_of(kept)))
+			left |= !attach_kept(kept);
+	return left;
+}
+
+void nfvd_saved_tick(void)
+{
+	uint64_t now = nfvd_now_us();
+
+	if (!keeping || now < next_try_us)
+		return;
+	retry_us = attach_missing() && retry_us < RETRY_MAX_US ? 2 * retry_us : RETRY_MIN_US;
+	next_try_us = now + retry_us;
+}
+
+void nfvd_saved_device_changed(void)
+{
+	next_try_us = 0;
+	retry_us = RETRY_MIN_US;
+}
+
+/* ---- start and end ---- */
+
+int nfvd_saved_start(const char *dir)
+{
+	int err = dir ? nfvd_store_open(dir) : 0;
+
+	if (err)
+		return err;
+	broken = json_array();
+	why_not = json_object();
+	keeping = dir;
+	config = keeping ? nfvd_store_load(sound, note_broken) : NULL;
+	if (!config)
+		config = json_pack("{s:i, s:[]}", "version", VERSION, "ports");
+	if (!keeping)
+		return 0;
+	if (json_is_true(json_object_get(config, "link_local")))
+		atomic_store(&nfvd_link_local_forward, true);
+	if (json_is_false(json_object_get(config, "shortcut")))
+		nfvd_shortcut_set(NULL, false);
+	nfvd_saved_tick();
+	nfvd_event(NULL, "configuration of '%s': generation %u, %zu port(s), of which %zu wait", dir, nfvd_store_generation(),
+		   json_array_size(ports()), json_object_size(why_not));
+	return 0;
+}
+
+void nfvd_saved_stop(void)
+{
+	json_decref(config);
+	json_decref(broken);
+	json_decref(why_not);
+	config = broken = why_not = NULL;
+	keeping = false;
+	nfvd_store_close();
+}
+
+/* ---- asked for ---- */
+
+/* Take "temporary" out of params. -1 with *err: it is neither "yes" nor "no". */
+static int take_temporary(json_t *params, struct nfvd_err *err)
+{
+	const json_t *value = json_object_get(params, "temporary");
+	const char *text = json_string_value(value);
+	int yes = text && !strcmp(text, "yes");
+
+	if (value && (!text || (!yes && strcmp(text, "no"))))
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'temporary' is \"yes\" or \"no\"");
+	json_object_del(params, "temporary");
+	return yes;
+}
+
+/* Keep what was asked in the place of what is kept by this name. 0 or -1 with *err. */
+static int keep(json_t *asked, struct nfvd_err *err)
+{
+	json_t *before = json_deep_copy(config);
+	int at = index_of(name_of(asked));
+
+	if (at >= 0)
+		json_array_remove(ports(), at);
+	json_array_append(ports(), asked);
+	return commit(before, err);
+}
+
+struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err)
+{
+	int temporary = take_temporary(params, err);
+	json_t *asked = temporary ? NULL : json_deep_copy(params);
+	struct nfvd_port *port = temporary < 0 ? NULL : nfvd_port_attach(params, err);
+
+	if (port && !temporary) {
+		struct nfvd_err ignored;
+
+		json_object_del(why_not, port->name);
+		if (keep(asked, err)) {
+			nfvd_port_detach(port->name, &ignored);
+			port = NULL;
+		}
+	}
+	json_decref(asked);
+	return port;
+}
+
+int nfvd_saved_detach(const char *name, struct nfvd_err *err)
+{
+	int at = index_of(name);
+
+	if (at >= 0) {
+		json_t *before = json_deep_copy(config);
+
+		json_array_remove(ports(), at);
+		if (commit(before, err))
+			return -1;
+		json_object_del(why_not, name);
+		if (keeping && !nfvd_port_find(name)) {
+			nfvd_event(name, "not attached, and not kept any more");
+			return 0;
+		}
+	}
+	return nfvd_port_detach(name, err);
+}
+
+int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, struct nfvd_err *err)
+{
+	int at = port ? index_of(port->name) : -1;
+	json_t *before;
+
+	if (port && at < 0)
+		return 0;
+	before = json_deep_copy(config);
+	json_object_set_new(port ? json_array_get(ports(), at) : config, key, json_boolean(value));
+	return commit(before, err);
+}
+
+/* ---- shown ---- */
+
+/* What is not kept ends with its device, and is not asked for any more. */
+static void drop_gone(void)
+{
+	for (size_t i = json_array_size(ports()); i; i--)
+		if (!nfvd_port_find(name_of(json_array_get(ports(), i - 1))))
+			json_array_remove(ports(), i - 1);
+}
+
+json_t *nfvd_saved_show(void)
+{
+	if (!keeping)
+		drop_gone();
+	return json_pack("{s:o, s:O}", "generation", keeping ? json_integer(nfvd_store_generation()) : json_null(), "config", config);
+}
+
+void nfvd_saved_findings(json_t *list)
+{
+	const char *name;
+	json_t *why;
+	size_t i;
+
+	json_array_foreach(broken, i, why)
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "level", "bad", "text",
+			json_sprintf("a configuration is not used, an older one is: %s", json_string_value(why)), "hint",
+			"nfvctl show; attach what is missing, and remove that file"));
+	json_object_foreach(why_not, name, why)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o}", "level", "warn", "port", name, "text",
+			json_sprintf("kept, and not attached: %s", json_string_value(why)), "hint",
+			json_sprintf("nfvctl detach %s, if it is not wanted any more", name)));
+}

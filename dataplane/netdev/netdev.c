@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "netdev/netdev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <nfv/text.h>
+#include "clock.h"
+#include "log.h"
+#include "nfvd.h"
+#include "shortcut/shortcut.h"
+#include "switch/port_state.h"
+
+static struct nfvd_netdev *attached[NFVD_PORTS_MAX];	/* by port id */
+
+static bool is_veth(const struct nfvd_port *port)
+{
+	return !strcmp(port->ops->type, "veth");
+}
+
+/* Parameters of attach. */
+struct args {
+	const char *dev, *netns;
+	int pid;
+	bool force;
+};
+
+static int parse(struct nfvd_port *port, json_t *params, struct args *a, struct nfvd_err *err)
+{
+	bool veth = is_veth(port);
+	const char *key;
+	json_t *val;
+
+	json_object_foreach(params, key, val) {
+		if (!strcmp(key, "dev") && json_is_string(val))
+			a->dev = json_string_value(val);
+		else if (veth && !strcmp(key, "netns") && json_is_string(val) && json_string_length(val) < 200)
+			a->netns = json_string_value(val);
+		else if (veth && !strcmp(key, "pid") && json_is_integer(val) && json_integer_value(val) > 0 &&
+			 json_integer_value(val) < 1 << 30)
+			a->pid = json_integer_value(val);
+		else if (!strcmp(key, "force") && json_is_string(val) &&
+			 (!strcmp(json_string_value(val), "yes") || !strcmp(json_string_value(val), "no")))
+			a->force = !strcmp(json_string_value(val), "yes");
+		else
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "a %s port has no such '%.32s'", port->ops->type, key);
+	}
+	if (!a->dev || !a->dev[0] || strlen(a->dev) >= IFNAMSIZ)
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "needs 'dev', a device name of at most %d bytes", IFNAMSIZ - 1);
+	if (a->netns && a->pid)
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "either 'netns' or 'pid'");
+	return 0;
+}
+
+/* Is there no such device, or could the kernel not be asked? */
+static void not_found(int ret, const char *dev, const char *where, struct nfvd_err *err)
+{
+	if (ret == -ENODEV)
+		nfvd_err(err, NFV_RPC_E_NOENT, "no device '%s' in %s", dev, where);
+	else
+		nfvd_err(err, NFV_RPC_E_FAILED, "cannot look for device '%s' in %s: %s", dev, where, strerror(-ret));
+}
+
+/* nfvd cannot open the namespace at nd->netns; but it may be one for others. */
+static void no_netns(const struct nfvd_netdev *nd, const struct args *a, int error, struct nfvd_err *err)
+{
+	char path[sizeof(nd->netns) + sizeof("/proc/1/root")];
+	int fd;
+
+	if (error != EBADF)
+		nfvd_err(err, NFV_RPC_E_NOENT, "no network namespace '%s': %s", nd->netns, strerror(error));
+	else
+		nfvd_err(err, NFV_RPC_E_NOENT,
+			 "'%s' is no network namespace where nfvd sees it: nfvd has a mount namespace of its own (PrivateTmp=, unshare)",
+			 nd->netns);
+	nfvd_hint(err, "ip netns list");
+	if (a->pid)
+		return;
+	snprintf(path, sizeof(path), "/proc/1/root%s", nd->netns);
+	fd = nfvd_netns_open(path, 0);
+	if (fd >= 0)
+		nfvd_hint(err, "nfvctl attach veth %s dev %s netns %s", nd->port->name, a->dev, path);
+	else if (error == EBADF)
+		nfvd_hint(err, "nfvctl attach veth %s dev NAME, with the name of the veth's end on the host", nd->port->name);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* dev names the end inside the container: find our end, and see that each is the other's peer. */
+static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_err *err)
+{
+	struct nfvd_link inner;
+	int netns, netns_id, ret;
+
+	if (a->pid)
+		snprintf(nd->netns, sizeof(nd->netns), "/proc/%d/ns/net", a->pid);
+	else
+		snprintf(nd->netns, sizeof(nd->netns), "%s%s", a->netns[0] == '/' ? "" : "/run/netns/", a->netns);
+	netns = nfvd_netns_open(a->netns, a->pid);
+	if (netns < 0) {
+		no_netns(nd, a, -netns, err);
+		return -1;
+	}
+	ret = nfvd_link_get(netns, a->dev, 0, &inner);
+	netns_id = nfvd_netns_id(netns);
+	close(netns);
+	if (ret) {
+		not_found(ret, a->dev, nd->netns, err);
+		nfvd_hint(err, "nsenter --net=%s ip link", nd->netns);
+		return -1;
+	}
+	if (strcmp(inner.kind, "veth"))
+		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' in '%s' is no veth", a->dev, nd->netns);
+	/* Numbers alone may be another pair's, with an end in some other namespace. */
+	if (netns_id == NFVD_NETNS_NONE || nfvd_link_get(-1, NULL, inner.peer, &nd->link) ||
+	    strcmp(nd->link.kind, "veth") || nd->link.peer != inner.ifindex || nd->link.peer_netns != netns_id) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "the other end of '%s' is not in nfvd's network namespace", a->dev);
+		nfvd_hint(err, "nsenter --net=%s ip -d link show %s", nd->netns, a->dev);
+		return -1;
+	}
+	snprintf(nd->container_dev, sizeof(nd->container_dev), "%s", inner.name);
+	return 0;
+}
+
+static struct nfvd_netdev *by_ifindex(int ifindex)
+{
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (attached[id] && attached[id]->link.ifindex == ifindex)
+			return attached[id];
+	return NULL;
+}
+
+static int find_device(struct nfvd_netdev *nd, const struct args *a, struct nfvd_err *err)
+{
+	if (a->netns || a->pid) {
+		if (host_end(nd, a, err))
+			return -1;
+	} else {
+		int ret = nfvd_link_get(-1, a->dev, 0, &nd->link);
+
+		if (ret) {
+			not_found(ret, a->dev, "nfvd's network namespace", err);
+			nfvd_hint(err, "nsenter -t %d -n ip link", getpid());
+			return -1;
+		}
+	}
+	if (is_veth(nd->port) && strcmp(nd->link.kind, "veth")) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is no veth", nd->link.name);
+		nfvd_hint(err, "nfvctl attach netdev %s dev %s", nd->port->name, nd->link.name);
+		return -1;
+	}
+	if (nd->link.type != ARPHRD_ETHER)
+		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is no Ethernet device", nd->link.name);
+	if (nd->link.master) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' belongs to a bridge or bond already", nd->link.name);
+		nfvd_hint(err, "ip link set %s nomaster", nd->link.name);
+		return -1;
+	}
+	if (by_ifindex(nd->link.ifindex)) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' is port '%s' already", nd->link.name,
+			 by_ifindex(nd->link.ifindex)->port->name);
+		nfvd_hint(err, "nfvctl detach %s", by_ifindex(nd->link.ifindex)->port->name);
+		return -1;
+	}
+	return 0;
+}
+
+/* The command that attaches nevertheless. */
+static void hint_force(const struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	nfvd_hint(err, "nfvctl attach %s %s dev %s force yes", nd->port->ops->type, nd->port->name, nd->link.name);
+}
+
+/* What of others' would suffer. */
+static int check_others(struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	struct nfvd_use use = { .link = &nd->link };
+	char what[NFVD_OTHER_MAX];
+
+	nfvd_netdev_uses(&use, 1);
+	if (use.what[0]) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "this host uses '%s' itself, and would lose it: it %s", nd->link.name, use.what);
+		hint_force(nd, err);
+		return -1;
+	}
+	if (nd->carrier->before_tc && nfvd_shortcut_other(nd->port, nd->link.ifindex, what, sizeof(what))) {
+		nfvd_err(err, NFV_RPC_E_EXIST,
+			 "'%s' has a %s at ingress, a bandwidth limiter perhaps: without nfv.ko nfvd takes frames before it",
+			 nd->link.name, what);
+		hint_force(nd, err);
+		return -1;
+	}
+	return 0;
+}
+
+static int claim(struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	nd->claim = nfvd_netdev_claim(nd->link.ifindex);
+	if (nd->claim >= 0)
+		return 0;
+	if (nd->claim == -EBUSY) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' is a port of another nfvd on this host", nd->link.name);
+		nfvd_hint(err, "ss -xlp | grep nfvd/device/%d", nd->link.ifindex);
+		return -1;
+	}
+	return nfvd_err(err, NFV_RPC_E_FAILED, "cannot claim '%s': %s", nd->link.name, strerror(-nd->claim));
+}
+
+/* Set the device down again, with the IPv6 addresses that it was given while it was down. */
+static void put_down(int ifindex)
+{
+	static const char keep_name[] = "/proc/sys/net/ipv6/conf/%s/keep_addr_on_down";
+	char path[sizeof(keep_name) + IFNAMSIZ], was = 0;
+	struct nfvd_link now;
+	int fd;
+
+	if (nfvd_link_get(-1, NULL, ifindex, &now))
+		return;
+	snprintf(path, sizeof(path), keep_name, now.name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && (pread(fd, &was, 1, 0) != 1 || pwrite(fd, "1", 1, 0) != 1))
+		was = 0;
+	nfvd_link_set_up(ifindex, false);
+	if (fd < 0)
+		return;
+	if (was && pwrite(fd, &was, 1, 0) != 1)
+		nfvd_log(LOG_WARNING, "cannot write '%s': %m", path);
+	close(fd);
+}
+
+/* Undo whatever of an attach was done; the device may be gone. */
+void nfvd_netdev_detach(struct nfvd_netdev *nd)
+{
+	attached[nd->port->id] = NULL;
+	nfvd_shortcut_port_del(nd->port);
+	/* The index of a device that is gone does not belong to it any more. */
+	if (nd->link.ifindex && !nd->was_up)
+		put_down(nd->link.ifindex);
+	nd->carrier->close(nd);
+	if (nd->claim >= 0)
+		close(nd->claim);
+	nd->claim = -1;
+}
+
+static int take_device(struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	uint64_t start;
+	int ret;
+
+	nd->was_up = nd->link.flags & IFF_UP;
+	if (nd->carrier->open(nd, err))
+		return -1;
+	start = nfvd_now_us();
+	ret = nfvd_shortcut_port_add(nd->port, nd->link.ifindex, nd->sock, nd->link.mtu, is_veth(nd->port));
+	/* Without eBPF the port works; doctor tells what is missing. */
+	if (ret && ret != -ENOSYS)
+		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot put the ingress program on '%s': %s", nd->link.name,
+				strerror(-ret));
+	nfvd_attach_step(nd->port, "ingress", nfvd_now_us() - start);
+	start = nfvd_now_us();
+	ret = nfvd_link_set_up(nd->link.ifindex, true);
+	if (ret)
+		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot set '%s' up: %s", nd->link.name, strerror(-ret));
+	nfvd_attach_step(nd->port, "up", nfvd_now_us() - start);
+	return 0;
+}
+
+static void gone(struct nfvd_netdev *nd)
+{
+	nfvd_shortcut_port_gone(nd->port);
+	nd->link.ifindex = 0;
+	nfvd_port_set_state(nd->port, NFVD_STATE_GONE, "its device was deleted or moved to another namespace");
+	nfvd_port_detach_later(nd->port);
+}
+
+static void follow_state(struct nfvd_netdev *nd, bool up, bool carrier)
+{
+	int stale;
+	socklen_t len = sizeof(stale);
+
+	nd->lost_carrier = up && !carrier;
+	if (nd->link.master) {
+		nfvd_port_set_state(nd->port, NFVD_STATE_DOWN, "its device was put into a bridge or bond, which has its frames now");
+	} else if (!up) {
+		nfvd_port_set_state(nd->port, NFVD_STATE_DOWN, "its device was set down");
+	} else if (!carrier) {
+		nfvd_port_set_state(nd->port, NFVD_STATE_DOWN, "its device has no carrier: the other end is down");
+	} else if (atomic_load(&nd->port->state) != NFVD_STATE_UP) {
+		/* A socket remembers that the device was down, and would refuse one frame for it. */
+		if (nd->sock >= 0)
+			getsockopt(nd->sock, SOL_SOCKET, SO_ERROR, &stale, &len);
+		nfvd_port_set_state(nd->port, NFVD_STATE_UP, nd->link.name);
+	}
+}
+
+/* Does it still hold that the shortcut changes nothing but speed? */
+static void follow_others(struct nfvd_netdev *nd)
+{
+	struct nfvd_shortcut_device is = { 0 };
+	char why[NFVD_OTHER_MAX] = "", what[NFVD_OTHER_MAX];
+	struct nfvd_link peer = { 0 };
+
+	is.up = nd->link.flags & IFF_UP && nd->link.carrier && !nd->link.master;
+	is.plain = is_veth(nd->port) && !nfvd_netdev_not_plain(nd->port, &nd->link, &peer, why);
+	is.aside = nd->link.master;
+	is.mtu = nd->link.mtu;
+	memcpy(is.peer, peer.address, sizeof(is.peer));
+	nfvd_shortcut_port_update(nd->port, &is);
+	nd->passed_by = nd->carrier->before_tc && nfvd_shortcut_other(nd->port, nd->link.ifindex, what, sizeof(what));
+	if (!strcmp(why, nd->not_plain))
+		return;
+	strcpy(nd->not_plain, why);
+	if (why[0])
+		nfvd_event(nd->port->name, "shortcut not used: %s", why);
+	else
+		nfvd_event(nd->port->name, "shortcut used again: nothing is in its way");
+}
+
+/* Look at the device as it is now: by the time a message is read, it may be out of date. */
+static void follow(struct nfvd_netdev *nd)
+{
+	struct nfvd_link now;
+	bool up;
+	int err;
+
+	if (atomic_load(&nd->port->state) == NFVD_STATE_GONE)
+		return;
+	err = nfvd_link_get(-1, NULL, nd->link.ifindex, &now);
+	if (err == -ENODEV || !nd->carrier->bound(nd))
+		gone(nd);
+	if (err || !nd->link.ifindex)
+		return;
+	if (strcmp(nd->link.name, now.name))
+		nfvd_event(nd->port->name, "device %s is now called %s", nd->link.name, now.name);
+	nd->link = now;
+	atomic_store(&nd->port->mtu, now.mtu);
+	up = now.flags & IFF_UP;
+	follow_others(nd);
+	follow_state(nd, up, now.carrier);
+}
+
+int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *params, struct nfvd_err *err)
+{
+	struct args a = { 0 };
+
+	port->priv = nd;
+	nd->port = port;
+	nd->sock = nd->claim = -1;
+	nd->was_up = true;
+	if (parse(port, params, &a, err) || find_device(nd, &a, err))
+		return -1;
+	if (claim(nd, err) || (!a.force && check_others(nd, err)) || take_device(nd, err)) {
+		nfvd_netdev_detach(nd);
+		return -1;
+	}
+	attached[port->id] = nd;
+	follow(nd);
+	return 0;
+}
+
+void nfvd_netdev_link_changed(int ifindex)
+{
+	struct nfvd_netdev *nd = by_ifindex(ifindex);
+
+	if (nd)
+		follow(nd);
+}
+
+/*
+ * The monitor may lose messages when there are many at once: look every second.
+ * News of the carrier may come a second late: look every time while it is lost.
+ * Of XDP, of tcx, and of the container's end there is no news here at all.
+ */
+void nfvd_netdev_tick(struct nfvd_port *port)
+{
+	struct nfvd_netdev *nd = port->priv;
+
+	if (nd->ticks++ % 10 == 0 || nd->lost_carrier)
+		follow(nd);
+	else if (nd->ticks % 2 && nd->link.ifindex)
+		follow_others(nd);
+}
+
+/* Linux lets a device, a qdisc or a program have almost any name. */
+static json_t *name_json(const char *name)
+{
+	char buf[NFVD_OTHER_MAX + 160];
+
+	snprintf(buf, sizeof(buf), "%s", name);
+	nfv_text_clean(buf);
+	return json_string(buf);
+}
+
+static json_t *finding(const struct nfvd_port *port, const char *hint, const char *fmt, const char *what)
+{
+	char text[NFVD_OTHER_MAX + 160];
+
+	snprintf(text, sizeof(text), fmt, what);
+	return json_pack("{s:s, s:s, s:o, s:o}", "level", "warn", "port", port->name, "text", name_json(text), "hint",
+			 name_json(hint));
+}
+
+static void find(const struct nfvd_netdev *nd, const struct nfvd_use *use, json_t *list)
+{
+	const struct nfvd_port *port = nd->port;
+	char what[NFVD_OTHER_MAX], hint[64];
+
+	snprintf(hint, sizeof(hint), "nfvctl detach %s", port->name);
+	if (nd->passed_by && nfvd_shortcut_other(port, nd->link.ifindex, what, sizeof(what)))
+		json_array_append_new(list, finding(port,
+			access("/proc/modules", F_OK) ? hint : "make module && insmod kmod/nfv.ko",
+			"the container's frames do not pass the %s at ingress of its device, which limits nothing: nfvd takes them before it", what));
+	else if (nd->not_plain[0])
+		json_array_append_new(list, finding(port, "ip -d link show", "the shortcut is not used: %s", nd->not_plain));
+	if (nd->link.master)
+		json_array_append_new(list, finding(port, hint, "its device '%s' was put into a bridge or bond", nd->link.name));
+	else if (use->what[0])
+		json_array_append_new(list, finding(port, hint, "the host uses its device, and is not heard there: it %s", use->what));
+}
+
+void nfvd_netdev_findings(json_t *list)
+{
+	static struct nfvd_use uses[NFVD_PORTS_MAX];
+	const struct nfvd_netdev *of[NFVD_PORTS_MAX];
+	unsigned int n = 0;
+
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (attached[id] && attached[id]->link.ifindex) {
+			of[n] = attached[id];
+			uses[n++].link = &attached[id]->link;
+		}
+	nfvd_netdev_uses(uses, n);
+	for (unsigned int i = 0; i < n; i++)
+		find(of[i], &uses[i], list);
+}
+
+/* A name that is a word, and nothing else, to a shell; what a container calls its device is its own choice. */
+static const char *word(const char *name, const char *otherwise)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@/-";
+
+	return name[0] && name[0] != '-' && strspn(name, plain) == strlen(name) ? name : otherwise;
+}
+
+static void show_no_carrier(const struct nfvd_netdev *nd, json_t *obj)
+{
+	const char *dir = "/run/netns/", *device = word(nd->container_dev, "DEVICE"), *netns = word(nd->netns, "");
+
+	if (!is_veth(nd->port))
+		nfvd_show_why(obj, "its device has no carrier: the other end is down", "ip -d link show dev %s",
+			      word(nd->link.name, "DEVICE"));
+	else if (!strncmp(netns, dir, strlen(dir)))
+		nfvd_show_why(obj, "the container's end of its device is down", "ip -n %s link set dev %s up",
+			      netns + strlen(dir), device);
+	else if (netns[0])
+		nfvd_show_why(obj, "the container's end of its device is down", "nsenter --net=%s ip link set dev %s up",
+			      netns, device);
+	else
+		nfvd_show_why(obj, "the container's end of its device is down", "ip -n NETNS link set dev DEVICE up");
+}
+
+static void show_why(const struct nfvd_netdev *nd, json_t *obj)
+{
+	const char *dev = word(nd->link.name, "DEVICE");
+	enum nfvd_state state = atomic_load(&nd->port->state);
+
+	if (state == NFVD_STATE_UP)
+		return;
+	if (state == NFVD_STATE_GONE)
+		nfvd_show_why(obj, "its device was deleted or moved to another namespace", NULL);
+	else if (nd->link.master)
+		nfvd_show_why(obj, "its device is in a bridge or bond, which has its frames", "ip link set dev %s nomaster", dev);
+	else if (!(nd->link.flags & IFF_UP))
+		nfvd_show_why(obj, "its device is set down", "ip link set dev %s up", dev);
+	else
+		show_no_carrier(nd, obj);
+}
+
+void nfvd_netdev_show(struct nfvd_port *port, json_t *obj)
+{
+	struct nfvd_netdev *nd = port->priv;
+
+	json_object_set_new(obj, "dev", name_json(nd->link.name));
+	json_object_set_new(obj, "ifindex", json_integer(nd->link.ifindex));
+	json_object_set_new(obj, "mtu", json_integer(nd->link.mtu));
+	show_why(nd, obj);
+	if (!is_veth(port))
+		return;
+	json_object_set_new(obj, "peer_ifindex", json_integer(nd->link.peer));
+	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
+	if (nd->not_plain[0])
+		json_object_set_new(obj, "shortcut_hindered", name_json(nd->not_plain));
+	if (nd->netns[0])
+		json_object_set_new(obj, "container_netns", name_json(nd->netns));
+	if (nd->container_dev[0])
+		json_object_set_new(obj, "container_dev", name_json(nd->container_dev));
+}

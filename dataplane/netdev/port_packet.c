@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Container port (veth) and netdev port without the module: a packet socket on the
+ * device, with PACKET_VNET_HDR, so that super-frames and partial checksums pass both
+ * ways. What becomes of the device is followed in netdev.c.
+ *
+ * Reading: a ring that the kernel fills (packet_ring.h). Writing: sendmmsg()
+ * from where the payload lies. Other ways were measured: tests/bench/packet-io.md.
+ */
+#include "netdev/port_packet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "clock.h"
+#include "log.h"
+#include "netdev/netdev.h"
+#include "netdev/offload.h"
+#include "netdev/packet_ring.h"
+#include "nfvd.h"
+#include "shortcut/shortcut.h"
+#include "switch/move.h"
+#include "switch/worker.h"
+
+#define SOCK_BUFFER	(16 << 20)
+#define TX_IOVS		8192
+#define STUCK_TICKS	3
+#define RENEW_TICKS	10	/* renewing a ring is work for control: not more often */
+
+struct packet {
+	struct nfvd_netdev nd;
+	uint64_t missed;		/* frames that the kernel could not put into the ring */
+	struct {			/* since the last tick */
+		uint64_t missed, put;
+	} recent;
+	unsigned int waiting;		/* the slot that the kernel is to fill next, as of the last tick */
+	unsigned int stuck;		/* ticks in which it missed frames there, and put in none */
+	unsigned int rest;		/* ticks until the ring may be renewed again */
+	struct nfvd_packet_ring ring;
+	struct nfvd_offloads offloads;
+	unsigned int bad;		/* slots of this turn whose frames were malformed; they come first */
+};
+
+/* ---- receiving ---- */
+
+static unsigned int packet_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int max)
+{
+	struct packet *p = q->port->priv;
+	enum nfvd_drop why;
+	uint32_t bytes = 0;
+	unsigned int n = 0;
+
+	p->bad = 0;
+	while (n < max && bytes < NFVD_BURST_BYTES && nfvd_ring_take(&p->ring, &frames[n], &why)) {
+		if (why == NFVD_PASS) {
+			bytes += frames[n++].len;
+			continue;
+		}
+		if (n)
+			break;
+		nfvd_rx_drop(w, q->port, why, 1);
+		p->bad++;
+	}
+	return n;
+}
+
+static void packet_rx_done(struct nfvd_worker *w, struct nfvd_rxq *q, unsigned int n)
+{
+	struct packet *p = q->port->priv;
+
+	nfvd_ring_done(&p->ring, p->bad + n);
+	nfvd_shortcut_ring_done(q->port->id, p->bad + n);
+}
+
+/* ---- sending ---- */
+
+static enum nfvd_drop tx_reason(int err)
+{
+	switch (err) {
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM:
+		return NFVD_DROP_DST_FULL;
+	case ENETDOWN:
+	case ENXIO:
+	case ENODEV:
+		return NFVD_DROP_DST_DOWN;
+	case EMSGSIZE:
+		return NFVD_DROP_MTU;
+	case EFAULT:
+		return NFVD_DROP_MEM_FAULT;
+	default:
+		return NFVD_DROP_DST_ERROR;
+	}
+}
+
+/* Send n messages; a refused one is counted, and the rest goes on. */
+static void send_all(struct nfvd_worker *w, struct nfvd_port *port, struct mmsghdr *msgs, struct nfvd_frame **frames,
+		     unsigned int n, struct nfvd_ledger *l)
+{
+	struct packet *p = port->priv;
+
+	for (unsigned int done = 0; done < n;) {
+		int sent = sendmmsg(p->nd.sock, msgs + done, n - done, MSG_DONTWAIT);
+
+		l->syscalls++;
+		if (sent < 0) {
+			nfvd_tx_drop(w, port, tx_reason(errno), 1);
+			done++;
+			continue;
+		}
+		for (int i = 0; i < sent; i++)
+			nfvd_moved(l, frames[done + i]);
+		done += sent;
+	}
+}
+
+static void packet_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_frame **frames, unsigned int n,
+		      struct nfvd_ledger *l)
+{
+	static __thread struct iovec iov[TX_IOVS];
+	struct mmsghdr msgs[NFVD_BURST];
+	unsigned int first = 0, used = 0;
+
+	memset(msgs, 0, n * sizeof(msgs[0]));
+	for (unsigned int i = 0; i < n; i++) {
+		if (used + frames[i]->iov_n + 2u > TX_IOVS) {
+			send_all(w, port, msgs + first, frames + first, i - first, l);
+			first = i;
+			used = 0;
+		}
+		msgs[i].msg_hdr.msg_iov = iov + used;
+		msgs[i].msg_hdr.msg_iovlen = nfvd_move_to_msg(frames[i], iov + used);
+		used += frames[i]->iov_n + 2;
+	}
+	send_all(w, port, msgs + first, frames + first, n - first, l);
+}
+
+/* ---- attaching ---- */
+
+/* A socket with its ring, not bound to any device. Returns it, or -1. */
+static int make_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
+{
+	static const int options[] = { PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING };
+	const int on = 1, size = SOCK_BUFFER;
+	int sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
+
+	if (sock < 0) {
+		bool no_descriptor = errno == EMFILE || errno == ENFILE;
+
+		nfvd_err(err, NFV_RPC_E_FAILED, "cannot open a packet socket: %s", strerror(errno));
+		nfvd_hint(err, "%s", no_descriptor ? NFVD_NOFILE_HINT :
+			  "nfvd needs CAP_NET_RAW and CAP_NET_ADMIN: run it as root");
+		return -1;
+	}
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (setsockopt(sock, SOL_PACKET, options[i], &on, sizeof(on))) {
+			nfvd_err(err, NFV_RPC_E_FAILED, "packet socket option %d: %s", options[i], strerror(errno));
+			goto close;
+		}
+	/* Forced past the system's limit where we may; the limit will do otherwise. */
+	if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	ret = nfvd_ring_map(ring, sock);
+	if (!ret)
+		return sock;
+	nfvd_err(err, NFV_RPC_E_FAILED, "no memory for the receive ring: %s", strerror(-ret));
+close:
+	close(sock);
+	return -1;
+}
+
+/*
+ * One socket is made ahead: for its ring the kernel waits for an RCU grace period, which is most
+ * of the time that attaching takes.
+ */
+static struct {
+	pthread_mutex_t lock;
+	int sock;		/* -1: none */
+	struct nfvd_packet_ring ring;
+} ahead = { .lock = PTHREAD_MUTEX_INITIALIZER, .sock = -1 };
+
+static void *make_ahead(void *unused)
+{
+	struct nfvd_packet_ring ring = { 0 };
+	struct nfvd_err ignored = { 0 };
+	int sock = make_socket(&ring, &ignored);
+
+	pthread_mutex_lock(&ahead.lock);
+	if (ahead.sock < 0 && sock >= 0) {
+		ahead.sock = sock;
+		ahead.ring = ring;
+		sock = -1;
+	}
+	pthread_mutex_unlock(&ahead.lock);
+	if (sock >= 0) {
+		nfvd_ring_unmap(&ring);
+		close(sock);
+	}
+	nfvd_packet_knows_uso();
+	return unused;
+}
+
+void nfvd_packet_ahead(void)
+{
+	pthread_attr_t detached;
+	pthread_t thread;
+
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	pthread_create(&thread, &detached, make_ahead, NULL);	/* without it the next is made when it is needed */
+	pthread_attr_destroy(&detached);
+}
+
+/* The one that was made ahead, else a new one. */
+static int take_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
+{
+	int sock;
+
+	pthread_mutex_lock(&ahead.lock);
+	sock = ahead.sock;
+	*ring = ahead.ring;
+	ahead.sock = -1;
+	ahead.ring = (struct nfvd_packet_ring){ 0 };
+	pthread_mutex_unlock(&ahead.lock);
+	return sock >= 0 ? sock : make_socket(ring, err);
+}
+
+static int open_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	struct packet *p = (struct packet *)nd;
+	uint64_t start = nfvd_now_us();
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = nd->link.ifindex,
+	};
+	struct packet_mreq promisc = { .mr_ifindex = nd->link.ifindex, .mr_type = PACKET_MR_PROMISC };
+
+	nd->sock = take_socket(&p->ring, err);
+	if (nd->sock < 0)
+		return -1;
+	if (setsockopt(nd->sock, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof(promisc)) ||
+	    bind(nd->sock, (struct sockaddr *)&addr, sizeof(addr)))
+		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot bind to '%s': %s", nd->link.name, strerror(errno));
+	nfvd_packet_ahead();
+	nfvd_attach_step(nd->port, "socket", nfvd_now_us() - start);
+	start = nfvd_now_us();
+	nfvd_offloads_restrict(&p->offloads, nd->port, &nd->link, nd->netns);
+	nfvd_attach_step(nd->port, "offloads", nfvd_now_us() - start);
+	return 0;
+}
+
+static void close_socket(struct nfvd_netdev *nd)
+{
+	struct packet *p = (struct packet *)nd;
+
+	nfvd_offloads_restore(&p->offloads, nd->link.ifindex, nd->netns);
+	nfvd_ring_unmap(&p->ring);
+	if (nd->sock >= 0)
+		close(nd->sock);
+	nd->sock = -1;
+}
+
+/* The kernel unbinds the socket when its device goes: another one with its index is not ours. */
+static bool still_bound(struct nfvd_netdev *nd)
+{
+	struct sockaddr_ll bound = { 0 };
+	socklen_t len = sizeof(bound);
+
+	return !getsockname(nd->sock, (struct sockaddr *)&bound, &len) && bound.sll_ifindex == nd->link.ifindex;
+}
+
+static const struct nfvd_carrier carrier = { open_socket, close_socket, still_bound, .before_tc = true };
+
+static void packet_detach(struct nfvd_port *port)
+{
+	nfvd_netdev_detach(port->priv);
+	free(port->priv);
+}
+
+/* A worker begins with the ring. 0 or -errno. */
+static int start_ring(struct packet *p)
+{
+	struct nfvd_port *port = p->nd.port;
+	uint64_t missed = nfvd_shortcut_ring_starts(port->id, p->nd.sock);
+
+	p->missed += missed;
+	if (missed)
+		nfvd_fault(port, NFVD_DROP_MISSED, missed);
+	return nfvd_worker_add(&port->rxq[0]);
+}
+
+static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err *err)
+{
+	struct packet *p = calloc(1, sizeof(*p));
+	int ret;
+
+	if (!p)
+		return nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+	p->nd.carrier = &carrier;
+	atomic_store(&port->accepts, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_TSO4 | NFVD_ACCEPT_TSO6 | NFVD_ACCEPT_ECN |
+		     (nfvd_packet_knows_uso() ? NFVD_ACCEPT_USO : 0));
+	if (nfvd_netdev_attach(&p->nd, port, params, err)) {
+		free(p);
+		return -1;
+	}
+	port->nr_rxq = 1;
+	port->rxq[0].fd = p->nd.sock;
+	ret = start_ring(p);
+	if (!ret)
+		return 0;
+	nfvd_err(err, NFV_RPC_E_LIMIT, "no worker can wait for '%s': %s", p->nd.link.name, strerror(-ret));
+	packet_detach(port);
+	return -1;
+}
+
+/* Count what the kernel missed since last time: reading resets it. */
+static void count_missed(struct packet *p)
+{
+	struct tpacket_stats stats;
+	socklen_t len = sizeof(stats);
+
+	if (getsockopt(p->nd.sock, SOL_PACKET, PACKET_STATISTICS, &stats, &len))
+		return;
+	p->recent.missed += stats.tp_drops;
+	p->recent.put += stats.tp_packets - stats.tp_drops;
+	p->missed += stats.tp_drops;
+	if (!stats.tp_drops)
+		return;
+	nfvd_fault(p->nd.port, NFVD_DROP_MISSED, stats.tp_drops);
+	nfvd_shortcut_ring_done(p->nd.port->id, stats.tp_drops);
+}
+
+static void renew_ring(struct packet *p)
+{
+	struct nfvd_port *port = p->nd.port;
+	int err;
+
+	nfvd_worker_del(&port->rxq[0]);
+	err = nfvd_ring_renew(&p->ring, p->nd.sock);
+	if (!err)
+		err = start_ring(p);
+	if (err)
+		nfvd_ring_unmap(&p->ring);
+	nfvd_fault(port, NFVD_DROP_RING_STUCK, 1);
+	nfvd_event(port->name, "the kernel had stopped filling its receive ring (a super-frame of SCTP does it), which %s: %s",
+		   err ? "cannot be set up anew" : "was set up anew", err ? strerror(-err) : "frames come again");
+}
+
+/*
+ * Some kernels (6.12) keep a slot for good if the frame meant for it needs what no virtio_net_hdr says; all that comes
+ * later is then lost. It looks like this: the kernel misses frames and puts in none, while the slot that is its next is
+ * free, for three ticks in which frames came. Without a ring, another is tried.
+ */
+static void watch_ring(struct packet *p)
+{
+	unsigned int waiting = p->ring.mem ? nfvd_ring_waiting(&p->ring) : NFVD_RING_SLOTS;
+	bool free = waiting != NFVD_RING_SLOTS && waiting == p->waiting;
+
+	count_missed(p);
+	if (!free || p->recent.put)
+		p->stuck = 0;
+	else if (p->recent.missed)
+		p->stuck++;
+	p->recent.missed = p->recent.put = 0;
+	p->waiting = waiting;
+	if (p->rest)
+		p->rest--;
+	if (p->rest || (p->ring.mem && p->stuck < STUCK_TICKS))
+		return;
+	p->stuck = 0;
+	p->rest = RENEW_TICKS;
+	renew_ring(p);
+}
+
+static void packet_tick(struct nfvd_port *port)
+{
+	nfvd_netdev_tick(port);
+	if (atomic_load(&port->state) != NFVD_STATE_GONE)
+		watch_ring(port->priv);
+}
+
+static void packet_show(struct nfvd_port *port, json_t *obj)
+{
+	struct packet *p = port->priv;
+
+	count_missed(p);
+	json_object_set_new(obj, "missed", json_integer((json_int_t)p->missed));
+	nfvd_offloads_show(&p->offloads, obj);
+	nfvd_netdev_show(port, obj);
+}
+
+#define OPS						\
+	.mode = "packet",				\
+	.attach = packet_attach,			\
+	.detach = packet_detach,			\
+	.rx = packet_rx,				\
+	.rx_done = packet_rx_done,			\
+	.tx = packet_tx,				\
+	.show = packet_show,				\
+	.tick = packet_tick,			\
+	.tx_work = 8192
+
+const struct nfvd_port_ops nfvd_port_veth = { .type = "veth", OPS };
+const struct nfvd_port_ops nfvd_port_netdev = { .type = "netdev", OPS };

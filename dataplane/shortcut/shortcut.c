@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "shortcut/shortcut.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/types.h>
+#include "shortcut/bpf/shortcut.h" /* for the next */
+#include <shortcut.skel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include "log.h"
+#include "shortcut/table.h"
+#include "shortcut/tc.h"
+#include "switch/port_state.h"
+
+/* A frame that the filter sees now was decided by the maps of then at the latest so long ago. */
+#define SETTLE_NS	100000000ull
+#define ALIVE_NS	2000000000ull	/* how long nfvd is believed to live after it said so; it says so every tick */
+
+/* One device with our programs on it; index is the port id. */
+struct device {
+	struct nfvd_port *port;		/* NULL: unused */
+	int ifindex;			/* 0: none of the host's, or gone */
+	struct nfvd_shortcut_device is;
+	bool redirect, on;
+	uint64_t cookie;		/* of the packet socket; 0: there is none */
+	bool redirected;		/* as of the last publish_port() */
+	uint64_t from_ns;		/* since when, and a little */
+	struct nfvd_tc tc;
+};
+
+static struct shortcut_bpf *bpf;	/* also read by workers, which start after init and end before fini */
+static bool all_on = true;
+static struct device devices[NFVD_PORTS_MAX];
+
+/* What the addresses map holds, but for seen_ns; sorted by key. */
+struct shadow {
+	struct shortcut_address key;
+	struct shortcut_where where;
+};
+static struct shadow *shadow;
+static size_t n_shadow;
+
+/* The last sync's entries, to be applied anew when a switch is turned. */
+static struct nfvd_shortcut_entry *learnt;
+static size_t n_learnt;
+
+uint64_t nfvd_shortcut_ring_starts(unsigned int id, int sock)
+{
+	struct shortcut_order *order = bpf ? &bpf->bss->orders[id] : NULL;
+	uint64_t queued = 0, waiting = 0, missed = 0;
+	struct tpacket_stats stats;
+	socklen_t len = sizeof(stats);
+
+	/* Both as of one moment, as far as possible. Reading them resets the kernel's. */
+	for (unsigned int i = 0; i < 100; i++) {
+		if (order)
+			queued = __atomic_load_n(&order->queued, __ATOMIC_RELAXED);
+		if (!getsockopt(sock, SOL_PACKET, PACKET_STATISTICS, &stats, &len)) {
+			waiting += stats.tp_packets - stats.tp_drops;
+			missed += stats.tp_drops;
+		}
+		if (!order || queued == __atomic_load_n(&order->queued, __ATOMIC_RELAXED))
+			break;
+	}
+	if (order)
+		__atomic_store_n(&order->done, queued - waiting, __ATOMIC_RELEASE);
+	return missed;
+}
+
+void nfvd_shortcut_ring_done(unsigned int id, uint64_t n)
+{
+	if (bpf)
+		__atomic_fetch_add(&bpf->bss->orders[id].done, n, __ATOMIC_RELEASE);
+}
+
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (level != LIBBPF_WARN)
+		return 0;
+	return vfprintf(stderr, fmt, ap);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static void alive(void)
+{
+	bpf->bss->alive_until_ns = now_ns() + ALIVE_NS;
+}
+
+int nfvd_shortcut_init(void)
+{
+	nfvd_port_forget_elsewhere = nfvd_shortcut_forget;
+	libbpf_set_print(quiet);
+	/* It reads a file, the first time: counters are to be had without a descriptor left, too. */
+	libbpf_num_possible_cpus();
+	bpf = shortcut_bpf__open_and_load();
+	if (!bpf)
+		return -errno;
+	alive();
+	return 0;
+}
+
+void nfvd_shortcut_fini(void)
+{
+	shortcut_bpf__destroy(bpf);
+	bpf = NULL;
+	free(shadow);
+	free(learnt);
+	shadow = NULL;
+	learnt = NULL;
+	n_shadow = n_learnt = 0;
+}
+
+bool nfvd_shortcut_available(void)
+{
+	return bpf;
+}
+
+/* By the module's table, which forwards as nfvd would. */
+static bool allowed(unsigned int id)
+{
+	const struct device *d = &devices[id];
+
+	return all_on && d->port && d->redirect && d->on && d->is.up;
+}
+
+/* By our programs, past all that is on the device. */
+static bool redirects(unsigned int id)
+{
+	return allowed(id) && devices[id].is.plain;
+}
+
+static void publish_port(struct device *d)
+{
+	uint32_t ifindex = d->ifindex;
+	bool on = redirects(d->port->id);
+	struct shortcut_port value = {
+		.port = d->port->id, .on = on, .mtu = d->is.mtu, .aside = d->is.aside, .cookie = d->cookie,
+	};
+
+	if (on && !d->redirected)
+		d->from_ns = now_ns() + SETTLE_NS;
+	d->redirected = on;
+	value.from_ns = d->from_ns;
+	if (bpf && ifindex)
+		bpf_map__update_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), &value, sizeof(value), BPF_ANY);
+}
+
+static void unpublish_port(const struct device *d)
+{
+	uint32_t ifindex = d->ifindex;
+
+	if (bpf && ifindex)
+		bpf_map__delete_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), 0);
+}
+
+/* Counters of whoever had this id before are not this port's. */
+static void forget_counters(unsigned int id)
+{
+	struct shortcut_pair key, next, *prev = NULL;
+
+	while (!bpf_map__get_next_key(bpf->maps.counters, prev, &next, sizeof(next))) {
+		if (prev && (prev->src == id || prev->dst == id))
+			bpf_map__delete_elem(bpf->maps.counters, prev, sizeof(*prev), 0);
+		key = next;
+		prev = &key;
+	}
+	if (prev && (prev->src == id || prev->dst == id))
+		bpf_map__delete_elem(bpf->maps.counters, prev, sizeof(*prev), 0);
+}
+
+static int ingress_of(const struct device *d)
+{
+	return bpf_program__fd(d->cookie ? bpf->progs.shortcut_ingress : bpf->progs.shortcut_direct);
+}
+
+void nfvd_shortcut_tick(void)
+{
+	static bool no_tcx;
+	int err;
+
+	if (!bpf)
+		return;
+	alive();
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX && !no_tcx; id++) {
+		struct device *d = &devices[id];
+
+		if (!d->port || !d->tc.ifindex || nfvd_tc_settled(&d->tc))
+			continue;
+		err = nfvd_tc_settle(&d->tc, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress),
+				     bpf_program__fd(bpf->progs.shortcut_mark));
+		no_tcx = err == -EINVAL;
+		if (!err)
+			break;
+	}
+}
+
+/* Our filter on the packet socket, our programs on the device. */
+static int install(struct device *d, int sock)
+{
+	socklen_t len = sizeof(d->cookie);
+	int fd = bpf_program__fd(bpf->progs.shortcut_filter);
+
+	if (sock >= 0 && getsockopt(sock, SOL_SOCKET, SO_COOKIE, &d->cookie, &len))
+		return -errno;
+	publish_port(d);
+	if (sock >= 0 && setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)))
+		return -errno;
+	return nfvd_tc_attach(&d->tc, d->ifindex, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress),
+			      bpf_program__fd(bpf->progs.shortcut_mark));
+}
+
+int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect)
+{
+	struct device *d = &devices[port->id];
+	int err;
+
+	*d = (struct device){ .port = port, .ifindex = ifindex, .redirect = redirect, .on = true };
+	/* What has no device of the host is the module's alone; a device is looked at before it is used. */
+	d->is = (struct nfvd_shortcut_device){ .up = !ifindex, .mtu = mtu };
+	if (!bpf)
+		return ifindex ? -ENOSYS : 0;
+	forget_counters(port->id);
+	if (!ifindex)
+		return 0;
+	err = install(d, sock);
+	if (err) {
+		unpublish_port(d);
+		d->port = NULL;
+	}
+	return err;
+}
+
+static void resync(void);
+
+void nfvd_shortcut_port_del(struct nfvd_port *port)
+{
+	struct device *d = &devices[port->id];
+
+	if (d->port != port)
+		return;
+	unpublish_port(d);
+	nfvd_tc_detach(&d->tc);
+	if (bpf)
+		forget_counters(port->id);
+	d->port = NULL;
+	resync();
+}
+
+void nfvd_shortcut_port_gone(struct nfvd_port *port)
+{
+	struct device *d = &devices[port->id];
+
+	if (d->port != port)
+		return;
+	unpublish_port(d);
+	nfvd_tc_forget(&d->tc);
+	d->ifindex = 0;
+	d->is.up = false;
+	resync();
+}
+
+static bool same(const struct nfvd_shortcut_device *a, const struct nfvd_shortcut_device *b)
+{
+	return a->up == b->up && a->plain == b->plain && a->aside == b->aside && a->mtu == b->mtu &&
+	       !memcmp(a->peer, b->peer, sizeof(a->peer));
+}
+
+void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcut_device *is)
+{
+	struct device *d = &devices[port->id];
+
+	if (d->port != port || !d->ifindex || same(&d->is, is))
+		return;
+	d->is = *is;
+	publish_port(d);
+	resync();
+}
+
+bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, size_t size)
+{
+	const struct device *d = &devices[port->id];
+	const struct nfvd_tc *mine = d->port == port ? &d->tc : NULL;
+	struct shortcut_port value;
+	uint32_t key = ifindex;
+
+	if (nfvd_tc_other(ifindex, NFVD_TC_INGRESS, mine, what, size))
+		return true;
+	if (!mine || !bpf || bpf_map__lookup_elem(bpf->maps.ports, &key, sizeof(key), &value, sizeof(value), 0) || !value.stolen)
+		return false;
+	snprintf(what, size, "program that took frames before ours");
+	return true;
+}
+
+bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char *what, size_t size)
+{
+	return nfvd_tc_other(ifindex, NFVD_TC_EGRESS, &devices[port->id].tc, what, size);
+}
+
+static bool usable(const struct nfvd_port *port)
+{
+	const struct device *d = &devices[port->id];
+
+	return d->port == port && d->redirect && ((bpf && d->ifindex) || nfvd_kmod_of(port->id));
+}
+
+int nfvd_shortcut_set(struct nfvd_port *port, bool on)
+{
+	if (port ? !usable(port) : !bpf && !nfvd_kmod_available())
+		return -ENODEV;
+	if (port)
+		devices[port->id].on = on;
+	else
+		all_on = on;
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (devices[id].port)
+			publish_port(&devices[id]);
+	resync();
+	return 0;
+}
+
+bool nfvd_shortcut_enabled(const struct nfvd_port *port)
+{
+	if (!port)
+		return all_on;
+	return usable(port) && devices[port->id].on && all_on && (nfvd_kmod_of(port->id) || devices[port->id].is.plain);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return memcmp(&((const struct shadow *)a)->key, &((const struct shadow *)b)->key, sizeof(struct shortcut_address));
+}
+
+/* What the map should hold for one learnt address. False: nothing. */
+static bool wanted(const struct nfvd_shortcut_entry *e, struct shadow *s)
+{
+	const struct device *d = e->port < NFVD_PORTS_MAX ? &devices[e->port] : NULL;
+
+	if (!d || !d->port || !d->redirect || !d->ifindex)
+		return false;
+	memset(s, 0, sizeof(*s));
+	memcpy(s->key.mac, e->mac, 6);
+	s->key.vlan = e->vlan;
+	s->where.port = e->port;
+	/*
+	 * A frame for the device itself has arrived where it goes. Whether one for another address is received
+	 * there (a bridge, a macvlan) or is not (the address is no longer in use) is for that device to say.
+	 */
+	s->where.ifindex = redirects(e->port) && !memcmp(e->mac, d->is.peer, sizeof(e->mac)) ? d->ifindex : 0;
+	s->where.mtu = d->is.mtu;
+	return true;
+}
+
+static void put(const struct shadow *s)
+{
+	bpf_map__update_elem(bpf->maps.addresses, &s->key, sizeof(s->key), &s->where, sizeof(s->where), BPF_ANY);
+}
+
+static void drop(const struct shadow *s)
+{
+	bpf_map__delete_elem(bpf->maps.addresses, &s->key, sizeof(s->key), 0);
+}
+
+/* An entry that was none to redirect to is one a little later. */
+static void set_from(struct shadow *want, const struct shadow *was)
+{
+	if (was && was->where.ifindex == want->where.ifindex)
+		want->where.from_ns = was->where.from_ns;
+	else if (want->where.ifindex)
+		want->where.from_ns = now_ns() + SETTLE_NS;
+}
+
+/* Make the map what the n entries of want (sorted) say; both lists are walked once. */
+static void apply(struct shadow *want, size_t n)
+{
+	size_t old = 0, new = 0;
+
+	while (old < n_shadow || new < n) {
+		int c = old == n_shadow ? 1 : new == n ? -1 : compare(&shadow[old], &want[new]);
+
+		if (c < 0) {
+			drop(&shadow[old++]);
+		} else if (c > 0) {
+			set_from(&want[new], NULL);
+			put(&want[new++]);
+		} else {
+			set_from(&want[new], &shadow[old]);
+			if (memcmp(&shadow[old].where, &want[new].where, sizeof(want[new].where)))
+				put(&want[new]);
+			old++;
+			new++;
+		}
+	}
+	free(shadow);
+	shadow = want;
+	n_shadow = n;
+}
+
+static void resync(void)
+{
+	struct shadow *want = calloc(n_learnt ? n_learnt : 1, sizeof(*want));
+	size_t n = 0;
+
+	nfvd_kmod_table_sync(learnt, n_learnt, allowed);
+	if (!want || !bpf) {
+		free(want);
+		return;
+	}
+	for (size_t i = 0; i < n_learnt && n < SHORTCUT_ADDRESSES; i++)
+		n += wanted(&learnt[i], &want[n]);
+	qsort(want, n, sizeof(*want), compare);
+	apply(want, n);
+}
+
+void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n)
+{
+	struct nfvd_shortcut_entry *copy;
+
+	copy = malloc((n ? n : 1) * sizeof(*copy));
+	if (!copy)
+		return;
+	if (n)
+		memcpy(copy, entries, n * sizeof(*copy));
+	free(learnt);
+	learnt = copy;
+	n_learnt = n;
+	resync();
+}
+
+void nfvd_shortcut_forget(const struct nfvd_port *port)
+{
+	size_t n = 0;
+
+	if (devices[port->id].port != port)
+		return;
+	for (size_t i = 0; i < n_learnt; i++)
+		if (learnt[i].port != port->id)
+			learnt[n++] = learnt[i];
+	if (n == n_learnt)
+		return;
+	n_learnt = n;
+	resync();
+}
+
+bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms)
+{
+	struct shadow probe = { .key.vlan = e->vlan };
+	struct shortcut_where where;
+	uint64_t now;
+
+	memcpy(probe.key.mac, e->mac, 6);
+	if (!bpf || !n_shadow || !bsearch(&probe, shadow, n_shadow, sizeof(*shadow), compare) ||
+	    bpf_map__lookup_elem(bpf->maps.addresses, &probe.key, sizeof(probe.key), &where, sizeof(where), 0) ||
+	    !where.seen_ns || where.port != e->port)
+		return false;
+	now = now_ns();
+	*age_ms = now > where.seen_ns ? (now - where.seen_ns) / 1000000 : 0;
+	return true;
+}
+
+#define PAIRS_AT_ONCE	1024	/* of up to 65536: a call for each pair would take longer than an answer may */
+
+void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, const struct nfvd_shortcut_count *n, void *),
+			    void *arg)
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	struct shortcut_pair *keys;
+	struct shortcut_count *counts;
+	uint32_t position, n;
+
+	if (!bpf || cpus < 1)
+		return;
+	keys = calloc(PAIRS_AT_ONCE, sizeof(*keys));
+	counts = calloc((size_t)PAIRS_AT_ONCE * cpus, sizeof(*counts));
+	for (bool first = true; keys && counts && !err; first = false) {
+		n = PAIRS_AT_ONCE;
+		/* ENOENT: these are the last. */
+		err = bpf_map_lookup_batch(bpf_map__fd(bpf->maps.counters), first ? NULL : &position, &position, keys, counts,
+					   &n, NULL);
+		for (uint32_t i = 0; i < n && (!err || err == -ENOENT); i++) {
+			struct nfvd_shortcut_count sum = { 0 };
+
+			for (int cpu = 0; cpu < cpus; cpu++) {
+				sum.frames += counts[i * cpus + cpu].frames;
+				sum.bytes += counts[i * cpus + cpu].bytes;
+				sum.stolen += counts[i * cpus + cpu].stolen;
+			}
+			cb(keys[i].src, keys[i].dst, &sum, arg);
+		}
+	}
+	free(keys);
+	free(counts);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The module's forwarding table: the shortcut for ports whose frames nfv.ko carries,
+ * Xen guests and containers. See shortcut.h for what a shortcut may do, and struct
+ * nfv_fdb_entry for what this one does.
+ *
+ * All functions: control thread.
+ */
+#ifndef NFVD_KMOD_TABLE_H
+#define NFVD_KMOD_TABLE_H
+
+#include "module/kmod.h"
+#include "shortcut/shortcut.h"
+
+/* Set the table to those of the entries that are at ports of the module; on: may that port's frames take it? */
+void nfvd_kmod_table_sync(const struct nfvd_shortcut_entry *entries, size_t n, bool (*on)(unsigned int port));
+
+/* Have the module say again when which address was a source. */
+void nfvd_kmod_table_read(void);
+
+/* What has been a source in it, as of the last sync, or read. */
+void nfvd_kmod_table_seen(void (*cb)(const struct nfvd_shortcut_entry *e, uint32_t idle_ms));
+
+/*
+ * Cumulative, by source and destination port id; dst NFVD_PORTS_MAX: ports that are gone.
+ * copied: each frame was copied once.
+ */
+void nfvd_kmod_table_counters(void (*cb)(unsigned int src, unsigned int dst, const struct nfv_pair *p, bool copied, void *),
+			      void *arg);
+
+#endif

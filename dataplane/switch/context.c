@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/context.h"
+
+#include <errno.h>
+#include <rte_pause.h>
+#include <stdlib.h>
+#include <string.h>
+#include <urcu-qsbr.h>
+
+struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
+unsigned int nfvd_n_workers;
+
+static void forget(struct nfvd_worker *w, unsigned int id)
+{
+	for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++)
+		if (w->row[src])
+			memset(&w->row[src][id], 0, sizeof(w->row[src][id]));
+	memset(w->row[id], 0, NFVD_PORTS_MAX * sizeof(*w->row[id]));
+	memset(&w->port[id], 0, sizeof(w->port[id]));
+}
+
+int nfvd_counters_reset(unsigned int id)
+{
+	for (unsigned int i = 0; i < nfvd_n_workers; i++)
+		if (!nfvd_workers[i]->row[id]) {
+			struct nfvd_ledger *row = calloc(NFVD_PORTS_MAX, sizeof(*row));
+
+			if (!row)
+				return -ENOMEM;
+			rcu_assign_pointer(nfvd_workers[i]->row[id], row);
+		}
+	for (unsigned int i = 0; i < nfvd_n_workers; i++)
+		forget(nfvd_workers[i], id);
+	return 0;
+}
+
+#define READ_TRIES 1000	/* some 50 us; the balance changes within 10 ns */
+
+bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfvd_counters *to)
+{
+	const struct nfvd_counters *c = &w->port[id];
+
+	for (unsigned int i = 0; i < READ_TRIES; i++) {
+		uint64_t seq = atomic_load_explicit(&c->seq, memory_order_acquire);
+
+		memcpy(to, c, sizeof(*to));
+		/* Pairs with the release fence of the writer. */
+		atomic_thread_fence(memory_order_acquire);
+		if (!(seq & 1) && atomic_load_explicit(&c->seq, memory_order_relaxed) == seq)
+			return true;
+		rte_pause();
+	}
+	return false;
+}
+
+void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
+{
+	w->turn.rx_frames += n;
+	w->turn.rx_dropped += n;
+	w->port[port->id].drops[why] += n;
+}
+
+void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
+{
+	w->port[why == NFVD_DROP_MEM_FAULT ? w->src : port->id].drops[why] += n;
+	w->pair->dropped += n;
+}
+
+void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned int n)
+{
+	w->port[port->id].rx_syscalls += n;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a worker has at hand while it switches, and what it counts.
+ *
+ * Counters belong to the worker that writes them; control reads them without asking
+ * it. Those of conservation change together, once for each turn of a queue, at a moment
+ * when none of its frames is in flight, and under a sequence number: so the equation
+ * holds exactly in what control reads, however busy a worker is, and if it hangs.
+ */
+#ifndef NFVD_CONTEXT_H
+#define NFVD_CONTEXT_H
+
+#include "switch/fdb.h"
+#include "switch/port.h"
+#include "switch/watch.h"
+
+#define NFVD_WORKERS_MAX	16
+#define NFVD_IOV_POOL		8192	/* vectors for the frames of one burst */
+
+/* Of the frames of one source: rx_frames + replicated = delivered + lost + rx_dropped. */
+struct nfvd_balance {
+	uint64_t rx_frames, rx_bytes;	/* taken from the endpoint */
+	uint64_t rx_dropped;		/* of those, before a destination was chosen */
+	uint64_t replicated;		/* flooded to n, or cut into n: n - 1 */
+	uint64_t delivered, lost;	/* at destinations */
+};
+
+static inline void nfvd_balance_add(struct nfvd_balance *to, const struct nfvd_balance *from)
+{
+	to->rx_frames += from->rx_frames;
+	to->rx_bytes += from->rx_bytes;
+	to->rx_dropped += from->rx_dropped;
+	to->replicated += from->replicated;
+	to->delivered += from->delivered;
+	to->lost += from->lost;
+}
+
+struct nfvd_counters {
+	_Atomic(uint64_t) seq;		/* odd while balance changes */
+	struct nfvd_balance balance;
+	uint64_t rx_syscalls;
+	uint64_t tx_frames, tx_bytes;	/* delivered to it, by all sources there ever were */
+	uint64_t drops[NFVD_N_DROPS];	/* by reason, as source or as destination */
+	uint64_t learnt[NFVD_N_LEARNT];	/* frames from it, but for NFVD_LEARNT */
+} __attribute__((aligned(64)));
+
+struct nfvd_out {
+	unsigned int n;
+	struct nfvd_frame *f[NFVD_BURST];
+};
+
+struct nfvd_worker {
+	unsigned int index;
+	int cpu;			/* -1: not pinned */
+	struct nfvd_watched watched;
+	uint32_t now_ms;		/* as of this iteration */
+	unsigned int src;		/* id of the port whose queue has its turn */
+	uint64_t work;			/* of this turn beyond the bytes taken, in bytes copied */
+	struct nfvd_balance turn;	/* to be added to src's; zero between turns */
+	unsigned int spread;		/* same for all frames of one source queue: picks a receive queue */
+	struct nfvd_frame frames[NFVD_BURST] __attribute__((aligned(64)));
+	struct iovec pool[NFVD_IOV_POOL];
+	uint8_t *bounce;		/* of nfvd_move_to_private(): a burst of the largest frames */
+
+	/* Switching: frames by destination, and which destinations there are. */
+	struct nfvd_out out[NFVD_PORTS_MAX];
+	unsigned int n_touched;
+	uint16_t touched[NFVD_PORTS_MAX];
+	struct nfvd_ledger *pair;	/* what nfvd_tx_drop() charges */
+
+	struct nfvd_counters port[NFVD_PORTS_MAX];
+	struct nfvd_ledger *row[NFVD_PORTS_MAX];	/* [source][destination]; allocated at attach */
+	uint64_t sleeps;
+};
+
+extern struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
+extern unsigned int nfvd_n_workers;
+
+/*
+ * Control, at attach: zero the counters of this id in every worker. 0 or -ENOMEM. Needs no worker to
+ * stand still: the id was unpublished, and a grace period has passed, so none counts for it.
+ */
+int nfvd_counters_reset(unsigned int id);
+
+/*
+ * Control: w's counters of port id. False: w was in the midst of changing the balance for as long as one may look, which
+ * takes a worker that was stopped just there; then it is not exact.
+ */
+bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfvd_counters *c);
+
+/* Worker: count a frame that was taken from q's endpoint but is not worth returning. */
+void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
+/* Worker: count a frame that could not be delivered to port; MEM_FAULT is counted at its source. */
+void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
+/* Worker: count system calls that taking frames cost. */
+void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned int n);
+
+#endif

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/fdb.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <urcu-qsbr.h>
+#include "clock.h"
+
+#define BUCKETS 16384
+
+static struct cds_lfht *table;
+static uint64_t hash_key;	/* random: addresses that collide cannot be chosen */
+static atomic_bool changed, disputed;
+static int moved_fd = -1;
+static atomic_bool woken;	/* moved_fd was, or is about to be, written */
+
+_Static_assert(sizeof(struct nfvd_fdb_where) == sizeof(uint64_t), "it changes as one");
+
+static inline unsigned long hash(uint64_t key)
+{
+	uint64_t h = (key ^ hash_key) * 0x9e3779b97f4a7c15u;
+
+	h ^= h >> 32;
+	return h * 0xd6e8feb86659fd93u >> 20;
+}
+
+static int match(struct cds_lfht_node *node, const void *key)
+{
+	return caa_container_of(node, struct nfvd_fdb_entry, node)->key == *(const uint64_t *)key;
+}
+
+int nfvd_fdb_init(void)
+{
+	if (getrandom(&hash_key, sizeof(hash_key), 0) != sizeof(hash_key))
+		return -errno;
+	moved_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (moved_fd < 0)
+		return -errno;
+	table = cds_lfht_new(BUCKETS, BUCKETS, BUCKETS, 0, NULL);
+	return table ? 0 : -ENOMEM;
+}
+
+struct nfvd_fdb_entry *nfvd_fdb_lookup(uint64_t key)
+{
+	struct cds_lfht_iter it;
+	struct cds_lfht_node *node;
+
+	cds_lfht_lookup(table, hash(key), match, &key, &it);
+	node = cds_lfht_iter_get_node(&it);
+	return node ? caa_container_of(node, struct nfvd_fdb_entry, node) : NULL;
+}
+
+static void free_entry(struct rcu_head *rcu)
+{
+	free(caa_container_of(rcu, struct nfvd_fdb_entry, rcu));
+}
+
+/* May port teach one more address? Then it is counted. */
+static bool reserve(struct nfvd_port *port)
+{
+	/* Read first: a port that is full takes the line from nobody. */
+	if (atomic_load_explicit(&port->macs, memory_order_relaxed) >= port->macs_max)
+		return false;
+	if (atomic_fetch_add(&port->macs, 1) < port->macs_max)
+		return true;
+	atomic_fetch_sub(&port->macs, 1);
+	return false;
+}
+
+static __attribute__((noinline)) enum nfvd_learnt add(struct nfvd_port *src, uint64_t key, uint32_t now_ms)
+{
+	struct nfvd_fdb_entry *e;
+	struct cds_lfht_node *got;
+
+	if (!reserve(src))
+		return NFVD_LEARNT_LIMIT;
+	e = calloc(1, sizeof(*e));
+	if (!e) {
+		atomic_fetch_sub(&src->macs, 1);
+		return NFVD_LEARNT_LIMIT;
+	}
+	cds_lfht_node_init(&e->node);
+	e->key = key;
+	atomic_init(&e->where, (struct nfvd_fdb_where){ .at = src->id });
+	atomic_init(&e->seen_ms, now_ms);
+	got = cds_lfht_add_unique(table, hash(key), match, &key, &e->node);
+	if (got != &e->node) {
+		/* Another worker was first; the next frame will find its entry. */
+		free(e);
+		atomic_fetch_sub(&src->macs, 1);
+	}
+	atomic_store(&changed, true);
+	return NFVD_LEARNT;
+}
+
+/* Who accounts for an entry; NULL: it has been detached. */
+static struct nfvd_port *holder(struct nfvd_fdb_where w)
+{
+	return rcu_dereference(nfvd_ports[w.at % NFVD_PORTS_MAX]);
+}
+
+/* A port that is held speaks no more than one that is down. */
+static bool is_up(const struct nfvd_port *port)
+{
+	return port && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP &&
+	       !atomic_load_explicit(&port->held, memory_order_relaxed);
+}
+
+/* What becomes of was, which is not frozen, when its address is seen at src. .at is a port's, as if that had room. */
+static struct nfvd_fdb_where moved(struct nfvd_fdb_where was, const struct nfvd_port *src, uint32_t now_ms)
+{
+	uint32_t since_ms = nfvd_elapsed_ms(now_ms, was.moved_ms);
+	struct nfvd_fdb_where next = { .at = src->id, .home = was.home, .moved_ms = now_ms };
+
+	/* Nobody else is there: this is no dispute. */
+	if (!is_up(holder(was)))
+		return next;
+	if (!was.moves || was.moves == NFVD_FDB_CONTESTED || since_ms >= NFVD_FDB_WINDOW_MS) {
+		next.home = was.at % NFVD_PORTS_MAX;
+		next.moves = 1;
+		return next;
+	}
+	/* A worker that is behind does not set the time back. */
+	if (!since_ms)
+		next.moved_ms = was.moved_ms;
+	if (was.moves == 2 && since_ms + was.gap_ms < NFVD_FDB_WINDOW_MS &&
+	    is_up(rcu_dereference(nfvd_ports[was.home]))) {
+		next.at = was.home;
+		next.moves = NFVD_FDB_CONTESTED;
+	} else {
+		next.moves = 2;
+		next.gap_ms = since_ms;
+	}
+	return next;
+}
+
+/* Contested, and claimed by others of late. */
+static bool frozen(struct nfvd_fdb_where w, uint32_t now_ms)
+{
+	return w.moves == NFVD_FDB_CONTESTED && nfvd_elapsed_ms(now_ms, w.moved_ms) < NFVD_FDB_CALM_MS && is_up(holder(w));
+}
+
+static void claim(struct nfvd_fdb_entry *e, struct nfvd_fdb_where was, const struct nfvd_port *src, uint32_t now_ms)
+{
+	struct nfvd_fdb_where next = was;
+
+	if (src->id == was.home || !nfvd_later(now_ms, was.moved_ms))
+		return;
+	next.moved_ms = now_ms;
+	/* If it fails, another worker wrote the same, or there is news that matters more. */
+	atomic_compare_exchange_strong(&e->where, &was, next);
+}
+
+static void tell_moved(void)
+{
+	atomic_store(&changed, true);
+	if (!atomic_exchange(&woken, true))
+		eventfd_write(moved_fd, 1);
+}
+
+static void tell_dispute(struct nfvd_fdb_entry *e, uint32_t rival)
+{
+	atomic_store(&e->rival, rival + 1);
+	atomic_store(&disputed, true);
+}
+
+/* The address turned up where it is not. */
+static __attribute__((noinline)) enum nfvd_learnt move(struct nfvd_fdb_entry *e, struct nfvd_port *src, uint32_t now_ms)
+{
+	struct nfvd_fdb_where was = atomic_load(&e->where), next;
+	struct nfvd_port *from, *to;
+	bool full;
+
+	do {
+		/* Forgotten since we found it: the next frame adds it anew. Or another worker was first. */
+		if (was.at == NFVD_FDB_GONE || was.at == src->id)
+			return NFVD_LEARNT;
+		if (frozen(was, now_ms)) {
+			claim(e, was, src, now_ms);
+			return src->id == was.home ? NFVD_LEARNT : NFVD_LEARNT_CONTESTED;
+		}
+		next = moved(was, src, now_ms);
+		from = holder(was);
+		to = holder(next);
+		full = to != from && !(to && reserve(to));
+		if (full && was.at >= NFVD_FDB_FLOODED)
+			return NFVD_LEARNT_LIMIT;
+		if (full)
+			next.at = NFVD_FDB_FLOODED + was.at;
+		if (atomic_compare_exchange_strong(&e->where, &was, next))
+			break;
+		if (to != from && !full)
+			atomic_fetch_sub(&to->macs, 1);
+	} while (true);
+	if (to != from && !full && from)
+		atomic_fetch_sub(&from->macs, 1);
+	atomic_store_explicit(&e->seen_ms, now_ms, memory_order_relaxed);
+	tell_moved();
+	if (next.moves == NFVD_FDB_CONTESTED) {
+		tell_dispute(e, src->id == next.home ? was.at % NFVD_PORTS_MAX : src->id);
+		return src->id == next.home ? NFVD_LEARNT_MOVE : NFVD_LEARNT_CONTESTED;
+	}
+	return full ? NFVD_LEARNT_LIMIT : NFVD_LEARNT_MOVE;
+}
+
+enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint64_t key, uint32_t now_ms)
+{
+	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(key);
+
+	if (!e)
+		return add(src, key, now_ms);
+	if (nfvd_fdb_at(e) != src->id)
+		return move(e, src, now_ms);
+	/* Two queues of a port may be on two workers: its stamp never goes back. */
+	if (nfvd_later(now_ms, atomic_load_explicit(&e->seen_ms, memory_order_relaxed)))
+		atomic_store_explicit(&e->seen_ms, now_ms, memory_order_relaxed);
+	return NFVD_LEARNT;
+}
+
+static void del(struct nfvd_fdb_entry *e)
+{
+	struct nfvd_fdb_where was;
+	struct nfvd_port *port;
+
+	if (cds_lfht_del(table, &e->node))
+		return;
+	/* A worker may move what it found before that: whoever takes the port off the entry gives its place back. */
+	was = atomic_exchange(&e->where, (struct nfvd_fdb_where){ .at = NFVD_FDB_GONE });
+	port = holder(was);
+	if (port)
+		atomic_fetch_sub(&port->macs, 1);
+	atomic_store(&changed, true);
+	call_rcu(&e->rcu, free_entry);
+}
+
+void nfvd_fdb_each(void (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg)
+{
+	struct cds_lfht_iter it;
+	struct cds_lfht_node *node;
+
+	rcu_thread_online();
+	cds_lfht_for_each(table, &it, node)
+		f(caa_container_of(node, struct nfvd_fdb_entry, node), arg);
+	rcu_thread_offline();
+}
+
+/* The moves of before mean nothing any more. */
+static void forget_moves(struct nfvd_fdb_entry *e, struct nfvd_fdb_where was)
+{
+	struct nfvd_fdb_where next = { .at = was.at };
+
+	/* If it fails, there was another move. */
+	atomic_compare_exchange_strong(&e->where, &was, next);
+}
+
+static void flush_one(struct nfvd_fdb_entry *e, void *arg)
+{
+	struct nfvd_fdb_where w = atomic_load(&e->where);
+	const struct nfvd_port *port = arg;
+
+	if (!port || w.at % NFVD_PORTS_MAX == port->id)
+		del(e);
+	else if (w.moves && w.home == port->id)
+		forget_moves(e, w);
+}
+
+void nfvd_fdb_flush(const struct nfvd_port *port)
+{
+	nfvd_fdb_each(flush_one, (void *)port);
+}
+
+struct ageing {
+	uint32_t now_ms, next_ms;
+	uint32_t (*seen)(struct nfvd_fdb_entry *e);
+};
+
+static void age_one(struct nfvd_fdb_entry *e, void *arg)
+{
+	static const uint32_t limit_ms = NFVD_FDB_AGEING_S * 1000;
+	struct ageing *a = arg;
+	struct nfvd_fdb_where w = atomic_load(&e->where);
+	uint32_t silent_ms = nfvd_elapsed_ms(a->now_ms, atomic_load_explicit(&e->seen_ms, memory_order_relaxed));
+
+	if (silent_ms > limit_ms) {
+		uint32_t seen_ms = a->seen(e);
+
+		if (nfvd_later(seen_ms, atomic_load(&e->seen_ms)))
+			atomic_store(&e->seen_ms, seen_ms);
+		silent_ms = nfvd_elapsed_ms(a->now_ms, seen_ms);
+	}
+	if (silent_ms > limit_ms) {
+		del(e);
+		return;
+	}
+	if (limit_ms - silent_ms < a->next_ms)
+		a->next_ms = limit_ms - silent_ms;
+	if (!w.moves)
+		return;
+	if (nfvd_elapsed_ms(a->now_ms, w.moved_ms) >= NFVD_FDB_CALM_MS)
+		forget_moves(e, w);
+	else
+		a->next_ms = 0;
+}
+
+uint32_t nfvd_fdb_age(uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e))
+{
+	struct ageing a = { .now_ms = now_ms, .next_ms = NFVD_FDB_AGEING_S * 1000, .seen = seen };
+
+	nfvd_fdb_each(age_one, &a);
+	return a.next_ms;
+}
+
+bool nfvd_fdb_changed(void)
+{
+	eventfd_t n;
+
+	/* In this order: who moves an address meanwhile writes again, or is seen in changed. */
+	eventfd_read(moved_fd, &n);
+	atomic_store(&woken, false);
+	return atomic_exchange(&changed, false);
+}
+
+bool nfvd_fdb_disputed(void)
+{
+	return atomic_exchange(&disputed, false);
+}
+
+int nfvd_fdb_moved_fd(void)
+{
+	return moved_fd;
+}
+
+void nfvd_fdb_fini(void)
+{
+	nfvd_fdb_flush(NULL);
+	rcu_barrier();
+	cds_lfht_destroy(table, NULL);
+	close(moved_fd);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The moves that involve frames in the kernel; see move.h. */
+#include "switch/move.h"
+
+#include "switch/context.h"
+#include "switch/nfv_batch.h"
+
+bool nfvd_copies_add(struct nfvd_copies *c, const struct nfvd_frame *f, const struct nfvd_cursor *at)
+{
+	struct iovec *iov = c->iov + c->iov_n;
+	size_t left = f->len - f->hdr_len, off = at->off;
+	unsigned int n = 0;
+
+	if (c->n == NFVD_BURST || c->iov_n + NFVD_IOV_MAX > NFVD_COPIES_IOV)
+		return false;
+	for (const struct iovec *to = at->iov; left; to++) {
+		size_t room = to->iov_len - off;
+
+		if (room > left)
+			room = left;
+		if (room)
+			iov[n++] = (struct iovec){ (uint8_t *)to->iov_base + off, room };
+		left -= room;
+		off = 0;
+	}
+	c->op[c->n++] = (struct nfv_op){
+		.code = NFV_OP_COPY, .flags = f->flooded ? 0 : NFV_OP_LAST, .handle = f->handle,
+		.offset = f->hdr_len, .iov = (uintptr_t)iov, .iov_n = n,
+	};
+	c->iov_n += n;
+	return true;
+}
+
+void nfvd_copies_run(struct nfvd_copies *c, struct nfvd_ledger *l)
+{
+	if (!c->n)
+		return;
+	nfvd_kernel_batch(c->op, c->n);
+	l->syscalls++;
+}
+
+void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l)
+{
+	static __thread struct nfvd_copies c;
+	struct nfvd_frame *pending[NFVD_BURST];
+
+	while (n && !nfvd_in_kernel(*frames)) {
+		frames++;
+		n--;
+	}
+	if (!n)
+		return;
+	c.n = c.iov_n = 0;
+	for (unsigned int i = 0; i < n; i++) {
+		struct nfvd_frame *f = frames[i];
+		size_t slot = f - w->frames;
+		/* A burst of kernel frames has no use for the pool. */
+		struct iovec *iov = &w->pool[slot];
+
+		if (!nfvd_in_kernel(f))
+			continue;
+		*iov = (struct iovec){ w->bounce + slot * NFVD_FRAME_MAX, f->len - f->hdr_len };
+		pending[c.n] = f;
+		nfvd_copies_add(&c, f, &(struct nfvd_cursor){ iov, 0 });
+	}
+	nfvd_copies_run(&c, l);
+	for (unsigned int i = 0; i < c.n; i++) {
+		/* pending[] is filled as far as op[]; the analyser cannot know. NOLINTNEXTLINE(clang-analyzer-core.*) */
+		size_t slot = pending[i] - w->frames;
+
+		if (c.op[i].result < 0)
+			continue;
+		pending[i]->iov = &w->pool[slot];
+		pending[i]->iov_n = 1;
+		pending[i]->origin_copies = c.op[i].copies;
+	}
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Storm control: how fast one port may have frames flooded to several others.
+ *
+ * Each such frame takes a buffer at every receiver, so a flood from one guest is
+ * one into all rings. Counted are frames as they would be on a wire: a super-frame is
+ * its segments. A frame for whose address there is just one other port is not limited.
+ *
+ * A bucket is a virtual clock (GCRA): the time at which all that has passed is paid
+ * for. It may run ahead of the true time by the burst. Bursts of both kinds together
+ * leave room in a ring of 1024 for what its guest does with others. (rte_meter counts
+ * bytes, and its buckets belong to one thread.)
+ */
+#ifndef NFVD_STORM_H
+#define NFVD_STORM_H
+
+#include <stdatomic.h>
+#include <rte_cycles.h>
+#include "switch/port.h"
+
+#define NFVD_STORM_RATE		10000	/* broadcast and unknown unicast, segments per second and port */
+#define NFVD_STORM_BURST	128	/* segments */
+#define NFVD_STORM_MC_RATE	50000	/* multicast */
+#define NFVD_STORM_MC_BURST	256
+
+/* Worker. May src have a frame of so many segments flooded at TSC time now? Several workers may ask at once. */
+static inline bool nfvd_storm_pass(struct nfvd_port *src, bool multicast, unsigned int segs, uint64_t now)
+{
+	_Atomic(uint64_t) *bucket = &src->storm[multicast];
+	uint64_t each = rte_get_tsc_hz() / (multicast ? NFVD_STORM_MC_RATE : NFVD_STORM_RATE);
+	uint64_t ahead = each * (multicast ? NFVD_STORM_MC_BURST : NFVD_STORM_BURST);
+	uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed), from;
+
+	do {
+		/* Also behind a counter that has begun anew, as after a suspend. */
+		from = old > now && old - now <= ahead ? old : now;
+		if (from + each * segs > now + ahead)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(bucket, &old, from + each * segs, memory_order_relaxed,
+							memory_order_relaxed));
+	return true;
+}
+
+#endif

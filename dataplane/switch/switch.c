@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Deciding: each frame's private header says where it goes.
+ *
+ * A learning Ethernet switch per IEEE 802.1Q, with the VLAN identifier as part
+ * of the address; tags pass unchanged. Frames of one burst are collected by
+ * destination, then each destination gets its own in one call, in order.
+ *
+ * One turn of a queue is bounded in work, counted in bytes copied: flooding to n
+ * ports costs n copies, segmentation its segments. What is beyond waits in the
+ * sender's ring while the other queues have theirs.
+ */
+#include "switch/switch.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <rte_branch_prediction.h>
+#include <urcu-qsbr.h>
+#include "switch/cut.h"
+#include "switch/fdb.h"
+#include "switch/move.h"
+#include "switch/offload.h"
+#include "switch/storm.h"
+
+/* The last look-ups of a burst: neighbouring frames tend to belong together. */
+struct memo {
+	uint64_t src_key, dst_key;
+	bool src_valid, dst_valid;
+	uint32_t dst;		/* port id; FLOOD or more */
+};
+
+#define FLOOD NFVD_PORTS_MAX
+#define MORE ((enum nfvd_drop)(NFVD_N_REASONS + 1))	/* flooded in part: to be gone on with */
+
+/*
+ * Bytes copied, or as much other work: some 0.3 ms, in the middle of a flood. More than NFVD_BURST_BYTES, so that
+ * what goes to one port is never cut short. A frame above the limit is still done, to one port.
+ */
+#define TURN_WORK	(2u << 20)
+#define SEGMENT_WORK	1024	/* of making and delivering one more segment */
+
+static inline uint16_t vlan_of(const struct nfvd_frame *f)
+{
+	uint16_t type, tci;
+
+	memcpy(&type, f->hdr + 12, 2);
+	if (likely(type != htons(ETH_P_8021Q) && type != htons(ETH_P_8021AD)))
+		return 0;
+	if (f->hdr_len < 18)
+		return 0;
+	memcpy(&tci, f->hdr + 14, 2);
+	return ntohs(tci) & 0xfff;
+}
+
+/* IEEE 802.1Q table 8-1: 01-80-C2-00-00-00 to -0F stay on their link. */
+static inline bool link_local(const uint8_t *mac)
+{
+	static const uint8_t prefix[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
+
+	return !memcmp(mac, prefix, sizeof(prefix)) && mac[5] < 0x10;
+}
+
+atomic_bool nfvd_link_local_forward;
+
+/* A pause frame is for the sender's neighbour alone: IEEE 802.3 annex 31B. */
+static inline bool pause_frame(const uint8_t *mac)
+{
+	return mac[5] == 1;
+}
+
+static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+static inline bool bad_source(const uint8_t *mac)
+{
+	static const uint8_t zero[6];
+
+	return mac[0] & 1 || !memcmp(mac, zero, sizeof(zero));
+}
+
+static void note_learnt(struct nfvd_worker *w, struct nfvd_port *src, enum nfvd_learnt what)
+{
+	w->port[src->id].learnt[what]++;
+	if (what == NFVD_LEARNT_LIMIT && !atomic_load_explicit(&src->macs_full, memory_order_relaxed))
+		atomic_store_explicit(&src->macs_full, true, memory_order_relaxed);
+}
+
+static inline enum nfvd_drop learn(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_frame *f,
+				   uint16_t vlan, struct memo *memo)
+{
+	uint64_t key = nfvd_fdb_key(f->hdr + 6, vlan);
+	enum nfvd_learnt what;
+
+	if (memo->src_valid && memo->src_key == key)
+		return NFVD_PASS;
+	if (unlikely(bad_source(f->hdr + 6)))
+		return NFVD_DROP_BAD_SRC_MAC;
+	what = nfvd_fdb_learn(src, key, w->now_ms);
+	memo->src_key = key;
+	memo->src_valid = what == NFVD_LEARNT;
+	if (unlikely(what != NFVD_LEARNT))
+		note_learnt(w, src, what);
+	return NFVD_PASS;
+}
+
+/* An address that is at a port which is not up is not known. */
+static inline uint32_t port_of(struct nfvd_fdb_entry *e)
+{
+	uint32_t at = e ? nfvd_fdb_at(e) : FLOOD;
+	const struct nfvd_port *port = at < FLOOD ? rcu_dereference(nfvd_ports[at]) : NULL;
+
+	return port && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP ? at : FLOOD;
+}
+
+static inline uint32_t lookup(const struct nfvd_frame *f, uint16_t vlan, struct memo *memo)
+{
+	uint64_t key = nfvd_fdb_key(f->hdr, vlan);
+
+	if (f->hdr[0] & 1)
+		return FLOOD;
+	if (memo->dst_valid && memo->dst_key == key)
+		return memo->dst;
+	memo->dst_key = key;
+	memo->dst_valid = true;
+	memo->dst = port_of(nfvd_fdb_lookup(key));
+	return memo->dst;
+}
+
+static inline void append(struct nfvd_worker *w, unsigned int id, struct nfvd_frame *f)
+{
+	struct nfvd_out *out = &w->out[id];
+
+	if (!out->n)
+		w->touched[w->n_touched++] = id;
+	out->f[out->n++] = f;
+}
+
+/* Summing and cutting f for port, if it has to be done: the payload is read once more, and copied once more. */
+static uint64_t finishing_work(const struct nfvd_port *port, const struct nfvd_frame *f)
+{
+	uint32_t accepts = atomic_load_explicit(&port->accepts, memory_order_relaxed);
+
+	return f->needs & ~accepts ? 2ull * f->len + nfvd_offload_segments(f) * SEGMENT_WORK : 0;
+}
+
+/* The next port that a frame of src is flooded to, from id on; NULL if there is none. */
+static struct nfvd_port *next_receiver(const struct nfvd_port *src, unsigned int id)
+{
+	for (; id < NFVD_PORTS_MAX; id++) {
+		struct nfvd_port *port = rcu_dereference(nfvd_ports[id]);
+
+		if (port && port != src && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP)
+			return port;
+	}
+	return NULL;
+}
+
+/*
+ * Where to begin: where the turn before broke off, if this is the frame, else at the first port. A guest may
+ * have put another frame in its place: one of the same addresses and no more work is as good.
+ */
+static unsigned int flood_from(const struct nfvd_flooded *before, const struct nfvd_frame *f, uint32_t segs)
+{
+	return before->next && before->len == f->len && segs <= before->segs &&
+	       !memcmp(before->macs, f->hdr, sizeof(before->macs)) ? before->next : 0;
+}
+
+/* work: of this turn up to now. before: what the last turn broke off; empty for all but the first frame. */
+static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f, uint64_t work,
+			    const struct nfvd_flooded *before)
+{
+	uint32_t segs = nfvd_offload_segments(f);
+	unsigned int n = 0, from = flood_from(before, f, segs);
+	struct nfvd_port *port = next_receiver(q->port, from);
+
+	if (!from) {
+		if (!port)
+			return NFVD_DROP_NO_DST;
+		if (next_receiver(q->port, port->id + 1) &&
+		    !nfvd_storm_pass(q->port, f->hdr[0] & 1 && memcmp(f->hdr, broadcast, sizeof(broadcast)), segs, rte_rdtsc()))
+			return NFVD_DROP_STORM;
+	}
+	work += w->work;
+	for (; port && (!n || work < TURN_WORK); port = next_receiver(q->port, port->id + 1)) {
+		uint64_t one = f->len + port->ops->tx_work + finishing_work(port, f);
+
+		append(w, port->id, f);
+		w->work += one;
+		work += one;
+		n++;
+	}
+	/* The module may not let go of a frame before its last receiver. */
+	f->flooded = n > 1 || from || port;
+	if (!port) {
+		w->turn.replicated += n - 1ull;
+		return NFVD_PASS;
+	}
+	/* Not taken yet, so all of these are more than were taken. */
+	w->turn.replicated += n;
+	q->flooded = (struct nfvd_flooded){ .next = port->id, .len = f->len, .segs = segs };
+	memcpy(q->flooded.macs, f->hdr, sizeof(q->flooded.macs));
+	return MORE;
+}
+
+static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f,
+				    struct memo *memo, uint64_t work, const struct nfvd_flooded *before)
+{
+	struct nfvd_port *src = q->port;
+	enum nfvd_drop why = nfvd_offload_check(f);
+	uint16_t vlan;
+	uint32_t dst;
+
+	if (unlikely(why != NFVD_PASS))
+		return why;
+	if (unlikely(link_local(f->hdr)) &&
+	    (pause_frame(f->hdr) || !atomic_load_explicit(&nfvd_link_local_forward, memory_order_relaxed)))
+		return NFVD_DROP_CTRL_PROTO;
+	vlan = vlan_of(f);
+	why = learn(w, src, f, vlan, memo);
+	if (unlikely(why != NFVD_PASS))
+		return why;
+	dst = lookup(f, vlan, memo);
+	if (unlikely(dst == FLOOD))
+		return flood(w, q, f, work, before);
+	if (unlikely(dst == src->id))
+		return NFVD_DROP_SAME_PORT;
+	if (unlikely(f->needs)) {
+		const struct nfvd_port *port = rcu_dereference(nfvd_ports[dst]);
+
+		w->work += port ? finishing_work(port, f) : 0;
+	}
+	append(w, dst, f);
+	return NFVD_PASS;
+}
+
+/* Bring here what the kernel still holds of n frames. What cannot be is dropped; returns how many are left. */
+static unsigned int bring(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n,
+			  struct nfvd_ledger *l)
+{
+	unsigned int left = 0;
+
+	nfvd_move_to_private(w, f, n, l);
+	for (unsigned int i = 0; i < n; i++)
+		if (likely(!nfvd_in_kernel(f[i])))
+			f[left++] = f[i];
+	if (left < n)
+		nfvd_tx_drop(w, dst, NFVD_DROP_EXPIRED, n - left);
+	return left;
+}
+
+static void send_segments(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *segs, unsigned int n,
+			  struct nfvd_ledger *l)
+{
+	struct nfvd_frame *list[NFVD_BURST];
+
+	for (unsigned int i = 0; i < n; i++) {
+		list[i] = &segs[i];
+		list[i]->held = false;	/* not what the kernel holds any more */
+	}
+	dst->ops->tx(w, dst, list, n, l);
+}
+
+/* Deliver one frame that asks for more than the receiver takes. */
+static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *f, struct nfvd_ledger *l)
+{
+	static __thread struct nfvd_frame segs[NFVD_BURST];
+	static __thread struct iovec whole[NFVD_CUT_IOVS(NFVD_IOV_MAX)], pool[NFVD_CUT_IOVS(NFVD_IOV_MAX) + 2 * NFVD_BURST];
+	static __thread struct nfvd_sum_room room;
+	static __thread struct nfvd_cut cut;
+	unsigned int n;
+
+	/* Summing and cutting read the payload. */
+	if (nfvd_in_kernel(f) && !bring(w, dst, &f, 1, l))
+		return;
+	if (f->vnet.hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
+		segs[0] = *f;
+		nfvd_offload_checksum(&segs[0], &room);
+		send_segments(w, dst, segs, 1, l);
+		return;
+	}
+	if (!nfvd_cut_start(&cut, f, atomic_load_explicit(&dst->accepts, memory_order_relaxed), whole)) {
+		nfvd_tx_drop(w, dst, NFVD_DROP_GSO_UNSUP, 1);
+		return;
+	}
+	while ((n = nfvd_cut_next(&cut, segs, NFVD_BURST, pool, sizeof(pool) / sizeof(pool[0]))))
+		send_segments(w, dst, segs, n, l);
+	w->turn.replicated += cut.frames - 1;
+}
+
+/* Deliver a frame that the receiver does not take as it is. */
+static void deliver_apart(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *f, enum nfvd_fit fit,
+			  struct nfvd_ledger *l)
+{
+	if (fit == NFVD_FIT_NOT)
+		nfvd_tx_drop(w, dst, NFVD_DROP_MTU, 1);
+	else
+		deliver_finished(w, dst, f, l);
+}
+
+static void deliver_all(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_out *out, struct nfvd_ledger *l)
+{
+	uint32_t accepts = atomic_load_explicit(&dst->accepts, memory_order_relaxed);
+	uint32_t mtu = atomic_load_explicit(&dst->mtu, memory_order_relaxed);
+	unsigned int from = 0;
+
+	if (unlikely(atomic_load_explicit(&dst->state, memory_order_relaxed) != NFVD_STATE_UP)) {
+		nfvd_tx_drop(w, dst, NFVD_DROP_DST_DOWN, out->n);
+		return;
+	}
+	if (unlikely(atomic_load_explicit(&dst->held, memory_order_relaxed))) {
+		nfvd_tx_drop(w, dst, NFVD_DROP_DST_HELD, out->n);
+		return;
+	}
+	if (!(accepts & NFVD_ACCEPT_KERNEL))
+		out->n = bring(w, dst, out->f, out->n, l);
+	for (unsigned int i = 0; i < out->n; i++) {
+		enum nfvd_fit fit = nfvd_offload_fit(out->f[i], accepts, mtu);
+
+		if (likely(fit == NFVD_FIT_AS_IS))
+			continue;
+		if (i > from)
+			dst->ops->tx(w, dst, out->f + from, i - from, l);
+		deliver_apart(w, dst, out->f[i], fit, l);
+		from = i + 1;
+	}
+	if (out->n > from)
+		dst->ops->tx(w, dst, out->f + from, out->n - from, l);
+}
+
+static void deliver(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst, struct nfvd_out *out)
+{
+	struct nfvd_ledger *l = &w->row[src->id][dst->id], before = *l;
+	struct nfvd_counters *to = &w->port[dst->id];
+
+	w->pair = l;
+	nfvd_watch_delivery(&w->watched, src->id, dst->id);
+	deliver_all(w, dst, out, l);
+	to->tx_frames += l->frames - before.frames;
+	to->tx_bytes += l->bytes - before.bytes;
+	w->turn.delivered += l->frames - before.frames;
+	w->turn.lost += l->dropped - before.dropped;
+}
+
+unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int n)
+{
+	struct nfvd_flooded before = q->flooded;
+	struct nfvd_port *src = q->port;
+	struct nfvd_counters *c = &w->port[src->id];
+	struct memo memo = { 0 };
+	uint64_t bytes = 0;
+	unsigned int done = 0;
+
+	w->work = 0;
+	q->flooded.next = 0;
+	for (; done < n && w->work + bytes < TURN_WORK; done++) {
+		enum nfvd_drop why = decide(w, q, &frames[done], &memo, bytes, &before);
+
+		if (unlikely(why == MORE))
+			break;
+		bytes += frames[done].len;
+		before.next = 0;
+		if (unlikely(why != NFVD_PASS)) {
+			w->turn.rx_dropped++;
+			c->drops[why]++;
+		}
+	}
+	w->turn.rx_bytes += bytes;
+	for (unsigned int i = 0; i < w->n_touched; i++) {
+		struct nfvd_out *out = &w->out[w->touched[i]];
+		struct nfvd_port *dst = rcu_dereference(nfvd_ports[w->touched[i]]);
+
+		if (likely(dst)) {
+			deliver(w, src, dst, out);
+		} else {
+			/* Detached in this iteration. */
+			w->turn.rx_dropped += out->n;
+			c->drops[NFVD_DROP_DST_DOWN] += out->n;
+		}
+		out->n = 0;
+	}
+	w->n_touched = 0;
+	return done;
+}

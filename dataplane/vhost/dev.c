@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhost/dev.h"
+
+#include <linux/virtio_config.h>
+#include <numaif.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "clock.h"
+#include "log.h"
+#include "nfvd.h"
+#include "switch/call.h"
+#include "switch/port_state.h"
+#include "switch/worker.h"
+
+
+uint64_t nfvd_vhost_features(unsigned int pairs)
+{
+	uint64_t f = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ANY_LAYOUT | 1ull << VIRTIO_F_IN_ORDER |
+		     1ull << VU_F_PROTOCOL_FEATURES | 1ull << VIRTIO_RING_F_INDIRECT_DESC |
+		     1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_CSUM |
+		     1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_HOST_TSO6 | 1ull << VIRTIO_NET_F_HOST_ECN |
+		     1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_GUEST_TSO4 |
+		     1ull << VIRTIO_NET_F_GUEST_TSO6 | 1ull << VIRTIO_NET_F_GUEST_ECN;
+
+	/* We do not serve the control queue: the VMM does. Some pass it on, and wait for ever, so a single pair has none. */
+	if (pairs > 1)
+		f |= 1ull << VIRTIO_NET_F_CTRL_VQ | 1ull << VIRTIO_NET_F_CTRL_RX | 1ull << VIRTIO_NET_F_MQ;
+	return f;
+}
+
+static uint32_t accepts_of(uint64_t features)
+{
+	static const struct { unsigned int bit; uint32_t accept; } map[] = {
+		{ VIRTIO_NET_F_GUEST_CSUM, NFVD_ACCEPT_CSUM },
+		{ VIRTIO_NET_F_GUEST_TSO4, NFVD_ACCEPT_TSO4 },
+		{ VIRTIO_NET_F_GUEST_TSO6, NFVD_ACCEPT_TSO6 },
+		{ VIRTIO_NET_F_GUEST_ECN, NFVD_ACCEPT_ECN },
+	};
+	uint32_t accepts = NFVD_ACCEPT_KERNEL;
+
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+		if (features >> map[i].bit & 1)
+			accepts |= map[i].accept;
+	return accepts;
+}
+
+/* ---- state and faults ---- */
+
+void nfvd_vhost_update_state(struct nfvd_vhost *v, const char *why)
+{
+	enum nfvd_state state = NFVD_STATE_UP;
+
+	if (v->leaving)
+		return;
+	if (!v->connected)
+		state = NFVD_STATE_WAITING;
+	else if (!nfvd_vhost_ring(v, 0) || !nfvd_vhost_ring(v, 1))
+		state = NFVD_STATE_DOWN;
+	for (unsigned int i = 0; i < 2 * v->queues; i++)
+		if (v->connected && v->vq[i].fault_seen)
+			state = NFVD_STATE_FENCED;
+	nfvd_port_set_state(v->port, state, why);
+}
+
+void nfvd_vhost_note(struct nfvd_vhost *v, enum nfvd_drop what, const char *text)
+{
+	pthread_mutex_lock(&v->lock);
+	if (!v->leaving) {
+		nfvd_fault(v->port, what, 1);
+		if (text)
+			nfvd_event(v->port->name, "%s", text);
+	}
+	pthread_mutex_unlock(&v->lock);
+}
+
+void nfvd_vhost_note_fence(struct nfvd_vhost *v, unsigned int i, struct nfvd_vring *r)
+{
+	enum nfvd_drop why = r ? atomic_load(&r->fault) : NFVD_PASS;
+
+	if (why == NFVD_PASS || v->vq[i].fault_seen)
+		return;
+	v->vq[i].fault_seen = true;
+	v->vq[i].reason = why;
+	nfvd_fault(v->port, why, 1);
+	nfvd_event(v->port->name, "queue %u fenced: %s (%s)", i, nfvd_reasons[why].name, nfvd_reasons[why].help);
+	nfvd_vhost_update_state(v, nfvd_reasons[why].name);
+}
+
+/* ---- rings ---- */
+
+static void close_later(struct nfvd_vhost *v, int fd)
+{
+	if (fd >= 0)
+		v->closing[v->n_closing++] = fd;
+}
+
+/* Not under the lock: a peer's descriptor closes when its owner likes. */
+static void close_now(struct nfvd_vhost *v)
+{
+	while (v->n_closing)
+		close(v->closing[--v->n_closing]);
+}
+
+static void stop_ring(struct nfvd_vhost *v, unsigned int i)
+{
+	struct nfvd_vring *r = nfvd_vhost_ring(v, i);
+	struct nfvd_rxq *q = &v->port->rxq[i / 2];
+
+	v->vq[i].refused = false;
+	if (!r) {
+		v->vq[i].fault_seen = false;
+		return;
+	}
+	/* The worker first: what it has taken it gives back, for which it needs the ring. */
+	if (i & 1) {
+		nfvd_worker_del(q);
+		q->fd = -1;
+	}
+	atomic_store(&v->vq[i].ring, NULL);
+	nfvd_quiesce();
+	/* A guest that resets at once does not get round being counted. */
+	nfvd_vhost_note_fence(v, i, r);
+	v->vq[i].fault_seen = false;
+	v->vq[i].base = r->last_avail;
+	free(r);
+}
+
+void nfvd_vhost_stop_all(struct nfvd_vhost *v)
+{
+	for (unsigned int i = 0; i < 2 * v->queues; i++)
+		stop_ring(v, i);
+}
+
+/* Translate what the peer has told of queue i into *r. */
+static enum nfvd_drop set_up_ring(struct nfvd_vhost *v, unsigned int i, struct nfvd_vring *r)
+{
+	const struct nfvd_vq *q = &v->vq[i];
+
+	memset(r, 0, sizeof(*r));
+	r->desc = (void *)nfvd_gmem_at_uva(v->mem, q->addr.desc_user_addr);
+	r->avail = (void *)nfvd_gmem_at_uva(v->mem, q->addr.avail_user_addr);
+	r->used = (void *)nfvd_gmem_at_uva(v->mem, q->addr.used_user_addr);
+	if (!r->desc || !r->avail || !r->used)
+		return NFVD_DROP_VU_BAD_ADDR;
+	r->size = q->num;
+	r->mask = q->num - 1;
+	r->mem = v->mem;
+	r->hdr_len = nfvd_virtio_hdr_len(v->features);
+	r->event_idx = v->features >> VIRTIO_RING_F_EVENT_IDX & 1;
+	r->indirect = v->features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
+	r->mergeable = v->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
+	r->fault = NFVD_PASS;
+	r->call = q->call;
+	rte_spinlock_init(&r->lock);
+	return nfvd_vring_check(r);
+}
+
+static void refuse_ring(struct nfvd_vhost *v, unsigned int i, enum nfvd_drop why)
+{
+	v->vq[i].refused = true;
+	v->vq[i].reason = why;
+	nfvd_fault(v->port, why, 1);
+	nfvd_event(v->port->name, "queue %u not started: %s (%s)", i, nfvd_reasons[why].name, nfvd_reasons[why].help);
+}
+
+static int numa_node_of(const void *addr)
+{
+	int node;
+
+	return get_mempolicy(&node, NULL, 0, (void *)(uintptr_t)addr, MPOL_F_NODE | MPOL_F_ADDR) ? -1 : node;
+}
+
+static void start_ring(struct nfvd_vhost *v, unsigned int i)
+{
+	struct nfvd_vq *vq = &v->vq[i];
+	struct nfvd_rxq *q = &v->port->rxq[i / 2];
+	struct nfvd_vring *r;
+	enum nfvd_drop why;
+
+	if (!v->mem || !vq->num || !vq->has_addr || !vq->kicked || !vq->enabled || vq->refused || nfvd_vhost_ring(v, i))
+		return;
+	r = aligned_alloc(64, (sizeof(*r) + 63) / 64 * 64);
+	why = r ? set_up_ring(v, i, r) : NFVD_DROP_NO_MEMORY;
+	if (why != NFVD_PASS) {
+		free(r);
+		refuse_ring(v, i, why);
+		return;
+	}
+	nfvd_vring_resume(r);
+	/* The worker is about to poll it: no kicks until it asks for them. */
+	r->armed = true;
+	nfvd_vring_arm(r, false);
+	vq->reason = NFVD_PASS;
+	v->started_us = nfvd_now_us();
+	v->spurious = atomic_load(&v->port->faults[NFVD_DROP_KICK_SPURIOUS]);
+	v->wants_queues = false;
+	nfvd_port_unfence(v->port);
+	atomic_store(&vq->ring, r);
+	if (i & 1) {
+		q->fd = vq->kickfd;
+		q->node = numa_node_of(r->desc);
+		/* No worker can wait for it: no worker has it. */
+		if (nfvd_worker_add(q)) {
+			atomic_store(&vq->ring, NULL);
+			free(r);
+			refuse_ring(v, i, NFVD_DROP_NO_MEMORY);
+			return;
+		}
+	}
+	/* Harmless, and cures an interrupt that was lost with the backend before us. */
+	nfvd_call(vq->call);
+}
+
+static void start_all(struct nfvd_vhost *v)
+{
+	for (unsigned int i = 0; i < 2 * v->queues; i++)
+		start_ring(v, i);
+}
+
+/* ---- messages ---- */
+
+/* Take the message's first descriptor; -1 if it has none. */
+static int take_fd(struct nfvd_vu_msg *msg)
+{
+	int fd = msg->n_fds == 1 ? msg->fds[0] : -1;
+
+	if (fd >= 0)
+		msg->fds[0] = -1;
+	return fd;
+}
+
+static enum nfvd_drop set_features(struct nfvd_vhost *v, uint64_t features)
+{
+	if (features && features == v->features)
+		return NFVD_PASS;
+	nfvd_vhost_stop_all(v);
+	v->features = features;
+	atomic_store(&v->port->accepts, accepts_of(features));
+	/* Without protocol features there is no message to enable a queue with. */
+	for (unsigned int i = 0; !(features >> VU_F_PROTOCOL_FEATURES & 1) && i < 2 * v->queues; i++)
+		v->vq[i].enabled = true;
+	start_all(v);
+	return NFVD_PASS;
+}
+
+/* The new table is mapped before the old one goes, so that a refused one changes nothing. */
+static enum nfvd_drop set_mem_table(struct nfvd_vhost *v, const struct nfvd_vu_msg *msg)
+{
+	struct nfvd_gmem_source src[VU_REGIONS_MAX];
+	struct nfvd_gmem *new, *old;
+
+	for (unsigned int i = 0; i < msg->payload.mem.n; i++) {
+		struct nfvd_vu_region r;
+
+		memcpy(&r, &msg->payload.mem.r[i], sizeof(r));
+		src[i] = (struct nfvd_gmem_source){ r.gpa, r.size, r.uva, r.mmap_offset, msg->fds[i] };
+	}
+	new = nfvd_gmem_map(src, msg->payload.mem.n);
+	if (!new)
+		return NFVD_DROP_NO_MEMORY;
+	pthread_mutex_lock(&v->lock);
+	if (v->leaving) {
+		old = new;
+	} else {
+		nfvd_vhost_stop_all(v);
+		old = v->mem;
+		v->mem = new;
+		nfvd_gmem_own(v->port->id, new);
+		start_all(v);
+	}
+	pthread_mutex_unlock(&v->lock);
+	nfvd_gmem_unmap(old);
+	return NFVD_PASS;
+}
+
+static enum nfvd_drop set_kick(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg)
+{
+	stop_ring(v, i);
+	close_later(v, v->vq[i].kickfd);
+	v->vq[i].kickfd = take_fd(msg);
+	v->vq[i].kicked = true;
+	return NFVD_PASS;
+}
+
+/* A VMM moves interrupts while traffic flows: the ring goes on. */
+static enum nfvd_drop set_call(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg)
+{
+	struct nfvd_vring *r = nfvd_vhost_ring(v, i);
+	int old = v->vq[i].call, fd = take_fd(msg);
+
+	v->vq[i].call = fd < 0 ? NFVD_CALL_NONE : nfvd_vu_is_unix(fd) ? fd | NFVD_CALL_SOCKET : fd;
+	if (r) {
+		atomic_store(&r->call, v->vq[i].call);
+		nfvd_quiesce();
+		nfvd_call(v->vq[i].call);
+	}
+	close_later(v, old == NFVD_CALL_NONE ? -1 : old & ~NFVD_CALL_SOCKET);
+	return NFVD_PASS;
+}
+
+static enum nfvd_drop set_addr(struct nfvd_vq *vq, struct nfvd_vhost *v, unsigned int i, const struct vhost_vring_addr *a)
+{
+	if (vq->has_addr && !memcmp(&vq->addr, a, sizeof(*a)))
+		return NFVD_PASS;
+	stop_ring(v, i);
+	vq->addr = *a;
+	vq->has_addr = true;
+	return NFVD_PASS;
+}
+
+static enum nfvd_drop get_base(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg)
+{
+	stop_ring(v, i);
+	close_later(v, v->vq[i].kickfd);
+	v->vq[i].kickfd = -1;
+	v->vq[i].kicked = false;
+	msg->payload.state = (struct vhost_vring_state){ i, v->vq[i].base };
+	return NFVD_PASS;
+}
+
+/* Messages about queue i; then it starts, if all is there. Under the lock. */
+static enum nfvd_drop queue_message(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg, bool *answers)
+{
+	struct nfvd_vq *vq = &v->vq[i];
+	struct vhost_vring_addr addr;
+
+	switch (msg->request) {
+	case VU_SET_VRING_NUM:
+		stop_ring(v, i);
+		vq->num = msg->payload.state.num;
+		break;
+	case VU_SET_VRING_BASE:
+		stop_ring(v, i);
+		vq->base = msg->payload.state.num;
+		break;
+	case VU_SET_VRING_ADDR:
+		memcpy(&addr, &msg->payload.addr, sizeof(addr));
+		set_addr(vq, v, i, &addr);
+		break;
+	case VU_SET_VRING_KICK:
+		set_kick(v, i, msg);
+		break;
+	case VU_SET_VRING_CALL:
+		set_call(v, i, msg);
+		break;
+	case VU_SET_VRING_ENABLE:
+		vq->enabled = msg->payload.state.num;
+		if (!vq->enabled)
+			stop_ring(v, i);
+		break;
+	case VU_GET_VRING_BASE:
+		*answers = true;
+		return get_base(v, i, msg);
+	}
+	start_ring(v, i);
+	return NFVD_PASS;
+}
+
+static void answer(struct nfvd_vu_msg *msg, uint64_t u64, bool *answers)
+{
+	msg->payload.u64 = u64;
+	msg->size = sizeof(u64);
+	*answers = true;
+}
+
+/* Messages about the device. Under the lock. */
+static enum nfvd_drop device_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers)
+{
+	switch (msg->request) {
+	case VU_GET_FEATURES:
+		answer(msg, v->offered, answers);
+		break;
+	case VU_SET_FEATURES:
+		return set_features(v, msg->payload.u64);
+	case VU_GET_PROTOCOL_FEATURES:
+		answer(msg, VU_PROTOCOL_OFFERED, answers);
+		break;
+	case VU_SET_PROTOCOL_FEATURES:
+		v->protocol = msg->payload.u64;
+		break;
+	case VU_GET_QUEUE_NUM:
+		v->asked_queues = true;
+		answer(msg, v->queues, answers);
+		break;
+	case VU_SET_BACKEND_REQ_FD:
+		close_later(v, v->request_fd);
+		v->request_fd = take_fd(msg);
+		break;
+	}
+	/* SET_OWNER says nothing to us; RESET_OWNER is deprecated, and to be ignored. */
+	return NFVD_PASS;
+}
+
+static enum nfvd_drop obey(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers)
+{
+	int i = nfvd_vu_vring(msg);
+	enum nfvd_drop why = NFVD_PASS;
+
+	if (msg->request == VU_SET_MEM_TABLE)
+		return set_mem_table(v, msg);
+	pthread_mutex_lock(&v->lock);
+	if (!v->leaving)
+		why = i < 0 ? device_message(v, msg, answers) : queue_message(v, i, msg, answers);
+	pthread_mutex_unlock(&v->lock);
+	return why;
+}
+
+static void refuse_message(struct nfvd_vhost *v, const struct nfvd_vu_msg *msg, enum nfvd_drop why)
+{
+	pthread_mutex_lock(&v->lock);
+	if (!v->leaving) {
+		nfvd_fault(v->port, why, 1);
+		nfvd_event(v->port->name, "vhost-user request %u refused: %s (%s)", msg->request, nfvd_reasons[why].name,
+			   nfvd_reasons[why].help);
+		v->mem_unshared |= why == NFVD_DROP_MEM_UNSHARED;
+	}
+	pthread_mutex_unlock(&v->lock);
+}
+
+enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, enum nfvd_drop why, bool *answers)
+{
+	*answers = false;
+	if (why == NFVD_PASS)
+		why = obey(v, msg, answers);
+	if (why != NFVD_PASS)
+		refuse_message(v, msg, why);
+	close_now(v);
+	pthread_mutex_lock(&v->lock);
+	nfvd_vhost_update_state(v, NULL);
+	pthread_mutex_unlock(&v->lock);
+	return why;
+}
+
+/* ---- connections ---- */
+
+static void forget_peer(struct nfvd_vhost *v)
+{
+	v->features = v->protocol = 0;
+	v->asked_queues = false;
+	v->rx_seen = v->rx_silent = false;
+	v->request_fd = -1;
+	for (unsigned int i = 0; i < NFVD_VHOST_QUEUES_MAX; i++)
+		v->vq[i] = (struct nfvd_vq){ .kickfd = -1, .call = NFVD_CALL_NONE, .reason = NFVD_PASS };
+}
+
+void nfvd_vhost_connected(struct nfvd_vhost *v)
+{
+	pthread_mutex_lock(&v->lock);
+	forget_peer(v);
+	v->connected = true;
+	v->mem_unshared = false;
+	nfvd_vhost_update_state(v, "connected");
+	pthread_mutex_unlock(&v->lock);
+}
+
+void nfvd_vhost_disconnected(struct nfvd_vhost *v)
+{
+	struct nfvd_gmem *mem;
+
+	pthread_mutex_lock(&v->lock);
+	/* Detached: control has stopped the rings. */
+	if (!v->leaving) {
+		nfvd_vhost_stop_all(v);
+		nfvd_gmem_own(v->port->id, NULL);
+		nfvd_fault(v->port, NFVD_DROP_VU_DISCONNECT, 1);
+		/* QEMU leaves like this when it is to have more. */
+		v->wants_queues |= v->asked_queues && !v->features;
+		if (v->asked_queues && !v->features)
+			nfvd_event(v->port->name, "the peer asked how many queue pairs there are (%u), and left: "
+				   "does its guest want more? attach it with 'queues N'", v->queues);
+	}
+	mem = v->mem;
+	v->mem = NULL;
+	v->connected = false;
+	for (unsigned int i = 0; i < 2 * v->queues; i++) {
+		close_later(v, v->vq[i].kickfd);
+		close_later(v, v->vq[i].call == NFVD_CALL_NONE ? -1 : v->vq[i].call & ~NFVD_CALL_SOCKET);
+	}
+	close_later(v, v->request_fd);
+	forget_peer(v);
+	nfvd_vhost_update_state(v, "peer disconnected");
+	pthread_mutex_unlock(&v->lock);
+	close_now(v);
+	nfvd_gmem_unmap(mem);
+}

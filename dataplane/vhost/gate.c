@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhost/gate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "vhost/sock.h"
+
+#define CHANNEL	3	/* the spawner's descriptor */
+
+struct order {
+	uint32_t n_vrings;
+	uint64_t offered;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int channel = -1;
+
+/* ---- records with descriptors ---- */
+
+union fd_room {
+	struct cmsghdr align;
+	uint8_t room[CMSG_SPACE(VU_REGIONS_MAX * sizeof(int))];
+};
+
+static int send_with_fds(int sock, const void *data, size_t n, const int *fds, unsigned int n_fds)
+{
+	struct iovec iov = { (void *)(uintptr_t)data, n };
+	union fd_room ctl = { 0 };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (n_fds) {
+		h.msg_control = &ctl;
+		h.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		ctl.align = (struct cmsghdr){ CMSG_LEN(n_fds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(&ctl.align), fds, n_fds * sizeof(int));
+	}
+	return sendmsg(sock, &h, MSG_NOSIGNAL) == (ssize_t)n ? 0 : -errno;
+}
+
+/* One record of n bytes; up to max descriptors. *n_fds: how many; *lost: some could not be had. 0, -EAGAIN or -ECONNRESET. */
+static int recv_with_fds(int sock, int flags, void *data, size_t n, int *fds, unsigned int max, unsigned int *n_fds,
+			 bool *lost)
+{
+	struct iovec iov = { data, n };
+	union fd_room ctl;
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ctl, .msg_controllen = sizeof(ctl) };
+	ssize_t got = recvmsg(sock, &h, flags | MSG_CMSG_CLOEXEC);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	if (got != (ssize_t)n)
+		return -ECONNRESET;
+	*n_fds = 0;
+	*lost = h.msg_flags & MSG_CTRUNC;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		*n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(c), (*n_fds < max ? *n_fds : max) * sizeof(int));
+	}
+	return 0;
+}
+
+/* ---- a gate ---- */
+
+/* Until the peer or nfvd goes. */
+static void pass_on(int peer, int out, const struct order *o)
+{
+	struct pollfd p[2] = { { .fd = peer, .events = POLLIN }, { .fd = out, .events = POLLIN } };
+	struct nfvd_gate_record r;
+	int fds[VU_REGIONS_MAX];
+
+	memset(&r, 0, sizeof(r));
+	while (!r.err) {
+		if (poll(p, 2, -1) < 0 && errno == EINTR)
+			continue;
+		if (p[1].revents)
+			return;
+		r.err = nfvd_sock_recv(peer, out, &r.msg);
+		r.why = r.err ? NFVD_PASS : nfvd_vu_check(&r.msg, o->n_vrings, o->offered);
+		memcpy(fds, r.msg.fds, sizeof(fds));
+		/* nfvd first: closing may take for ever. */
+		if (send_with_fds(out, &r, sizeof(r), fds, r.err || r.why != NFVD_PASS ? 0 : r.msg.n_fds))
+			return;
+		nfvd_sock_close_fds(&r.msg);
+	}
+}
+
+int nfvd_gate_main(void)
+{
+	struct sigaction no_children = { .sa_handler = SIG_IGN, .sa_flags = SA_NOCLDWAIT };
+	unsigned int n;
+	struct order o;
+	int fds[2], err;
+	bool lost;
+
+	close_range(CHANNEL + 1, ~0u, 0);
+	sigaction(SIGCHLD, &no_children, NULL);
+	/* -EAGAIN: a signal came. */
+	while (!(err = recv_with_fds(CHANNEL, 0, &o, sizeof(o), fds, 2, &n, &lost)) || err == -EAGAIN) {
+		pid_t pid;
+
+		if (err)
+			continue;
+		pid = n == 2 && !lost ? fork() : -1;
+		if (!pid) {
+			close(CHANNEL);
+			pass_on(fds[0], fds[1], &o);
+			_exit(0);
+		}
+		if (pid < 0)
+			fprintf(stderr, "<3>" NFVD_GATE_NAME ": a guest is refused: %m\n");
+		for (unsigned int i = 0; i < n && i < 2; i++)
+			close(fds[i]);
+	}
+	_exit(0);
+}
+
+/* ---- in nfvd ---- */
+
+extern char **environ;
+
+/* Under the lock. */
+static int spawn(void)
+{
+	char name[] = NFVD_GATE_NAME, *argv[] = { name, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	int pair[2], err;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	sigemptyset(&none);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, pair[1], CHANNEL);
+	err = posix_spawn(&pid, "/proc/self/exe", &actions, &attr, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	close(pair[1]);
+	if (err) {
+		close(pair[0]);
+		return -err;
+	}
+	channel = pair[0];
+	return 0;
+}
+
+int nfvd_gate_start(void)
+{
+	int err;
+
+	/* Spawners that end are nobody's business: one that is missed is started anew. */
+	signal(SIGCHLD, SIG_IGN);
+	pthread_mutex_lock(&lock);
+	err = channel < 0 ? spawn() : 0;
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+void nfvd_gate_stop(void)
+{
+	if (channel >= 0)
+		close(channel);
+	channel = -1;
+}
+
+int nfvd_gate_open(int peer, uint32_t n_vrings, uint64_t offered)
+{
+	struct order o = { n_vrings, offered };
+	int pair[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	pthread_mutex_lock(&lock);
+	err = send_with_fds(channel, &o, sizeof(o), (int[]){ peer, pair[1] }, 2);
+	if (err) {
+		/* Somebody has killed the spawner. */
+		nfvd_gate_stop();
+		err = spawn();
+		if (!err)
+			err = send_with_fds(channel, &o, sizeof(o), (int[]){ peer, pair[1] }, 2);
+	}
+	pthread_mutex_unlock(&lock);
+	close(pair[1]);
+	if (!err)
+		return pair[0];
+	close(pair[0]);
+	return err;
+}
+
+int nfvd_gate_recv(int gate, struct nfvd_gate_record *r)
+{
+	int fds[VU_REGIONS_MAX], err;
+	unsigned int n;
+	bool lost;
+
+	err = recv_with_fds(gate, MSG_DONTWAIT, r, sizeof(*r), fds, VU_REGIONS_MAX, &n, &lost);
+	if (err)
+		return err;
+	for (unsigned int i = 0; i < VU_REGIONS_MAX; i++) {
+		r->msg.fds[i] = i < n ? fds[i] : -1;
+		lost |= i < n && !nfvd_sock_fd_spare(fds[i]);
+	}
+	if (lost)
+		r->why = NFVD_DROP_FD_EXHAUSTED;
+	return 0;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The thread of a KVM port: it waits for a peer, obeys its messages one by one, and
+ * waits for the next. A gate (gate.c) receives them. What takes long, as mapping
+ * and unmapping a large guest's memory, holds this port's thread alone.
+ *
+ *	         accept or connect             hang-up, refusal, silence
+ *	waiting ──────────────────► connected ───────────────────────────► waiting
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "clock.h"
+#include "log.h"
+#include "nfvd.h"
+#include "vhost/dev.h"
+#include "vhost/gate.h"
+#include <urcu-qsbr.h>
+#include "vhost/sock.h"
+
+#define SILENT_MS	5000	/* a peer that connects says something by then */
+#define LEFT_MS		500	/* for its gate to notice that a peer has gone: it may hang in what that has sent */
+#define DIAL_MS		250	/* between two tries to reach a peer that listens */
+#define FULL_MS		100	/* after running out of descriptors */
+
+/* A budget that fills up again: a peer may do so many things at once, and so many in a second. */
+struct pace {
+	uint32_t burst, per_s;
+	uint32_t left;
+	uint64_t filled_us;
+};
+
+struct peer {
+	struct nfvd_vhost *v;
+	struct pace connects, messages;
+};
+
+/* Wait for descriptor fd (-1: for none) or the time. False if the thread is to end. */
+static bool wait_for(const struct nfvd_vhost *v, int fd, int timeout_ms)
+{
+	struct pollfd p[2] = { { .fd = v->stop, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+
+	while (poll(p, 2, timeout_ms) < 0 && errno == EINTR)
+		;
+	return !p[0].revents;
+}
+
+/* Take one from the budget; wait while it is empty. False if the thread is to end. */
+static bool pace(const struct nfvd_vhost *v, struct pace *b)
+{
+	for (;;) {
+		uint64_t now = nfvd_now_us(), more = (now - b->filled_us) * b->per_s / 1000000;
+
+		if (more) {
+			b->left = more > b->burst - b->left ? b->burst : b->left + more;
+			b->filled_us = now;
+		}
+		if (b->left) {
+			b->left--;
+			return true;
+		}
+		if (!wait_for(v, -1, 1 + 1000 / b->per_s))
+			return false;
+	}
+}
+
+/* ---- one connection ---- */
+
+/* Another peer knocks while one is there. */
+static void turn_away(struct nfvd_vhost *v)
+{
+	int fd = nfvd_sock_accept(v->listener);
+
+	if (fd < 0)
+		return;
+	close(fd);
+	nfvd_vhost_note(v, NFVD_DROP_VU_SECOND_CLIENT, "second connection refused");
+}
+
+/* What its gate says of a peer that it has given up. */
+static void note_end(struct nfvd_vhost *v, int err)
+{
+	if (err == -ETIMEDOUT)
+		nfvd_vhost_note(v, NFVD_DROP_VU_TIMEOUT, "a message was begun, and not finished in time");
+	else if (err == -EMSGSIZE)
+		nfvd_vhost_note(v, NFVD_DROP_VU_BAD_MSG, "a message longer than any");
+}
+
+/* Serve one message. False: the connection is to end. */
+static bool serve_message(struct nfvd_vhost *v, int sock, int gate)
+{
+	struct nfvd_gate_record r;
+	struct nfvd_vu_msg *msg = &r.msg;
+	bool answers, wanted;
+	int err = nfvd_gate_recv(gate, &r);
+
+	if (err)
+		return err == -EAGAIN;
+	if (r.err) {
+		note_end(v, r.err);
+		return false;
+	}
+	wanted = msg->flags & VU_NEED_REPLY;
+	r.why = nfvd_vhost_message(v, msg, r.why, &answers);
+	nfvd_sock_close_fds(msg);
+	/* Refused, and the peer does not ask whether: it would go on as if it had been obeyed. */
+	if (!answers && !wanted)
+		return r.why == NFVD_PASS;
+	if (!answers) {
+		msg->payload.u64 = r.why != NFVD_PASS;
+		msg->size = sizeof(msg->payload.u64);
+	}
+	msg->flags = VU_VERSION | VU_REPLY;
+	err = nfvd_sock_reply(sock, msg);
+	if (err == -EAGAIN)
+		nfvd_vhost_note(v, NFVD_DROP_VU_TIMEOUT, "the peer does not read its replies");
+	return !err;
+}
+
+/* Until the peer goes, is sent away, or the thread is to end. */
+static void serve(struct peer *p, int sock, int gate)
+{
+	struct nfvd_vhost *v = p->v;
+	struct pollfd fds[4] = { { .fd = v->stop, .events = POLLIN }, { .fd = gate, .events = POLLIN },
+				 { .fd = v->listener, .events = POLLIN }, { .fd = sock, .events = POLLRDHUP } };
+	bool spoke = false, left = false;
+
+	for (;;) {
+		int n = poll(fds, 4, left ? LEFT_MS : spoke ? -1 : SILENT_MS);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || fds[0].revents)
+			return;
+		if (!n && left)
+			return;
+		if (!n) {
+			nfvd_vhost_note(v, NFVD_DROP_VU_TIMEOUT, "the peer connected and says nothing");
+			return;
+		}
+		if (fds[1].revents) {
+			spoke = true;
+			if (!pace(v, &p->messages) || !serve_message(v, sock, gate))
+				return;
+		} else if (fds[3].revents) {
+			left = true;
+			/* Who knocks now is the next, not a second one. */
+			fds[2].fd = fds[3].fd = -1;
+		} else if (pace(v, &p->connects)) {
+			turn_away(v);
+		}
+	}
+}
+
+/* Did it only knock? A process for it would cost more than its knock. */
+static bool has_gone(int sock)
+{
+	uint8_t byte;
+
+	return !recv(sock, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+}
+
+static void serve_peer(struct peer *p, int sock)
+{
+	struct nfvd_vhost *v = p->v;
+	int gate;
+
+	if (has_gone(sock)) {
+		nfvd_vhost_note(v, NFVD_DROP_VU_DISCONNECT, NULL);
+		return;
+	}
+	gate = nfvd_gate_open(sock, 2 * v->queues, v->offered);
+	if (gate < 0) {
+		nfvd_vhost_note(v, gate == -EMFILE ? NFVD_DROP_FD_EXHAUSTED : NFVD_DROP_NO_MEMORY,
+				"no process can be started to receive the peer's messages");
+		return;
+	}
+	nfvd_vhost_connected(v);
+	serve(p, sock, gate);
+	/* The gate has the connection, too, and may hang in what the peer sent. */
+	shutdown(sock, SHUT_RDWR);
+	close(gate);
+	nfvd_vhost_disconnected(v);
+}
+
+/* ---- from one to the next ---- */
+
+/* A connection, or -1: the thread is to end. */
+static int next_peer(struct peer *p)
+{
+	struct nfvd_vhost *v = p->v;
+	int sock;
+
+	for (;;) {
+		if (!wait_for(v, v->listener, v->client ? 0 : -1) || !pace(v, &p->connects))
+			return -1;
+		sock = v->client ? nfvd_sock_connect(v->path) : nfvd_sock_accept(v->listener);
+		if (sock >= 0 && nfvd_sock_fd_spare(sock))
+			return sock;
+		if (sock >= 0 || sock == -EMFILE || sock == -ENFILE) {
+			nfvd_vhost_note(v, NFVD_DROP_FD_EXHAUSTED, nfvd_reasons[NFVD_DROP_FD_EXHAUSTED].help);
+			if (sock >= 0)
+				close(sock);
+			sock = -EMFILE;
+		}
+		if (!wait_for(v, -1, v->client ? DIAL_MS : sock == -EMFILE ? FULL_MS : 1))
+			return -1;
+	}
+}
+
+static void *run(void *arg)
+{
+	struct peer p = {
+		.v = arg,
+		.connects = { .burst = 64, .per_s = 200 },
+		.messages = { .burst = 4096, .per_s = 2000 },
+	};
+	struct nfvd_vhost *v = p.v;
+	int sock;
+
+	rcu_register_thread();
+	rcu_thread_offline();
+	while ((sock = next_peer(&p)) >= 0) {
+		serve_peer(&p, sock);
+		close(sock);
+	}
+	if (v->listener >= 0)
+		close(v->listener);
+	close(v->stop);
+	pthread_mutex_destroy(&v->lock);
+	free(v);
+	rcu_unregister_thread();
+	return NULL;
+}
+
+int nfvd_vhost_thread_start(struct nfvd_vhost *v)
+{
+	pthread_attr_t attr;
+	pthread_t tid;
+	int err;
+
+	v->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (v->stop < 0)
+		return -errno;
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	err = pthread_create(&tid, &attr, run, v);
+	pthread_attr_destroy(&attr);
+	if (err)
+		close(v->stop);
+	return -err;
+}
+
+void nfvd_vhost_thread_end(struct nfvd_vhost *v)
+{
+	uint64_t one = 1;
+
+	if (write(v->stop, &one, sizeof(one)) < 0)
+		nfvd_log(LOG_ERR, "a port's thread cannot be told to end: %m");
+}

@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhost/vring_split.h"
+
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
+#include <time.h>
+#include "switch/call.h"
+#include "switch/move.h"
+
+#define CHAIN_SEGS_MAX	(NFVD_IOV_MAX - 8) /* descriptors, empty ones too, and pieces of one chain */
+#define CALL_SLOW_US	500	/* an interrupt takes one */
+#define CALL_SLOW_WEIGHT 16
+#define CALL_SLOW_MAX	160	/* eleven slow ones in a row, or more than one of 17 */
+#define PREFETCH_BYTES	2048	/* more evicts what was fetched before it is used: 9216 costs a fifth at 8000 B */
+
+/*
+ * Walked chains: where their bytes lie. Aligned, or where the stack happens to be decides whether a store to it
+ * spans two cache lines, from which no load is forwarded: that cost 10 ns of 34 a frame.
+ */
+struct chain {
+	struct iovec *seg;
+	unsigned int n;
+	unsigned int steps;	/* descriptors read of the last chain */
+	uint64_t bytes;
+} __attribute__((aligned(32)));
+
+uint16_t nfvd_virtio_hdr_len(uint64_t features)
+{
+	uint64_t long_hdr = 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_F_VERSION_1;
+
+	return features & long_hdr ? 12 : 10;
+}
+
+static bool inside(const struct nfvd_gmem *m, const void *p, size_t n)
+{
+	for (unsigned int i = 0; i < m->n; i++) {
+		const struct nfvd_gmem_region *r = &m->r[i];
+		uint64_t off = (const uint8_t *)p - r->hva;
+
+		if ((const uint8_t *)p >= r->hva && off < r->size && n <= r->size - off)
+			return true;
+	}
+	return false;
+}
+
+static bool overlap(const void *a, size_t an, const void *b, size_t bn)
+{
+	return (const uint8_t *)a < (const uint8_t *)b + bn && (const uint8_t *)b < (const uint8_t *)a + an;
+}
+
+enum nfvd_drop nfvd_vring_check(const struct nfvd_vring *vr)
+{
+	size_t event = vr->event_idx ? 2 : 0, n = vr->size;
+	size_t desc = n * sizeof(struct vring_desc), avail = 4 + 2 * n + event, used = 4 + 8 * n + event;
+
+	if (!n || n > NFVD_VRING_SIZE_MAX || n & (n - 1))
+		return NFVD_DROP_VU_BAD_NUM;
+	if ((uintptr_t)vr->desc % 16 || (uintptr_t)vr->avail % 2 || (uintptr_t)vr->used % 4)
+		return NFVD_DROP_VU_BAD_ADDR;
+	if (!inside(vr->mem, vr->desc, desc) || !inside(vr->mem, vr->avail, avail) ||
+	    !inside(vr->mem, vr->used, used))
+		return NFVD_DROP_VU_BAD_ADDR;
+	if (overlap(vr->desc, desc, vr->avail, avail) || overlap(vr->desc, desc, vr->used, used) ||
+	    overlap(vr->avail, avail, vr->used, used))
+		return NFVD_DROP_VU_BAD_ADDR;
+	return NFVD_PASS;
+}
+
+static enum nfvd_drop fence(struct nfvd_vring *vr, enum nfvd_drop why)
+{
+	atomic_store_explicit(&vr->fault, why, memory_order_relaxed);
+	return why;
+}
+
+static inline bool fenced(struct nfvd_vring *vr)
+{
+	if (unlikely(atomic_load_explicit(&vr->mem->broken, memory_order_relaxed)))
+		fence(vr, NFVD_DROP_MEM_SIGBUS);
+	return atomic_load_explicit(&vr->fault, memory_order_relaxed) != NFVD_PASS;
+}
+
+/* How many heads the guest has made available since last_avail, bounded; fences a mad index. */
+static inline uint16_t available(struct nfvd_vring *vr)
+{
+	uint16_t n;
+
+	gread_begin();
+	n = gread16(&vr->avail->idx) - vr->last_avail;
+	/* Pairs with the guest's release of avail->idx: entries are read after it. */
+	atomic_thread_fence(memory_order_acquire);
+	if (unlikely(n > vr->size)) {
+		fence(vr, NFVD_DROP_BAD_AVAIL_IDX);
+		return 0;
+	}
+	return n;
+}
+
+static inline enum nfvd_drop head_at(struct nfvd_vring *vr, uint16_t pos, uint16_t *head)
+{
+	*head = gread16(&vr->avail->ring[pos & vr->mask]);
+	return likely(*head < vr->size) ? NFVD_PASS : fence(vr, NFVD_DROP_BAD_DESC_HEAD);
+}
+
+/* Add the memory of one descriptor to the chain, split where regions meet. */
+static inline enum nfvd_drop add_buffer(const struct nfvd_vring *vr, struct chain *c, uint64_t gpa, uint32_t len,
+					unsigned int room)
+{
+	uint64_t left = len;
+
+	do {
+		uint64_t n = left;
+		uint8_t *p = nfvd_gmem_at(vr->mem, gpa, &n);
+
+		if (unlikely(!p || (left && gpa + left < gpa)))
+			return NFVD_DROP_BAD_GPA;
+		if (unlikely(c->n == room))
+			return NFVD_DROP_TOO_MANY_SEGS;
+		if (n)
+			c->seg[c->n++] = (struct iovec){ p, n };
+		c->bytes += n;
+		gpa += n;
+		left -= n;
+	} while (left);
+	return NFVD_PASS;
+}
+
+/* Read entry i of an indirect table that may cross regions. */
+static enum nfvd_drop read_indirect(const struct nfvd_vring *vr, uint64_t table, uint16_t i, struct vring_desc *d)
+{
+	uint64_t gpa = table + i * sizeof(*d), n = sizeof(*d);
+	const uint8_t *p = nfvd_gmem_at(vr->mem, gpa, &n);
+
+	if (unlikely(!p))
+		return NFVD_DROP_BAD_INDIRECT;
+	if (likely(n == sizeof(*d))) {
+		gread_desc(d, p);
+		return NFVD_PASS;
+	}
+	gread_copy(d, p, n);
+	for (uint64_t done = n; done < sizeof(*d); done += n) {
+		n = sizeof(*d) - done;
+		p = nfvd_gmem_at(vr->mem, gpa + done, &n);
+		if (!p)
+			return NFVD_DROP_BAD_INDIRECT;
+		gread_copy((uint8_t *)d + done, p, n);
+	}
+	return NFVD_PASS;
+}
+
+/*
+ * Walk the chain at head. want is VRING_DESC_F_WRITE for buffers of an Rx queue,
+ * 0 for Tx; c->steps is 0. Ends after at most as many steps as its table has entries,
+ * and after CHAIN_SEGS_MAX in any case: a descriptor is a step whether it holds bytes or not.
+ * NFVD_DROP_TOO_MANY_SEGS concerns the frame; any other reason the ring.
+ */
+static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t want, struct chain *c,
+			   unsigned int room)
+{
+	uint32_t entries = vr->size, i = head, first = 0, step;
+	uint64_t table = 0;
+	bool in_table = false;
+	struct vring_desc d;
+	enum nfvd_drop why;
+
+	for (step = 1;; step++) {
+		c->steps = step;
+		if (unlikely(step > CHAIN_SEGS_MAX))
+			return NFVD_DROP_TOO_MANY_SEGS;
+		/* A use is one step: a chain that loops comes by the same descriptor again. */
+		gread_begin();
+		if (in_table) {
+			why = read_indirect(vr, table, i, &d);
+			if (unlikely(why != NFVD_PASS))
+				return why;
+		} else {
+			gread_desc(&d, &vr->desc[i]);
+		}
+		if (d.flags & VRING_DESC_F_INDIRECT) {
+			/* Plain descriptors may precede it, virtio 1.2 2.7.5.3.2; it is the last. */
+			if (in_table || !vr->indirect || d.flags & VRING_DESC_F_NEXT || !d.len ||
+			    d.len % sizeof(d) || d.len / sizeof(d) > vr->size || d.addr + d.len < d.addr)
+				return NFVD_DROP_BAD_INDIRECT;
+			in_table = true;
+			table = d.addr;
+			entries = d.len / sizeof(d);
+			i = 0;
+			first = step;
+			continue;
+		}
+		if (unlikely((d.flags & VRING_DESC_F_WRITE) != want))
+			return NFVD_DROP_DESC_PERM;
+		why = add_buffer(vr, c, d.addr, d.len, room);
+		if (unlikely(why != NFVD_PASS))
+			return why;
+		if (!(d.flags & VRING_DESC_F_NEXT))
+			return NFVD_PASS;
+		i = d.next;
+		if (unlikely(i >= entries))
+			return in_table ? NFVD_DROP_BAD_INDIRECT : NFVD_DROP_BAD_DESC_NEXT;
+		if (unlikely(step - first >= entries))
+			return NFVD_DROP_DESC_LOOP;
+	}
+}
+
+/* Move n bytes from the front of the chain into private memory. */
+static inline void gather(struct chain *c, void *to, size_t n)
+{
+	uint8_t *dst = to;
+
+	while (n) {
+		size_t part = c->seg->iov_len < n ? c->seg->iov_len : n;
+
+		gread_copy(dst, c->seg->iov_base, part);
+		dst += part;
+		n -= part;
+		c->bytes -= part;
+		c->seg->iov_base = (uint8_t *)c->seg->iov_base + part;
+		c->seg->iov_len -= part;
+		if (!c->seg->iov_len) {
+			c->seg++;
+			c->n--;
+			/* A guest may name one place in two descriptors: those are two bytes of its frame. */
+			gread_begin();
+		}
+	}
+}
+
+/* Turn a walked Tx chain into a frame: private header first, the rest stays where it is. */
+static inline enum nfvd_drop make_frame(const struct nfvd_vring *vr, struct chain *c, struct nfvd_frame *f)
+{
+	if (unlikely(c->bytes < vr->hdr_len))
+		return NFVD_DROP_RUNT_CHAIN;
+	if (unlikely(c->bytes - vr->hdr_len < NFVD_FRAME_MIN))
+		return NFVD_DROP_RUNT;
+	if (unlikely(c->bytes - vr->hdr_len > NFVD_FRAME_MAX))
+		return NFVD_DROP_OVERSIZE;
+	f->len = c->bytes - vr->hdr_len;
+	f->hdr_len = f->len < NFVD_HDR_MAX ? f->len : NFVD_HDR_MAX;
+	f->origin_copies = 0;
+	f->held = f->flooded = false;
+	if (likely(vr->hdr_len == sizeof(f->vnet) && c->seg->iov_len >= sizeof(f->vnet) + f->hdr_len)) {
+		gather(c, &f->vnet, sizeof(f->vnet) + f->hdr_len);
+	} else {
+		gather(c, &f->vnet, vr->hdr_len);
+		gather(c, f->hdr, f->hdr_len);
+	}
+	f->vnet.num_buffers = 0;
+	f->iov = c->seg;
+	f->iov_n = c->n;
+	return NFVD_PASS;
+}
+
+unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, unsigned int max,
+			     struct iovec *pool, unsigned int pool_n, struct nfvd_take_drops *drops)
+{
+	struct chain chains[NFVD_BURST];
+	enum nfvd_drop why[NFVD_BURST];
+	unsigned int n, taken = 0, out = 0, steps = 0;
+	uint64_t bytes = 0;
+
+	vr->n_heads = vr->n_bad = 0;
+	drops->n = 0;
+	if (unlikely(fenced(vr)))
+		return 0;
+	n = available(vr);
+	if (n > max)
+		n = max;
+	for (unsigned int i = 0; i < n; i++) {
+		if (unlikely(head_at(vr, vr->last_avail + i, &vr->heads[i]) != NFVD_PASS)) {
+			n = i;
+			break;
+		}
+		rte_prefetch0(&vr->desc[vr->heads[i]]);
+	}
+	for (; taken < n && pool_n >= NFVD_IOV_MAX && steps < NFVD_WALK_MAX && bytes < NFVD_BURST_BYTES; taken++) {
+		struct chain *c = &chains[taken];
+
+		*c = (struct chain){ .seg = pool };
+		why[taken] = walk(vr, vr->heads[taken], 0, c, CHAIN_SEGS_MAX);
+		if (unlikely(why[taken] != NFVD_PASS && why[taken] != NFVD_DROP_TOO_MANY_SEGS)) {
+			fence(vr, why[taken]);
+			break;
+		}
+		pool += c->n;
+		pool_n -= c->n;
+		steps += c->steps;
+		bytes += c->bytes;
+		if (likely(c->n)) {
+			rte_prefetch0(c->seg->iov_base);
+			rte_prefetch0((uint8_t *)c->seg->iov_base + 64);
+			rte_prefetch0(c->seg[c->n - 1].iov_base);
+		}
+	}
+	for (unsigned int i = 0; i < taken; i++) {
+		gread_begin();
+		if (likely(why[i] == NFVD_PASS))
+			why[i] = make_frame(vr, &chains[i], &frames[out]);
+		if (likely(why[i] == NFVD_PASS)) {
+			out++;
+			continue;
+		}
+		if (out)
+			break;
+		drops->why[drops->n++] = why[i];
+	}
+	vr->n_bad = drops->n;
+	vr->n_heads = drops->n + out;
+	vr->last_avail += vr->n_heads;
+	return out;
+}
+
+bool nfvd_vring_used(const struct nfvd_vring *vr)
+{
+	gread_begin();
+	return gread16(&vr->avail->idx);
+}
+
+void nfvd_vring_resume(struct nfvd_vring *vr)
+{
+	gread_begin();
+	vr->last_avail = vr->used_idx = vr->signalled = gread16(&vr->used->idx);
+}
+
+/* Of the thread if precise: a processor that was taken away meanwhile does not count. */
+static uint64_t call_clock_us(bool precise)
+{
+	struct timespec ts;
+
+	clock_gettime(unlikely(precise) ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
+
+/*
+ * A signal wakes whoever waits for it, and a peer may have a hundred thousand wait for
+ * one eventfd. A slow call makes the next ones suspect, which are measured precisely.
+ */
+static int call_guest(struct nfvd_vring *vr)
+{
+	int call = atomic_load_explicit(&vr->call, memory_order_acquire);
+	bool precise = vr->slow_calls, slow;
+	uint64_t start;
+
+	if (call == NFVD_CALL_NONE)
+		return 0;
+	start = call_clock_us(precise);
+	if (nfvd_call(call))
+		atomic_fetch_add_explicit(&vr->calls, 1, memory_order_relaxed);
+	slow = call_clock_us(precise) - start > CALL_SLOW_US;
+	if (unlikely(slow))
+		vr->slow_calls += precise ? CALL_SLOW_WEIGHT : 1;
+	else if (unlikely(precise))
+		vr->slow_calls--;
+	if (unlikely(vr->slow_calls > CALL_SLOW_MAX))
+		fence(vr, NFVD_DROP_CALL_SLOW);
+	return 1;
+}
+
+/* Publish used entries up to used_idx, and interrupt if the guest wants it. Returns system calls. */
+static unsigned int publish(struct nfvd_vring *vr, uint16_t n)
+{
+	uint16_t old = vr->signalled, new = vr->used_idx + n;
+	bool want;
+
+	if (!n)
+		return 0;
+	/* Pairs with the guest's acquire of used->idx: entries and payload are written before it. */
+	atomic_thread_fence(memory_order_release);
+	gwrite16(&vr->used->idx, new);
+	vr->used_idx = new;
+	/* Full: the index must be visible before the suppression field is read; pairs with the guest's. */
+	atomic_thread_fence(memory_order_seq_cst);
+	gread_begin();
+	if (vr->event_idx) {
+		uint16_t event = gread16(&vr->avail->ring[vr->size]);
+
+		want = !vr->signalled_valid || vring_need_event(event, new, old);
+		vr->signalled = new;
+		vr->signalled_valid = true;
+	} else {
+		want = !(gread16(&vr->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+	}
+	return want ? call_guest(vr) : 0;
+}
+
+static inline void put_used(struct nfvd_vring *vr, uint16_t pos, uint16_t head, uint32_t len)
+{
+	struct vring_used_elem *e = &vr->used->ring[(uint16_t)(vr->used_idx + pos) & vr->mask];
+	struct vring_used_elem v = { head, len };
+
+	memcpy(e, &v, sizeof(v));
+}
+
+static inline void put_used_len(struct nfvd_vring *vr, uint16_t pos, uint32_t len)
+{
+	memcpy(&vr->used->ring[(uint16_t)(vr->used_idx + pos) & vr->mask].len, &len, sizeof(len));
+}
+
+unsigned int nfvd_vring_take_done(struct nfvd_vring *vr, unsigned int n)
+{
+	n += vr->n_bad;
+	for (unsigned int i = 0; i < n; i++)
+		put_used(vr, i, vr->heads[i], 0);
+	vr->last_avail -= vr->n_heads - n;
+	vr->n_heads = vr->n_bad = 0;
+	return publish(vr, n);
+}
+
+/* Buffers reserved for one frame. */
+struct reserved {
+	uint16_t pos;		/* of the first, counted from the batch's first */
+	unsigned int chains;
+	uint16_t head[NFVD_RX_CHAINS_MAX];
+	uint32_t len[NFVD_RX_CHAINS_MAX];
+	struct iovec seg[NFVD_IOV_MAX];
+};
+
+/*
+ * Reserve buffers for need bytes at the next avail heads. With mergeable buffers
+ * all but the last are filled completely, else one chain has to hold the frame.
+ * Nothing is consumed unless it succeeds; *steps, of NFVD_WALK_MAX for the batch, always is.
+ */
+static enum nfvd_drop reserve(struct nfvd_vring *vr, uint16_t pos, uint16_t avail, uint64_t need,
+			      struct reserved *res, unsigned int *steps)
+{
+	struct chain c = { .seg = res->seg };
+	enum nfvd_drop why = NFVD_PASS;
+
+	res->pos = pos;
+	res->chains = 0;
+	while (c.bytes < need) {
+		uint64_t before = c.bytes;
+		uint16_t at = pos + res->chains, *head = &res->head[res->chains];
+
+		if (res->chains == (vr->mergeable ? NFVD_RX_CHAINS_MAX : 1) || unlikely(*steps >= NFVD_WALK_MAX))
+			return NFVD_DROP_RX_BUF_SHORT;
+		if (at == avail)
+			return NFVD_DROP_DST_FULL;
+		if (likely(at < vr->n_heads))
+			*head = vr->heads[at];
+		else
+			why = head_at(vr, vr->last_avail + at, head);
+		c.steps = 0;
+		if (likely(why == NFVD_PASS))
+			why = walk(vr, *head, VRING_DESC_F_WRITE, &c, CHAIN_SEGS_MAX);
+		*steps += c.steps;
+		if (unlikely(why == NFVD_DROP_TOO_MANY_SEGS))
+			return NFVD_DROP_RX_BUF_SHORT;
+		if (unlikely(why != NFVD_PASS)) {
+			fence(vr, why);
+			return NFVD_DROP_DST_FENCED;
+		}
+		res->len[res->chains++] = (c.bytes < need ? c.bytes : need) - before;
+	}
+	return NFVD_PASS;
+}
+
+static inline void prefetch_write(const struct iovec *iov, size_t n)
+{
+	for (; n; iov++) {
+		/* Reserved are n bytes or more; the analyser cannot know. NOLINTNEXTLINE(clang-analyzer-core.*) */
+		size_t part = iov->iov_len < n ? iov->iov_len : n;
+
+		for (size_t off = 0; off < part; off += 64)
+			__builtin_prefetch((uint8_t *)iov->iov_base + off, 1);
+		n -= part;
+	}
+}
+
+/* The copy of one frame waits for memory while the lines of the next are on their way. */
+static inline void prefetch_move(const struct nfvd_frame *f, const struct nfvd_vring *vr, const struct reserved *res)
+{
+	size_t n = f->iov_n ? f->iov[0].iov_len : 0;
+
+	if (n > PREFETCH_BYTES)
+		n = PREFETCH_BYTES;
+	prefetch_write(res->seg, n + vr->hdr_len + f->hdr_len);
+	for (size_t off = 0; off < n; off += 64)
+		__builtin_prefetch((const uint8_t *)f->iov[0].iov_base + off);
+}
+
+static inline void move_one(struct nfvd_vring *vr, struct nfvd_frame *f, const struct reserved *res)
+{
+	f->vnet.num_buffers = res->chains;
+	nfvd_move_to_memory(f, vr->hdr_len, res->seg);
+	for (unsigned int i = 0; i < res->chains; i++)
+		put_used(vr, res->pos + i, res->head[i], res->len[i]);
+}
+
+/* Frames of one delivery whose payload the kernel is still to copy into reserved buffers. */
+static __thread struct {
+	struct nfvd_copies copies;
+	struct { uint16_t frame, pos, chains; } at[NFVD_BURST];
+} pending;
+
+/* The kernel copies; where it could not, the guest gets its buffers back empty (a length of 0, which drivers skip). */
+static void finish_pending(struct nfvd_vring *vr, struct nfvd_frame **frames, enum nfvd_drop *results,
+			   struct nfvd_ledger *l)
+{
+	nfvd_copies_run(&pending.copies, l);
+	for (unsigned int i = 0; i < pending.copies.n; i++) {
+		unsigned int frame = pending.at[i].frame;
+		int result = pending.copies.op[i].result;
+
+		if (likely(result >= 0)) {
+			nfvd_moved_by_kernel(l, frames[frame], pending.copies.op[i].copies);
+			continue;
+		}
+		results[frame] = nfvd_kernel_reason(result);
+		/* Its memory is not there any more: what SIGBUS would have told us. */
+		if (result == -EFAULT) {
+			fence(vr, NFVD_DROP_MEM_SIGBUS);
+			results[frame] = NFVD_DROP_DST_FENCED;
+		}
+		for (unsigned int k = 0; k < pending.at[i].chains; k++)
+			put_used_len(vr, pending.at[i].pos + k, 0);
+	}
+	pending.copies.n = pending.copies.iov_n = 0;
+}
+
+static void move_later(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int frame,
+		       const struct reserved *res, enum nfvd_drop *results, struct nfvd_ledger *l)
+{
+	struct nfvd_frame *f = frames[frame];
+	struct nfvd_cursor rest;
+
+	f->vnet.num_buffers = res->chains;
+	nfvd_move_header(f, vr->hdr_len, res->seg, &rest);
+	for (unsigned int i = 0; i < res->chains; i++)
+		put_used(vr, res->pos + i, res->head[i], res->len[i]);
+	if (!nfvd_copies_add(&pending.copies, f, &rest)) {
+		finish_pending(vr, frames, results, l);
+		nfvd_copies_add(&pending.copies, f, &rest);
+	}
+	pending.at[pending.copies.n - 1].frame = frame;
+	pending.at[pending.copies.n - 1].pos = res->pos;
+	pending.at[pending.copies.n - 1].chains = res->chains;
+}
+
+void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int n,
+			enum nfvd_drop *results, struct nfvd_ledger *l)
+{
+	struct reserved two[2];
+	uint16_t filled = 0, avail;
+	unsigned int steps = 0;
+
+	rte_spinlock_lock(&vr->lock);
+	avail = fenced(vr) ? 0 : available(vr);
+	/* Heads of the batch (more where frames take several buffers), descriptors on their way. */
+	for (vr->n_heads = 0; vr->n_heads < n && vr->n_heads < avail; vr->n_heads++) {
+		if (unlikely(head_at(vr, vr->last_avail + vr->n_heads, &vr->heads[vr->n_heads]) != NFVD_PASS))
+			break;
+		rte_prefetch0(&vr->desc[vr->heads[vr->n_heads]]);
+	}
+	/* One frame ahead: reserve for frame i, then move frame i - 1. */
+	for (unsigned int i = 0; i <= n; i++) {
+		struct reserved *res = &two[i & 1];
+
+		if (i < n) {
+			results[i] = unlikely(fenced(vr)) ? NFVD_DROP_DST_FENCED :
+				     reserve(vr, filled, avail, (uint64_t)vr->hdr_len + frames[i]->len, res, &steps);
+			if (likely(results[i] == NFVD_PASS)) {
+				filled += res->chains;
+				prefetch_move(frames[i], vr, res);
+			}
+		}
+		if (i && unlikely(nfvd_in_kernel(frames[i - 1]))) {
+			if (results[i - 1] == NFVD_PASS)
+				move_later(vr, frames, i - 1, &two[(i - 1) & 1], results, l);
+		} else if (i && likely(results[i - 1] == NFVD_PASS)) {
+			move_one(vr, frames[i - 1], &two[(i - 1) & 1]);
+			nfvd_moved(l, frames[i - 1]);
+		}
+	}
+	finish_pending(vr, frames, results, l);
+	vr->last_avail += filled;
+	vr->n_heads = 0;
+	l->syscalls += publish(vr, filled);
+	rte_spinlock_unlock(&vr->lock);
+}
+
+bool nfvd_vring_arm(struct nfvd_vring *vr, bool on)
+{
+	if (unlikely(fenced(vr)))
+		return false;
+	if (vr->event_idx) {
+		/* Off: leave the event behind; the guest passes it once in 65536 kicks. */
+		if (on)
+			gwrite16(&vr->used->ring[vr->size], vr->last_avail);
+	} else if (on != vr->armed) {
+		gwrite16(&vr->used->flags, on ? 0 : VRING_USED_F_NO_NOTIFY);
+	}
+	vr->armed = on;
+	/* Full: the request must be visible before avail->idx is read again; pairs with the guest's. */
+	atomic_thread_fence(memory_order_seq_cst);
+	return on && available(vr);
+}
