@@ -39,7 +39,7 @@ static int lock(int fd)
 	while (flock(fd, LOCK_EX | LOCK_NB)) {
 		struct timespec pause = { 0, 20000000 };
 
-		if (errno != EWOULDBLOCK || now_s() > deadline)
+		if (errno != EWOULDBLOCK || run_interrupted() || now_s() > deadline)
 			return -1;
 		nanosleep(&pause, NULL);
 	}
@@ -85,7 +85,7 @@ static int wait_for(struct agent *a, short events)
 {
 	struct pollfd p = { .fd = a->fd, .events = events };
 
-	while (now_s() < a->deadline) {
+	while (!run_interrupted() && now_s() < a->deadline) {
 		int n = poll(&p, 1, 500);
 
 		if (n > 0)

@@ -28,8 +28,11 @@ struct endpoint {
 /* addr may be NULL. Returns 0 or CTL_FAILED. To be closed also when it failed. */
 int endpoint_open(struct endpoint *ep, const char *name, const char *addr, struct ctl_err *err);
 void endpoint_close(struct endpoint *ep);
-/* Open both ends of a measurement. With a kind that cannot run anything at both ends it fails. */
-int endpoint_open_pair(struct endpoint *a, struct endpoint *b, char **names, const char *addr, struct ctl_err *err);
+/* Open both ends of a measurement, nfvctl bench WHAT. With a kind that cannot run anything at both ends it fails. */
+int endpoint_open_pair(struct endpoint *a, struct endpoint *b, const char *what, char **names, const char *addr,
+		       struct ctl_err *err);
+/* Why no program can be run at this port (of port.list) and its address cannot be asked for, or NULL. */
+const char *endpoint_mute(json_t *port);
 
 /* ---- netns.c ---- */
 /*
@@ -50,15 +53,17 @@ void netns_del(const char *name);
 int agent_run(const char *path, const char *command, unsigned int timeout_s, char **output, struct ctl_err *err);
 
 /* ---- iperf.c ---- */
-/* TCP from one to the other. Returns iperf3's own JSON, a new reference, or NULL with *err filled in. */
+/* TCP from one to the other, BENCH_OMIT_SECONDS longer than the seconds that count. Returns iperf3's own JSON, a new reference, or NULL with *err filled in. */
 json_t *iperf_run(const struct endpoint *from, const struct endpoint *to, unsigned int seconds, struct ctl_err *err);
 double iperf_gbps(json_t *result);
 
 /* ---- rtt.c ---- */
 /*
- * Echo requests to addr from the current network namespace: until count replies are in (0: no
- * limit) or the time is up. Returns {address, sent, received, rtt_us: {min, avg, p50, p99, p999, max, loss}},
- * times in microseconds, loss as a fraction of what was sent; NULL with *err filled in when nothing answers.
+ * Echo requests to addr from the current network namespace, one each interval_us, whether those before were answered
+ * or not: until count are sent (0: no limit), the time is up or run_interrupted(). Returns {address, sent, received,
+ * late, interval_us, loss_percent, gap_ms, rtt_us: {min, avg, p50, p99, p999, max, loss}}: late, how many were
+ * not sent because we did not run; gap_ms, the longest time without an answer; loss, as a fraction of what was sent.
+ * An answer after a second is lost, and so is what cannot be sent. NULL with *err filled in when nothing answers.
  */
 json_t *rtt_run(const char *addr, uint64_t count, double seconds, struct ctl_err *err);
 /* The same from endpoint a to endpoint b, or back when a cannot run anything. */
@@ -67,13 +72,17 @@ json_t *rtt_between(const struct endpoint *a, const struct endpoint *b, uint64_t
 
 /* ---- bench_*.c ---- */
 #define BENCH_SECONDS		2
+#define BENCH_OMIT_SECONDS	2U	/* before them, in which TCP starts: no sample has it in it */
 #define BENCH_RTT_SECONDS	1.0
 /* Fill in gbps_ab, gbps_ba and retransmits of result; append iperf3's JSON to raw unless NULL. */
 int bench_tcp(const struct endpoint *a, const struct endpoint *b, unsigned int seconds, json_t *result,
 	      json_t *raw, struct ctl_err *err);
 
 /* ---- save.c ---- */
-/* Write it to a file, which is whole or as it was before. A link or what else is no file is not written to. */
+/*
+ * Write it to a file, which is whole or as it was before. A link or what else is no file is not written to. With
+ * NULL: would that be possible? To be asked before what takes long is begun.
+ */
 int bench_save(json_t *result, const char *path, struct ctl_err *err);
 
 #endif

@@ -58,6 +58,8 @@ static int measure(json_t *pair, const struct endpoint *a, const struct endpoint
 	if (!rtt)
 		return CTL_FAILED;
 	json_object_set(pair, "rtt_us", json_object_get(rtt, "rtt_us"));
+	json_object_set(pair, "loss_percent", json_object_get(rtt, "loss_percent"));
+	json_object_set(pair, "gap_ms", json_object_get(rtt, "gap_ms"));
 	json_decref(rtt);
 	if (bench_tcp(a, b, seconds, pair, NULL, err) || read_cost(a->name, b->name, &after, err))
 		return CTL_FAILED;
@@ -74,7 +76,7 @@ static json_t *measure_pair(const char *name_a, const char *name_b, unsigned int
 	json_t *pair = json_pack("{ss ss}", "a", name_a, "b", name_b), *text;
 
 	progress_step("%s - %s", name_a, name_b);
-	if (endpoint_open_pair(&a, &b, names, NULL, &err) || measure(pair, &a, &b, seconds, &err)) {
+	if (endpoint_open_pair(&a, &b, "throughput", names, NULL, &err) || measure(pair, &a, &b, seconds, &err)) {
 		text = json_string(err.text);
 		json_object_set_new(pair, "error", text ? text : json_string("failed"));
 	}
@@ -83,34 +85,54 @@ static json_t *measure_pair(const char *name_a, const char *name_b, unsigned int
 	return pair;
 }
 
-static json_t *names_up(struct ctl_err *err)
+/* Those that are up: names of those that can be measured, and of the others why not. */
+static int list_ports(json_t *names, json_t *left_out, struct ctl_err *err)
 {
-	json_t *all = rpc_call("port.list", NULL, err), *names, *port;
+	json_t *all = rpc_call("port.list", NULL, err), *port, *name;
+	const char *reason;
 	size_t i;
 
 	if (!all)
-		return NULL;
-	names = json_array();
-	json_array_foreach(json_object_get(all, "ports"), i, port)
-		if (is(port, "state", "up"))
-			json_array_append(names, json_object_get(port, "name"));
+		return CTL_FAILED;
+	json_array_foreach(json_object_get(all, "ports"), i, port) {
+		name = json_object_get(port, "name");
+		reason = endpoint_mute(port);
+		if (!is(port, "state", "up"))
+			continue;
+		if (!reason)
+			json_array_append(names, name);
+		else
+			json_array_append_new(left_out, json_pack("{sO ss}", "name", name, "reason", reason));
+	}
 	json_decref(all);
-	return names;
+	if (json_array_size(names) >= 2)
+		return CTL_OK;
+	ctl_fail(err, NFV_RPC_E_FAILED, json_array_size(left_out) ? "fewer than two ports that are up can be measured without an address" :
+		 "fewer than two ports are up");
+	ctl_hint(err, "nfvctl show");
+	return CTL_FAILED;
 }
 
-static json_t *measure_all(json_t *names, unsigned int seconds)
+/* What is finished is saved at once, and stays when the rest is not reached. Returns how many there would have been. */
+static size_t measure_all(json_t *names, unsigned int seconds, json_t *out, const char *save, struct ctl_err *err)
 {
 	size_t n = json_array_size(names);
-	json_t *pairs = json_array();
+	json_t *pairs = json_object_get(out, "pairs"), *pair;
 
+	run_catch_interrupts();
 	progress_start((unsigned int)(n * (n - 1) / 2));
 	for (size_t i = 0; i < n; i++)
-		for (size_t j = i + 1; j < n; j++)
-			json_array_append_new(pairs, measure_pair(json_string_value(json_array_get(names, i)),
-								  json_string_value(json_array_get(names, j)),
-								  seconds));
+		for (size_t j = i + 1; j < n && !run_interrupted(); j++) {
+			pair = measure_pair(json_string_value(json_array_get(names, i)),
+					    json_string_value(json_array_get(names, j)), seconds);
+			if (!run_interrupted() || !json_object_get(pair, "error"))
+				json_array_append(pairs, pair);
+			json_decref(pair);
+			if (save)
+				bench_save(out, save, err);
+		}
 	progress_end();
-	return pairs;
+	return n * (n - 1) / 2;
 }
 
 /* What failed is said once, after the table. */
@@ -132,8 +154,6 @@ static int check(json_t *pairs, struct ctl_err *err)
 	}
 	if (!failed)
 		return CTL_OK;
-	if (ctl_json)
-		return CTL_FAILED;	/* the result names them; a second JSON object would not parse */
 	return ctl_fail(err, NFV_RPC_E_FAILED, "%u of %zu pairs could not be measured, the first: %s - %s", failed,
 			json_array_size(pairs), json_string_value(json_object_get(first, "a")),
 			json_string_value(json_object_get(first, "b")));
@@ -148,30 +168,37 @@ int cmd_bench_matrix(int argc, char **argv, struct ctl_err *err)
 	};
 	static const struct out_column columns[] = {
 		{ "a", "A" }, { "b", "B" }, { "gbps_ab", "A->B Gb/s" }, { "gbps_ba", "B->A Gb/s" },
-		{ "rtt_us.p50", "RTT p50 us" }, { "rtt_us.p99", "RTT p99 us" }, { "copies_per_frame", "COPIES/FRAME" },
+		{ "rtt_us.p50", "RTT p50 us" }, { "rtt_us.p99", "p99" }, { "loss_percent", "LOSS %" }, { "gap_ms", "GAP ms" },
+		{ "copies_per_frame", "COPIES/FRAME" },
 		{ NULL, NULL }
 	};
-	json_t *options = json_object(), *names = NULL, *out = NULL, *seconds, *save;
+	json_t *options = json_object(), *names = json_array(), *out = json_pack("{s[] s[]}", "pairs", "left_out");
+	json_t *pairs = json_object_get(out, "pairs"), *left_out = json_object_get(out, "left_out"), *time, *port;
 	int rc = args_parse(argc, argv, args, options, err);
+	const char *save = json_string_value(json_object_get(options, "save"));
+	size_t wanted, i;
 
+	if (!rc && save)
+		rc = bench_save(NULL, save, err);
+	if (!rc)
+		rc = list_ports(names, left_out, err);
 	if (!rc) {
-		names = names_up(err);
-		rc = names ? CTL_OK : CTL_FAILED;
-	}
-	if (!rc && json_array_size(names) < 2) {
-		rc = ctl_fail(err, NFV_RPC_E_FAILED, "fewer than two ports are up");
-		ctl_hint(err, "nfvctl show");
-	}
-	if (!rc) {
-		seconds = json_object_get(options, "time");
-		out = json_pack("{so}", "pairs",
-				measure_all(names, seconds ? (unsigned int)json_integer_value(seconds) : BENCH_SECONDS));
-		save = json_object_get(options, "save");
+		time = json_object_get(options, "time");
+		wanted = measure_all(names, time ? (unsigned int)json_integer_value(time) : BENCH_SECONDS, out, save, err);
+		if (run_interrupted())
+			json_object_set_new(out, "interrupted", json_true());
+		out_table(out, "pairs", columns, "no pair was finished");
+		json_array_foreach(left_out, i, port)
+			out_note("%s is left out: it is %s, whose address nobody knows here",
+				 json_string_value(json_object_get(port, "name")),
+				 json_string_value(json_object_get(port, "reason")));
 		if (save)
-			rc = bench_save(out, json_string_value(save), err);
-		out_table(out, "pairs", columns, "");
+			rc = bench_save(out, save, err);
 		if (!rc)
-			rc = check(json_object_get(out, "pairs"), err);
+			rc = check(pairs, err);
+		if (!rc && run_interrupted())
+			rc = ctl_fail(err, NFV_RPC_E_FAILED, "interrupted: %zu of %zu pairs were measured",
+				      json_array_size(pairs), wanted);
 	}
 	json_decref(options);
 	json_decref(names);

@@ -35,7 +35,7 @@ int cmd_bench_rtt(int argc, char **argv, struct ctl_err *err)
 	static const struct out_column columns[] = {
 		{ "a", "A" }, { "b", "B" }, { "rtt_us.min", "MIN us" }, { "rtt_us.p50", "p50" },
 		{ "rtt_us.p99", "p99" }, { "rtt_us.p999", "p99.9" }, { "rtt_us.max", "MAX" },
-		{ "rtt_us.loss", "LOSS" }, { "received", "ECHOES" }, { NULL, NULL }
+		{ "loss_percent", "LOSS %" }, { "gap_ms", "GAP ms" }, { "received", "ECHOES" }, { NULL, NULL }
 	};
 	struct endpoint a = { .netns = -1 }, b = { .netns = -1 };
 	json_t *options = json_object(), *rtt = NULL, *out;
@@ -46,8 +46,9 @@ int cmd_bench_rtt(int argc, char **argv, struct ctl_err *err)
 	else
 		rc = args_parse(argc - 2, argv + 2, rtt_args, options, err);
 	if (!rc)
-		rc = endpoint_open_pair(&a, &b, argv, json_string_value(json_object_get(options, "addr")), err);
+		rc = endpoint_open_pair(&a, &b, "rtt", argv, json_string_value(json_object_get(options, "addr")), err);
 	if (!rc) {
+		run_catch_interrupts();
 		rtt = rtt_between(&a, &b, (uint64_t)json_integer_value(json_object_get(options, "count")),
 				  seconds_of(options, SECONDS_MAX), err);
 		rc = rtt ? CTL_OK : CTL_FAILED;
@@ -75,6 +76,7 @@ int cmd_probe_rtt(int argc, char **argv, struct ctl_err *err)
 	else
 		rc = args_parse(argc - 1, argv + 1, probe_args, options, err);
 	if (!rc) {
+		run_catch_interrupts();
 		rtt = rtt_run(argv[0], (uint64_t)json_integer_value(json_object_get(options, "count")),
 			      seconds_of(options, 3600), err);
 		rc = rtt ? CTL_OK : CTL_FAILED;

@@ -42,15 +42,19 @@ int cmd_bench_throughput(int argc, char **argv, struct ctl_err *err)
 		{ "retransmits_ab", "A->B RETRANSMITS" }, { "retransmits_ba", "B->A RETRANSMITS" }, { NULL, NULL }
 	};
 	struct endpoint a = { .netns = -1 }, b = { .netns = -1 };
-	json_t *options = json_object(), *raw = json_array(), *pair = json_object(), *out, *seconds, *save;
+	json_t *options = json_object(), *raw = json_array(), *pair = json_object(), *out, *seconds;
+	const char *save;
 	int rc;
 
 	if (argc < 2)
 		rc = ctl_usage(err, "two endpoints are needed");
 	else
 		rc = args_parse(argc - 2, argv + 2, args, options, err);
+	save = json_string_value(json_object_get(options, "save"));
+	if (!rc && save)
+		rc = bench_save(NULL, save, err);
 	if (!rc)
-		rc = endpoint_open_pair(&a, &b, argv, json_string_value(json_object_get(options, "addr")), err);
+		rc = endpoint_open_pair(&a, &b, "throughput", argv, json_string_value(json_object_get(options, "addr")), err);
 	if (!rc) {
 		json_object_set_new(pair, "a", json_string(a.name));
 		json_object_set_new(pair, "b", json_string(b.name));
@@ -59,11 +63,10 @@ int cmd_bench_throughput(int argc, char **argv, struct ctl_err *err)
 			       pair, raw, err);
 	}
 	out = json_pack("{s[o] so}", "pairs", pair, "iperf3", raw);
-	save = json_object_get(options, "save");
-	if (!rc && save)
-		rc = bench_save(out, json_string_value(save), err);
 	if (!rc)
 		out_table(out, "pairs", columns, "");
+	if (!rc && save)
+		rc = bench_save(out, save, err);
 	endpoint_close(&a);
 	endpoint_close(&b);
 	json_decref(options);

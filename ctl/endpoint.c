@@ -68,27 +68,36 @@ static int agent_address(struct endpoint *ep, struct ctl_err *err)
 	return ctl_fail(err, NFV_RPC_E_NOENT, "%s has no IPv4 address on eth0", ep->name);
 }
 
-static int find_place(struct endpoint *ep, json_t *port, bool addressed, struct ctl_err *err)
+static void agent_path(const char *name, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/%s.agent", ctl_state_dir, name);
+}
+
+const char *endpoint_mute(json_t *port)
 {
 	const char *type = json_string_value(json_object_get(port, "type"));
+	char agent[PATH_MAX];
+
+	agent_path(json_string_value(json_object_get(port, "name")), agent);
+	if (!type || !strcmp(type, "veth") || !access(agent, F_OK))
+		return NULL;
+	return !strcmp(type, "netdev") ? "a network device" : "a guest that was not started by tools/guests";
+}
+
+static int find_place(struct endpoint *ep, json_t *port, bool addressed, struct ctl_err *err)
+{
+	const char *type = json_string_value(json_object_get(port, "type")), *mute = endpoint_mute(port);
 
 	if (type && !strcmp(type, "veth")) {
 		ep->netns = netns_of_port(port, ep->dev, err);
 		ep->kind = EP_NETNS;
 		return ep->netns < 0 ? CTL_FAILED : 0;
 	}
-	snprintf(ep->agent, sizeof(ep->agent), "%s/%s.agent", ctl_state_dir, ep->name);
-	if (!access(ep->agent, F_OK)) {
-		ep->kind = EP_AGENT;
+	agent_path(ep->name, ep->agent);
+	ep->kind = mute ? EP_ADDRESS : EP_AGENT;
+	if (!mute || addressed)
 		return 0;
-	}
-	ep->kind = EP_ADDRESS;
-	if (addressed)
-		return 0;
-	ctl_fail(err, NFV_RPC_E_FAILED, "%s is a guest that was not started by tools/guests: its address is needed",
-		 ep->name);
-	ctl_hint(err, "nfvctl bench throughput A %s addr ADDRESS", ep->name);
-	return CTL_FAILED;
+	return ctl_fail(err, NFV_RPC_E_FAILED, "%s is %s: an address is needed", ep->name, mute);
 }
 
 int endpoint_open(struct endpoint *ep, const char *name, const char *addr, struct ctl_err *err)
@@ -121,7 +130,8 @@ void endpoint_close(struct endpoint *ep)
 	ep->netns = -1;
 }
 
-int endpoint_open_pair(struct endpoint *a, struct endpoint *b, char **names, const char *addr, struct ctl_err *err)
+int endpoint_open_pair(struct endpoint *a, struct endpoint *b, const char *what, char **names, const char *addr,
+		       struct ctl_err *err)
 {
 	int rc;
 
@@ -131,7 +141,12 @@ int endpoint_open_pair(struct endpoint *a, struct endpoint *b, char **names, con
 		return ctl_fail(err, NFV_RPC_E_PARAMS, "A and B are the same port");
 	}
 	rc = endpoint_open(a, names[0], NULL, err);
-	if (!rc)
-		rc = endpoint_open(b, names[1], addr, err);
+	if (rc && a->kind == EP_ADDRESS)
+		ctl_hint(err, "nfvctl bench %s %s %s addr ADDRESS", what, names[1], names[0]);
+	if (rc)
+		return rc;
+	rc = endpoint_open(b, names[1], addr, err);
+	if (rc && b->kind == EP_ADDRESS && !addr)
+		ctl_hint(err, "nfvctl bench %s %s %s addr ADDRESS", what, names[0], names[1]);
 	return rc;
 }

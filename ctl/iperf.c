@@ -12,7 +12,7 @@
 #include "bench.h"
 
 #define GUEST_PORT		5201	/* where a guest's own iperf3 -s listens */
-#define GUEST_SECONDS_MAX	25	/* a guest's agent ends a command after 30 s */
+#define GUEST_SECONDS_MAX	25	/* and BENCH_OMIT_SECONDS: a guest's agent ends a command after 30 s */
 #define START_SECONDS		10
 #define EXTRA_SECONDS		15	/* beyond the test itself, for slow emulated guests */
 #define BUSY_TRIES	25
@@ -99,15 +99,16 @@ static char *run_in_guest(const struct endpoint *ep, const char *const argv[], u
 static json_t *run_client(const struct endpoint *ep, const struct endpoint *server, int port, bool reverse,
 			  unsigned int seconds, struct ctl_err *err)
 {
-	char number[16], time[16], *output, *json;
-	const char *const *argv = ARGV("iperf3", "-c", server->addr, "-p", number, "-t", time, "-J",
+	char number[16], time[16], omit[16], *output, *json;
+	const char *const *argv = ARGV("iperf3", "-c", server->addr, "-p", number, "-t", time, "-O", omit, "-J",
 				       "--connect-timeout", "5000", reverse ? "-R" : NULL);
 	const char *error;
 	json_t *result;
 
 	snprintf(number, sizeof(number), "%d", port);
 	snprintf(time, sizeof(time), "%u", seconds);
-	output = (ep->kind == EP_NETNS ? run_local : run_in_guest)(ep, argv, seconds, err);
+	snprintf(omit, sizeof(omit), "%u", BENCH_OMIT_SECONDS);
+	output = (ep->kind == EP_NETNS ? run_local : run_in_guest)(ep, argv, seconds + BENCH_OMIT_SECONDS, err);
 	if (!output)
 		return NULL;
 	json = strchr(output, '{');

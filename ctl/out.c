@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
 #include <locale.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 
 #define COLUMNS_MAX	16
 #define FOLDED_MIN	16	/* characters; to so few text is folded before a spare column is left out */
+
+static bool json_printed;
 
 /* Colours are meanings: fine, look here, broken. */
 static const char *colour_of(const char *word)
@@ -53,6 +56,7 @@ void out_json(json_t *obj)
 {
 	char *text = json_dumps(obj, (ctl_pretty ? JSON_INDENT(2) : JSON_COMPACT) | JSON_REAL_PRECISION(15) | JSON_ENSURE_ASCII);
 
+	json_printed = true;
 	for (char *at = text, *del; at; at = del) {
 		del = strchr(at, 0x7f);
 		printf("%.*s%s", del ? (int)(del - at) : (int)strlen(at), at, del ? "\\u007f" : "\n");
@@ -87,7 +91,10 @@ static void put_value(FILE *f, json_t *value)
 	} else if (json_is_integer(value)) {
 		fprintf(f, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	} else if (json_is_real(value)) {
-		fprintf(f, "%.2f", json_real_value(value));
+		double real = json_real_value(value), magnitude = fabs(real);
+
+		/* What is not 0 is not printed as 0. */
+		fprintf(f, "%.*f", magnitude > 0 && magnitude < 0.1 ? 1 - (int)floor(log10(magnitude)) : 2, real);
 	} else if (json_is_boolean(value)) {
 		fputs(json_is_true(value) ? "yes" : "no", f);
 	} else if (json_is_array(value) && json_array_size(value)) {
@@ -438,7 +445,8 @@ void out_error(const struct ctl_err *err, const char *command)
 
 	snprintf(object, sizeof(object), "%s", err->object);	/* as typed; the rest ctl_fail() has cleaned */
 	nfv_text_clean(object);
-	if (ctl_json) {
+	/* A second object on standard output would not parse. */
+	if (ctl_json && !json_printed) {
 		obj = json_pack("{s{si ss ss?}}", "error", "code", err->code, "message", err->text,
 				"hint", err->hint[0] ? err->hint : NULL);
 		out_json(obj);

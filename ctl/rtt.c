@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Round-trip times by an ICMP echo flood: the next request leaves when the
- * reply to the last has arrived, or after a second.
+ * Round-trip times by ICMP echo requests that leave at their time, whatever has become of those before:
+ * who waits for each reply sends nothing in an outage, and sees one request lost where there would have been
+ * thousands. How many are sent in a second follows from what an echo takes when nothing else is on its way.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>	/* before linux/icmp.h, which else defines the same */
 #include <linux/icmp.h>
 #include <netinet/ip.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -20,7 +23,11 @@
 
 #define PAYLOAD			56	/* bytes, as ping's */
 #define REPLY_TIMEOUT_NS	1000000000ULL
-#define WARM_UP			3	/* requests that may be lost to address resolution */
+#define WARM_UP			10	/* echoes, one after the other */
+#define WARM_UP_LOST		3	/* of them may be lost at first, to address resolution */
+#define INTERVAL_MIN_NS		100000ULL
+#define INTERVAL_ECHOES		2	/* an interval is so many round trips: who answers is no more than half busy */
+#define SLOTS			65536	/* more than are sent within REPLY_TIMEOUT_NS */
 
 /* What identifies a reply as ours, whatever else arrives. */
 struct mark {
@@ -37,6 +44,10 @@ struct prober {
 	int fd;
 	bool raw;	/* replies come with their IP header */
 	struct mark mark;
+	uint64_t sent_at[SLOTS];	/* by the number; 0: answered, or not sent */
+	uint64_t sent, late, interval_ns;
+	uint64_t answered_at, gap_ns;	/* when the last answer came; the longest time without one */
+	struct histogram times;
 };
 
 static uint64_t now_ns(void)
@@ -51,7 +62,6 @@ static int prober_open(struct prober *p, const char *addr, struct ctl_err *err)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	struct icmp_filter only_replies = { ~(1U << ICMP_ECHOREPLY) };
-	struct timeval timeout = { .tv_sec = 1 };
 
 	if (inet_pton(AF_INET, addr, &sin.sin_addr) != 1)
 		return ctl_fail(err, NFV_RPC_E_PARAMS, "'%s' is not an IPv4 address", addr);
@@ -68,8 +78,7 @@ static int prober_open(struct prober *p, const char *addr, struct ctl_err *err)
 		ctl_hint(err, "sudo nfvctl probe rtt %s", addr);
 		return CTL_FAILED;
 	}
-	if (setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) ||
-	    connect(p->fd, (struct sockaddr *)&sin, sizeof(sin)) ||
+	if (connect(p->fd, (struct sockaddr *)&sin, sizeof(sin)) ||
 	    getrandom(&p->mark.cookie, sizeof(p->mark.cookie), 0) < 0) {
 		ctl_fail(err, NFV_RPC_E_FAILED, "cannot reach %s: %s", addr, strerror(errno));
 		close(p->fd);
@@ -90,7 +99,8 @@ static uint16_t checksum(const void *data, size_t len)
 	return htons((uint16_t)~sum);
 }
 
-static bool is_reply(const struct prober *p, const uint8_t *buf, size_t len)
+/* The number of the request that this answers; 0: it is none of ours. */
+static uint64_t answered(const struct prober *p, const uint8_t *buf, size_t len)
 {
 	const struct iphdr *ip = (const struct iphdr *)buf;
 	size_t skip = 0;
@@ -98,86 +108,165 @@ static bool is_reply(const struct prober *p, const uint8_t *buf, size_t len)
 
 	if (p->raw) {
 		if (len < sizeof(*ip))
-			return false;
+			return 0;
 		skip = (size_t)ip->ihl * 4;
 	}
 	if (len < skip + sizeof(reply))
-		return false;
+		return 0;
 	memcpy(&reply, buf + skip, sizeof(reply));
-	return reply.icmp.type == ICMP_ECHOREPLY && !memcmp(&reply.mark, &p->mark, sizeof(p->mark));
+	if (reply.icmp.type != ICMP_ECHOREPLY || reply.mark.cookie != p->mark.cookie)
+		return 0;
+	return reply.mark.seq <= p->mark.seq && p->mark.seq - reply.mark.seq < SLOTS ? reply.mark.seq : 0;
 }
 
-/* One echo. Returns its time in ns, 0 when it was lost, or -1 and errno. */
-static int64_t probe(struct prober *p)
+/* Returns 0 or -errno: it is lost then, as any other, for what is in its way may go away again. */
+static int send_echo(struct prober *p)
 {
-	uint8_t buf[256];
 	struct echo request;
-	uint64_t sent;
-	ssize_t n;
+	uint64_t *at;
+	int rc = 0;
 
-	p->mark.seq++;
 	memset(&request, 0, sizeof(request));
 	request.icmp.type = ICMP_ECHO;
+	p->mark.seq++;
 	request.mark = p->mark;
 	request.icmp.un.echo.id = htons((uint16_t)getpid());
 	request.icmp.un.echo.sequence = htons((uint16_t)p->mark.seq);
 	request.icmp.checksum = checksum(&request, sizeof(request));
-	sent = now_ns();
-	if (send(p->fd, &request, sizeof(request), 0) < 0)
-		return errno == ENOBUFS || errno == EHOSTUNREACH ? 0 : -1;
-	for (;;) {
-		uint64_t took;
+	at = &p->sent_at[p->mark.seq % SLOTS];
+	*at = now_ns();
+	if (send(p->fd, &request, sizeof(request), MSG_DONTWAIT) < 0) {
+		rc = -errno;
+		*at = 0;
+	}
+	return rc;
+}
 
-		n = recv(p->fd, buf, sizeof(buf), 0);
-		took = now_ns() - sent;
-		if (n >= 0 && is_reply(p, buf, (size_t)n))
-			return took ? (int64_t)took : 1;
-		if (took >= REPLY_TIMEOUT_NS || (n < 0 && (errno == EAGAIN || errno == EHOSTUNREACH)))
-			return 0;
-		if (n < 0 && errno != EINTR)
-			return -1;
+/* Take what has arrived, and note its time. The last one's, or 0 when nothing of ours was there. */
+static uint64_t take_replies(struct prober *p)
+{
+	uint64_t took = 0, now, *at;
+	uint8_t buf[256];
+	ssize_t n;
+
+	while ((n = recv(p->fd, buf, sizeof(buf), MSG_DONTWAIT)) >= 0) {
+		now = now_ns();
+		at = &p->sent_at[answered(p, buf, (size_t)n) % SLOTS];
+		/* Number 0 is never sent. */
+		if (!*at || now - *at >= REPLY_TIMEOUT_NS)
+			continue;
+		took = now > *at ? now - *at : 1;
+		*at = 0;
+		histogram_add(&p->times, took);
+		if (now - p->answered_at > p->gap_ns)
+			p->gap_ns = now - p->answered_at;
+		p->answered_at = now;
+	}
+	return took;
+}
+
+/* Until something arrives, or then. */
+static void wait_until(const struct prober *p, uint64_t then)
+{
+	struct pollfd fd = { .fd = p->fd, .events = POLLIN };
+	uint64_t now = now_ns(), left = then > now ? then - now : 0;
+	struct timespec ts = { (time_t)(left / 1000000000), (long)(left % 1000000000) };
+
+	ppoll(&fd, 1, &ts, NULL);
+}
+
+/* One echo after the other. How long the shortest took; 0: there was no answer, and *error says why if that is known. */
+static uint64_t warm_up(struct prober *p, int *error)
+{
+	uint64_t best = 0;
+
+	for (int i = 0; i < WARM_UP && (best || i < WARM_UP_LOST) && !run_interrupted(); i++) {
+		uint64_t took = 0, end = now_ns() + REPLY_TIMEOUT_NS;
+
+		*error = send_echo(p);
+		while (!*error && !took && now_ns() < end) {
+			wait_until(p, end);
+			took = take_replies(p);
+		}
+		if (took && (!best || took < best))
+			best = took;
+	}
+	return best;
+}
+
+/* Send at each interval; what the processor was not there for in time is late, and left out. */
+static void flood(struct prober *p, uint64_t count, double seconds)
+{
+	uint64_t start = now_ns(), next = start, end = start + (uint64_t)(seconds * 1e9), now = start, skipped;
+
+	p->answered_at = start;
+	while (now < end && (!count || p->sent < count) && !run_interrupted()) {
+		if (now >= next) {
+			skipped = (now - next) / p->interval_ns;
+			p->late += skipped;
+			next += (skipped + 1) * p->interval_ns;
+			send_echo(p);
+			p->sent++;
+		}
+		wait_until(p, next);
+		take_replies(p);
+		now = now_ns();
+	}
+	end = now + REPLY_TIMEOUT_NS;
+	if (now > p->answered_at && now - p->answered_at > p->gap_ns)
+		p->gap_ns = now - p->answered_at;
+	while (p->times.count < p->sent && now_ns() < end && !run_interrupted()) {
+		wait_until(p, end);
+		take_replies(p);
 	}
 }
 
-static json_t *report(const char *addr, const struct histogram *h, uint64_t sent)
+static json_t *report(const char *addr, const struct prober *p)
 {
-	double loss = sent ? (double)(sent - h->count) / (double)sent : 0;
+	const struct histogram *h = &p->times;
+	double loss = (double)(p->sent - h->count) / (double)p->sent;
 
-	return json_pack("{ss sI sI s{sf sf sf sf sf sf sf}}", "address", addr,
-			 "sent", (json_int_t)sent, "received", (json_int_t)h->count, "rtt_us",
-			 "min", (double)h->min / 1e3, "avg", (double)h->sum / (double)h->count / 1e3, "p50", histogram_quantile(h, 0.5) / 1e3,
-			 "p99", histogram_quantile(h, 0.99) / 1e3, "p999", histogram_quantile(h, 0.999) / 1e3,
-			 "max", (double)h->max / 1e3, "loss", loss);
+	return json_pack("{ss sI sI sI sf sf sf s{sf sf sf sf sf sf sf}}", "address", addr,
+			 "sent", (json_int_t)p->sent, "received", (json_int_t)h->count, "late", (json_int_t)p->late,
+			 "interval_us", (double)p->interval_ns / 1e3, "loss_percent", loss * 100, "gap_ms", (double)p->gap_ns / 1e6,
+			 "rtt_us", "min", (double)h->min / 1e3, "avg", (double)h->sum / (double)h->count / 1e3,
+			 "p50", histogram_quantile(h, 0.5) / 1e3, "p99", histogram_quantile(h, 0.99) / 1e3,
+			 "p999", histogram_quantile(h, 0.999) / 1e3, "max", (double)h->max / 1e3, "loss", loss);
 }
 
 json_t *rtt_run(const char *addr, uint64_t count, double seconds, struct ctl_err *err)
 {
-	static struct histogram h;	/* too large for a stack */
-	struct prober p = { .fd = -1 };
-	uint64_t sent = 0, end;
-	int64_t ns = 0;
+	struct prober *p = calloc(1, sizeof(*p));	/* too large for a stack */
+	json_t *result = NULL;
+	uint64_t best;
+	int error = 0;
 
-	if (prober_open(&p, addr, err))
+	if (!p) {
+		ctl_fail(err, NFV_RPC_E_FAILED, "out of memory");
 		return NULL;
-	for (int i = 0; i < WARM_UP && !ns; i++)
-		ns = probe(&p);
-	memset(&h, 0, sizeof(h));
-	end = now_ns() + (uint64_t)(seconds * 1e9);
-	while (ns > 0 && (!count || sent < count) && now_ns() < end) {
-		int64_t one = probe(&p);
-
-		if (one < 0)
-			ns = -1;
-		sent++;
-		if (one > 0)
-			histogram_add(&h, (uint64_t)one);
 	}
-	if (ns < 0)
-		ctl_fail(err, NFV_RPC_E_FAILED, "cannot send to %s: %s", addr, strerror(errno));
-	else if (!h.count)
+	if (prober_open(p, addr, err)) {
+		free(p);
+		return NULL;
+	}
+	prctl(PR_SET_TIMERSLACK, 1UL);	/* ns; else it wakes up to 50 us later */
+	best = warm_up(p, &error);
+	if (best) {
+		p->interval_ns = best * INTERVAL_ECHOES > INTERVAL_MIN_NS ? best * INTERVAL_ECHOES : INTERVAL_MIN_NS;
+		memset(&p->times, 0, sizeof(p->times));
+		memset(p->sent_at, 0, sizeof(p->sent_at));
+		p->gap_ns = 0;
+		flood(p, count, seconds);
+	}
+	if (p->times.count)
+		result = report(addr, p);
+	else if (error)
+		ctl_fail(err, NFV_RPC_E_FAILED, "cannot send to %s: %s", addr, strerror(-error));
+	else
 		ctl_fail(err, NFV_RPC_E_FAILED, "no echo reply from %s", addr);
-	close(p.fd);
-	return ns > 0 && h.count ? report(addr, &h, sent) : NULL;
+	close(p->fd);
+	free(p);
+	return result;
 }
 
 static json_t *from_guest(const struct endpoint *ep, const char *addr, uint64_t count, double seconds,

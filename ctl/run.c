@@ -36,6 +36,29 @@ const char *run_self_dir(void)
 	return dir;
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int sig)
+{
+	interrupted = 1;
+}
+
+void run_catch_interrupts(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND }, before;
+
+	/* What nohup ignores stays ignored. */
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (!sigaction(signals[i], NULL, &before) && before.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+}
+
+bool run_interrupted(void)
+{
+	return interrupted;
+}
+
 char *run_read(int fd, const char *until, double deadline)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -43,7 +66,7 @@ char *run_read(int fd, const char *until, double deadline)
 	char *buf = calloc(1, size);
 	ssize_t n;
 
-	while (buf && now_s() < deadline) {
+	while (buf && !interrupted && now_s() < deadline) {
 		if (size - len < 4096) {
 			char *bigger = size < OUTPUT_MAX ? realloc(buf, size *= 2) : NULL;
 
@@ -139,7 +162,7 @@ int run_end(pid_t pid, double deadline)
 	struct pollfd p = { .fd = pidfd_open(pid, 0), .events = POLLIN };
 	int status = -1;
 
-	while (p.fd >= 0 && now_s() < deadline && poll(&p, 1, 100) <= 0)
+	while (p.fd >= 0 && !interrupted && now_s() < deadline && poll(&p, 1, 100) <= 0)
 		progress_tick();
 	if (p.fd >= 0)
 		close(p.fd);

@@ -15,6 +15,13 @@
 const char *run_self_dir(void);	/* where nfvctl is */
 
 /*
+ * From now on the first INT, TERM or HUP only makes run_interrupted() true: what waits here, for a guest's agent or
+ * for echoes returns early, as if its time was up. The second one ends nfvctl.
+ */
+void run_catch_interrupts(void);
+bool run_interrupted(void);
+
+/*
  * Start argv, found by PATH, in network namespace netns (-1: that of nfvctl). Its standard input is empty,
  * its standard output *out, or log if out is NULL, its standard error log, or *out if log is -1.
  * Returns when it has been executed, or -1 with errno and *err. It gets TERM when nfvctl ends.

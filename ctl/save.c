@@ -60,6 +60,10 @@ static int replace(int folder, const char *name, json_t *result)
 	fd = openat(folder, new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -1;
+	if (!result) {
+		close(fd);
+		return unlinkat(folder, new, 0);
+	}
 	if (!dump(fd, result) && !renameat(folder, new, folder, name))
 		return 0;
 	error = errno;

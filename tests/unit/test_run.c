@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <cmocka.h>
@@ -92,6 +93,8 @@ static int save(int n, const char *path)
 
 static void test_save(void **state)
 {
+	struct ctl_err err = { 0 };
+
 	assert_int_equal(save(1, "x.json"), CTL_OK);
 	assert_int_equal(number_in_file("x.json"), 1);
 	/* What else the name is, is not changed: a hard link keeps what it was. */
@@ -109,6 +112,13 @@ static void test_save(void **state)
 	assert_int_equal(save(3, "dir/"), CTL_FAILED);
 	assert_int_equal(save(3, "no/such"), CTL_FAILED);
 	assert_int_equal(save(4, "dir/y.json"), CTL_OK);
+	/* Would it be possible? Nothing is there afterwards, or all as it was. */
+	assert_int_equal(bench_save(NULL, "no/such", &err), CTL_FAILED);
+	assert_int_equal(bench_save(NULL, "dir/y.json", &err), CTL_OK);
+	assert_int_equal(number_in_file("dir/y.json"), 4);
+	assert_int_equal(bench_save(NULL, "dir/z.json", &err), CTL_OK);
+	assert_int_equal(rmdir("dir"), -1);
+	assert_int_equal(unlink("dir/y.json") || rmdir("dir") || mkdir("dir", 0755) || save(4, "dir/y.json"), 0);
 	if (geteuid())
 		return;
 	assert_int_equal(chown("dir", 65534, 65534), 0);
@@ -119,6 +129,39 @@ static void test_save(void **state)
 	assert_int_equal(chmod("dir", 01777), 0);
 	assert_int_equal(save(6, "dir/y.json"), CTL_OK);
 	assert_int_equal(number_in_file("dir/y.json"), 6);
+}
+
+/* Numbers, as they are printed. */
+static void test_digits(void **state)
+{
+	static const struct { double value; const char *text; } cases[] = {
+		{ 0, "0.00" }, { 1.4e-4, "0.00014" }, { 0.049, "0.049" }, { 0.5, "0.50" }, { -0.0012, "-0.0012" }, { 33.333, "33.33" },
+	};
+	int before = dup(STDOUT_FILENO), file = open("printed", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	fflush(stdout);
+	dup2(file, STDOUT_FILENO);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *obj = json_pack("{sf}", "x", cases[i].value);
+
+		out_object(obj);
+		json_decref(obj);
+	}
+	fflush(stdout);
+	dup2(before, STDOUT_FILENO);
+	lseek(file, 0, SEEK_SET);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char line[64] = "", *nl;
+		off_t at = lseek(file, 0, SEEK_CUR);
+
+		assert_true(read(file, line, sizeof(line) - 1) > 0);
+		nl = strchr(line, '\n');
+		*nl = '\0';
+		assert_string_equal(strrchr(line, ' ') + 1, cases[i].text);
+		lseek(file, at + (nl - line) + 1, SEEK_SET);
+	}
+	close(file);
+	close(before);
 }
 
 /* It could not end if nobody read: a pipe holds 64 KiB. */
@@ -141,6 +184,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_save),
+		cmocka_unit_test(test_digits),
 		cmocka_unit_test(test_console),
 	};
 
