@@ -34,7 +34,7 @@ static int unknown(const struct ctl_arg *args, const char *word, struct ctl_err 
 	return ctl_usage(err, "unknown argument '%s'%s", word, similar_text(&s));
 }
 
-static json_t *absolute(const char *path)
+json_t *args_absolute(const char *path)
 {
 	char *dir = path[0] == '/' ? NULL : getcwd(NULL, 0);
 	json_t *str = dir ? json_sprintf("%s/%s", dir, path) : json_string(path);
@@ -92,10 +92,10 @@ static json_t *convert(const struct ctl_arg *arg, const char *value, struct ctl_
 	case ARG_CHOICE:
 		return choice(arg, value, err);
 	case ARG_PATH:
-		str = absolute(value);
+		str = args_absolute(value);
 		break;
 	case ARG_NETNS:
-		str = strchr(value, '/') ? absolute(value) : json_string(value);
+		str = strchr(value, '/') ? args_absolute(value) : json_string(value);
 		break;
 	default:
 		str = json_string(value);

@@ -89,24 +89,40 @@ static int select_words(bool *chosen, const char *(*name)(size_t), const char *l
 	return rc;
 }
 
-/* NAME=PATH,...; a path ends up between quotes in xl's configuration, and is one line of a command. */
+/*
+ * NAME=PATH,...; a path ends up between quotes in xl's configuration, and is one line of a command. It is made
+ * absolute, before the working directory is another.
+ */
 static int check_images(json_t *options, struct ctl_err *err)
 {
 	const char *list = json_string_value(json_object_get(options, "--image"));
-	char *words = strdup(list ? list : ""), *save, *word;
+	json_t *all = json_string(""), *path, *longer;
+	char *words = strdup(list ? list : ""), *save, *word, *equal;
 	int rc = CTL_OK;
 
 	for (char *at = words; !rc && (word = strtok_r(at, ",", &save)); at = NULL) {
-		if (!strchr(word, '=') || strpbrk(word, "'\n"))
+		equal = strchr(word, '=');
+		if (!equal || strpbrk(word, "'\n"))
 			rc = ctl_usage(err, "'--image' takes NAME=PATH, not '%s'", word);
-		else if (!row_name(find(row_name, word, strcspn(word, "="))))
+		else if (!row_name(find(row_name, word, (size_t)(equal - word))))
 			rc = unknown(row_name, word, err);
+		if (rc)
+			break;
+		path = args_absolute(equal + 1);
+		longer = json_sprintf("%s%s%.*s=%s", json_string_value(all), at ? "" : ",", (int)(equal - word), word,
+				      json_string_value(path));
+		json_decref(path);
+		json_decref(all);
+		all = longer;
 	}
+	if (!rc && list)
+		json_object_set(options, "--image", all);
+	json_decref(all);
 	free(words);
 	return rc;
 }
 
-/* The path in "NAME=PATH,..." for this name, absolute. Returns 0, or -errno when there is none or it cannot be read. */
+/* The path in "NAME=PATH,..." for this name. Returns 0, or -errno when there is none or it cannot be read. */
 static int find_image(json_t *options, const char *name, char path[PATH_MAX])
 {
 	const char *list = json_string_value(json_object_get(options, "--image"));
@@ -137,8 +153,8 @@ static const char *guests_dir(void)
 	return access(path, X_OK) ? NFV_GUESTS : path;
 }
 
-/* Returns why the technology cannot run, or NULL. */
-static const char *find_script(struct draft_bench *b, struct draft_subject *s, struct ctl_err *err)
+/* Returns why the technology cannot run, or NULL. *broken: it should, but for what was given for it. */
+static const char *find_script(struct draft_bench *b, struct draft_subject *s, bool *broken, struct ctl_err *err)
 {
 	const char *missing = s->row->xen ? xen_missing() : NULL;
 	int rc = find_image(b->options, s->row->name, s->image);
@@ -147,7 +163,8 @@ static const char *find_script(struct draft_bench *b, struct draft_subject *s, s
 		return missing;
 	snprintf(s->script, sizeof(s->script), "%s/draft/%s", guests_dir(),
 		 !s->image[0] ? s->row->name : s->row->xen ? "foreign.xen" : "foreign.kvm");
-	if (s->image[0] && rc) {
+	*broken = s->image[0] && rc;
+	if (*broken) {
 		ctl_fail(err, NFV_RPC_E_NOENT, "no image %s: %s", s->image, strerror(-rc));
 		return err->text;
 	}
@@ -164,20 +181,24 @@ static void find_subjects(struct draft_bench *b)
 		struct draft_subject *s = &b->subjects[b->n];
 		struct ctl_err err = { 0 };
 		const char *reason;
+		bool broken = false;
 
 		if (!b->rows[i])
 			continue;
 		*s = (struct draft_subject){ .row = &draft_rows[i], .tech = result_tech(b->result, draft_rows[i].name) };
-		reason = find_script(b, s, &err);
+		reason = find_script(b, s, &broken, &err);
 		s->guest.script = s->script;
 		s->guest.image = s->image[0] ? s->image : NULL;
-		if (!reason) {
-			reason = guest_describe(&s->guest, s->tech, &err) ? err.text : NULL;
+		if (!reason && guest_describe(&s->guest, s->tech, &err)) {
+			reason = err.text;
+			broken = true;
 		}
 		if (reason)
 			json_object_set_new(s->tech, "reason", json_string(reason));
 		else
 			b->n++;
+		if (broken)
+			json_object_set_new(s->tech, "failed", json_true());
 	}
 }
 
@@ -197,9 +218,30 @@ static int finish(struct draft_bench *b, struct ctl_err *err)
 	return CTL_OK;
 }
 
+/* What failed, in all; a row that cannot be here, as a Xen guest without Xen, has not. */
+static size_t count_failures(struct draft_bench *b, struct ctl_err *err)
+{
+	json_t *tech, *errors, *text;
+	const char *name, *measure;
+	size_t failed = 0;
+
+	json_object_foreach(json_object_get(b->result, "technologies"), name, tech) {
+		if (json_object_get(tech, "failed") && ++failed)
+			ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", name, json_string_value(json_object_get(tech, "reason")));
+		errors = json_object_get(tech, "errors");
+		json_object_foreach(errors, measure, text)
+			if (++failed)
+				ctl_fail(err, NFV_RPC_E_FAILED, "%s, %s: %s", name, measure, json_string_value(text));
+	}
+	if (failed > 1)
+		ctl_fail(err, NFV_RPC_E_FAILED, "%zu measures failed, see the notes; the same command tries them again", failed);
+	return failed;
+}
+
 /* In the sandbox. */
 static int run(struct draft_bench *b, struct ctl_err *err)
 {
+	struct ctl_err failures = { 0 };
 	bool xen = false;
 	int rc;
 
@@ -215,8 +257,13 @@ static int run(struct draft_bench *b, struct ctl_err *err)
 		guest_free(&b->subjects[i].guest);
 	if (rc)
 		return rc;
-	json_object_set_new(b->result, "complete", json_true());
-	return finish(b, err);
+	json_object_set_new(b->result, "complete", json_boolean(!count_failures(b, &failures)));
+	if (finish(b, err))
+		return CTL_FAILED;
+	if (!failures.text[0])
+		return CTL_OK;
+	*err = failures;
+	return CTL_FAILED;
 }
 
 /*
@@ -332,7 +379,6 @@ static int open_bench(struct draft_bench *b, struct ctl_err *err)
 	b->result = result_open(b->options, err);
 	if (!b->result)
 		return CTL_FAILED;
-	result_describe_host(b->result);
 	find_subjects(b);
 	return result_save(b->result, err);
 }

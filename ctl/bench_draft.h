@@ -95,6 +95,7 @@ int net_host(const struct draft_guest *g);
 int net_attach(const struct draft_guest *g, struct ctl_err *err);
 void net_detach(const struct draft_guest *g);
 const char *net_target(const struct draft_guest *g);	/* for its command */
+const char *net_nfvd(void);	/* the program */
 
 /* ---- bench_draft_xen.c ---- */
 const char *xen_missing(void);	/* why Xen guests cannot run here, or NULL */
@@ -136,12 +137,11 @@ int syn_until_reset(int netns, int console, bool console_too, double limit_s, do
 int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds, json_t *samples, struct ctl_err *err);
 int measure_rtt(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
 int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
-/* How: a way; or DRAFT_AHEAD, nfvd with its port made ahead of the clock. */
-#define DRAFT_AHEAD	WAYS
-#define DRAFT_HOWS	(WAYS + 1)
-const char *draft_how_name(unsigned int how);
-int measure_instantiation(struct draft_guest *g, json_t *tech, unsigned int how, json_t *samples, struct ctl_err *err);
-/* The least memory that it boots with, by bisection. */
+/* How: a way, and the same with the port made ahead of the clock. */
+enum draft_how { HOW_NFVD, HOW_BRIDGE, HOW_NFVD_AHEAD, HOW_BRIDGE_AHEAD, HOWS };
+extern const char *const draft_how_names[HOWS];
+int measure_instantiation(struct draft_guest *g, json_t *tech, enum draft_how how, json_t *samples, struct ctl_err *err);
+/* The least memory that it boots with, by bisection; it does not boot with what it has failed with twice. */
 int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ctl_err *err);
 
 /* ---- bench_draft_rounds.c ---- */
@@ -150,11 +150,13 @@ int rounds_run(struct draft_bench *b, struct ctl_err *err);
 
 /* ---- bench_draft_result.c ---- */
 #define DRAFT_RESULT	"result.json"	/* in the working directory */
-/* The document for these options: that of an interrupted run, else a new one. */
+/*
+ * The document for these options: that of an interrupted run, if it was of this host and of these programs, else a new
+ * one. A finished one is kept, under another name.
+ */
 json_t *result_open(json_t *options, struct ctl_err *err);
 /* The document that is there, with the technologies of another one, in place of its own of these names. */
 json_t *result_add(const char *path, struct ctl_err *err);
-void result_describe_host(json_t *result);
 int result_save(json_t *result, struct ctl_err *err);
 /* The technology's part of it, and the samples of a measure there; borrowed, made when missing. */
 json_t *result_tech(json_t *result, const char *name);

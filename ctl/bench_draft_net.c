@@ -38,7 +38,7 @@ int net_host(const struct draft_guest *g)
 }
 
 /* Beside nfvctl, where it is installed; where it is built; or wherever. */
-static const char *find_nfvd(void)
+const char *net_nfvd(void)
 {
 	static char path[PATH_MAX + 32];
 
@@ -60,7 +60,7 @@ static int start_nfvd(struct ctl_err *err)
 	log = run_log(path);
 	if (log < 0)
 		return ctl_fail(err, NFV_RPC_E_FAILED, "%s: %s", path, strerror(errno));
-	if (run_start(ARGV(find_nfvd(), "--state-dir", ctl_state_dir), -1, NULL, log, err) < 0) {
+	if (run_start(ARGV(net_nfvd(), "--state-dir", ctl_state_dir), -1, NULL, log, err) < 0) {
 		close(log);
 		return CTL_FAILED;
 	}

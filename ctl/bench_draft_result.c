@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * The document of bench draft: result.json, with every sample. An interrupted
- * run is one that is not complete; with the same options it is taken up again.
+ * run, or one in which something failed, is not complete; the same options, host and
+ * programs take it up again. A complete one gets another name before the next begins.
  *
  *	{draft, format, complete, options, host: {...}, tables: {...},
  *	 technologies: {NAME: {emulated, memory_mib, image: {bytes, files: [{path, bytes, sha256}]},
- *		commands: {WAY: [argument]}, samples: {MEASURE: [{...}]}, reason, errors: {MEASURE: text}, host}}}
+ *		commands: {WAY: [argument]}, samples: {MEASURE: [{...}]}, reason, failed, errors: {MEASURE: text}, host}}}
  *
- * host of a technology: where it is another one.
+ * host of a technology: where it is another one. failed: for this reason, but it should not have.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 #include <nfv/text.h>
 #include "bench_draft.h"
+#include "commit.h"
 
 #define DRAFT	"draft-natarajan-nfvrg-containers-for-nfv-03"
 #define FORMAT	1
@@ -35,6 +40,7 @@ static void forget_failures(json_t *result)
 
 	json_object_foreach(json_object_get(result, "technologies"), name, tech) {
 		json_object_del(tech, "reason");
+		json_object_del(tech, "failed");
 		json_object_del(tech, "errors");
 	}
 }
@@ -50,52 +56,6 @@ static json_t *load(const char *path)
 		return result;
 	json_decref(result);
 	return NULL;
-}
-
-json_t *result_open(json_t *options, struct ctl_err *err)
-{
-	json_t *result;
-
-	if (access(DRAFT_RESULT, F_OK))
-		return new_result(options);
-	result = load(DRAFT_RESULT);
-	if (!result) {
-		ctl_fail(err, NFV_RPC_E_EXIST, "the " DRAFT_RESULT " that is there is not one of these");
-		ctl_hint(err, "nfvctl bench draft --out DIR");
-	} else if (json_is_true(json_object_get(result, "complete"))) {
-		json_decref(result);
-		return new_result(options);
-	} else if (!json_equal(json_object_get(result, "options"), options)) {
-		ctl_fail(err, NFV_RPC_E_EXIST, "there is an interrupted run, with other options");
-		ctl_hint(err, "nfvctl bench draft --out DIR");
-	} else {
-		out_note("taking up an interrupted run");
-		forget_failures(result);
-		return result;
-	}
-	json_decref(result);
-	return NULL;
-}
-
-json_t *result_add(const char *path, struct ctl_err *err)
-{
-	json_t *result = load(DRAFT_RESULT), *other = load(path), *host, *tech;
-	const char *name;
-
-	if (!result || !other) {
-		ctl_fail(err, NFV_RPC_E_NOENT, "%s is no result of bench draft", result ? path : DRAFT_RESULT);
-		json_decref(result);
-		json_decref(other);
-		return NULL;
-	}
-	host = json_object_get(other, "host");
-	json_object_foreach(json_object_get(other, "technologies"), name, tech) {
-		if (host && !json_object_get(tech, "host"))
-			json_object_set(tech, "host", host);
-		json_object_set(json_object_get(result, "technologies"), name, tech);
-	}
-	json_decref(other);
-	return result;
 }
 
 #define VERSION_SECONDS	30
@@ -135,7 +95,22 @@ static json_t *version_of(const char *program)
 	return str;
 }
 
-void result_describe_host(json_t *result)
+/* What runs: the commit, and the programs themselves, for not all is committed that was built. */
+static json_t *describe_build(void)
+{
+	struct ctl_err ignored = { 0 };
+	char self[PATH_MAX + 8], *text = NULL, *save, *line;
+	json_t *build = json_pack("{ss ss s[]}", "version", NFV_VERSION, "commit", NFV_COMMIT, "sha256");
+
+	snprintf(self, sizeof(self), "%s/nfvctl", run_self_dir());
+	run_command(&text, -1, VERSION_SECONDS, ARGV("sha256sum", self, net_nfvd()), &ignored);
+	for (char *at = text; at && (line = strtok_r(at, "\n", &save)); at = NULL)
+		json_array_append_new(json_object_get(build, "sha256"), json_stringn(line, strcspn(line, " ")));
+	free(text);
+	return build;
+}
+
+static json_t *describe_host(void)
 {
 	char date[32];
 	time_t now = time(NULL);
@@ -143,11 +118,108 @@ void result_describe_host(json_t *result)
 
 	uname(&host);
 	strftime(date, sizeof(date), "%FT%TZ", gmtime(&now));
-	json_object_set_new(result, "host", json_pack("{ss so so so so so so so ss}", "date", date,
+	return json_pack("{ss so so so so so so so so}", "date", date,
 		"kernel", json_sprintf("%s %s %s", host.sysname, host.release, host.machine),
 		"cpu", said_in("/proc/cpuinfo", "model name"), "cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN)),
 		"memory", said_in("/proc/meminfo", "MemTotal:"), "system", said_in("/etc/os-release", "PRETTY_NAME="),
-		"qemu", version_of("qemu-system-x86_64"), "runc", version_of("runc"), "nfvctl", NFV_VERSION));
+		"qemu", version_of("qemu-system-x86_64"), "runc", version_of("runc"), "build", describe_build());
+}
+
+static bool has_samples(json_t *result)
+{
+	const char *name;
+	json_t *tech;
+
+	json_object_foreach(json_object_get(result, "technologies"), name, tech)
+		if (json_object_size(json_object_get(tech, "samples")))
+			return true;
+	return false;
+}
+
+static int keep_finished(struct ctl_err *err)
+{
+	char name[64];
+	struct stat st;
+
+	if (stat(DRAFT_RESULT, &st) || !strftime(name, sizeof(name), "result-%Y%m%dT%H%M%SZ.json", gmtime(&st.st_mtime)) ||
+	    renameat2(AT_FDCWD, DRAFT_RESULT, AT_FDCWD, name, RENAME_NOREPLACE))
+		return ctl_fail(err, NFV_RPC_E_FAILED, "cannot keep the finished " DRAFT_RESULT " under another name: %s", strerror(errno));
+	out_note("the finished result that was there is %s now", name);
+	return CTL_OK;
+}
+
+/* Samples of two hosts, or of two programs, are no samples of one thing. Returns what differs, or NULL. */
+static const char *differs(json_t *a, json_t *b)
+{
+	static const char *const keys[] = { "kernel", "cpu", "cpus", "system", "qemu", "runc", "build", NULL };
+	const char *const *key = keys;
+
+	while (*key && json_equal(json_object_get(a, *key), json_object_get(b, *key)))
+		key++;
+	return *key;
+}
+
+static json_t *begin(json_t *options, json_t *host)
+{
+	json_t *result = new_result(options);
+
+	json_object_set_new(result, "host", host);
+	return result;
+}
+
+json_t *result_open(json_t *options, struct ctl_err *err)
+{
+	json_t *result, *host = describe_host();
+	const char *other;
+
+	if (access(DRAFT_RESULT, F_OK))
+		return begin(options, host);
+	result = load(DRAFT_RESULT);
+	other = differs(host, json_object_get(result, "host"));
+	if (!result) {
+		ctl_fail(err, NFV_RPC_E_EXIST, "the " DRAFT_RESULT " that is there is not one of these");
+		ctl_hint(err, "nfvctl bench draft --out DIR");
+	} else if (json_is_true(json_object_get(result, "complete"))) {
+		if (!has_samples(result) || !keep_finished(err)) {
+			json_decref(result);
+			return begin(options, host);
+		}
+	} else if (!json_equal(json_object_get(result, "options"), options)) {
+		ctl_fail(err, NFV_RPC_E_EXIST, "there is an interrupted run, with other options");
+		ctl_hint(err, "nfvctl bench draft --out DIR");
+	} else if (other) {
+		ctl_fail(err, NFV_RPC_E_EXIST, "there is an interrupted run, of another host or other programs (%s)", other);
+		ctl_hint(err, "nfvctl bench draft --out DIR");
+	} else {
+		out_note("taking up an interrupted run");
+		forget_failures(result);
+		json_object_set_new(result, "host", host);
+		return result;
+	}
+	json_decref(host);
+	json_decref(result);
+	return NULL;
+}
+
+json_t *result_add(const char *path, struct ctl_err *err)
+{
+	json_t *result = load(DRAFT_RESULT), *other = load(path), *host, *tech;
+	const char *name;
+
+	if (!result || !other) {
+		ctl_fail(err, NFV_RPC_E_NOENT, "%s is no result of bench draft", result ? path : DRAFT_RESULT);
+		json_decref(result);
+		json_decref(other);
+		return NULL;
+	}
+	host = json_object_get(other, "host");
+	json_object_foreach(json_object_get(other, "technologies"), name, tech) {
+		if (host && !json_object_get(tech, "host"))
+			json_object_set(tech, "host", host);
+		json_object_set(json_object_get(result, "technologies"), name, tech);
+	}
+	json_decref(other);
+	return result;
 }
 
 int result_save(json_t *result, struct ctl_err *err)

@@ -39,12 +39,12 @@ static int instantiate(struct draft_bench *b, size_t run, struct ctl_err *err)
 		struct draft_subject *s = &b->subjects[i];
 		json_t *samples = result_samples(s->tech, "instantiation");
 
-		for (unsigned int how = 0; how < DRAFT_HOWS; how++) {
+		for (enum draft_how how = 0; how < HOWS; how++) {
 			struct ctl_err failed = { 0 };
 
-			progress_step("%s: instantiation %zu, %s", s->row->name, run + 1, draft_how_name(how));
+			progress_step("%s: instantiation %zu, %s", s->row->name, run + 1, draft_how_names[how]);
 			/* Of a Xen guest the interface comes into being with the guest. */
-			if ((how == DRAFT_AHEAD && s->guest.kind == KIND_XEN) || samples_of(samples, draft_how_name(how)) > run ||
+			if ((how >= HOW_NFVD_AHEAD && s->guest.kind == KIND_XEN) || samples_of(samples, draft_how_names[how]) > run ||
 			    json_object_get(json_object_get(s->tech, "errors"), "instantiation"))
 				continue;
 			if (measure_instantiation(&s->guest, s->tech, how, samples, &failed))
@@ -133,7 +133,7 @@ int rounds_run(struct draft_bench *b, struct ctl_err *err)
 	size_t rounds = b->measures[INSTANTIATION] ? b->runs : 0;
 	int rc = CTL_OK;
 
-	progress_start((unsigned int)(b->n * (rounds * DRAFT_HOWS + running + b->measures[MEMORY])));
+	progress_start((unsigned int)(b->n * (rounds * HOWS + running + b->measures[MEMORY])));
 	for (size_t run = 0; !rc && run < rounds; run++)
 		rc = instantiate(b, run, err);
 	for (size_t i = 0; !rc && i < b->n; i++) {

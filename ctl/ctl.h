@@ -71,6 +71,8 @@ struct ctl_arg {
 
 /* Parse "key value ..." into obj by a table that ends with a NULL key. Returns an exit code. */
 int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err);
+/* The path as it is from the root, a new string, or NULL when it is not valid UTF-8. */
+json_t *args_absolute(const char *path);
 
 /* ---- client.c ---- */
 /* One request to nfvd; takes params (NULL: none). Returns the result, a new reference, or NULL with *err filled in. */

@@ -11,10 +11,11 @@ import sys
 # Of each table: title, unit, [(series, member of a row, published member)].
 TABLES = [
     ("instantiation", "Instantiation", "ms", "from create to the first RST that answers a SYN",
-     [("nfvd", "nfvd", "published_ms"), ("nfvd, port made ahead", "ahead", None), ("bridge", "bridge", None)]),
+     [("nfvd", "nfvd", "published_ms"), ("nfvd, port made ahead", "ahead", None), ("bridge", "bridge", None),
+      ("bridge, port made ahead", "bridge_ahead", None)]),
     ("throughput", "Throughput", "Gb/s", "TCP between guest and a container of the host",
      [("Tx", "tx", "published_tx"), ("Rx", "rx", "published_rx")]),
-    ("rtt", "Round trip", "ms", "echo flood from a container of the host; published: from another machine",
+    ("rtt", "Round trip", "ms", "echoes from a container of the host; published: from another machine",
      [("average", "avg", "published_ms"), ("p50", "p50", None), ("p99", "p99", None)]),
     ("image", "Image", "MB", "all files that are loaded", [("size", "size", "published_mb")]),
     ("memory", "Memory", "MB", "resident of the VMM, or of the control group, or what xl says; and the least a guest boots with",
@@ -28,7 +29,7 @@ th { border-bottom: 1px solid #888; } td:first-child, th:first-child, td.text, t
 pre { background: #f4f4f4; padding: .6em; white-space: pre-wrap; word-break: break-all; font-size: 12px; }
 .note { color: #a40; } svg text { font: 12px system-ui, sans-serif; fill: #222; }
 """
-COLOURS = ["#2a6fb0", "#8fbbe0", "#c9a227"]
+COLOURS = ["#2a6fb0", "#8fbbe0", "#c9a227", "#e4d08f"]
 LEFT, WIDTH, BAR = 160, 560, 11
 
 
@@ -79,7 +80,10 @@ def plot(rows, series, unit):
 
 
 def table(rows, series):
-    head = "".join(f"<th>{e(name)}</th>" + ("<th>published</th><th>×</th>" if p else "") for name, _, p in series)
+    # Not where the published figure is of other hardware, or another path.
+    ratios = {p for _, _, p in series if any(f"{p}_ratio" in row for row in rows)}
+    head = "".join(f"<th>{e(name)}</th>" + ("<th>published</th>" if p else "") + ("<th>×</th>" if p in ratios else "")
+                   for name, _, p in series)
     out = [f"<table><tr><th>technology</th>{head}<th class=text></th></tr>"]
     for row in rows:
         cells = ""
@@ -88,7 +92,8 @@ def table(rows, series):
             if published:
                 ratio = row.get(published + "_ratio")
                 cells += f'<td>{row[published]:g}</td>' if published in row else "<td>–</td>"
-                cells += f"<td>{ratio:.2f}</td>" if ratio is not None else "<td></td>"
+                if published in ratios:
+                    cells += f"<td>{ratio:.2g}</td>" if ratio is not None else "<td></td>"
         out.append(f'<tr><td>{e(row["technology"])}</td>{cells}<td class="text note">{e(row.get("note", ""))}</td></tr>')
     return "".join(out) + "</table>"
 
