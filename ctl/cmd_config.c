@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bench.h"
+#include "bench/bench.h"
 
 static const char *const settings[] = { "link_local", "shortcut", NULL };	/* booleans of the configuration */
 
@@ -249,7 +249,7 @@ int cmd_save(int argc, char **argv, struct ctl_err *err)
 	if (!now)
 		return CTL_FAILED;
 	config = json_object_get(now, "config");
-	rc = bench_save(config, argv[0], err);
+	rc = save_json(config, argv[0], err);
 	if (!rc)
 		out_text(config, "%zu port(s) saved in %s", json_array_size(json_object_get(config, "ports")), argv[0]);
 	json_decref(now);

@@ -74,6 +74,13 @@ int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, s
 /* The path as it is from the root, a new string, or NULL when it is not valid UTF-8. */
 json_t *args_absolute(const char *path);
 
+/* ---- save.c ---- */
+/*
+ * Write it to a file, which is whole or as it was before. A link or what else is no file is not written to. With
+ * NULL: would that be possible? To be asked before what takes long is begun.
+ */
+int save_json(json_t *result, const char *path, struct ctl_err *err);
+
 /* ---- client.c ---- */
 /* One request to nfvd; takes params (NULL: none). Returns the result, a new reference, or NULL with *err filled in. */
 json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err);

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <nfv/folder.h>
-#include "bench.h"
+#include "bench/bench.h"
 
 /* A user of no privilege may write wherever he can. */
 static int open_folder(const char *path, struct ctl_err *err)
@@ -72,7 +72,7 @@ static int replace(int folder, const char *name, json_t *result)
 	return -1;
 }
 
-int bench_save(json_t *result, const char *path, struct ctl_err *err)
+int save_json(json_t *result, const char *path, struct ctl_err *err)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	int folder = open_folder(path, err), rc = CTL_OK;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "../../ctl/histogram.h"
+#include "../../ctl/bench/histogram.h"
 
 #define N	20000
 

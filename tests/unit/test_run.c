@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <cmocka.h>
-#include "../../ctl/bench_draft_guest.c"
+#include "../../ctl/draft/guest.c"
 
 static char top[] = "/tmp/nfv-run.XXXXXX";
 
@@ -85,7 +85,7 @@ static int save(int n, const char *path)
 {
 	struct ctl_err err = { 0 };
 	json_t *json = number(n);
-	int rc = bench_save(json, path, &err);
+	int rc = save_json(json, path, &err);
 
 	json_decref(json);
 	return rc;
@@ -113,10 +113,10 @@ static void test_save(void **state)
 	assert_int_equal(save(3, "no/such"), CTL_FAILED);
 	assert_int_equal(save(4, "dir/y.json"), CTL_OK);
 	/* Would it be possible? Nothing is there afterwards, or all as it was. */
-	assert_int_equal(bench_save(NULL, "no/such", &err), CTL_FAILED);
-	assert_int_equal(bench_save(NULL, "dir/y.json", &err), CTL_OK);
+	assert_int_equal(save_json(NULL, "no/such", &err), CTL_FAILED);
+	assert_int_equal(save_json(NULL, "dir/y.json", &err), CTL_OK);
 	assert_int_equal(number_in_file("dir/y.json"), 4);
-	assert_int_equal(bench_save(NULL, "dir/z.json", &err), CTL_OK);
+	assert_int_equal(save_json(NULL, "dir/z.json", &err), CTL_OK);
 	assert_int_equal(rmdir("dir"), -1);
 	assert_int_equal(unlink("dir/y.json") || rmdir("dir") || mkdir("dir", 0755) || save(4, "dir/y.json"), 0);
 	if (geteuid())

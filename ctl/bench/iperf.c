@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include "bench.h"
+#include "bench/bench.h"
 
 #define GUEST_PORT		5201	/* where a guest's own iperf3 -s listens */
 #define GUEST_SECONDS_MAX	25	/* and BENCH_OMIT_SECONDS: a guest's agent ends a command after 30 s */

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "bench_draft.h"
+#include "draft/draft.h"
 
 #define ARGUMENTS_MAX	64
 #define BUILD_SECONDS	7200	/* an image may be built, of many packages and emulated */

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 #include <time.h>
-#include "bench_draft.h"
+#include "draft/draft.h"
 
 static void set_error(json_t *tech, const char *measure, const struct ctl_err *err)
 {

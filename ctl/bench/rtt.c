@@ -18,8 +18,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include "bench.h"
-#include "histogram.h"
+#include "bench/bench.h"
+#include "bench/histogram.h"
 
 #define PAYLOAD			56	/* bytes, as ping's */
 #define REPLY_TIMEOUT_NS	1000000000ULL

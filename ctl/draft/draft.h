@@ -11,7 +11,7 @@
 #ifndef CTL_BENCH_DRAFT_H
 #define CTL_BENCH_DRAFT_H
 
-#include "bench.h"
+#include "bench/bench.h"
 
 #define DRAFT_GUEST_IP	"10.77.0.2"
 #define DRAFT_GUEST_MAC	"52:54:00:77:00:02"
@@ -31,6 +31,7 @@ struct draft_row {
 	/* What the draft has published; 0 where it has nothing. */
 	double instantiation_ms, tx_gbps, rx_gbps, rtt_ms, image_mb, memory_mb;
 };
+/* rows.c, as the next array. */
 extern const struct draft_row draft_rows[];	/* ends with a NULL name */
 
 /* In the order of the tables. */
@@ -74,7 +75,7 @@ struct draft_bench {
 	size_t n;
 };
 
-/* ---- bench_draft_sandbox.c ---- */
+/* ---- sandbox.c ---- */
 /*
  * Go into new namespaces. Returns the process that does the work, 0 in that process itself, or -1 with
  * *err filled in. All that is started in there ends with it, and it ends with its parent.
@@ -85,7 +86,7 @@ int sandbox_wait(pid_t worker, struct ctl_err *err);
 const char *sandbox_dir(void);	/* for files of guests; gone with the sandbox */
 const char *sandbox_name(void);	/* the last part of it: nfv-draft. and six letters or digits */
 
-/* ---- bench_draft_net.c ---- */
+/* ---- net.c ---- */
 /* nfvd, the bridge, and a container at each; with xen also the bridge of Xen's guests. */
 int net_open(bool xen, struct ctl_err *err);
 int net_serve_dhcp(struct ctl_err *err);	/* in each container */
@@ -97,9 +98,9 @@ void net_detach(const struct draft_guest *g);
 const char *net_target(const struct draft_guest *g);	/* for its command */
 const char *net_nfvd(void);	/* the program */
 
-/* ---- bench_draft_xen.c ---- */
+/* ---- xen.c ---- */
 const char *xen_missing(void);	/* why Xen guests cannot run here, or NULL */
-void xen_set_home(int netns);	/* where nfvctl was started; before the sandbox is entered */
+void xen_set_home(int netns, const char *name);	/* where nfvctl was started, and the run's name; before the sandbox is entered */
 int xen_enter(struct ctl_err *err);	/* it; to be left with netns_leave() */
 int xen_net_open(struct ctl_err *err);	/* in there */
 const char *xen_bridge(void);
@@ -107,9 +108,9 @@ const char *xen_host_link(void);	/* what a container in the bridge is to be conn
 pid_t xen_start(const char *const argv[], int *out, int log, struct ctl_err *err);	/* run_start() in there */
 void xen_stop(void);		/* destroy the guest */
 /* Remove what the run of that name has left on the host. */
-void xen_clean(const char *run);
+void xen_clean(const char *name);
 
-/* ---- bench_draft_guest.c ---- */
+/* ---- guest.c ---- */
 /* Ask the script what the image is; fills in tech, and *g from it. */
 int guest_describe(struct draft_guest *g, json_t *tech, struct ctl_err *err);
 /* Its command, for this way and memory; also kept in tech. With send_s the guest sends for so long when it runs. */
@@ -123,7 +124,7 @@ int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err);
 void guest_stop(struct draft_guest *g);
 void guest_free(struct draft_guest *g);
 
-/* ---- bench_draft_syn.c ---- */
+/* ---- syn.c ---- */
 /*
  * SYNs to a closed port, one each millisecond, until an RST has answered and, if console_too, console has
  * said something. Sets the times of both (now_s(); 0: it said nothing). Fails when that is not so within
@@ -132,7 +133,7 @@ void guest_free(struct draft_guest *g);
 int syn_until_reset(int netns, int console, bool console_too, double limit_s, double *console_at, double *reset_at,
 		    struct ctl_err *err);
 
-/* ---- bench_draft_measure.c ---- */
+/* ---- measure.c ---- */
 /* Each appends one sample to the array, or fails. The guest runs, but for the last two. */
 int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds, json_t *samples, struct ctl_err *err);
 int measure_rtt(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
@@ -144,11 +145,11 @@ int measure_instantiation(struct draft_guest *g, json_t *tech, enum draft_how ho
 /* The least memory that it boots with, by bisection; it does not boot with what it has failed with twice. */
 int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ctl_err *err);
 
-/* ---- bench_draft_rounds.c ---- */
+/* ---- rounds.c ---- */
 /* All samples that are missing. What fails is noted in the result; this only fails when that cannot be saved. */
 int rounds_run(struct draft_bench *b, struct ctl_err *err);
 
-/* ---- bench_draft_result.c ---- */
+/* ---- result.c ---- */
 #define DRAFT_RESULT	"result.json"	/* in the working directory */
 /*
  * The document for these options: that of an interrupted run, if it was of this host and of these programs, else a new
@@ -162,7 +163,7 @@ int result_save(json_t *result, struct ctl_err *err);
 json_t *result_tech(json_t *result, const char *name);
 json_t *result_samples(json_t *tech, const char *measure);
 
-/* ---- bench_draft_tables.c ---- */
+/* ---- tables.c ---- */
 void tables_make(json_t *result);	/* its "tables", from its samples */
 void tables_print(json_t *result, const bool *shown);	/* by measure, in the order of the tables */
 

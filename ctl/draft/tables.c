@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bench_draft.h"
+#include "draft/draft.h"
 
 #define SAMPLES_MAX	4096
 

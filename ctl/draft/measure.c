@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
-#include "bench_draft.h"
+#include "draft/draft.h"
 
 #define RTT_SECONDS		2.0
 #define NEED_PATIENCE		2	/* times what it takes with plenty of memory */

@@ -3,7 +3,7 @@
  * bench matrix: every pair of ports that are up, one after the other.
  */
 #include <string.h>
-#include "bench.h"
+#include "bench/bench.h"
 
 struct cost {
 	json_int_t frames, copies, shortcut_frames;
@@ -129,7 +129,7 @@ static size_t measure_all(json_t *names, unsigned int seconds, json_t *out, cons
 				json_array_append(pairs, pair);
 			json_decref(pair);
 			if (save)
-				bench_save(out, save, err);
+				save_json(out, save, err);
 		}
 	progress_end();
 	return n * (n - 1) / 2;
@@ -179,7 +179,7 @@ int cmd_bench_matrix(int argc, char **argv, struct ctl_err *err)
 	size_t wanted, i;
 
 	if (!rc && save)
-		rc = bench_save(NULL, save, err);
+		rc = save_json(NULL, save, err);
 	if (!rc)
 		rc = list_ports(names, left_out, err);
 	if (!rc) {
@@ -193,7 +193,7 @@ int cmd_bench_matrix(int argc, char **argv, struct ctl_err *err)
 				 json_string_value(json_object_get(port, "name")),
 				 json_string_value(json_object_get(port, "reason")));
 		if (save)
-			rc = bench_save(out, save, err);
+			rc = save_json(out, save, err);
 		if (!rc)
 			rc = check(pairs, err);
 		if (!rc && run_interrupted())

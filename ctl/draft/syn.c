@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "bench_draft.h"
+#include "draft/draft.h"
 
 #define INTERVAL_S	0.001
 #define CLOSED_PORT	9	/* discard; nobody serves it */

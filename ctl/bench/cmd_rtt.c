@@ -2,7 +2,7 @@
 /*
  * bench rtt and probe rtt.
  */
-#include "bench.h"
+#include "bench/bench.h"
 
 #define DEFAULT_SECONDS	2.0
 #define SECONDS_MAX	20	/* a guest's agent ends a command after 30 s */

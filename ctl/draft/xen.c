@@ -16,13 +16,14 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "bench_draft.h"
+#include "draft/draft.h"
 #include "link.h"
 
 #define XENSTORED	"/run/xenstored/socket"
 #define XL_SECONDS	60
 
 static int home = -1;	/* that network namespace */
+static const char *run;	/* its name */
 static char bridge[IF_NAMESIZE], host_link[IF_NAMESIZE];	/* the container's, in that bridge */
 
 /* Its clients would wait for one. */
@@ -59,33 +60,34 @@ const char *xen_missing(void)
 }
 
 /* What follows the dot in the name of a run. */
-static void name_links(const char *run)
+static void name_links(const char *name)
 {
-	const char *suffix = strrchr(run, '.') + 1;
+	const char *suffix = strrchr(name, '.') + 1;
 
 	snprintf(bridge, sizeof(bridge), "draft-%s", suffix);
 	snprintf(host_link, sizeof(host_link), "dhost-%s", suffix);
 }
 
-static void destroy(const char *run)
+static void destroy(const char *name)
 {
 	struct ctl_err ignored = { 0 };
 
-	run_command(NULL, -1, XL_SECONDS, ARGV("xl", "destroy", run), &ignored);
+	run_command(NULL, -1, XL_SECONDS, ARGV("xl", "destroy", name), &ignored);
 }
 
-void xen_clean(const char *run)
+void xen_clean(const char *name)
 {
 	if (xenstored_runs())
-		destroy(run);
-	name_links(run);
+		destroy(name);
+	name_links(name);
 	link_del(host_link);
 	link_del(bridge);
 }
 
-void xen_set_home(int netns)
+void xen_set_home(int netns, const char *name)
 {
 	home = netns;
+	run = name;
 }
 
 const char *xen_bridge(void)
@@ -117,7 +119,7 @@ int xen_net_open(struct ctl_err *err)
 	snprintf(path, sizeof(path), "%s%s%s", run_self_dir(), search ? ":" : "", search ? search : "");
 	setenv("PATH", path, 1);
 	setenv("NFV_STATE_DIR", ctl_state_dir, 1);
-	name_links(sandbox_name());
+	name_links(run);
 	rc = link_add_bridge(bridge);
 	if (!rc)
 		rc = link_up(bridge, NULL);
@@ -131,5 +133,5 @@ pid_t xen_start(const char *const argv[], int *out, int log, struct ctl_err *err
 
 void xen_stop(void)
 {
-	destroy(sandbox_name());
+	destroy(run);
 }

@@ -17,7 +17,7 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
-#include "bench.h"
+#include "bench/bench.h"
 
 #define OUTPUT_MAX	(4 << 20)	/* bytes that a guest may answer */
 #define SYNC_SECONDS	10

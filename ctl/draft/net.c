@@ -6,7 +6,7 @@
  *	container host-bridge ─ veth ── br0 ──── guest, the stock way
  *
  * The guest has one address and one MAC, at one of the two at a time. Xen's guests
- * have a bridge of their own, see bench_draft_xen.c.
+ * have a bridge of their own, see xen.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "bench_draft.h"
+#include "draft/draft.h"
 #include "link.h"
 
 #define NFVD_SECONDS	90.0	/* it may be emulated */

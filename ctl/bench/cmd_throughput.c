@@ -2,7 +2,7 @@
 /*
  * bench throughput: TCP between two endpoints, one way and then the other.
  */
-#include "bench.h"
+#include "bench/bench.h"
 
 static int one_way(const struct endpoint *from, const struct endpoint *to, unsigned int seconds,
 		   const char *key, const char *retransmits, json_t *result, json_t *raw, struct ctl_err *err)
@@ -52,7 +52,7 @@ int cmd_bench_throughput(int argc, char **argv, struct ctl_err *err)
 		rc = args_parse(argc - 2, argv + 2, args, options, err);
 	save = json_string_value(json_object_get(options, "save"));
 	if (!rc && save)
-		rc = bench_save(NULL, save, err);
+		rc = save_json(NULL, save, err);
 	if (!rc)
 		rc = endpoint_open_pair(&a, &b, "throughput", argv, json_string_value(json_object_get(options, "addr")), err);
 	if (!rc) {
@@ -66,7 +66,7 @@ int cmd_bench_throughput(int argc, char **argv, struct ctl_err *err)
 	if (!rc)
 		out_table(out, "pairs", columns, "");
 	if (!rc && save)
-		rc = bench_save(out, save, err);
+		rc = save_json(out, save, err);
 	endpoint_close(&a);
 	endpoint_close(&b);
 	json_decref(options);

@@ -70,19 +70,12 @@ json_t *rtt_run(const char *addr, uint64_t count, double seconds, struct ctl_err
 json_t *rtt_between(const struct endpoint *a, const struct endpoint *b, uint64_t count, double seconds,
 		    struct ctl_err *err);
 
-/* ---- bench_*.c ---- */
+/* ---- cmd_throughput.c ---- */
 #define BENCH_SECONDS		2
 #define BENCH_OMIT_SECONDS	2U	/* before them, in which TCP starts: no sample has it in it */
 #define BENCH_RTT_SECONDS	1.0
 /* Fill in gbps_ab, gbps_ba and retransmits of result; append iperf3's JSON to raw unless NULL. */
 int bench_tcp(const struct endpoint *a, const struct endpoint *b, unsigned int seconds, json_t *result,
 	      json_t *raw, struct ctl_err *err);
-
-/* ---- save.c ---- */
-/*
- * Write it to a file, which is whole or as it was before. A link or what else is no file is not written to. With
- * NULL: would that be possible? To be asked before what takes long is begun.
- */
-int bench_save(json_t *result, const char *path, struct ctl_err *err);
 
 #endif

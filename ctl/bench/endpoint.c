@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "bench.h"
+#include "bench/bench.h"
 
 #define AGENT_SECONDS	10	/* for a command that answers at once */
 

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <nfv/text.h>
-#include "bench_draft.h"
+#include "draft/draft.h"
 #include "commit.h"
 
 #define DRAFT	"draft-natarajan-nfvrg-containers-for-nfv-03"
@@ -224,7 +224,7 @@ json_t *result_add(const char *path, struct ctl_err *err)
 
 int result_save(json_t *result, struct ctl_err *err)
 {
-	return bench_save(result, DRAFT_RESULT, err);
+	return save_json(result, DRAFT_RESULT, err);
 }
 
 static json_t *member(json_t *obj, const char *key, json_t *value)

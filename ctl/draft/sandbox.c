@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <nfv/folder.h>
-#include "bench_draft.h"
+#include "draft/draft.h"
 
 #define RUNS	"/run/nfv-draft"
 #define RUN	"nfv-draft."
@@ -159,7 +159,7 @@ pid_t sandbox_enter(struct ctl_err *err)
 	worker = fork();
 	if (!worker) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		xen_set_home(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+		xen_set_home(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), sandbox_name());
 		if (!furnish())
 			return 0;
 		ctl_fail(err, NFV_RPC_E_FAILED, "cannot make namespaces: %s", strerror(errno));

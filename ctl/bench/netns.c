@@ -19,7 +19,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 #include <libmnl/libmnl.h>
-#include "bench.h"
+#include "bench/bench.h"
 
 int netns_enter(int netns)
 {
