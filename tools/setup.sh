@@ -23,7 +23,7 @@ kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
 # The module in machines; their kernels are fetched, not installed.
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
 check="$kernel $kernel_source user-mode-linux runc mmdebstrap iperf libunbound8 libxdp1
-	cppcheck clang-tidy-14 clang-format-14 jq strace"
+	cppcheck clang-tidy-14 clang-format-14 strace systemd"
 fresh="git mmdebstrap util-linux"
 bench="$check"
 debug="$kernel $kernel_source"

@@ -33,7 +33,7 @@ installed()
 	check "$name: the guests for bench draft" [ -x "$root/share/nfv-fastpath/guests/guest" ]
 	check "$name: Xen's script" [ -x "$scripts/vif-nfv" ]
 	check "$name: nothing is elsewhere" \
-		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/nfv(d|ctl)|$root/share/nfv-fastpath/guests/.*|$scripts/vif-nfv)$")" ]
+		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/nfv(d|ctl)|$root/share/nfv-fastpath/guests/.*|$root/lib/systemd/system/nfvd.service|$scripts/vif-nfv)$")" ]
 	check "$name: nfvctl runs" grep -q "nfvctl 0" <("$root/sbin/nfvctl" version)
 	check "$name: make uninstall" make_ uninstall "$@"
 	check "$name: no file is left" [ -z "$(files "$WORK/root")" ]
@@ -52,6 +52,26 @@ installed "DESTDIR, prefix and sysconfdir" "$root/opt/n" "$root/x/xen/scripts" D
 make_ install prefix="$root/a" >/dev/null
 NFVD=$root/a/sbin/nfvd NFVCTL=$root/a/sbin/nfvctl
 start_nfvd
+unit=$root/a/lib/systemd/system/nfvd.service
+check "installed: systemd understands the unit" [ -z "$(systemd-analyze verify --man=no "$unit" 2>&1)" ]
+# systemd is not PID 1 here. What it would do: its folders, its command, its socket for READY=1.
+service()
+{
+	local started told=$WORK/told
+
+	mkdir -p /var/lib
+	mount -t tmpfs tmpfs /var/lib
+	socat -u "UNIX-RECV:$WORK/notify" "CREATE:$told" &
+	wait_for "[ -S $WORK/notify ]" 5
+	read -ra started < <(sed -n 's/^ExecStart=//p' "$unit")
+	NOTIFY_SOCKET=$WORK/notify "${started[@]}" --state-dir "$WORK/service" >>"$NFVD_LOG" 2>&1 &
+	started=$!
+	wait_for "grep -q READY=1 $told" 10 && "$NFVCTL" --state-dir "$WORK/service" attach kvm kept && [ -e /var/lib/nfvd/config-00000001.json ]
+	told=$?
+	kill "$started"
+	wait "$started" && return $told
+}
+check "installed: its command keeps what is attached, and says when it is ready" service
 check "installed: a port is attached" nfvctl attach kvm vm1
 check "installed: and detached" nfvctl detach vm1
 check "installed: the script finds nfvctl" grep -q "^PATH=.*:$root/a/sbin$" "$root/a/etc/xen/scripts/vif-nfv"
