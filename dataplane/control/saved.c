@@ -24,7 +24,7 @@ static json_t *broken;		/* files that were not sound: ["NAME: reason"] */
 static json_t *why_not;		/* {name: text} */
 static uint64_t next_try_us, retry_us = RETRY_MIN_US;
 
-/* ---- the document: {version, link_local, shortcut, ports: [{type, name, ..., shortcut}]} ---- */
+/* ---- the document: {version, boot, link_local, shortcut, ports: [{type, name, ..., shortcut, temporary}]} ---- */
 
 static json_t *ports(void)
 {
@@ -106,6 +106,7 @@ static json_t *request_of(const json_t *kept)
 	json_t *request = json_deep_copy(kept);
 
 	json_object_del(request, "shortcut");
+	json_object_del(request, "temporary");
 	return request;
 }
 
@@ -160,6 +161,31 @@ void nfvd_saved_device_changed(void)
 
 /* ---- start and end ---- */
 
+/* Which boot of this machine it is; "" if that cannot be read. */
+static json_t *this_boot(void)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char id[40] = "";
+
+	if (f && !fgets(id, sizeof(id), f))
+		id[0] = '\0';
+	if (f)
+		fclose(f);
+	id[strcspn(id, "\n")] = '\0';
+	return json_string(id);
+}
+
+/* What was temporary ends with the boot that it was asked for in. */
+static void drop_temporary(void)
+{
+	json_t *boot = this_boot();
+
+	for (size_t i = json_array_size(ports()); i && !json_equal(boot, json_object_get(config, "boot")); i--)
+		if (json_object_get(json_array_get(ports(), i - 1), "temporary"))
+			json_array_remove(ports(), i - 1);
+	json_object_set_new(config, "boot", boot);
+}
+
 int nfvd_saved_start(const char *dir)
 {
 	int err = dir ? nfvd_store_open(dir) : 0;
@@ -174,6 +200,7 @@ int nfvd_saved_start(const char *dir)
 		config = json_pack("{s:i, s:[]}", "version", VERSION, "ports");
 	if (!keeping)
 		return 0;
+	drop_temporary();
 	if (json_is_true(json_object_get(config, "link_local")))
 		atomic_store(&nfvd_link_local_forward, true);
 	if (json_is_false(json_object_get(config, "shortcut")))
@@ -196,17 +223,19 @@ void nfvd_saved_stop(void)
 
 /* ---- asked for ---- */
 
-/* Take "temporary" out of params. -1 with *err: it is neither "yes" nor "no". */
-static int take_temporary(json_t *params, struct nfvd_err *err)
+/* Take "temporary" out of params; it stays in asked if it is "yes". 0; -1 with *err: it is neither "yes" nor "no". */
+static int take_temporary(json_t *params, json_t *asked, struct nfvd_err *err)
 {
 	const json_t *value = json_object_get(params, "temporary");
 	const char *text = json_string_value(value);
-	int yes = text && !strcmp(text, "yes");
+	bool yes = text && !strcmp(text, "yes");
 
-	if (value && (!text || (!yes && strcmp(text, "no"))))
+	if (value && !yes && (!text || strcmp(text, "no")))
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "'temporary' is \"yes\" or \"no\"");
 	json_object_del(params, "temporary");
-	return yes;
+	if (!yes)
+		json_object_del(asked, "temporary");
+	return 0;
 }
 
 /* Keep what was asked in the place of what is kept by this name. 0 or -1 with *err. */
@@ -223,11 +252,10 @@ static int keep(json_t *asked, struct nfvd_err *err)
 
 struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err)
 {
-	int temporary = take_temporary(params, err);
-	json_t *asked = temporary ? NULL : json_deep_copy(params);
-	struct nfvd_port *port = temporary < 0 ? NULL : nfvd_port_attach(params, err);
+	json_t *asked = json_deep_copy(params);
+	struct nfvd_port *port = take_temporary(params, asked, err) ? NULL : nfvd_port_attach(params, err);
 
-	if (port && !temporary) {
+	if (port) {
 		struct nfvd_err ignored;
 
 		json_object_del(why_not, port->name);

@@ -17,7 +17,7 @@
 int nfvd_saved_start(const char *dir);
 void nfvd_saved_stop(void);
 
-/* As those of ports.h. params may have "temporary": "yes": not kept. */
+/* As those of ports.h. params may have "temporary": "yes": kept until the machine boots again. */
 struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err);
 int nfvd_saved_detach(const char *name, struct nfvd_err *err);
 

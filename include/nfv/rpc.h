@@ -42,7 +42,7 @@
  *		both: [force: "yes"|"no"], take a device that the host uses, or past whose tc programs frames will go
  *	xen	domid: number of the guest, devid: of its interface (0); needs the module
  * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach; [temporary: "yes"|"no"]:
- * not kept over a restart of an nfvd that keeps its configuration.
+ * kept until the machine boots again, by an nfvd that keeps its configuration; for toolstacks, which then ask anew.
  *
  * link_local: "forward"|"drop", what becomes of STP, LACP, LLDP and their like (01-80-C2-00-00-00 to
  * -0F). Pause frames never pass.

@@ -27,7 +27,11 @@ restarts()
 	check "keep: shortcut off c1" nfvctl shortcut off c1
 	killed
 	keep
-	check "keep: after kill -9 all is there but what is temporary" has c1 vm1
+	check "keep: after kill -9 all is there" has c1 vm1 vm2
+	killed
+	jq '.boot = "another"' "$(youngest)" >"$WORK/boot" && cat "$WORK/boot" >"$(youngest)"
+	keep
+	check "keep: after a boot all but what is temporary" has c1 vm1
 	check "keep: with its parameters" [ "$(setting vm1 macs_max)" = 77 ]
 	check "keep: and settings" [ "$(setting c1 shortcut)" = false ]
 	check "keep: and the switch's" sh -c "'$NFVCTL' link-local | grep -q forward"

@@ -464,7 +464,7 @@ hotplug()
 	for name in '-j' '--state-dir' 'help' '-h' '$(touch owned)' '`touch owned`' 'a b;touch owned' $'a\nb' '' '..' '*' "a'b" $'\e[2J'; do
 		printf '%s' "$name" >"$NAME_FILE"
 		plug >/dev/null 2>&1
-		check "vif-nfv: a guest called $(printf %q "$name")" grep -qxE '<attach><xen><[A-Za-z0-9_][A-Za-z0-9_.-]*><domid><7><devid><0>' "$CALLED"
+		check "vif-nfv: a guest called $(printf %q "$name")" grep -qxE '<attach><xen><[A-Za-z0-9_][A-Za-z0-9_.-]*><domid><7><devid><0><temporary><yes>' "$CALLED"
 		check "vif-nfv: it is no command" grep -qvE '<xen><(help|-.*)>' "$CALLED"
 		check "vif-nfv: and is connected" grep -qx '<backend/vif/7/0/hotplug-status><connected>' "$WRITTEN"
 	done
