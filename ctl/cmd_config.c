@@ -4,7 +4,8 @@
  *
  * A difference is a list of steps, {op, name, old, new}: op "+" and "-" for a port that comes and goes,
  * "~" for one that is attached anew, with other parameters, or for a setting. apply takes them one by
- * one; if one fails, those before it are undone.
+ * one; if one fails, those before it are undone. Temporary ports are a toolstack's: they are neither saved
+ * nor detached.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static json_t *difference(const json_t *now, const json_t *wanted)
 	json_array_foreach(json_object_get(now, "ports"), i, port) {
 		const char *name = json_string_value(json_object_get(port, "name"));
 
-		if (!find(wanted, name))
+		if (!find(wanted, name) && !json_object_get(port, "temporary"))
 			add_step(steps, "-", name, port, NULL);
 	}
 	json_array_foreach(json_object_get(wanted, "ports"), i, port) {
@@ -240,7 +241,7 @@ int cmd_diff(int argc, char **argv, struct ctl_err *err)
 
 int cmd_save(int argc, char **argv, struct ctl_err *err)
 {
-	json_t *now, *config;
+	json_t *now, *config, *ports;
 	int rc;
 
 	if (argc != 1)
@@ -249,9 +250,14 @@ int cmd_save(int argc, char **argv, struct ctl_err *err)
 	if (!now)
 		return CTL_FAILED;
 	config = json_object_get(now, "config");
+	ports = json_object_get(config, "ports");
+	for (size_t i = json_array_size(ports); i; i--)
+		if (json_object_get(json_array_get(ports, i - 1), "temporary"))
+			json_array_remove(ports, i - 1);
+	json_object_del(config, "boot");
 	rc = save_json(config, argv[0], err);
 	if (!rc)
-		out_text(config, "%zu port(s) saved in %s", json_array_size(json_object_get(config, "ports")), argv[0]);
+		out_text(config, "%zu port(s) saved in %s", json_array_size(ports), argv[0]);
 	json_decref(now);
 	return rc;
 }

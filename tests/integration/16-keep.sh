@@ -141,6 +141,11 @@ files()
 	keep
 	check "config: attach" nfvctl attach kvm f1 queues 2
 	check "config: save" nfvctl save "$site"
+	nfvctl attach kvm tmp temporary yes >/dev/null
+	check "config: what is temporary makes no difference" grep -q "no difference" <(nfvctl diff "$site")
+	nfvctl save "$site" >/dev/null
+	check "config: and is not saved" [ "$(jq -r '[.ports[].name] | join(" ")' "$site")" = "c1 f1" ]
+	nfvctl detach tmp >/dev/null
 	check "config: no difference to what was saved" grep -q "no difference" <(nfvctl diff "$site")
 	nfvctl attach kvm f2 >/dev/null
 	nfvctl detach f1 >/dev/null
