@@ -26,11 +26,13 @@ static json_t *ports_with_counters(const char *name, struct ctl_err *err)
 	static const char *const counters[] = {
 		"rx_frames", "rx_bytes", "tx_frames", "tx_bytes", "dropped", "ledger_frames", "ledger_copies",
 	};
-	json_t *all = rpc_call("port.list", named("name", name), err);
-	json_t *stats = all ? rpc_call("stats.get", named("port", name), err) : NULL;
-	json_t *port;
+	json_t *all = rpc_call("port.list", named("name", name), err), *stats = NULL, *port;
+	/* One that is kept and not attached has no id, and no counters. */
+	bool attached = !name || json_object_get(json_array_get(json_object_get(all, "ports"), 0), "id");
 	size_t i;
 
+	if (all)
+		stats = attached ? rpc_call("stats.get", named("port", name), err) : json_object();
 	if (!stats) {
 		json_decref(all);
 		return NULL;

@@ -146,9 +146,16 @@ json_t *nfvd_rpc_port_list(json_t *params, struct nfvd_err *err)
 	struct nfvd_port *only;
 	json_t *list;
 
-	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "name", &only, err))
+	if (nfvd_rpc_only(params, names, err))
 		return NULL;
 	list = json_array();
+	nfvd_saved_missing(list, json_string_value(json_object_get(params, "name")));
+	if (json_object_get(params, "name") && json_array_size(list))
+		return json_pack("{s:o}", "ports", list);
+	if (nfvd_rpc_port(params, "name", &only, err)) {
+		json_decref(list);
+		return NULL;
+	}
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
 		if (nfvd_ports[id] && (!only || only == nfvd_ports[id]))
 			json_array_append_new(list, show(nfvd_ports[id]));

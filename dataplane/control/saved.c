@@ -316,6 +316,20 @@ json_t *nfvd_saved_show(void)
 	return json_pack("{s:o, s:O}", "generation", keeping ? json_integer(nfvd_store_generation()) : json_null(), "config", config);
 }
 
+void nfvd_saved_missing(json_t *list, const char *name)
+{
+	const char *key;
+	json_t *why;
+
+	json_object_foreach(why_not, key, why) {
+		const json_t *kept = json_array_get(ports(), index_of(key));
+
+		if (!name || !strcmp(name, key))
+			json_array_append_new(list, json_pack("{s:s, s:O, s:s, s:O, s:s}", "name", key, "type", json_object_get(kept, "type"),
+				"state", nfvd_state_name(NFVD_STATE_GONE), "why", why, "hint", "it is attached as soon as it can be"));
+	}
+}
+
 void nfvd_saved_findings(json_t *list)
 {
 	const char *name;

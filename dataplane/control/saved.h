@@ -30,6 +30,8 @@ void nfvd_saved_device_changed(void);
 
 /* What was asked for: {generation, config: {...}}; generation null: it is not kept. A new reference. */
 json_t *nfvd_saved_show(void);
+/* Ports that are kept and not attached (of this name; NULL: all), as port.list has them, appended to list. */
+void nfvd_saved_missing(json_t *list, const char *name);
 /* What doctor should know, appended to list. */
 void nfvd_saved_findings(json_t *list);
 

@@ -115,6 +115,6 @@
 	X(UP, "up", "forwarding")					\
 	X(DOWN, "down", "the device is set down, or the guest's driver is not running") \
 	X(FENCED, "fenced", "stopped after malformed input, until the guest resets")	\
-	X(GONE, "gone", "the device vanished or moved; about to be detached")
+	X(GONE, "gone", "the device vanished or moved; detached, or kept until it comes back")
 
 #endif

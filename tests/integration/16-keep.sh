@@ -51,16 +51,18 @@ heals()
 	ip link add late0 type veth peer name late1
 	check "keep: attach a veth" nfvctl attach veth late dev late0
 	ip link del late0
-	check "keep: its device goes, and so does the port" wait_for "! nfvctl show late" 5
+	check "keep: its device goes" wait_for '[ "$(setting late state)" = gone ]' 5
+	check "keep: show says why" wait_for '[[ $(setting late why) = *late0* ]]' 5
 	check "keep: doctor says what is missing" wait_for "nfvctl doctor | grep -q 'late .*not attached'" 5
 	ip link add late0 type veth peer name late1
 	start=$(now_ms)
-	check "keep: it comes back with its device" wait_for "nfvctl show late" 5
+	check "keep: it comes back with its device" wait_for '[ "$(setting late state)" != gone ]' 5
 	took=$(($(now_ms) - start))
 	echo "  within $took ms"
 	check "keep: and doctor has no more to say" wait_for "! nfvctl doctor | grep -q 'late .*not attached'" 5
 	ip link del late0
-	assert 'wait_for "! nfvctl show late" 5'
+	assert 'wait_for "[ \$(setting late state) = gone ]" 5'
+	nap 0.3
 	check "keep: what waits can be detached" nfvctl detach late
 	check_fails "keep: once" nfvctl detach late
 	ip link add late0 type veth peer name late1
