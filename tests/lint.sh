@@ -99,7 +99,26 @@ format()
 	echo "$n of $total files"
 }
 
+# Of the last commits: "area: what it does", at most 72 columns, and a body that says why. A tree without history passes.
+commits()
+{
+	local hash subject bad=0
+
+	git rev-parse -q --verify HEAD >/dev/null 2>&1 || return 0
+	while read -r hash subject; do
+		if [ ${#subject} -gt 72 ] || ! [[ $subject =~ ^[A-Za-z][A-Za-z0-9\ .,_/-]*:\ .+ ]]; then
+			echo "$hash: not 'area: what it does' in at most 72 columns: $subject"
+			bad=1
+		elif [ -z "$(git log -1 --format=%b "$hash")" ]; then
+			echo "$hash: no body that says why: $subject"
+			bad=1
+		fi
+	done < <(git log --no-merges -10 --format='%h %s')
+	return $bad
+}
+
 check "SPDX line in every file" spdx
+check "commit messages" commits
 check "shell syntax" shell_syntax
 check "include rules" tests/lint-includes.sh
 check "no circle of files" tests/lint-circles.sh kmod dataplane ctl
