@@ -6,20 +6,25 @@
 #
 #	container - container	nfvd (shortcut on, off), a Linux bridge, a bare veth pair,
 #				side by side between the same two network namespaces
-#	guest - container	nfvd and OVS-DPDK, a QEMU guest each; whoever is not measured
-#				is stopped (SIGSTOP), for both would share two cores
+#	guest - container	nfvd and OVS-DPDK (userspace-tso-enable: super-frames and partial checksums
+#				pass there, too), a QEMU guest each; whoever is not measured is stopped
+#				(SIGSTOP), for both would share two cores. Twice: guest, iperf3 and switch
+#				on any core, of which OVS's PMD spins on one; and -own-core, with
+#				the switch alone on core 1, all else on core 0
 #
-# ROUNDS (5) rounds, one sample of each per round, SECONDS_PER_SAMPLE (2) each way.
-set -eu
+# ROUNDS (5) rounds, one sample of each per round, SECONDS_PER_SAMPLE (2) each way, after OMIT (2).
+set -eu -o pipefail
 cd "$(dirname "$0")/../.."
+. tests/bench/lib.sh
 build=${BUILD:-build}
 rounds=${ROUNDS:-5} secs=${SECONDS_PER_SAMPLE:-2}
 dir=$(mktemp -d /tmp/nfv-bench.XXXXXX)
-out=$build/bench
+out=$build/$RESULTS
 raw=$out/raw-container.jsonl
 nfvd_pids='' peer_pids=''
 export NFV_STATE_DIR=$dir/nfvd
 ctl=$build/ctl/nfvctl
+nfvctl() { "$ctl" "$@"; }
 
 cleanup()
 {
@@ -50,32 +55,26 @@ wait_for()
 
 in_x() { ip netns exec x "$@"; }
 in_y() { ip netns exec y "$@"; }
-
-# sample CASE WHO UNIT VALUE
-sample() { printf '{"case":"%s","who":"%s","unit":"%s","value":%s}\n' "$1" "$2" "$3" "$4" >>"$raw"; }
+y_serves() { ss -Hltn -N y | grep -q :5201; }
 
 # Gb/s both ways, averaged, from network namespace x to the iperf3 server at address $1; cores 0 and 1.
+one_way() { in_x timeout $((secs + OMIT + 30)) taskset -c 0 iperf3 -c "$1" -t "$secs" -O $OMIT -J --connect-timeout 5000 ${2:-} | gbps; }
 tcp()
 {
-	local way
+	local out in
 
-	for way in '' -R; do
-		# shellcheck disable=SC2086
-		in_x taskset -c 0 iperf3 -c "$1" -t "$secs" -J --connect-timeout 5000 $way
-	done | python3 -c '
-import json, sys
-text, values, decode = sys.stdin.read(), [], json.JSONDecoder()
-while text.strip():
-    result, end = decode.raw_decode(text.lstrip())
-    text = text.lstrip()[end:]
-    if "error" in result:
-        sys.exit(result["error"])
-    values.append(result["end"]["sum_received"]["bits_per_second"] / 1e9)
-print("%.4f" % (sum(values) / len(values)))'
+	out=$(one_way "$1") && in=$(one_way "$1" -R) && jq -n "($out + $in) / 2"
 }
 
 # Median RTT in microseconds.
-rtt() { in_x taskset -c 0 "$ctl" -j probe rtt "$1" time 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["rtt_us"]["p50"])'; }
+rtt() { in_x timeout 30 taskset -c 0 "$ctl" -j probe rtt "$1" time 1 | rtt_p50; }
+
+# take CASE WHO UNIT COMMAND...
+take()
+{
+	sample "$raw" "$@" || die "no sample of $2, $1"
+	[ "$2" != nfvd ] || ledger "$raw" "$1"
+}
 
 # link NAME SUBNET - a veth to each namespace, host ends NAME-x and NAME-y, addresses 10.80.SUBNET.1 and .2
 link()
@@ -121,6 +120,7 @@ start_containers()
 	"$ctl" attach veth cx dev nfv-x >/dev/null
 	"$ctl" attach veth cy dev nfv-y >/dev/null
 	in_y taskset -c 1 iperf3 -s >"$dir/iperf3.log" 2>&1 &
+	wait_for 10 y_serves
 	wait_for 10 in_x ping -c 1 -W 1 10.80.1.2
 	wait_for 10 in_x ping -c 1 -W 1 10.80.2.2
 	wait_for 10 in_x ping -c 1 -W 1 10.80.3.2
@@ -129,20 +129,8 @@ start_containers()
 # containers WHO ADDRESS
 containers()
 {
-	sample tcp-container-container "$1" Gb/s "$(tcp "$2")"
-	[ "$1" != nfvd ] || ledger tcp-container-container
-	sample rtt-container-container "$1" us "$(rtt "$2")"
-	[ "$1" != nfvd ] || ledger rtt-container-container
-}
-
-# ledger CASE... - what nfvd's frames cost up to here since the last time
-ledger()
-{
-	local case
-
-	for case; do
-		printf '{"case":"%s","ledger":%s}\n' "$case" "$("$ctl" -j ledger | tr -d '\n')" >>"$raw"
-	done
+	take tcp-container-container "$1" Gb/s tcp "$2"
+	take rtt-container-container "$1" us rtt "$2"
 }
 
 measure_containers()
@@ -153,19 +141,19 @@ measure_containers()
 		say "container - container, round $round of $rounds"
 		containers nfvd 10.80.3.2
 		"$ctl" shortcut off >/dev/null
-		ledger nfvd_shortcut_off
+		ledger "$raw" nfvd_shortcut_off
 		containers nfvd_shortcut_off 10.80.3.2
-		ledger nfvd_shortcut_off
+		ledger "$raw" nfvd_shortcut_off
 		"$ctl" shortcut on >/dev/null
 		containers bridge 10.80.2.2
 		containers veth 10.80.1.2
 	done
 }
 
-# guest NAME SOCKET ADDRESS - a QEMU guest; its pid in $guest
+# guest NAME SOCKET ADDRESS SIDE - a QEMU guest; its pid in $guest; SIDE is the switch's: server or client
 guest()
 {
-	tools/guests/guest run qemu "$1" --socket "$2" --ip "$3/24" --dir "$dir" --log "$dir/$1.log" --nfvctl "$ctl" &
+	tools/guests/guest run qemu "$1" --socket "$2" --ip "$3/24" --mode "$4" --dir "$dir" --log "$dir/$1.log" --nfvctl "$ctl" &
 	guest=$!
 }
 
@@ -176,14 +164,14 @@ start_guests()
 	ip -n x addr add 10.80.5.1/24 dev ovs
 	ip -n x link set ovs up
 	ip link set ovs-x up
-	# OVS's own data path knows no partial checksums.
-	in_x ethtool -K ovs tx off >/dev/null
 	tests/bench/peer-ovs.sh start-veth "$dir/ovs" ovs-x
 	peer_pids="$(cat "$dir/ovs/ovs-vswitchd.pid") $(cat "$dir/ovs/ovsdb-server.pid")"
 	"$ctl" attach kvm vm >/dev/null
-	guest vm "$NFV_STATE_DIR/vm.sock" 10.80.3.9
+	guest vm "$NFV_STATE_DIR/vm.sock" 10.80.3.9 server
+	nfvd=$nfvd_pids nfvd_guest=$guest
 	nfvd_pids="$nfvd_pids $guest"
-	guest ovsvm "$dir/ovs/a.sock" 10.80.5.9
+	guest ovsvm "$dir/ovs/a.sock" 10.80.5.9 client
+	ovs=${peer_pids% *} ovs_guest=$guest
 	peer_pids="$peer_pids $guest"
 	wait_for 90 in_x ping -c 1 -W 1 10.80.3.9
 	wait_for 90 in_x ping -c 1 -W 1 10.80.5.9
@@ -198,17 +186,37 @@ turn()
 	kill -CONT $1
 }
 
-# with_guest WHO ADDRESS; the first try after a stop may find a server that is still clearing up
+# The first try after a stop may find a server that is still clearing up.
+tcp_again() { tcp "$1" 2>/dev/null || { sleep 1; tcp "$1"; }; }
+
+# cores LIST PID... - of all their threads
+cores()
+{
+	local list=$1 pid
+
+	shift
+	for pid; do
+		taskset -a -c -p "$list" "$pid" >/dev/null || true
+	done
+}
+
+# with_guest WHO ADDRESS SWITCH GUEST - its processes; OVS has its PMD on core 1 by itself
 with_guest()
 {
-	local value
+	local guests
 
+	guests="$4 $(pgrep -P "$4" -d ' ' || true)"
 	wait_for 20 in_x ping -c 1 -W 1 "$2"
-	value=$(tcp "$2") || { sleep 1; value=$(tcp "$2"); }
-	sample tcp-vm-container "$1" Gb/s "$value"
-	[ "$1" != nfvd ] || ledger tcp-vm-container
-	sample rtt-vm-container "$1" us "$(rtt "$2")"
-	[ "$1" != nfvd ] || ledger rtt-vm-container
+	take tcp-vm-container "$1" Gb/s tcp_again "$2"
+	take rtt-vm-container "$1" us rtt "$2"
+	# shellcheck disable=SC2086
+	cores 0 $guests
+	[ "$1" != nfvd ] || cores 1 "$3"
+	take tcp-vm-container-own-core "$1" Gb/s tcp_again "$2"
+	take rtt-vm-container-own-core "$1" us rtt "$2"
+	# shellcheck disable=SC2086
+	cores "0-$(($(nproc) - 1))" $guests
+	[ "$1" != nfvd ] || cores "0-$(($(nproc) - 1))" "$3"
 }
 
 measure_guests()
@@ -218,9 +226,9 @@ measure_guests()
 	for round in $(seq "$rounds"); do
 		say "guest - container, round $round of $rounds"
 		turn "$nfvd_pids" "$peer_pids"
-		with_guest nfvd 10.80.3.9
+		with_guest nfvd 10.80.3.9 "$nfvd" "$nfvd_guest"
 		turn "$peer_pids" "$nfvd_pids"
-		with_guest ovs-dpdk 10.80.5.9
+		with_guest ovs-dpdk 10.80.5.9 "$ovs" "$ovs_guest"
 	done
 }
 
@@ -232,7 +240,10 @@ measure_containers
 start_guests
 measure_guests
 accel=$(tools/guests/guest accel)
-python3 tests/bench/report.py --command "make bench ARGS=container" \
-	--note "guest - container: QEMU guests under $accel; OVS-DPDK's container has transmit offloads off" \
-	$([ "$accel" = kvm ] || echo --emulated tcp-vm-container --emulated rtt-vm-container) \
-	"$raw" "$out/container.json"
+emulated=()
+for case in tcp-vm-container rtt-vm-container tcp-vm-container-own-core rtt-vm-container-own-core; do
+	[ "$accel" = kvm ] || emulated+=(--emulated $case)
+done
+report "$raw" "$out/container.json" --command "make bench ARGS=container" \
+	--note "guest - container: QEMU guests under $accel; OVS-DPDK with userspace-tso-enable, its PMD spins on core 1 of two, which guest and iperf3 use, too, but for -own-core: switch on core 1, all else on core 0" \
+	"${emulated[@]}"

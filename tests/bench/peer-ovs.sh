@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# peer-ovs.sh start DIR | start-veth DIR IFNAME | stop DIR | give-back FILE
+# peer-ovs.sh start DIR | jumbo DIR | start-veth DIR IFNAME | stop DIR | give-back FILE
 #
 # Open vSwitch with DPDK (Debian's build) as it comes: one bridge, NORMAL action,
 # one PMD on core 1. start: two vhost-user ports, DIR/a.sock and DIR/b.sock, in a
-# network namespace of its own (the bridge makes interfaces). start-veth: DIR/a.sock
-# and the netdev IFNAME, in the caller's network namespace, which must not be the
-# machine's own. Every file is in DIR; stop ends what start began, and gives back
+# network namespace of its own (the bridge makes interfaces); jumbo: from now on with frames of
+# 9000 bytes. start-veth: DIR/a.sock, where the guest listens, and the netdev IFNAME, in the caller's network
+# namespace, which must not be the machine's own; super-frames and partial checksums pass (userspace-tso-enable).
+# Every file is in DIR; stop ends what start began, and gives back
 # the huge pages that start reserved. So does give-back when its input ends, for who may be
 # killed: FILE is what $NFV_HUGEPAGES names for start.
 set -eu
 cmd=${1-} dir=${2-} ifname=${3-}
-usage() { echo "usage: ${0##*/} start DIR | start-veth DIR IFNAME | stop DIR | give-back FILE" >&2; exit 2; }
+. "$(dirname "$0")/hugepages.sh"
+usage() { echo "usage: ${0##*/} start DIR | jumbo DIR | start-veth DIR IFNAME | stop DIR | give-back FILE" >&2; exit 2; }
 [ -n "$dir" ] || usage
 
-hugepages=/proc/sys/vm/nr_hugepages
 reserved=${NFV_HUGEPAGES:-$dir/hugepages}	# how many there were before
 reserve=1024		# pages of 2 MiB; with half of it, its mbufs leave nothing for rings
 
@@ -43,24 +44,11 @@ end_process()
 	rm -f "$dir/$1.pid"
 }
 
-# give_back FILE - what is more than the number in there, of before; no more than we have taken.
-give_back()
-{
-	local now over
-
-	[ -s "$1" ] || return 0
-	now=$(cat $hugepages)
-	over=$((now - $(cat "$1")))
-	[ $over -le $reserve ] || over=$reserve
-	[ $over -le 0 ] || echo $((now - over)) >$hugepages
-	rm -f "$1"
-}
-
 stop()
 {
 	end_process ovs-vswitchd
 	end_process ovsdb-server
-	give_back "$reserved"
+	huge_give_back "$reserved"
 	rm -f "$dir"/*.sock "$dir"/*.ctl "$dir"/*.mgmt "$dir"/*.snoop "$dir"/conf.db "$dir"/.conf.db.~lock~
 }
 
@@ -94,7 +82,8 @@ start_vswitchd()
 
 	[ -z "$ifname" ] || own=()
 	vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true other_config:pmd-cpu-mask=0x2 \
-		other_config:dpdk-lcore-mask=0x1 other_config:dpdk-extra="$1"
+		other_config:dpdk-lcore-mask=0x1 other_config:dpdk-extra="$1" \
+		other_config:userspace-tso-enable="$([ -n "$ifname" ] && echo true || echo false)"
 	setsid "${own[@]}" $vswitchd "unix:$dir/db.sock" --unixctl="$dir/ovs-vswitchd.ctl" \
 		--log-file="$dir/ovs-vswitchd.log" >/dev/null 2>&1 </dev/null &
 	echo $! >"$dir/ovs-vswitchd.pid"
@@ -105,18 +94,25 @@ start_vswitchd()
 # have huge pages. Given back by stop, even if it did not get all.
 start_with_dpdk()
 {
-	cat $hugepages >"$reserved"
-	echo $(($(cat "$reserved") + reserve)) >$hugepages
+	huge_take "$reserved" $reserve
 	start_vswitchd "--no-shconf --no-pci --no-telemetry"
 }
 
 # The kind of port that listens: the generator and User-mode Linux connect.
 listening_port()
 {
-	vsctl --timeout=20 add-port br0 "$1" -- set Interface "$1" type=dpdkvhostuser mtu_request=9000
+	vsctl --timeout=20 add-port br0 "$1" -- set Interface "$1" type=dpdkvhostuser
 	wait_until 10 port_up "$1" || fail "no port $1"
 	wait_until 10 test -S "$dir/$1" || fail "no socket of port $1"
 	ln -sf "$1" "$dir/$1.sock"
+}
+
+# The kind that connects, again and again. Only this has super-frames and partial checksums.
+connecting_port()
+{
+	vsctl --timeout=20 add-port br0 "$1" -- set Interface "$1" type=dpdkvhostuserclient \
+		options:vhost-server-path="$dir/$1.sock"
+	wait_until 10 port_up "$1" || fail "no port $1"
 }
 
 start()
@@ -129,17 +125,18 @@ start()
 	start_db
 	start_with_dpdk || fail "ovs-vswitchd does not start with DPDK"
 	vsctl --timeout=20 add-br br0 -- set Bridge br0 datapath_type=netdev fail-mode=standalone
-	listening_port a
 	if [ -n "$ifname" ]; then
+		connecting_port a
 		vsctl --timeout=20 add-port br0 "$ifname"
 		wait_until 10 port_up "$ifname" || fail "no port $ifname"
 	else
+		listening_port a
 		listening_port b
 	fi
 }
 
 case $cmd in
-start*)
+start* | jumbo)
 	ovs=$("$(dirname "$0")/fetch-ovs.sh")
 	vswitchd=$ovs/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
 	schema=$ovs/usr/share/openvswitch/vswitch.ovsschema
@@ -149,7 +146,8 @@ esac
 case $cmd in
 start) [ -z "$ifname" ] || usage; start ;;
 start-veth) [ -n "$ifname" ] || usage; start ;;
+jumbo) vsctl --timeout=20 set Interface a mtu_request=9000 -- set Interface b mtu_request=9000 ;;
 stop) stop ;;
-give-back) cat >/dev/null; give_back "$dir" ;;
+give-back) cat >/dev/null; huge_give_back "$dir" ;;
 *) usage ;;
 esac

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# peer-testpmd.sh start|stop DIR - DPDK's testpmd as a cable between two vhost-user
-# ports: DIR/a.sock and DIR/b.sock, forwarding on core 1, log in DIR/log, pid in DIR/pid.
+# peer-testpmd.sh start|start-huge|stop DIR - DPDK's testpmd as a cable between two vhost-user
+# ports: DIR/a.sock and DIR/b.sock, forwarding on core 1, log in DIR/log, pid in DIR/pid. start-huge: in huge
+# pages, which stop gives back, as peer-ovs.sh does.
 set -eu
 cmd=${1-} dir=${2-}
-[ -n "$dir" ] || { echo "usage: ${0##*/} start|stop DIR" >&2; exit 2; }
+. "$(dirname "$0")/hugepages.sh"
+[ -n "$dir" ] || { echo "usage: ${0##*/} start|start-huge|stop DIR" >&2; exit 2; }
+reserved=${NFV_HUGEPAGES:-$dir/hugepages}
+memory=(--no-huge)
 
 alive() { [ -f "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null; }
 
@@ -30,6 +34,7 @@ stop()
 		kill -TERM "$(cat "$dir/pid")"
 		wait_until 10 dead || { kill -KILL "$(cat "$dir/pid")"; wait_until 5 dead; }
 	fi
+	huge_give_back "$reserved"
 	rm -f "$dir"/{a.sock,b.sock,pid,in}
 }
 
@@ -38,10 +43,14 @@ start()
 	mkdir -p "$dir"
 	dir=$(realpath "$dir")
 	stop
+	if [ "$cmd" = start-huge ]; then
+		memory=(--in-memory)
+		huge_take "$reserved" 512
+	fi
 	# Ends when its standard input does: give it one that does not.
 	mkfifo "$dir/in"
 	exec 3<>"$dir/in"
-	setsid dpdk-testpmd --no-huge --no-shconf --no-pci --no-telemetry -m 512 -l 0,1 --file-prefix "bench$$" \
+	setsid dpdk-testpmd "${memory[@]}" --no-shconf --no-pci --no-telemetry -m 512 -l 0,1 --file-prefix "bench$$" \
 		--vdev "net_vhost0,iface=$dir/a.sock" --vdev "net_vhost1,iface=$dir/b.sock" \
 		-- --forward-mode=io --total-num-mbufs=32768 --auto-start <&3 >"$dir/log" 2>&1 3>&- &
 	echo $! >"$dir/pid"
@@ -55,6 +64,7 @@ start()
 }
 
 case $cmd in
-start | stop) $cmd ;;
-*) echo "usage: ${0##*/} start|stop DIR" >&2; exit 2 ;;
+start*) start ;;
+stop) stop ;;
+*) echo "usage: ${0##*/} start|start-huge|stop DIR" >&2; exit 2 ;;
 esac

@@ -4,7 +4,9 @@
 
 RAW has one JSON object per line, in the order of measuring:
   {"case", "who", "unit", "value"}   a sample. "nfvd" is ours, "nfvd_..." a variant of
-                                     ours, anybody else a peer
+                                     ours, anybody else a peer. With "idle", the share of time in which
+                                     its generator had nothing to do; with "refused" in place of "value"
+                                     it is none: that was the limit
   {"case", "ledger": {"pairs"}, "ports": {"ports"}}
                                      nfvd's ledger after that case, and its ports where there are
                                      Xen guests; both run on over cases, so differences count
@@ -16,11 +18,18 @@ import json
 import os
 import platform
 import statistics
+import sys
 
 
-def summary(values):
-    return {"median": round(statistics.median(values), 3), "min": round(min(values), 3),
-            "max": round(max(values), 3), "samples": [round(v, 3) for v in values]}
+def summary(samples):
+    values = [s["value"] for s in samples if "value" in s]
+    result = {"refused": len(samples) - len(values)} if len(samples) > len(values) else {}
+    if any("idle" in s for s in samples):
+        result["generator_idle"] = [s["idle"] for s in samples]
+    if values:
+        result |= {"median": round(statistics.median(values), 3), "min": round(min(values), 3),
+                   "max": round(max(values), 3), "samples": [round(v, 3) for v in values]}
+    return result
 
 
 def costs_of(line, names):
@@ -61,7 +70,7 @@ def machine():
 def make_case(name, samples, costs, emulated):
     who = {}
     for s in samples:
-        who.setdefault(s["who"], []).append(s["value"])
+        who.setdefault(s["who"], []).append(s)
     unit = samples[0]["unit"]
     ours = summary(who.pop("nfvd"))
     case = {"name": name, "unit": unit, "nfvd": ours, "peers": {}, "ratio": {},
@@ -74,12 +83,15 @@ def make_case(name, samples, costs, emulated):
             continue
         case["peers"][other] = theirs
         better, worse = (theirs, ours) if unit == "us" else (ours, theirs)
-        case["ratio"][other] = round(better["median"] / worse["median"], 2) if worse["median"] else None
+        known = better.get("median") and worse.get("median")
+        case["ratio"][other] = round(better["median"] / worse["median"], 2) if known else None
     return case
 
 
 def cell(s):
-    return f"{s['median']:.2f} ({s['min']:.2f}-{s['max']:.2f})"
+    if "median" not in s:
+        return "the generator was the limit"
+    return f"{s['median']:.2f} ({s['min']:.2f}-{s['max']:.2f})" + (f", {s['refused']} refused" if "refused" in s else "")
 
 
 def rows_of(case):
@@ -102,27 +114,41 @@ def table(cases):
         print("  ".join(v.ljust(w) for v, w in zip(r, widths)).rstrip())
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--emulated", action="append", default=[], metavar="CASE")
-    parser.add_argument("--note")
-    parser.add_argument("--command", required=True)
-    parser.add_argument("raw")
-    parser.add_argument("out")
-    args = parser.parse_args()
+def make(args):
     with open(args.raw, encoding="utf-8") as f:
         lines = [json.loads(line) for line in f if line.strip()]
     costs = per_frame([x for x in lines if "ledger" in x])
     samples = [x for x in lines if "who" in x]
     names = list(dict.fromkeys(s["case"] for s in samples if s["who"] == "nfvd"))
+    if not names:
+        raise ValueError("no sample of nfvd")
     cases = [make_case(n, [s for s in samples if s["case"] == n], costs.get(n, {}), args.emulated) for n in names]
-    result = {"cases": cases, "machine": machine(), "command": args.command, "note": args.note,
+    table(cases)
+    # What it was called before there was another.
+    cases += [case | {"name": case["name"][:-4], "same_as": case["name"]} for case in cases if case["name"].endswith("-hot")]
+    result = {"cases": cases, "machine": machine(), "command": args.command, "note": args.note, "smoke": args.smoke,
               "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
     with open(args.out, "w", encoding="utf-8") as f:
         json.dump(result, f, indent=1)
         f.write("\n")
-    table(cases)
     print(f"ratio: nfvd over peer, for times peer over nfvd; above 1 is better. In {args.out}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--emulated", action="append", default=[], metavar="CASE")
+    parser.add_argument("--smoke", action="store_true", help="the samples are too short to tell anything")
+    parser.add_argument("--note")
+    parser.add_argument("--command", required=True)
+    parser.add_argument("raw")
+    parser.add_argument("out")
+    args = parser.parse_args()
+    try:
+        make(args)
+    except (OSError, ValueError) as error:
+        sys.exit(f"report.py: {args.raw}: {error}")
+    except (KeyError, TypeError) as error:
+        sys.exit(f"report.py: {args.raw}: a line is not as described: {error!r}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,31 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# vm-vm.sh [BUILD] - frames between two vhost-user ports: nfvd, testpmd and OVS-DPDK, one
-# core each (core 1; the generator has core 0), in interleaved rounds.
+# vm-vm.sh [BUILD] - frames between two vhost-user ports: nfvd, testpmd without and with huge pages, and OVS-DPDK,
+# one core each (core 1; the generator has core 0), in interleaved rounds.
 #
-#	ROUNDS=5 SECONDS_PER_SAMPLE=2 SIZES="64 512 1500 8000"
+#	ROUNDS=5 SECONDS_PER_SAMPLE=2 SIZES="64 512 1500 8000" CASES="vm-vm-64-cold vm-vm-64-hot ..."
 #
+# -cold: other memory for each frame, twice as much as the last cache holds before it is used again; written by the
+# sender, read by the receiver. -hot, or neither: the same 256 buffers, not written and not read, all in caches.
+# A sample in which the generator had no time to spare is refused: it would tell how fast that is.
 # Samples: BUILD/bench/raw-vhost.jsonl; medians: BUILD/bench/vhost.json and a table.
 set -eu
 cd "$(dirname "$0")/../.."
+. tests/bench/lib.sh
 BUILD=$(realpath "${1:-${BUILD:-build}}")
 ROUNDS=${ROUNDS:-5} SECONDS_PER_SAMPLE=${SECONDS_PER_SAMPLE:-2} SIZES=${SIZES:-64 512 1500 8000}
+[ -z "$SMOKE" ] || SIZES=64
+# shellcheck disable=SC2086
+CASES=${CASES:-$(printf 'vm-vm-%s-cold vm-vm-%s-hot ' $(for size in $SIZES; do echo "$size $size"; done))}
+idle_min=0.05
+# Of a core's own last cache; getconf has the sum of a socket's.
+l3=$(cat /sys/devices/system/cpu/cpu0/cache/index3/size 2>/dev/null) || l3=65536K
+cold_mib=$((${l3%K} * 2 / 1024))
 here=$PWD/tests/bench
-raw=$BUILD/bench/raw-vhost.jsonl
+raw=$BUILD/$RESULTS/raw-vhost.jsonl
 work=$(mktemp -d /tmp/vm-vm.XXXXXX)
-nfvd_pid= running=
+nfvd_pid= running= jumbo=
 
 nfvctl() { "$BUILD/ctl/nfvctl" --state-dir "$work/nfvd" "$@"; }
 nfvd_answers() { [ -S "$work/nfvd/ctl.sock" ] && nfvctl show >/dev/null 2>&1; }
@@ -50,11 +61,12 @@ stop_nfvd()
 
 start_switch()
 {
-	running=$1
+	running=$1 jumbo=
 	case $1 in
 	nfvd) start_nfvd ;;
-	testpmd) "$here/peer-testpmd.sh" start "$work/testpmd" ;;
-	ovs-dpdk) "$here/peer-ovs.sh" start "$work/ovs-dpdk" ;;
+	testpmd) "$here/peer-testpmd.sh" start "$work/$1" ;;
+	testpmd-huge) "$here/peer-testpmd.sh" start-huge "$work/$1" ;;
+	ovs-dpdk) "$here/peer-ovs.sh" start "$work/$1" ;;
 	esac
 }
 
@@ -62,8 +74,8 @@ stop_switch()
 {
 	case $running in
 	nfvd) stop_nfvd ;;
-	testpmd) "$here/peer-testpmd.sh" stop "$work/testpmd" ;;
-	ovs-dpdk) "$here/peer-ovs.sh" stop "$work/ovs-dpdk" ;;
+	testpmd*) "$here/peer-testpmd.sh" stop "$work/$running" ;;
+	ovs-dpdk) "$here/peer-ovs.sh" stop "$work/$running" ;;
 	esac
 	running=
 }
@@ -76,37 +88,42 @@ cleanup()
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-# sample SWITCH SIZE - one line of raw samples; see report.py.
-sample()
+# measure SWITCH CASE - one line of raw samples; see report.py.
+measure()
 {
-	local line unit=Gb/s key=gbps
+	local switch=$1 case=$2 size cold=() unit=Gb/s key=gbps line
 
-	[ "$2" -gt 512 ] || unit=Mpps key=mpps
-	line=$(timeout $((${SECONDS_PER_SAMPLE%.*} + 150)) "$BUILD/tests/bench/vugen" --a "$work/$1/a.sock" \
-		--b "$work/$1/b.sock" --size "$2" --seconds "$SECONDS_PER_SAMPLE" --cpu 0) &&
-		[[ $line == *'"bad":0,'* && $line =~ \"$key\":([0-9.]+) ]] || {
-		echo "vm-vm: no good sample of $1, $2 bytes: $line" >&2
-		return 1
-	}
-	echo "{\"case\":\"vm-vm-$2\",\"who\":\"$1\",\"unit\":\"$unit\",\"value\":${BASH_REMATCH[1]}}" >>"$raw"
+	size=${case#vm-vm-} size=${size%-*}
+	[[ $size =~ ^[0-9]+$ ]] || die "no such case: $case"
+	[[ $case != *-cold ]] || cold=(--cold $cold_mib)
+	[ "$size" -gt 512 ] || unit=Mpps key=mpps
+	# Not for those that need none: its buffers are of that size then.
+	if [ "$switch$jumbo" = ovs-dpdk ] && [ "$size" -gt 1514 ]; then
+		"$here/peer-ovs.sh" jumbo "$work/$switch" || die "$switch: no frames of $size bytes"
+		jumbo=1
+	fi
+	line=$(timeout $((${SECONDS_PER_SAMPLE%.*} + 150)) "$BUILD/tests/bench/vugen" --a "$work/$switch/a.sock" \
+		--b "$work/$switch/b.sock" --size "$size" --seconds "$SECONDS_PER_SAMPLE" --cpu 0 "${cold[@]}") &&
+		jq -ce --arg case "$case" --arg who "$switch" --arg unit $unit --arg key $key --argjson least $idle_min \
+			'if .bad > 0 then error("frames are not what was sent") else {$case, $who, $unit, idle} +
+			if .idle < $least then {refused: .[$key]} else {value: .[$key]} end end' <<<"$line" >>"$raw" ||
+		die "no good sample of $switch, $case: $line"
 }
 
-mkdir -p "$BUILD/bench"
+mkdir -p "$BUILD/$RESULTS"
 : >"$raw"
-switches=(nfvd testpmd ovs-dpdk)
 for ((round = 1; round <= ROUNDS; round++)); do
-	for switch in "${switches[@]}"; do
-		printf '\rvm-vm: round %d of %d, %-10s' "$round" "$ROUNDS" "$switch" >&2
+	for switch in nfvd testpmd testpmd-huge ovs-dpdk; do
+		printf '\rvm-vm: round %d of %d, %-12s' "$round" "$ROUNDS" "$switch" >&2
 		start_switch "$switch"
-		for size in $SIZES; do
-			sample "$switch" "$size"
-			[ "$switch" != nfvd ] ||
-				echo "{\"case\":\"vm-vm-$size\",\"ledger\":$(nfvctl -j ledger)}" >>"$raw"
+		for case in $CASES; do
+			measure "$switch" "$case"
+			[ "$switch" != nfvd ] || ledger "$raw" "$case"
 		done
 		stop_switch
 	done
 done
 printf '\r%40s\r' '' >&2
-python3 "$here/report.py" --command "ROUNDS=$ROUNDS SECONDS_PER_SAMPLE=$SECONDS_PER_SAMPLE tests/bench/vm-vm.sh" \
-	--note "vugen, both ways at once, rings of 256 as QEMU and virtio-user make them; one core for the switch" \
-	"$raw" "$BUILD/bench/vhost.json"
+report "$raw" "$BUILD/$RESULTS/vhost.json" \
+	--command "ROUNDS=$ROUNDS SECONDS_PER_SAMPLE=$SECONDS_PER_SAMPLE CASES='${CASES% }' tests/bench/vm-vm.sh" \
+	--note "vugen, both ways at once, rings of 256 as QEMU and virtio-user make them; one core for the switch, one for the generator; cold: $cold_mib MiB"

@@ -2,9 +2,14 @@
 /*
  * vugen - load generator between two vhost-user ports of a switch.
  *
- * Two frontends, one busy-polling thread. It must not be what is measured: frames
- * are written once, and what the switch gives back is posted again as it is; no
- * payload is touched but every CHECK_EVERYth header. Prints one JSON object.
+ * Two frontends, one busy-polling thread. It must not be what is measured: "idle" in what it prints, one JSON
+ * object, is the share of time in which it found nothing to do.
+ *
+ * Hot: frames are written once, and what the switch gives back is posted again as it is; no payload is touched
+ * but every CHECK_EVERYth header. All of it stays in caches.
+ * Cold (--cold MIB): as applications do it, each frame lies in another buffer than the last one had, and is
+ * written before it is sent, and read when it has come, a word of each cache line. So many MiB pass before a
+ * buffer is used again.
  */
 #include "vufront.h"
 
@@ -15,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <x86intrin.h>
 
 #define HDR_BYTES	12u		/* virtio_net_hdr_mrg_rxbuf */
 #define ETH_BYTES	14u
@@ -26,6 +32,9 @@
 #define HELLO_TRIES	500
 #define HELLO_WAIT_NS	10000000ull
 #define QUIET_NS	100000000ull	/* this long without a frame: the hellos are through */
+#define LINE		64u		/* bytes of a cache line */
+#define COLD_BURST	32u		/* frames that are written or read before the switch sees the first of them */
+#define AHEAD		2u		/* buffers that are fetched ahead of their use */
 
 struct stamp {
 	uint32_t magic, sequence;
@@ -34,7 +43,7 @@ struct stamp {
 struct options {
 	const char *path[2];
 	bool listen, oneway;
-	unsigned int size, ring, rxbuf;
+	unsigned int size, ring, rxbuf, cold_mib;
 	double seconds, warmup;
 	int cpu;
 };
@@ -43,11 +52,20 @@ struct counters {
 	uint64_t sent, received, bad;
 };
 
+/* Buffers. Of as many as the ring has entries, i is at descriptor i for ever. */
+struct pool {
+	uint8_t *base;
+	uint64_t gpa;
+	uint32_t stride, n, next;
+	uint32_t *at;	/* by descriptor: the buffer that it has */
+};
+
 struct side {
 	struct vuf f;
 	struct vuf_vring *rx, *tx;
-	uint8_t *rx_buf;
-	uint32_t rx_bytes, left;	/* left: of the frame being received, header included */
+	struct pool rx_pool, tx_pool;
+	bool cold;
+	uint32_t rx_bytes, frame_bytes, left;	/* left: of the frame being received, header included */
 	struct counters c;
 	uint32_t hello_id;
 	bool greeted, whole;	/* whole: a frame started at the current entry */
@@ -85,28 +103,65 @@ static void write_frame(uint8_t *buf, uint32_t size, const uint8_t *dst, const u
 	memcpy(eth + size - sizeof(s), &s, sizeof(s));
 }
 
-/* Buffers, descriptors and frames, as they stay. The last Tx descriptor is for the hello. */
+/* So many that they make a quarter of what shall be touched; none that a ring has is taken again. */
+static uint32_t pool_size(const struct options *o, uint32_t touched_bytes)
+{
+	uint64_t lines = (touched_bytes + LINE - 1) / LINE, n = ((uint64_t)o->cold_mib << 20) / 4 / (lines * LINE);
+	uint32_t least = o->cold_mib ? 2 * o->ring : o->ring;
+
+	return n > least ? n : least;
+}
+
+static void pool_make(struct side *s, struct pool *p, uint32_t stride, uint32_t n)
+{
+	*p = (struct pool){ .stride = stride, .n = n, .base = vuf_alloc(&s->f, (size_t)stride * n, 4096) };
+	p->at = calloc(s->rx->size, sizeof(*p->at));
+	if (!p->base || !p->at)
+		die("guest memory", -ENOMEM);
+	/* There before it is measured, as a guest's is that has run for a while. */
+	for (size_t at = 0; at < (size_t)stride * n; at += 4096)
+		p->base[at] = 0;
+	p->gpa = vuf_gpa(&s->f, p->base);
+	for (unsigned int i = 0; i < s->rx->size; i++)
+		p->at[i] = i;
+	p->next = n > s->rx->size ? s->rx->size : 0;
+}
+
+static uint8_t *pool_buf(const struct pool *p, uint32_t id)
+{
+	return p->base + (size_t)p->at[id] * p->stride;
+}
+
+/* Give the descriptor the next buffer. */
+static void pool_advance(struct pool *p, struct vuf_vring *r, uint32_t id)
+{
+	p->at[id] = p->next;
+	r->desc[id].addr = p->gpa + (uint64_t)p->next * p->stride;
+	p->next = p->next + 1 < p->n ? p->next + 1 : 0;
+}
+
+/* Buffers, descriptors and frames. The last Tx descriptor is for the hello. */
 static void prepare(struct side *s, unsigned int me, const struct options *o)
 {
 	static const uint8_t everyone[6] = { 255, 255, 255, 255, 255, 255 };
 	uint32_t bytes = HDR_BYTES + o->size;
-	uint32_t stride = (bytes + 63) & ~63u;
-	uint8_t *p = vuf_alloc(&s->f, (size_t)stride * s->tx->size, 4096);
 
+	s->cold = o->cold_mib > 0;
+	s->frame_bytes = bytes;
 	s->rx_bytes = o->rxbuf;
-	s->rx_buf = vuf_alloc(&s->f, (size_t)s->rx_bytes * s->rx->size, 4096);
-	if (!p || !s->rx_buf)
-		die("guest memory", -ENOMEM);
+	pool_make(s, &s->tx_pool, (bytes + LINE - 1) & ~(LINE - 1), pool_size(o, bytes));
+	pool_make(s, &s->rx_pool, o->rxbuf, pool_size(o, bytes < o->rxbuf ? bytes : o->rxbuf));
 	s->hello_id = s->tx->size - 1;
-	for (unsigned int i = 0; i < s->tx->size; i++) {
+	for (uint32_t i = 0; i < s->tx_pool.n; i++) {
+		uint8_t *p = s->tx_pool.base + (size_t)i * s->tx_pool.stride;
 		bool hello = i == s->hello_id;
 
 		write_frame(p, o->size, hello ? everyone : mac[!me], mac[me], hello ? MAGIC_HELLO : MAGIC, i);
-		vuf_set_desc(&s->f, s->tx, i, p, bytes, 0);
-		p += stride;
+		if (i < s->tx->size)
+			vuf_set_desc(&s->f, s->tx, i, p, bytes, 0);
 	}
 	for (unsigned int i = 0; i < s->rx->size; i++) {
-		vuf_set_desc(&s->f, s->rx, i, s->rx_buf + (size_t)i * s->rx_bytes, s->rx_bytes, VRING_DESC_F_WRITE);
+		vuf_set_desc(&s->f, s->rx, i, pool_buf(&s->rx_pool, i), s->rx_bytes, VRING_DESC_F_WRITE);
 		vuf_post(s->rx, i);
 	}
 	s->rx->avail->flags = s->tx->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
@@ -115,9 +170,51 @@ static void prepare(struct side *s, unsigned int me, const struct options *o)
 	s->whole = true;
 }
 
+/* A word of each line, between the stamps; where there is no room beside the last stamp, of that. */
+static void write_payload(uint8_t *buf, uint32_t bytes, uint64_t value)
+{
+	uint32_t last = bytes - sizeof(struct stamp), number = value;
+
+	memcpy(buf + 40, &value, sizeof(value));
+	for (uint32_t at = LINE; at + sizeof(value) <= last; at += LINE)
+		memcpy(buf + at, &value, sizeof(value));
+	memcpy(buf + last + offsetof(struct stamp, sequence), &number, sizeof(number));
+}
+
+static void read_payload(const uint8_t *buf, uint32_t bytes)
+{
+	for (uint32_t at = 0; at < bytes; at += LINE)
+		(void)*(const volatile uint64_t *)(buf + at);
+}
+
+/* Before the descriptor is posted again, with another buffer. */
+static void write_next(struct side *s, uint32_t id)
+{
+	struct pool *p = &s->tx_pool;
+	const uint8_t *ahead = p->base + (size_t)((p->next + AHEAD) % p->n) * p->stride;
+
+	if (p->next == s->hello_id)	/* stays what it is */
+		p->next++;
+	for (uint32_t at = 0; at < s->frame_bytes; at += LINE)
+		__builtin_prefetch(ahead + at, 1);
+	pool_advance(p, s->tx, id);
+	write_payload(pool_buf(p, id), s->frame_bytes, s->c.sent);
+}
+
+/* Before the descriptor is posted again, with another buffer; `ahead` is one whose turn comes soon. */
+static void read_last(struct side *s, uint32_t id, uint32_t ahead, uint32_t bytes)
+{
+	const uint8_t *soon = pool_buf(&s->rx_pool, ahead & s->rx->mask);
+
+	for (uint32_t at = 0; at < bytes; at += LINE)
+		__builtin_prefetch(soon + at, 0);
+	read_payload(pool_buf(&s->rx_pool, id), bytes);
+	pool_advance(&s->rx_pool, s->rx, id);
+}
+
 static bool check_frame(const struct side *s, uint32_t id, unsigned int me, uint32_t magic)
 {
-	const uint8_t *eth = s->rx_buf + (size_t)id * s->rx_bytes + HDR_BYTES;
+	const uint8_t *eth = pool_buf(&s->rx_pool, id) + HDR_BYTES;
 	struct stamp stamp;
 
 	memcpy(&stamp, eth + ETH_BYTES, sizeof(stamp));
@@ -128,7 +225,7 @@ static bool check_frame(const struct side *s, uint32_t id, unsigned int me, uint
 /* Does the frame end with a stamp? Taken away, so that an old one does not pass for the next. */
 static bool check_tail(const struct side *s, uint32_t id, uint32_t bytes)
 {
-	uint8_t *at = s->rx_buf + (size_t)id * s->rx_bytes + bytes - sizeof(struct stamp);
+	uint8_t *at = pool_buf(&s->rx_pool, id) + bytes - sizeof(struct stamp);
 	struct stamp stamp;
 
 	if (bytes < sizeof(stamp))
@@ -155,6 +252,8 @@ static unsigned int poll_rx(struct side *s, unsigned int me, uint32_t frame_byte
 	struct vuf_vring *r = s->rx;
 	unsigned int n = vuf_used_ready(r), mask = r->mask;
 
+	if (s->cold && n > COLD_BURST)
+		n = COLD_BURST;
 	for (unsigned int i = 0; i < n; i++) {
 		const struct vring_used_elem *e = &r->used->ring[r->last_used++ & mask];
 		uint32_t want = s->left < s->rx_bytes ? s->left : s->rx_bytes;
@@ -174,6 +273,8 @@ static unsigned int poll_rx(struct side *s, unsigned int me, uint32_t frame_byte
 			}
 		}
 		s->whole = s->left == frame_bytes;
+		if (s->cold)
+			read_last(s, e->id, r->used->ring[(r->last_used - 1u + (i + AHEAD < n ? AHEAD : 0)) & mask].id, want);
 		vuf_post(r, e->id);
 	}
 	vuf_publish(r);
@@ -185,13 +286,18 @@ static unsigned int poll_tx(struct side *s)
 	struct vuf_vring *r = s->tx;
 	unsigned int n = vuf_used_ready(r);
 
+	if (s->cold && n > COLD_BURST)
+		n = COLD_BURST;
 	for (unsigned int i = 0; i < n; i++) {
 		const struct vring_used_elem *e = &r->used->ring[r->last_used++ & r->mask];
 
-		if (e->id <= r->mask)
-			vuf_post(r, e->id);
-		else
+		if (e->id > r->mask) {
 			s->c.bad++;
+			continue;
+		}
+		if (s->cold)
+			write_next(s, e->id);
+		vuf_post(r, e->id);
 	}
 	s->c.sent += n;
 	vuf_publish(r);
@@ -246,21 +352,23 @@ static void greet(struct side *s)
 			last = now_ns();
 }
 
-/* Returns the share of rounds that found nothing to do: near 0, the generator is the bottleneck. */
+/* Returns the share of time in rounds that found nothing to do: near 0, the generator is the bottleneck. */
 static double run(struct side *s, double seconds, uint32_t frame_bytes)
 {
-	uint64_t end = now_ns() + seconds * 1e9, rounds = 0, idle = 0;
+	uint64_t end = now_ns() + seconds * 1e9, start = __rdtsc(), last = start, idle = 0;
 
 	do {
 		for (unsigned int i = 0; i < 64; i++) {
 			unsigned int n = poll_rx(&s[0], 0, frame_bytes) + poll_rx(&s[1], 1, frame_bytes);
+			uint64_t now;
 
 			n += poll_tx(&s[0]) + poll_tx(&s[1]);
-			idle += !n;
+			now = __rdtsc();
+			idle += n ? 0 : now - last;
+			last = now;
 		}
-		rounds += 64;
 	} while (now_ns() < end);
-	return (double)idle / rounds;
+	return (double)idle / (last - start);
 }
 
 static void measure(struct side *s, const struct options *o)
@@ -283,9 +391,9 @@ static void measure(struct side *s, const struct options *o)
 		sum.received += s[i].c.received;
 		sum.bad += s[i].c.bad;
 	}
-	printf("{\"size\":%u,\"seconds\":%.3f,\"frames\":%lu,\"mpps\":%.4f,\"gbps\":%.4f,\"bad\":%lu,\"sent\":%lu,"
+	printf("{\"size\":%u,\"cold_mib\":%u,\"seconds\":%.3f,\"frames\":%lu,\"mpps\":%.4f,\"gbps\":%.4f,\"bad\":%lu,\"sent\":%lu,"
 	       "\"received\":%lu,\"kicks\":%lu,\"idle\":%.3f}\n",
-	       o->size, took, sum.received, sum.received / took / 1e6, sum.received * 8.0 * o->size / took / 1e9,
+	       o->size, o->cold_mib, took, sum.received, sum.received / took / 1e6, sum.received * 8.0 * o->size / took / 1e9,
 	       sum.bad, sum.sent, sum.received,
 	       s[0].rx->kicks + s[0].tx->kicks + s[1].rx->kicks + s[1].tx->kicks, idle);
 }
@@ -293,10 +401,12 @@ static void measure(struct side *s, const struct options *o)
 /* Both listen before either is waited for: the switch connects in its own order. */
 static void connect_sides(struct side *s, const struct options *o)
 {
+	uint32_t bytes = o->size + HDR_BYTES;
 	struct vuf_options vo = {
 		.wanted = VUF_NET_FEATURES,
 		.ring_size = o->ring,
-		.mem_bytes = (size_t)o->ring * (o->rxbuf + o->size + HDR_BYTES + 64 + 32) + (1 << 20),
+		.mem_bytes = (size_t)pool_size(o, bytes) * (bytes + LINE) +
+			     (size_t)pool_size(o, bytes < o->rxbuf ? bytes : o->rxbuf) * o->rxbuf + o->ring * 64 + (1 << 20),
 		/* OVS makes its buffers when the first device comes: seconds, many on a busy machine. */
 		.timeout_ms = 60000,
 	};
@@ -327,7 +437,7 @@ static void connect_sides(struct side *s, const struct options *o)
 static int usage(void)
 {
 	fputs("usage: vugen --a SOCK --b SOCK [--listen] [--size BYTES] [--seconds S] [--warmup S]\n"
-	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--json]\n"
+	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--cold MIB] [--json]\n"
 	      "Frames per second that a switch carries between two vhost-user ports, both ways at once\n"
 	      "unless --oneway (a to b). Sizes are of Ethernet frames without FCS. One JSON object, always.\n",
 	      stderr);
@@ -340,7 +450,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "a", 1, NULL, 'a' }, { "b", 1, NULL, 'b' }, { "listen", 0, NULL, 'l' }, { "size", 1, NULL, 's' },
 		{ "seconds", 1, NULL, 't' }, { "warmup", 1, NULL, 'w' }, { "cpu", 1, NULL, 'c' },
 		{ "oneway", 0, NULL, 'o' }, { "ring", 1, NULL, 'r' }, { "rxbuf", 1, NULL, 'x' },
-		{ "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
+		{ "cold", 1, NULL, 'C' }, { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -356,13 +466,14 @@ static bool parse(int argc, char **argv, struct options *o)
 		case 'o': o->oneway = true; break;
 		case 'r': o->ring = strtoul(optarg, NULL, 10); break;
 		case 'x': o->rxbuf = strtoul(optarg, NULL, 10); break;
+		case 'C': o->cold_mib = strtoul(optarg, NULL, 10); break;
 		case 'j': break;
 		default: return false;
 		}
 	}
 	return optind == argc && o->path[0] && o->path[1] && o->size >= 60 && o->size <= FRAME_MAX &&
 	       o->ring >= 8 && o->ring <= 32768 && !(o->ring & (o->ring - 1)) && o->rxbuf >= 256 &&
-	       o->rxbuf <= 65536 && o->seconds > 0 && o->warmup >= 0;
+	       o->rxbuf <= 65536 && o->cold_mib <= 4096 && o->seconds > 0 && o->warmup >= 0;
 }
 
 int main(int argc, char **argv)
@@ -388,6 +499,8 @@ int main(int argc, char **argv)
 
 		if (err)
 			die("stopping", err);
+		free(sides[i].rx_pool.at);
+		free(sides[i].tx_pool.at);
 		vuf_fini(&sides[i].f);
 	}
 	return 0;

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash disable=SC2034
+#
+# For the benches in this folder, on the host or in a machine. With SMOKE=1 one round of the shortest samples, which the
+# result says: is all that a bench runs still there, and of the shape that it was?
+SMOKE=${SMOKE:-}
+OMIT=2		# s of TCP before each sample, in which it starts; BENCH_OMIT_SECONDS in ctl/bench.h
+RESULTS=bench	# in build/; a smoke run overwrites no result
+[ -z "$SMOKE" ] || ROUNDS=1 SECONDS_PER_SAMPLE=1 OMIT=0 RESULTS=bench-smoke
+
+die() { echo "${0##*/}: $*" >&2; exit 1; }
+
+# What a program says, a number or one line of what is wrong with it.
+gbps() { jq -er 'if .error then error(.error) else .end.sum_received.bits_per_second / 1e9 end'; }
+rtt_p50() { jq -er '.rtt_us.p50'; }
+
+# sample RAW CASE WHO UNIT COMMAND... - the number that it prints
+sample()
+{
+	local raw=$1 name=$2 who=$3 unit=$4 value
+
+	shift 4
+	value=$("$@") || return
+	jq -cen --arg case "$name" --arg who "$who" --arg unit "$unit" --argjson value "$value" \
+		'{$case, $who, $unit, $value}' >>"$raw"
+}
+
+# ledger RAW CASE - what nfvd's frames have cost until now
+ledger() { nfvctl -j ledger | jq -ce --arg case "$2" '{$case, ledger: .}' >>"$1"; }
+
+# report RAW OUT [OPTION]...
+report() { python3 tests/bench/report.py ${SMOKE:+--smoke} "${@:3}" "$1" "$2"; }
