@@ -10,6 +10,8 @@ prefix	?= /usr/local
 # libxl looks for scripts in /etc, wherever the programs are.
 sysconfdir ?= $(if $(filter /usr /usr/local,$(prefix)),/etc,$(prefix)/etc)
 SHELL	:= /bin/bash -o pipefail
+# For the scripts that are run: what was built, and where.
+export NFV_BUILD = $(BUILD)
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:

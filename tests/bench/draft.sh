@@ -6,25 +6,19 @@
 # Interrupted, the same command goes on.
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."
+. tests/bench/lib.sh
 BUILD=$(realpath "${NFV_BUILD:-build}")
 export BUILD NFV_KERNEL=6.1 NFV_BUILD=$BUILD
 out=$BUILD/bench-draft
+[ -z "$SMOKE" ] || out=$BUILD/$RESULTS/draft
 nfvctl=$BUILD/ctl/nfvctl
 scripts=tools/guests/draft
-mkdir -p "$BUILD/bench" "$out/xen"
+mkdir -p "$BUILD/$RESULTS" "$out/xen"
 
-complete() { python3 -c 'import json, sys; sys.exit(not json.load(open(sys.argv[1]))["complete"])' "$1" 2>/dev/null; }
+complete() { jq -e .complete "$1" >/dev/null 2>&1; }
 
 # missing - the technologies that want a Xen host
-missing()
-{
-	python3 - "$out/result.json" <<-'EOT'
-	import json, sys
-	for name, tech in json.load(open(sys.argv[1]))["technologies"].items():
-	    if tech.get("reason") == "not on a Xen host":
-	        print(name)
-	EOT
-}
+missing() { jq -r '.technologies | to_entries[] | select(.value.reason == "not on a Xen host") | .key' "$out/result.json"; }
 
 # in_xen ARG... - the rows of the technologies $names. The machine cannot build images.
 in_xen()
@@ -46,24 +40,22 @@ in_xen()
 # rows REASON - what the machine has measured, and why not where it has not.
 rows()
 {
-	python3 - "$out" "$1" "${names[@]}" <<-'EOT'
-	import json, os, sys
-	out, reason, *names = sys.argv[1:]
-	rows = json.load(open(out + "/result.json"))
-	rows = {"draft": rows["draft"], "format": rows["format"], "complete": False, "technologies": {}}
-	if os.path.exists(out + "/xen/result.json"):
-	    rows = json.load(open(out + "/xen/result.json"))
-	for name in names:
-	    tech = rows["technologies"].setdefault(name, {})
-	    if not rows["complete"]:
-	        tech.setdefault("reason", reason)
-	json.dump(rows, open(out + "/xen/rows.json", "w"))
-	EOT
+	local measured=$out/xen/result.json
+
+	[ -e "$measured" ] || measured=$out/result.json
+	jq --arg reason "$1" --argjson there "$([ "$measured" = "$out/xen/result.json" ] && echo true || echo false)" '
+		if $there then . else {draft, format, complete: false, technologies: {}} end |
+		reduce $ARGS.positional[] as $name (.; .technologies[$name] |= ((. // {}) |
+			if .samples or .errors or .reason then . else .reason = $reason end))' \
+		"$measured" --args "${names[@]}" >"$out/xen/rows.json"
 }
 
+status=0
+trap 'exit 130' INT TERM
 if ! complete "$out/result.json" || [ ! -e "$out/xen/result.json" ] || complete "$out/xen/result.json"; then
 	rm -f "$out/xen/result.json"
-	"$nfvctl" bench draft --out "$out" "$@" >"$out/tables"
+	"$nfvctl" bench draft --out "$out" "$@" >"$out/tables" || status=$?
+	[ -e "$out/result.json" ] || exit $status
 fi
 mapfile -t names < <(missing)
 if [ ${#names[@]} = 0 ]; then
@@ -78,9 +70,10 @@ else
 	done
 	echo "draft.sh: ${names[*]}: on an emulated Xen host" >&2
 	why="the emulated Xen host failed"
-	in_xen "${args[@]}" 2> >(tee "$out/xen/errors" >&2) ||
-		why=$(grep -m 1 '^\(machine\|nfvctl\): ' "$out/xen/errors" || tail -n 1 "$out/xen/log")
+	in_xen "${args[@]}" 2> >(tee "$out/xen/errors" >&2) || status=$?
+	[ $status = 0 ] || why=$(grep -m 1 '^\(machine\|nfvctl\): ' "$out/xen/errors" || tail -n 1 "$out/xen/log")
 	rows "$why"
 	"$nfvctl" bench draft --out "$out" --add "$out/xen/rows.json"
 fi
-cp "$out/result.json" "$BUILD/bench/draft.json"
+jq --argjson smoke "$([ -n "$SMOKE" ] && echo true || echo false)" '.smoke = $smoke' "$out/result.json" >"$BUILD/$RESULTS/draft.json"
+exit $status

@@ -5,29 +5,36 @@
 # eth0 on nfvd and eth1 on a bridge (the guest's by vhost-net). nfvd's container ports
 # change between module and packet from sample to sample.
 . "$(dirname "$0")/../kernel/suite/lib.sh"
+SMOKE=$NFV_SMOKE
+. "$(dirname "$0")/lib.sh"
+set -o pipefail
 
 raw=$WORK/round.jsonl	# of the round that runs
 say() { printf '[%4d s] %s\n' $SECONDS "$*"; }
 die() { say "failed: $*"; tail -n 30 "$WORK"/*.log; exit 1; }
-sample() { printf '{"case":"%s","who":"%s","unit":"%s","value":%s}\n' "$@" >>"$raw"; }
-field() { python3 -c "import json, sys; print(eval(sys.argv[1], {'r': json.load(sys.stdin)}))" "$1"; }
+# take CASE WHO UNIT COMMAND...
+take() { sample "$raw" "$@" || die "no sample of $2, $1"; }
 
 # Frames and system calls of nfvd from $1 to $2
 cost() { echo "$(pair "$1" "$2" frames) $(pair "$1" "$2" syscalls)"; }
+# per_frame FRAMES SYSCALLS FRAMES SYSCALLS - from the last two to the first
+per_frame() { awk -v f=$(($1 - $3)) -v s=$(($2 - $4)) 'BEGIN { if (f <= 0) exit 1; printf "%.4f\n", s / f }'; }
 # syscalls CASE WHO FROM TO "FRAMES SYSCALLS" (as they were before)
 syscalls()
 {
-	set -- "$1" "$2" $(cost "$3" "$4") $5
-	[ "$3" -le "$5" ] || sample "$1" "$2" syscalls/frame "$(awk -v f=$(($3 - $5)) -v s=$(($4 - $6)) 'BEGIN { printf "%.4f", s / f }')"
+	# shellcheck disable=SC2046,SC2086 # two numbers each
+	take "$1" "$2" syscalls/frame per_frame $(cost "$3" "$4") $5
 }
 
 # from x to ADDRESS
-tcp_out() { in_ns x iperf3 -J -c "$1" -t "$NFV_SECONDS" ${2:-} | field 'r["end"]["sum_received"]["bits_per_second"] / 1e9'; }
-rtt() { in_ns x "$NFVCTL" -j probe rtt "$1" time 2 | field 'r["rtt_us"]["p50"]'; }
+tcp_out()
+{
+	in_ns x timeout $((NFV_SECONDS + OMIT + 60)) iperf3 -J -c "$1" -t "$NFV_SECONDS" -O $OMIT --connect-timeout 10000 ${2:-} | gbps
+}
+rtt() { in_ns x timeout 60 "$NFVCTL" -j probe rtt "$1" time "$NFV_SECONDS" | rtt_p50; }
 
-modprobe -qa vhost_net tun pktgen kvm_amd kvm_intel
-[ -w /dev/kvm ] || die "no nested KVM"
-export NFV_ACCEL=kvm
+modprobe -qa vhost_net tun pktgen
+nested_kvm || die "no nested KVM"
 load || die "insmod"
 start_nfvd
 nfvctl shortcut off >/dev/null
@@ -66,8 +73,6 @@ use()
 	wait_for "in_ns x ping -q -c 1 -W 2 10.0.0.9 && in_ns x ping -q -c 1 -W 2 10.0.0.2" 30 || die "ping, $1"
 }
 
-ledger() { printf '{"case":"%s","ledger":%s}\n' "$1" "$(nfvctl -j ledger | tr -d '\n')" >>"$raw"; }
-
 # measure WHO SUBNET
 measure()
 {
@@ -79,14 +84,14 @@ measure()
 	[ "$who" = bridge-vhost-net ] || before=$(cost vm x)
 	in=$(tcp_out 10.0.$net.9 -R) || die "TCP -R, $who"
 	[ "$who" = bridge-vhost-net ] || syscalls syscalls-vm-to-container "$who" vm x "$before"
-	sample tcp-container-to-vm "$who" Gb/s "$out"
-	sample tcp-vm-to-container "$who" Gb/s "$in"
-	sample tcp-vm-container-module "$who" Gb/s "$(awk -v a="$out" -v b="$in" 'BEGIN { print (a + b) / 2 }')"
-	[ "$who" != nfvd ] || ledger tcp-vm-container-module
-	sample rtt-vm-container-module "$who" us "$(rtt 10.0.$net.9)"
-	[ "$who" != nfvd ] || ledger rtt-vm-container-module
-	sample tcp-container-container-module "$who" Gb/s "$(tcp_out 10.0.$net.2)"
-	[ "$who" != nfvd ] || ledger tcp-container-container-module
+	take tcp-container-to-vm "$who" Gb/s echo "$out"
+	take tcp-vm-to-container "$who" Gb/s echo "$in"
+	take tcp-vm-container-module "$who" Gb/s jq -n "($out + $in) / 2"
+	[ "$who" != nfvd ] || ledger "$raw" tcp-vm-container-module
+	take rtt-vm-container-module "$who" us rtt 10.0.$net.9
+	[ "$who" != nfvd ] || ledger "$raw" rtt-vm-container-module
+	take tcp-container-container-module "$who" Gb/s tcp_out 10.0.$net.2
+	[ "$who" != nfvd ] || ledger "$raw" tcp-container-container-module
 }
 
 # small WHO - 60-byte frames in bulk from x to the guest; nobody there wants them
@@ -112,7 +117,7 @@ for ((round = 1; round <= NFV_ROUNDS; round++)); do
 	measure packet 0
 	small packet
 	measure bridge-vhost-net 1
-	cat "$raw" >>"$BUILD/bench/raw-kernel.jsonl"
+	cat "$raw" >>"$BUILD/$RESULTS/raw-kernel.jsonl"
 done
 nfvctl ledger
 nfvctl drops

@@ -7,34 +7,33 @@
 DOMU_MEM=$NFV_GUEST_MIB
 . "$(dirname "$0")/../xen/lib.sh"
 xen_start "$@"
+SMOKE=$NFV_SMOKE
+. "$TOP/tests/bench/lib.sh"
 
 PATH=$(dirname "$NFVCTL"):$PATH
 cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
-raw=$BUILD/bench/raw-xen.jsonl
+raw=$BUILD/$RESULTS/raw-xen.jsonl
 netfront=${NFV_KO%/*}/nfv-netfront.ko
-VALUE=				# of the last sample that could be taken
 say() { printf '[%4d s] %s\n' $SECONDS "$*"; }
 die() { say "failed: $*"; tail -n 30 "$WORK"/*.log; exit 1; }
-sample() { printf '{"case":"%s","who":"%s","unit":"%s","value":%s}\n' "$@" >>"$raw"; }
 # ledger CASE FROM - what has been paid until now, and the grants of the sender's kind: vm1 and vm2, or vm3 and vm4
 ledger()
 {
 	local pair='"vm1","vm2"'
 
 	[ "$2" = vm1 ] || pair='"vm3","vm4"'
-	printf '{"case":"%s","of":[%s],"ledger":%s,"ports":%s}\n' "$1" "$pair" "$(nfvctl -j ledger)" "$(nfvctl -j show)" |
-		tr -d '\n' >>"$raw"
-	echo >>"$raw"
+	jq -cen --arg case "$1" --argjson of "[$pair]" --argjson ledger "$(nfvctl -j ledger)" --argjson ports "$(nfvctl -j show)" \
+		'{$case, $of, $ledger, $ports}' >>"$raw"
 }
 
 # --- one measurement: prints a number, or says on stderr why there is none ----------------
 
-# tcp FROM ADDRESS [OPTION]... - Gb/s, without TCP's first 2 s
+# tcp FROM ADDRESS [OPTION]... - Gb/s, without the seconds in which TCP starts
 tcp()
 {
 	local mbps
 
-	mbps=$(iperf "$1" "$2" -O 2 -t "$NFV_SECONDS" "${@:3}") && awk -v m="$mbps" 'BEGIN { print m / 1000 }'
+	mbps=$(iperf "$1" "$2" -O $OMIT -t "$NFV_SECONDS" "${@:3}") && awk -v m="$mbps" 'BEGIN { print m / 1000 }'
 }
 
 # both FROM ADDRESS - there and back, averaged
@@ -51,7 +50,7 @@ rtt()
 	local output
 
 	output=$(domu_exec "$1" "nfvctl -j probe rtt $2 time $NFV_SECONDS" 20) || { echo "$output" >&2; return 1; }
-	python3 -c 'import json, sys; print(json.load(sys.stdin)["rtt_us"]["p50"])' <<<"$output"
+	rtt_p50 <<<"$output"
 }
 
 # pps FROM TO ADDRESS - thousands of 60-byte frames per second that come, by the receiver's count and clock
@@ -81,11 +80,9 @@ take()
 
 	shift 3
 	[[ $name = *"$NFV_CASES"* ]] || return 0
-	if VALUE=$("$@" 2>"$WORK/output") && [ -n "$VALUE" ]; then
-		sample "$name" "$who" "$unit" "$VALUE"
+	if sample "$raw" "$name" "$who" "$unit" "$@" 2>"$WORK/output"; then
 		[ "$who" != nfvd ] || ledger "$name" "$2"
 	else
-		VALUE=
 		fail "$name, $who" "$(cat "$WORK/output")"
 	fi
 }
@@ -106,7 +103,7 @@ measure()
 # beside - this round's samples of the stock guests on xen-netback, for the -persistent cases, too
 beside()
 {
-	tail -n "+$1" "$raw" | sed -n 's/^\({"case":"[^"]*\)\(","who":"xen-netback".*\)/\1-persistent\2/p' >"$WORK/beside"
+	tail -n "+$1" "$raw" | jq -c 'select(.who == "xen-netback" and (.case | endswith("-persistent") | not)) | .case += "-persistent"' >"$WORK/beside"
 	cat "$WORK/beside" >>"$raw"
 }
 

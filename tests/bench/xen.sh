@@ -10,28 +10,29 @@
 # Result: build/bench/xen.json
 set -eu
 cd "$(dirname "$0")/../.."
+. tests/bench/lib.sh
 BUILD=$(realpath "${NFV_BUILD:-build}")
 kernel=${1:-6.1}
+[ -z "$SMOKE" ] || CASES=rtt GUEST_MIB=160
 mib=${GUEST_MIB:-1024}
-export BUILD NFV_GUEST_MIB=$mib NFV_ROUNDS=${ROUNDS:-9} NFV_SECONDS=${SECONDS_PER_SAMPLE:-2} NFV_CASES=${CASES:-} NFV_LEND=${LEND:-} NFV_KERNEL=$kernel NFV_BUILD=$BUILD
-mkdir -p "$BUILD/bench"
-raw=$BUILD/bench/raw-xen.jsonl
+export BUILD NFV_SMOKE=$SMOKE NFV_GUEST_MIB=$mib NFV_ROUNDS=${ROUNDS:-9} NFV_SECONDS=${SECONDS_PER_SAMPLE:-2} NFV_CASES=${CASES:-} NFV_LEND=${LEND:-} NFV_KERNEL=$kernel NFV_BUILD=$BUILD
+mkdir -p "$BUILD/$RESULTS"
+raw=$BUILD/$RESULTS/raw-xen.jsonl
 NFV_KO=$(tests/kernel/build-module.sh "$kernel" | head -n 1)
 export NFV_KO
 : >"$raw"
 status=0
-tests/kernel/machine --xen --count --kernel "$kernel" --mem $((2048 + 4 * mib)) --timeout $(((NFV_ROUNDS + 1) * (300 + 90 * NFV_SECONDS) + 600)) --share "$BUILD/bench" \
+tests/kernel/machine --xen --count --kernel "$kernel" --mem $((2048 + 4 * mib)) --timeout $(((NFV_ROUNDS + 1) * (300 + 90 * NFV_SECONDS) + 600)) --share "$BUILD/$RESULTS" \
 	tests/bench/xen-inside.sh || status=$?
 emulated=()
-for case in $(sed -n 's/.*"case":"\([^"]*\)","who":"nfvd".*/\1/p' "$raw" | sort -u); do
+for case in $(jq -r 'select(.who == "nfvd") | .case' "$raw" | sort -u); do
 	emulated+=(--emulated "$case")
 done
-[ ${#emulated[@]} -gt 0 ] || { echo "xen.sh: no samples" >&2; exit 1; }
+[ ${#emulated[@]} -gt 0 ] || die "no samples"
 command=
 for name in ROUNDS SECONDS_PER_SAMPLE CASES GUEST_MIB LEND; do
 	command+=${!name:+$name=${!name} }
 done
-python3 tests/bench/report.py --command "${command}make bench-xen" "${emulated[@]}" \
-	--note "one boot of Xen 4.17 and Linux $kernel in QEMU TCG, one processor, whose clock counts instructions, 8 ns each; PV guests with one, and $mib MiB; a short first round is not counted, nor TCP's first 2 s; iperf3 in its usual blocks of 128 KiB, or where named so of 1 MiB; tcp-xen-container: from the guest and to it, averaged; -persistent: guests with nfv-netfront, beside the others' xen-netback" \
-	"$raw" "$BUILD/bench/xen.json"
-[ "$status" = 0 ] || { echo "xen.sh: samples are missing" >&2; exit 1; }
+report "$raw" "$BUILD/$RESULTS/xen.json" --command "${command}make bench-xen" "${emulated[@]}" \
+	--note "one boot of Xen 4.17 and Linux $kernel in QEMU TCG, one processor, whose clock counts instructions, 8 ns each; PV guests with one, and $mib MiB; a short first round is not counted, nor TCP's first 2 s; iperf3 in its usual blocks of 128 KiB, or where named so of 1 MiB; tcp-xen-container: from the guest and to it, averaged; -persistent: guests with nfv-netfront, beside the others' xen-netback"
+[ "$status" = 0 ] || die "samples are missing"

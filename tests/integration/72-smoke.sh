@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# limit: 1500
+#
+# The benches that the Makefile has, once, as short as they can be: each ends well, and its result is of the shape that
+# README quotes from. Figures of such a run tell nothing. By hand, for it takes minutes: SMOKE=1 make bench-xen
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+# bench TARGET RESULT [ARG] - make TARGET; its result is then in $RESULT
+bench()
+{
+	local log=$WORK/${2%.json}.log
+
+	RESULT=$BUILD/bench-smoke/$2
+	SMOKE=1 timeout 600 make -s -C "$TOP" BUILD="$BUILD" "$1" ARGS="${3:-}" >"$log" 2>&1 </dev/null || { tail -n 25 "$log"; return 1; }
+	! grep -A 20 Traceback "$log"
+}
+says() { jq -e "$1" "$RESULT" >/dev/null || { jq -c . "$RESULT"; return 1; }; }
+# cases PEER NAME... - the result has these, nfvd's samples and this peer's among others
+cases()
+{
+	local peer=$1 name
+
+	shift
+	check "it says what it is" says '.smoke == true and .machine.cores > 0 and .command and .note and .date'
+	for name; do
+		check "$name" says "[.cases[] | select(.name == \"$name\") |
+			.nfvd.samples[0] > 0 and .peers[\"$peer\"].samples[0] > 0 and .ratio[\"$peer\"] > 0] == [true]"
+	done
+}
+
+rm -rf "$BUILD/bench-smoke"
+check "make bench: vm-vm" bench bench vhost.json vm-vm
+check "it says what it is" says '.smoke == true and .machine.cores > 0 and .command and .note and .date'
+# On a busy machine one that polls may get nothing done, or the generator be the limit: that is said, too.
+check "its cases, each with a sample, or a refused one, of all four" says '[.cases[].name] == ["vm-vm-64-cold", "vm-vm-64-hot", "vm-vm-64"] and
+	all(.cases[]; (.peers | keys == ["ovs-dpdk", "testpmd", "testpmd-huge"]) and .copies_per_frame == 1 and
+		all(.nfvd, .peers[]; .generator_idle[0] >= 0 and (.refused == 1 or .samples[0] >= 0)))'
+
+check "make bench: container" bench bench container.json container
+cases bridge tcp-container-container rtt-container-container
+cases ovs-dpdk tcp-vm-container rtt-vm-container tcp-vm-container-own-core rtt-vm-container-own-core
+
+check "make bench-draft" bench bench-draft draft.json "--only container --runs 1 --time 1"
+check "its shape" says '.smoke and .complete and .tables.throughput[0].tx.median > 0 and .host.build.sha256[0]'
+
+if NFV_KO=$("$TOP/tests/kernel/build-module.sh" 6.1 2>&1); then
+	check "make bench-kernel" bench bench-kernel kernel.json
+	cases bridge-vhost-net tcp-vm-container-module rtt-vm-container-module tcp-container-container-module
+	cases packet syscalls-container-to-vm syscalls-vm-to-container syscalls-small-frames
+else
+	skip "make bench-kernel" "$(tail -n 1 <<<"$NFV_KO")"
+fi
+finish
