@@ -61,7 +61,7 @@ check "it has all figures" query '"errors" not in t["unikernel.minios.xen"] and
 	all(row(m, "unikernel.minios.xen")[v]["n"] == 1 for m, v in (("throughput", "tx"), ("throughput", "rx"), ("rtt", "avg")))'
 check "nothing is left of it" nothing_left
 
-check "a guest that does not boot" bench --only standardvm.xen --measure instantiation --runs 1
+check_fails "a guest that does not boot: the status says so" bench --only standardvm.xen --measure instantiation --runs 1
 check "its row says so" query '"ends instead of running" in row("instantiation", "standardvm.xen")["note"]'
 check "nothing is left of it" nothing_left
 
