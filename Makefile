@@ -15,7 +15,7 @@ export NFV_BUILD = $(BUILD)
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen bench bench-kernel bench-xen bench-draft lint install uninstall install-dkms clean help
+.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-xen bench-draft lint install uninstall install-dkms clean help
 
 all: build
 
@@ -61,6 +61,11 @@ check-xen: setup-kernel build
 
 check-kernel-debug: setup-debug build
 	@tests/kernel/run debug $(ARGS)
+
+# Each bench but Xen's once, as short as it can be, and the shape of its result: SMOKE=1.
+check-bench: setup-bench build
+	@tests/prepare integration kernel
+	@tests/bench/smoke.sh
 
 bench-kernel: setup-kernel build
 	@tests/bench/kernel.sh $(ARGS)
@@ -120,6 +125,7 @@ help:
 	@echo 'make check-kernel        the tests of nfv.ko alone, in machines with Debian kernels'
 	@echo 'make check-kernel-debug  the same on a kernel with KASAN, lockdep and kmemleak, built first'
 	@echo 'make check-xen  nfv.ko and Xen guests, on a Xen in QEMU, alone'
+	@echo 'make check-bench   each bench once, as short as can be: is it whole? A few minutes'
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
 	@echo 'make bench-xen  Xen guests on nfv.ko beside xen-netback and a bridge, emulated'

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# limit: 1500
 #
 # The benches that the Makefile has, once, as short as they can be: each ends well, and its result is of the shape that
 # README quotes from. Figures of such a run tell nothing. By hand, for it takes minutes: SMOKE=1 make bench-xen
