@@ -294,22 +294,28 @@ struct row {
 	bool frames;			/* it counts frames */
 };
 
-/* What the module dropped of port id, before nfvd had it or behind it; *stats is that of *of. */
-static uint64_t missed(unsigned int id, unsigned int why, struct nfv_stats *stats, unsigned int *of)
+/* What the module says of a port, asked for once. */
+struct told {
+	unsigned int id;		/* NFVD_PORTS_MAX: of none yet */
+	struct nfv_stats stats;
+};
+
+/* Return what the module dropped of port id, before nfvd had it or behind it. */
+static uint64_t missed(unsigned int id, unsigned int why, struct told *told)
 {
 	const struct nfvd_kmod *k = nfvd_kmod_of(id);
 
 	/* What expired in its ring is counted as our own 'expired' when nfvd comes to it. */
 	if (!k || why == NFV_MISS_EXPIRED)
 		return 0;
-	if (*of != id && nfvd_kmod_stats(k, stats))
+	if (told->id != id && nfvd_kmod_stats(k, &told->stats))
 		return 0;
-	*of = id;
-	return stats->missed[why];
+	told->id = id;
+	return told->stats.missed[why];
 }
 
 /* Row r of port id; false: there is none. */
-static bool drops_row(const struct totals *t, unsigned int id, unsigned int r, struct row *row, struct nfv_stats *stats, unsigned int *of)
+static bool drops_row(const struct totals *t, unsigned int id, unsigned int r, struct row *row, struct told *told)
 {
 	static const struct nfvd_reason module[NFV_N_MISSES] = {
 #define X(e, name, help) [NFV_MISS_##e] = { name, help },
@@ -324,7 +330,7 @@ static bool drops_row(const struct totals *t, unsigned int id, unsigned int r, s
 		return true;
 	}
 	r -= NFVD_N_REASONS;
-	*row = (struct row){ module[r].name, module[r].help, missed(id, r, stats, of), true };
+	*row = (struct row){ module[r].name, module[r].help, missed(id, r, told), true };
 	return r != NFV_MISS_EXPIRED && nfvd_kmod_of(id);
 }
 
@@ -334,8 +340,7 @@ json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 	json_t *all = json_object_get(params, "all"), *list;
 	uint64_t i, end = NFVD_PORTS_MAX * ROWS;
 	struct nfvd_port *only;
-	unsigned int of = NFVD_PORTS_MAX;
-	struct nfv_stats stats;
+	struct told told = { .id = NFVD_PORTS_MAX };
 	struct totals *t;
 
 	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err) || nfvd_rpc_from(params, &i, err))
@@ -354,7 +359,7 @@ json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 		unsigned int id = i / ROWS;
 		struct row row;
 
-		if (!nfvd_ports[id] || (only && only->id != id) || !drops_row(t, id, i % ROWS, &row, &stats, &of))
+		if (!nfvd_ports[id] || (only && only->id != id) || !drops_row(t, id, i % ROWS, &row, &told))
 			continue;
 		if (!row.n && !json_is_true(all))
 			continue;

@@ -13,7 +13,7 @@
 #include "log.h"
 #include "nfvd.h"
 
-#define NAME	"config-%08u.json"
+#define NAME	"config-%010u.json"	/* as many digits as there are numbers */
 #define NAME_MAX_ 32
 
 static int dir = -1, lock = -1;
@@ -23,7 +23,7 @@ static bool number_of(const char *file, unsigned int *n)
 {
 	char again[NAME_MAX_];
 
-	if (sscanf(file, "config-%8u.json", n) != 1 || !*n)
+	if (sscanf(file, "config-%10u.json", n) != 1 || !*n)
 		return false;
 	snprintf(again, sizeof(again), NAME, *n);
 	return !strcmp(file, again);

@@ -4,7 +4,7 @@
  * there after a crash, whole.
  *
  *	DIR/lock			whose folder it is
- *	DIR/config-00000017.json	generation 17; the youngest sound one counts
+ *	DIR/config-0000000017.json	generation 17; the youngest sound one counts
  *	DIR/new				being written: not a generation yet
  *
  * A file that is not sound (cut, foreign, of another user, of a newer version) stays where it is, and

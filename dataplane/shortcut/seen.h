@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames that are forwarded without nfvd (shortcut.h, kmod_table.h) keep an address in use as much as those that
+ * Frames that are forwarded without nfvd (shortcut.h, table.h) keep an address in use as much as those that
  * nfvd forwards. Each such address is asked for only when somebody wants to know: 100,000 of them cost nothing.
  * All functions: control thread.
  */

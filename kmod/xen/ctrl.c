@@ -3,7 +3,7 @@
  * A vif's control ring: requests of the frontend that are no frames. They may sleep, so
  * the interrupt only starts a work, which also looks after the mapped grants.
  *
- *	GET, ADD, DEL_GREF_MAPPING	xen_maps.c
+ *	GET, ADD, DEL_GREF_MAPPING	maps.c
  *	all others (hashing)		not supported
  */
 #include <linux/slab.h>
@@ -24,7 +24,7 @@ static int copy_list(struct nfvk_vif *vif, u32 ref, unsigned int n, bool back)
 	guest->domid = vif->domid;
 	own->u.gmfn = virt_to_gfn(vif->ctrl_list);
 	own->domid = DOMID_SELF;
-	/* See xen_copy.c. */
+	/* See copy.c. */
 	return !HYPERVISOR_grant_table_op(GNTTABOP_copy, &op, 1) && op.status == GNTST_okay ? 0 : -EIO;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A table of grants that stay mapped; see xen_maps.c. Unit tests compile it with grant calls of their own. */
+/* A table of grants that stay mapped; see maps.c. Unit tests compile it with grant calls of their own. */
 #ifndef NFVK_XEN_MAPS_H
 #define NFVK_XEN_MAPS_H
 

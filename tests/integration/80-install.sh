@@ -66,7 +66,7 @@ service()
 	read -ra started < <(sed -n 's/^ExecStart=//p' "$unit")
 	NOTIFY_SOCKET=$WORK/notify "${started[@]}" --state-dir "$WORK/service" >>"$NFVD_LOG" 2>&1 &
 	started=$!
-	wait_for "grep -q READY=1 $told" 10 && "$NFVCTL" --state-dir "$WORK/service" attach kvm kept && [ -e /var/lib/nfvd/config-00000001.json ]
+	wait_for "grep -q READY=1 $told" 10 && "$NFVCTL" --state-dir "$WORK/service" attach kvm kept && [ -e /var/lib/nfvd/config-0000000001.json ]
 	told=$?
 	kill "$started"
 	wait "$started" && return $told
