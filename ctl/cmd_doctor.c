@@ -92,7 +92,7 @@ static void check_kvm(void)
 	else if (kvm_runs(why, sizeof(why)))
 		find(OK, "kvm", NULL, "/dev/kvm runs guests");
 	else
-		find(WARN, "kvm", "qemu-system-x86_64 -accel tcg -device virtio-net-pci,netdev=n,vectors=0 ...",
+		find(WARN, "kvm", "qemu-system-x86_64 -accel tcg -smp 1,maxcpus=2 -device virtio-net-pci,netdev=n,vectors=0 ...",
 		     "/dev/kvm is there but runs no guest kernel (%s): QEMU must emulate, slowly", why);
 }
 

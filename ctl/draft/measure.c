@@ -78,9 +78,10 @@ static int iperf2_tx(struct draft_guest *g, json_t *tech, unsigned int seconds, 
 	if (!rc) {
 		text = run_read(out, NULL, now_s() + seconds + IPERF_EXTRA_SECONDS);
 		*gbps = csv_gbps(text);
-		free(text);
 		if (*gbps <= 0)
-			rc = ctl_fail(err, NFV_RPC_E_FAILED, "iperf from the guest: nothing has arrived");
+			rc = ctl_fail(err, NFV_RPC_E_FAILED, "iperf from the guest: nothing has arrived after %u s: %.200s",
+				      BENCH_OMIT_SECONDS, text[0] ? text : "it prints nothing");
+		free(text);
 	}
 	run_stop(server);
 	close(out);

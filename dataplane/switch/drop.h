@@ -44,6 +44,7 @@
 	X(MEM_SIGBUS, "mem_sigbus", "guest memory file truncated under us")	\
 	X(WORKER_HELD, "worker_held", "a worker stood still at this port, which was fenced") \
 	X(KICK_SPURIOUS, "kick_spurious", "woken by the peer, which had nothing")	\
+	X(KICK_MISSING, "kick_missing", "the peer had frames and called nobody; found 0.2 s later")	\
 	X(VU_BAD_MSG, "vu_bad_msg", "vhost-user message malformed or not supported") \
 	X(VU_BAD_FDS, "vu_bad_fds", "vhost-user message with wrong file descriptors") \
 	X(VU_BAD_INDEX, "vu_bad_index", "vhost-user message for a queue that does not exist") \

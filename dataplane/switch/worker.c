@@ -20,6 +20,12 @@
 #include "switch/switch.h"
 
 #define QUEUES_MAX (NFVD_PORTS_MAX * NFVD_RXQS_MAX)
+/*
+ * A guest whose call got lost, or was never made, waits no longer than this. QEMU before 8.1
+ * emulates a machine of one processor without memory barriers: its guests then miss that they
+ * are to call, once in some thousand times.
+ */
+#define RECHECK_MS 200
 
 /* A worker's queues, replaced as a whole. Room for all there can be: adding one needs no memory. */
 struct queues {
@@ -34,6 +40,7 @@ struct thread {
 	struct queues both[2];
 	pthread_t tid;
 	int epoll, wake;
+	bool nobody_called;		/* it looks by itself, after RECHECK_MS */
 	atomic_bool stop;
 	sem_t started;
 };
@@ -63,8 +70,9 @@ static void settle(struct nfvd_worker *w)
 }
 
 /* One turn of a queue. */
-static unsigned int poll_queue(struct nfvd_worker *w, struct nfvd_rxq *q)
+static unsigned int poll_queue(struct thread *t, struct nfvd_rxq *q)
 {
+	struct nfvd_worker *w = &t->w;
 	const struct nfvd_port_ops *ops = q->port->ops;
 	unsigned int n, done = 0;
 
@@ -78,6 +86,8 @@ static unsigned int poll_queue(struct nfvd_worker *w, struct nfvd_rxq *q)
 		q->woken = false;
 		if (!n)
 			nfvd_fault(q->port, NFVD_DROP_KICK_SPURIOUS, 1);
+	} else if (unlikely(t->nobody_called) && n) {
+		nfvd_fault(q->port, NFVD_DROP_KICK_MISSING, 1);
 	}
 	if (n) {
 		done = nfvd_switch(w, q, w->frames, n);
@@ -97,7 +107,8 @@ static unsigned int iterate(struct thread *t)
 
 	t->w.now_ms = nfvd_now_ms();
 	for (unsigned int i = 0; i < qs->n; i++)
-		n += poll_queue(&t->w, qs->q[i]);
+		n += poll_queue(t, qs->q[i]);
+	t->nobody_called = false;
 	return n;
 }
 
@@ -137,9 +148,10 @@ static void sleep_until_event(struct thread *t)
 		t->w.sleeps++;
 		rcu_thread_offline();
 		nfvd_watch_sleep(&t->w.watched, true);
-		n = epoll_wait(t->epoll, ev, 16, -1);
+		n = epoll_wait(t->epoll, ev, 16, RECHECK_MS);
 		nfvd_watch_sleep(&t->w.watched, false);
 		rcu_thread_online();
+		t->nobody_called = n == 0;
 		/* Queues are edge-triggered, so their descriptors need no read; our own is level. */
 		for (int i = 0; i < n; i++)
 			if (ev[i].data.ptr)

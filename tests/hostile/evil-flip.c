@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NEXT	VRING_DESC_F_NEXT
 #define WRITE	VRING_DESC_F_WRITE
@@ -217,7 +218,7 @@ static void a13_notifications(void **state)
 {
 	struct vuf_vring *rx = &evil.f.vq[RX], *tx = &evil.f.vq[TX];
 	const uint64_t wanted = evil.f.wanted;
-	uint64_t seed = 13, spurious;
+	uint64_t seed = 13, spurious, missing;
 	uint8_t frame[100];
 
 	evil.f.wanted |= 1ull << VIRTIO_RING_F_EVENT_IDX;
@@ -249,6 +250,19 @@ static void a13_notifications(void **state)
 	for (unsigned int i = 0; i < 1000; i++)
 		vuf_kick(tx);
 	assert_in_range(moved_by("evil", "kick_spurious") - spurious, 0, 1000);
+	/* Frames without a call, while nfvd sleeps: they wait for its next look, not for ever. */
+	missing = moved_by("evil", "kick_missing");
+	for (unsigned int i = 0; i < 5; i++) {
+		usleep(50000);	/* it has fallen asleep by then */
+		frame_make(evil.big + HDR, MIN, peer.mac, evil.mac, i);
+		vuf_set_desc(&evil.f, tx, 0, evil.big, HDR + MIN, 0);
+		vuf_post(tx, 0);
+		tx->published = tx->avail_idx;
+		__atomic_store_n(&tx->avail->idx, tx->avail_idx, __ATOMIC_RELEASE);
+		guest_sent(&evil, 1);
+		guest_gets(&peer, evil.big + HDR, MIN);
+	}
+	assert_in_range(moved_by("evil", "kick_missing") - missing, 1, 5);
 	moved(NULL, NULL);
 	witness_pause(false);
 

@@ -59,7 +59,7 @@ void queue_is(const char *name, unsigned int q, const char *state, const char *r
 void mark(void);
 /*
  * Since mark(), exactly these moved: port, reason, by how much (int), ..., NULL.
- * Waits for them. kick_spurious is left aside: it depends on who slept when.
+ * Waits for them. kick_spurious and kick_missing are left aside: they depend on who slept when.
  */
 void moved(const char *port, ...) __attribute__((sentinel));
 /* How far one has moved by now; anything may have. */
