@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 900
 #
-# README's commands, as they stand there, in their order: those that need no machine of their own are
-# run here, and show what README says they show; of the others it is checked that the file has them that is named.
+# The commands that README.md and the rooms' READMEs show, as they stand there, in their order. Those that need
+# no machine of their own run here, and show what the page says. Of the others the file has to have them that is named.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
 unset MAKEFLAGS MAKELEVEL MFLAGS DESTDIR prefix sysconfdir
 export BUILD NFV_ACCEL=tcg
-README=$TOP/README.md
+PAGES=(README.md tests/bench/README.md tools/packaging/README.md kmod/README.md kmod/xen/README.md dataplane/README.md
+	ctl/README.md tests/README.md tests/hostile/README.md tools/guests/README.md)
 cd "$TOP" || exit
 
 # What is not run here, and what runs it: FILE:WORDS in it. Benches that take long are make's.
@@ -19,6 +20,22 @@ declare -A elsewhere=(
 	["make check"]='tests/fresh.sh:result "make check" make -s check'
 	["make check-fresh"]='tests/fresh.sh:result "make check"'
 	["make check-xen"]='tests/run:run_script $limit "tests/$1/run"'
+	["make check-loaded"]='Makefile:tests/loaded tests/run'
+	["make check-kernel"]='Makefile:tests/run kernel'
+	["make check-kernel-debug"]='Makefile:tests/kernel/run debug'
+	["make check-bench"]='Makefile:tests/bench/smoke.sh'
+	["make lint"]='tests/run:tests/lint.sh'
+	["make install"]='tests/integration/80-install.sh:make_ install'
+	["make uninstall"]='tests/integration/80-install.sh:make_ uninstall'
+	["make && make install && systemctl restart nfvd"]='tests/integration/80-install.sh:make_ install'
+	["systemctl enable --now nfvd"]='tests/integration/80-install.sh:systemd-analyze verify'
+	["systemctl is-active nfvd"]='tests/integration/80-install.sh:READY=1'
+	["systemctl disable --now nfvd"]='tests/integration/80-install.sh:systemd-analyze verify'
+	["journalctl -u nfvd -o cat --no-pager"]='tests/integration/80-install.sh:systemd-analyze verify'
+	["rm -rf /var/lib/nfvd"]='tests/integration/80-install.sh:/var/lib/nfvd'
+	["dkms remove nfv/0.1.0 --all"]='Makefile:dkms remove nfv/'
+	["make module && insmod kmod/nfv.ko"]='tests/kernel/build-module.sh:make'
+	["make install-dkms"]='tests/kernel/build-module.sh:make'
 	["make module"]='tests/kernel/build-module.sh:make'
 	["insmod kmod/nfv.ko"]='tests/kernel/suite/lib.sh:insmod "$NFV_KO"'
 	["make install-dkms && modprobe nfv"]='tests/kernel/build-module.sh:make'
@@ -27,7 +44,6 @@ declare -A elsewhere=(
 	["insmod kmod/nfv.ko; nfvd &"]='tests/xen/suite/20-nfv.sh:insmod "$NFV_KO"'
 	["nfvctl attach xen vm3 domid 3"]='tests/xen/suite/20-nfv.sh:attach xen'
 	["nfvctl detach vm3"]='tests/xen/suite/20-nfv.sh:nfvctl detach'
-	["vif = ['mac=00:16:3e:00:00:11,script=vif-nfv']"]='tests/xen/suite/20-nfv.sh:script=vif-nfv'
 	["make bench"]='tests/bench/smoke.sh:bench bench '
 	["make bench-kernel"]='tests/bench/smoke.sh:bench bench-kernel '
 	["make bench-xen"]='Makefile:tests/bench/xen.sh'
@@ -56,17 +72,32 @@ hash -r
 # Numbers are others each time; what is between them is not. Steps of attach have times.
 same_shape() { sed 's/\x1b\[[0-9;]*m//g; s/[0-9][0-9.]*/N/g; s/  */ /g; s/ $//' "$1"; }
 
+# What other packages bring: libvirt's user; a podman that gives a process a network namespace. A device for an uplink.
+id libvirt-qemu >/dev/null 2>&1 || echo 'libvirt-qemu:x:64055:64055::/:/bin/false' >>/etc/passwd
+podman()
+{
+	case $1 in
+	run)
+		unshare -n sleep 1000 &
+		CONTAINER=$!
+		wait_for "[ ! /proc/$CONTAINER/ns/net -ef /proc/self/ns/net ]"
+		;;
+	inspect) echo "$CONTAINER" ;;
+	esac
+}
+ip link add eth1 type veth peer name wire && ip link set eth1 up && ip link set wire up
+
 listed() { local at=${elsewhere[$1]:-}; [ -n "$at" ] && grep -qF -- "${at#*:}" "${at%%:*}"; }
 
 # one COMMAND WHAT: run it, or find it where it is run
 declare -A seen=()
 one()
 {
-	local command=$1 what=$2 status=0 out=$WORK/out
+	local command=$1 what=$2 key=${1%% ARGS=*} status=0 out=$WORK/out
 
 	seen[$command]=1
-	if [ -n "${elsewhere[$command]:-}" ]; then
-		check "README: $command: by ${elsewhere[$command]%%:*}" listed "$command"
+	if [ -n "${elsewhere[$key]:-}" ]; then
+		check "$PAGE: $command: by ${elsewhere[$key]%%:*}" listed "$key"
 		return
 	fi
 	case $command in
@@ -86,14 +117,14 @@ one()
 	fi
 	printf '%s' "$what" >"$WORK/what"
 	if [ -n "$what" ] && ! diff <(same_shape "$WORK/what") <(same_shape "$out" | head -n "$(wc -l <"$WORK/what")") >"$WORK/diff"; then
-		fail "README: $1" "it shows otherwise (>) than README says (<):" "$(cat "$WORK/diff")"
+		fail "$PAGE: $1" "it shows otherwise (>) than the page says (<):" "$(cat "$WORK/diff")"
 	elif [ $status != 0 ] && [[ $what != "nfvctl: "* ]]; then
-		fail "README: $1" "status $status" "$(cat "$WORK/out")"
+		fail "$PAGE: $1" "status $status" "$(cat "$WORK/out")"
 	else
-		pass "README: $1"
+		pass "$PAGE: $1"
 	fi
 	case $1 in
-	*"nfvd &"*) assert 'nfvctl show >/dev/null' "README: nfvd runs" ;;
+	*"nfvd &"*) assert 'nfvctl show >/dev/null' "$PAGE: nfvd runs" ;;
 	qemu-system-x86_64*) guest_answers ;;
 	esac
 }
@@ -101,39 +132,58 @@ one()
 guest_answers()
 {
 	QEMU=$!
-	check "README: the guest answers" "$GUEST" wait "$STATE/vm1.agent" 240
-	check "README: its port is up" wait_for "state_is vm1 up" 10
+	check "$PAGE: the guest answers" "$GUEST" wait "$STATE/vm1.agent" 240
+	check "$PAGE: its port is up" wait_for "state_is vm1 up" 10
 }
 
-# Comments go; a command ends with the line with which it is whole.
-command='' what=''
-while IFS= read -r line <&3; do
-	case $line in
-	"#> "*) what+="${line#"#> "}"$'\n'; continue ;;
-	[a-zA-Z/]*) ;;
-	" "*) [ -n "$open" ] || continue ;;
-	*) continue ;;
-	esac
-	line=$(sed 's/  *# .*//' <<<"$line")
-	if [ -z "${open:-}" ] && [ -n "$command" ]; then
-		one "$command" "$what"
-		command='' what=''
-	fi
-	command+=${command:+$'\n'}$line
-	open=
-	if [[ $line = *\\ ]] || ! bash -n <<<"$command" 2>/dev/null; then open=1; fi
-done 3< <(awk '/^## Late copy/ { skip = 1 } /^## The kernel module/ { skip = 0 } /^## Layout/ { skip = 1 } /^## Measuring/ { skip = 0 }
-	skip { next } /^    / { print substr($0, 5) }' "$README")
-[ -z "$command" ] || one "$command" "$what"
+# page FILE - its blocks of commands. Comments go; a command ends with the line with which it is whole.
+page()
+{
+	local command='' what='' open='' line
 
-# Commands within the text.
-while IFS= read -r command; do
-	[ -z "${seen[$command]:-}" ] || continue
-	command=${command/vm9 addr 10.0.0.9/vm1 addr 10.0.0.3}
-	command=${command/FILE/"$WORK/saved"}
-	one "${command/NAME/c1}" ""
-done < <(grep -oE '`[^`]*`' "$README" | tr -d '`' |
-	grep -E '^(([A-Z_]+=[^ ]+ )*make [a-z]|nfvctl [a-z]|tools/[a-z.]* )' | sort -u)
+	PAGE=$1
+	while IFS= read -r line <&3; do
+		case $line in
+		"#> "*) what+="${line#"#> "}"$'\n'; continue ;;
+		[a-zA-Z/]*) ;;
+		" "*) [ -n "$open" ] || continue ;;
+		*) continue ;;
+		esac
+		line=$(sed 's/  *# .*//' <<<"$line")
+		if [ -z "$open" ] && [ -n "$command" ]; then
+			one "$command" "$what"
+			command='' what=''
+		fi
+		command+=${command:+$'\n'}$line
+		open=
+		if [[ $line = *\\ ]] || ! bash -n <<<"$command" 2>/dev/null; then open=1; fi
+	done 3< <(awk '/^```/ { in_block = $0 == "```sh"; next } in_block' "$1")
+	[ -z "$command" ] || one "$command" "$what"
+}
+
+# text FILE - commands within its text
+text()
+{
+	local command
+
+	PAGE=$1
+	while IFS= read -r command <&3; do
+		[ -z "${seen[$command]:-}" ] || continue
+		seen[$command]=1
+		command=${command/vm9 addr 10.0.0.9/vm1 addr 10.0.0.3}
+		command=${command/FILE/"$WORK/saved"}
+		one "${command/NAME/c1}" ""
+	done 3< <(grep -oE '`[^`]*`' "$1" | tr -d '`' |
+		grep -E '^(([A-Z_]+=[^ ]+ )*make [a-z]|nfvctl [a-z]|tools/[a-z.]*\.sh )')
+}
+
+for file in "${PAGES[@]}"; do
+	page "$file"
+done
+for file in "${PAGES[@]}"; do
+	text "$file"
+done
+[ "$(wc -l <README.md)" -le 120 ] && pass "README.md has at most 120 lines" || fail "README.md has at most 120 lines"
 
 [ -z "${QEMU:-}" ] || kill -KILL "$QEMU"
 finish
