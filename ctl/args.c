@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Arguments in pairs, "key value", after iproute2.
+ * Arguments in pairs, "key value", after iproute2; and options, "--key value" or "--key=value".
  */
 #include <errno.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "ctl.h"
+
+#define OPTIONS_MAX	16
 
 static const struct ctl_arg *match(const struct ctl_arg *args, const char *word)
 {
@@ -105,26 +108,57 @@ static json_t *convert(const struct ctl_arg *arg, const char *value, struct ctl_
 	return str;
 }
 
+static int set(const struct ctl_arg *arg, const char *text, json_t *obj, struct ctl_err *err)
+{
+	json_t *value;
+
+	if (json_object_get(obj, arg->key))
+		return ctl_usage(err, "'%s' is given twice", arg->key);
+	value = convert(arg, text, err);
+	if (!value)
+		return CTL_USAGE;
+	json_object_set_new(obj, arg->key, value);
+	return CTL_OK;
+}
+
 int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err)
 {
 	const struct ctl_arg *arg;
-	json_t *value;
 
 	for (int i = 0; i < argc; i += 2) {
 		arg = match(args, argv[i]);
 		if (!arg)
 			return unknown(args, argv[i], err);
-		if (json_object_get(obj, arg->key))
-			return ctl_usage(err, "'%s' is given twice", arg->key);
 		if (i + 1 == argc)
 			return ctl_usage(err, "'%s' needs a value", arg->key);
-		value = convert(arg, argv[i + 1], err);
-		if (!value)
+		if (set(arg, argv[i + 1], obj, err))
 			return CTL_USAGE;
-		json_object_set_new(obj, arg->key, value);
 	}
 	for (arg = args; arg->key; arg++)
 		if (arg->required && !json_object_get(obj, arg->key))
 			return ctl_usage(err, "'%s' is missing", arg->key);
 	return CTL_OK;
+}
+
+int args_options(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err)
+{
+	struct option options[OPTIONS_MAX + 1] = { 0 };
+	int rc = CTL_OK, c, found;
+
+	for (size_t n = 0; n < OPTIONS_MAX && args[n].key; n++)
+		options[n] = (struct option){ .name = args[n].key + strlen("--"), .has_arg = required_argument };
+	/* getopt passes over the word before the first one: the command. */
+	argc++;
+	argv--;
+	opterr = 0;
+	optind = 0;
+	while (!rc && (c = getopt_long(argc, argv, "-:", options, &found)) >= 0) {
+		if (!c)
+			rc = set(&args[found], optarg, obj, err);
+		else if (c == ':')
+			rc = ctl_usage(err, "'%s' needs a value", argv[optind - 1]);
+		else
+			rc = unknown(args, c == 1 ? optarg : argv[optind - 1], err);
+	}
+	return !rc && optind < argc ? unknown(args, argv[optind], err) : rc;
 }

@@ -71,6 +71,8 @@ struct ctl_arg {
 
 /* Parse "key value ..." into obj by a table that ends with a NULL key. Returns an exit code. */
 int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err);
+/* The same of "--key value" and "--key=value"; keys begin with "--". argv[-1] is the command's name. */
+int args_options(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err);
 /* The path as it is from the root, a new string, or NULL when it is not valid UTF-8. */
 json_t *args_absolute(const char *path);
 

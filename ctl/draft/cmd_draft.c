@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench draft: which technologies and measures, in which order; bench_draft.h tells the rest.
+ * bench draft: which technologies and measures, in which order; draft.h tells the rest.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -328,7 +328,7 @@ static int check_scripts(struct ctl_err *err)
 
 static int parse(struct draft_bench *b, int argc, char **argv, struct ctl_err *err)
 {
-	int rc = args_parse(argc, argv, draft_args, b->options, err);
+	int rc = args_options(argc, argv, draft_args, b->options, err);
 
 	if (!rc)
 		rc = select_words(b->rows, row_name, json_string_value(json_object_get(b->options, "--only")), err);

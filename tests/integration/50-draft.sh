@@ -151,6 +151,11 @@ wrong_images()
 	rm "$OUT/result.json"
 	check_fails "draft: no such technology" bench --only tinyx
 	check_fails "draft: no such measure" bench --measure speed
+	check_fails "draft: no such option" bench --onyl container
+	check "draft: did you mean" grep -q "unknown argument '--onyl'.*--only" <(bench --onyl container 2>&1)
+	check "draft: an option without its value" grep -q "'--runs' needs a value" <(bench --runs 2>&1)
+	check "draft: an option twice" grep -q "'--runs' is given twice" <(bench --runs 1 --runs=2 2>&1)
+	check "draft: a word that is no option" grep -q "unknown argument 'container'" <(bench container 2>&1)
 	check_fails "draft: no such technology to have an image" bench --image "osv=$WORK/no-kernel"
 }
 
@@ -194,7 +199,7 @@ interrupted()
 	rm -f "$OUT"/result-*Z.json
 	cp "$OUT/result.json" "$WORK/before.json"
 	check "interrupted: nothing is left, again" nothing_left
-	check "finished: the next run leaves it be" bench --only container --measure image
+	check "finished: the next run leaves it be" bench --only=container --measure=image
 	check "finished: under another name" cmp "$WORK/before.json" "$OUT"/result-*Z.json
 }
 
