@@ -40,6 +40,31 @@ shapes()
 	check "what is saved is the same" cmp <(jq -S . "$OUT") <(jq -S . "$WORK/throughput.json")
 }
 
+# --- rates ----------------------------------------------------------------------------
+
+# 2500 frames a second of 1000 bytes in UDP, 1042 as Ethernet has them. What show time says of them, at both ends.
+rates()
+{
+	local server client
+
+	BEFORE=$(stat_of c1 rx_frames)
+	in_ns c2 iperf3 -s -1 >/dev/null &
+	server=$!
+	wait_for 'in_ns c2 ss -ltnH | grep -q :5201' 10
+	in_ns c1 iperf3 -u -c 10.0.0.2 -b 20M -l 1000 -t 8 >"$WORK/iperf" 2>&1 &
+	client=$!
+	wait_for '[ "$(stat_of c1 rx_frames)" -gt "$((BEFORE + 2500))" ]' 10
+	check "show with rates" run -j show time 4
+	check "so long was asked for" says '.time_s >= 4 and .time_s < 4.5'
+	check "rates of the sender" says '.ports[] | select(.name == "c1") |
+		(.rx_pps | . > 2250 and . < 2750) and (.rx_gbps | . > 0.01876 and . < 0.02292) and .tx_pps < 100 and .dropped_pps == 0'
+	check "rates of the receiver" says '.ports[] | select(.name == "c2") |
+		(.tx_pps | . > 2250 and . < 2750) and (.tx_gbps | . > 0.01876 and . < 0.02292) and .rx_pps < 100'
+	check "rates of a third" says '.ports[] | select(.name == "c3") | .rx_pps < 10 and .tx_pps < 10'
+	check "the traffic was steady" wait $client
+	wait $server
+}
+
 # --- outages --------------------------------------------------------------------------
 
 # One second of three, in the middle. Where replies are waited for, that is one echo.
@@ -130,6 +155,7 @@ interrupted()
 }
 
 shapes
+rates
 outage
 refused_sends
 beside_others
