@@ -10,6 +10,7 @@
 #include "control/rpc_server.h"
 #include "control/saved.h"
 #include "eal.h"
+#include "fdstore.h"
 #include "log.h"
 #include "module/kmod.h"
 #include "netdev/netdev.h"
@@ -23,6 +24,7 @@
 #include "switch/worker.h"
 #include "vhost/gate.h"
 #include "vhost/gmem.h"
+#include "vhost/keep.h"
 
 /* A device that ports wait for may be there now. */
 static void device_changed(int ifindex)
@@ -48,6 +50,7 @@ int main(int argc, char **argv)
 		goto out;
 	if ((err = nfvd_state_lock()))
 		goto no_lock;
+	nfvd_fdstore_start(nfvd_config.config_dir);
 	if ((err = nfvd_gate_start()))
 		goto no_gate;
 	if ((err = nfvd_eal_init(nfvd_config.verbose)))
@@ -70,7 +73,12 @@ int main(int argc, char **argv)
 		goto no_workers;
 	if ((err = nfvd_watch_start()))
 		goto no_watch;
-	if ((err = nfvd_saved_start(nfvd_config.config_dir)) || (err = nfvd_ticks_start()) < 0 ||
+	err = nfvd_saved_start(nfvd_config.config_dir);
+	nfvd_fdstore_remove_rest();
+	/* Nobody sends until all can receive: what the first guest sends would find no port to go to. */
+	nfvd_keep_wait();
+	nfvd_workers_go();
+	if (err || (err = nfvd_ticks_start()) < 0 ||
 	    (err = nfvd_rpc_start(nfvd_event_loop, socket)))
 		goto no_rpc;
 	if (!nfvd_kmod_available())
@@ -79,6 +87,7 @@ int main(int argc, char **argv)
 	nfvd_event(NULL, "nfvd %s ready: %u worker(s), control socket %s", NFV_VERSION, nfvd_config.workers, socket);
 	err = sd_event_loop(nfvd_event_loop);
 	sd_notify(0, "STOPPING=1");
+	nfvd_fdstore_hand_over();
 	nfvd_rpc_stop();
 no_rpc:
 	nfvd_saved_stop();

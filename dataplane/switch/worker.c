@@ -42,7 +42,7 @@ struct thread {
 	int epoll, wake;
 	bool nobody_called;		/* it looks by itself, after RECHECK_MS */
 	atomic_bool stop;
-	sem_t started;
+	sem_t started, go;
 };
 
 static pthread_mutex_t queues_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -169,6 +169,8 @@ static void *run(void *arg)
 
 	t->w.watched.tid = gettid();
 	sem_post(&t->started);
+	while (sem_wait(&t->go) && errno == EINTR)
+		;
 	rcu_register_thread();
 	nfvd_call_use(t->w.index);
 	while (!atomic_load_explicit(&t->stop, memory_order_relaxed)) {
@@ -220,6 +222,7 @@ static int start_one(unsigned int index, int cpu)
 	t->w.index = index;
 	t->w.cpu = cpu;
 	sem_init(&t->started, 0, 0);
+	sem_init(&t->go, 0, 0);
 	t->queues = &t->both[0];
 	/* Pages of it are used as frames from the kernel are large. */
 	t->w.bounce = malloc((size_t)NFVD_BURST * NFVD_FRAME_MAX);
@@ -253,12 +256,19 @@ int nfvd_workers_start(unsigned int n, const int *cpus, unsigned int spin_us)
 	return 0;
 }
 
+void nfvd_workers_go(void)
+{
+	for (unsigned int i = 0; i < nfvd_n_workers; i++)
+		sem_post(&thread_of(nfvd_workers[i])->go);
+}
+
 void nfvd_workers_stop(void)
 {
 	for (unsigned int i = 0; i < nfvd_n_workers; i++) {
 		struct thread *t = thread_of(nfvd_workers[i]);
 
 		atomic_store(&t->stop, true);
+		sem_post(&t->go);
 		wake(t);
 		pthread_join(t->tid, NULL);
 		for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)

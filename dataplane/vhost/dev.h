@@ -48,8 +48,16 @@ struct nfvd_vq {
 	enum nfvd_drop reason;			/* of the last fence or refusal; NFVD_PASS */
 };
 
+/* What the descriptor store has of a port (keep.h); -1: nothing. */
+struct nfvd_kept {
+	bool counted;				/* of those that nfvd_keep_wait() waits for */
+	int conn, state, request, mem[VU_REGIONS_MAX], kick[NFVD_VHOST_QUEUES_MAX], call[NFVD_VHOST_QUEUES_MAX];
+};
+
 struct nfvd_vhost {
 	/* Set at attach. */
+	char name[NFV_NAME_MAX + 1];		/* the port's, which the thread outlives */
+	struct nfvd_kept kept;			/* the thread's, from its start */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool client;
 	unsigned int queues;			/* pairs */

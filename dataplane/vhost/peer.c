@@ -14,10 +14,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "clock.h"
+#include "fdstore.h"
 #include "log.h"
 #include "nfvd.h"
 #include "vhost/dev.h"
 #include "vhost/gate.h"
+#include "vhost/keep.h"
 #include <urcu-qsbr.h>
 #include "vhost/sock.h"
 
@@ -36,6 +38,7 @@ struct pace {
 struct peer {
 	struct nfvd_vhost *v;
 	struct pace connects, messages;
+	struct nfvd_keep keep;
 };
 
 /* Wait for descriptor fd (-1: for none) or the time. False if the thread is to end. */
@@ -90,8 +93,9 @@ static void note_end(struct nfvd_vhost *v, int err)
 }
 
 /* Serve one message. False: the connection is to end. */
-static bool serve_message(struct nfvd_vhost *v, int sock, int gate)
+static bool serve_message(struct peer *p, int sock, int gate)
 {
+	struct nfvd_vhost *v = p->v;
 	struct nfvd_gate_record r;
 	struct nfvd_vu_msg *msg = &r.msg;
 	bool answers, wanted;
@@ -105,6 +109,8 @@ static bool serve_message(struct nfvd_vhost *v, int sock, int gate)
 	}
 	wanted = msg->flags & VU_NEED_REPLY;
 	r.why = nfvd_vhost_message(v, msg, r.why, &answers);
+	if (r.why == NFVD_PASS)
+		nfvd_keep_note(&p->keep, msg);
 	nfvd_sock_close_fds(msg);
 	/* Refused, and the peer does not ask whether: it would go on as if it had been obeyed. */
 	if (!answers && !wanted)
@@ -121,15 +127,15 @@ static bool serve_message(struct nfvd_vhost *v, int sock, int gate)
 }
 
 /* Until the peer goes, is sent away, or the thread is to end. */
-static void serve(struct peer *p, int sock, int gate)
+static void serve(struct peer *p, int sock, int gate, bool spoke)
 {
 	struct nfvd_vhost *v = p->v;
 	struct pollfd fds[4] = { { .fd = v->stop, .events = POLLIN }, { .fd = gate, .events = POLLIN },
 				 { .fd = v->listener, .events = POLLIN }, { .fd = sock, .events = POLLRDHUP } };
-	bool spoke = false, left = false;
+	bool left = false;
 
 	for (;;) {
-		int n = poll(fds, 4, left ? LEFT_MS : spoke ? -1 : SILENT_MS);
+		int n = poll(fds, 4, left ? LEFT_MS : p->keep.pending ? NFVD_KEEP_MS : spoke ? -1 : SILENT_MS);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -137,13 +143,17 @@ static void serve(struct peer *p, int sock, int gate)
 			return;
 		if (!n && left)
 			return;
+		if (!n && p->keep.pending) {
+			nfvd_keep_flush(&p->keep, v);
+			continue;
+		}
 		if (!n) {
 			nfvd_vhost_note(v, NFVD_DROP_VU_TIMEOUT, "the peer connected and says nothing");
 			return;
 		}
 		if (fds[1].revents) {
 			spoke = true;
-			if (!pace(v, &p->messages) || !serve_message(v, sock, gate))
+			if (!pace(v, &p->messages) || !serve_message(p, sock, gate))
 				return;
 		} else if (fds[3].revents) {
 			left = true;
@@ -163,11 +173,25 @@ static bool has_gone(int sock)
 	return !recv(sock, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
 }
 
-static void serve_peer(struct peer *p, int sock)
+/* Go on with a peer of the nfvd before, which notices nothing of it. False: it has to connect again. */
+static bool replay(struct peer *p)
+{
+	const char *why = nfvd_keep_replay(&p->keep, p->v, &p->v->kept);
+
+	if (why)
+		nfvd_event(p->v->name, "its guest has to connect again: %s", why);
+	else
+		nfvd_event(p->v->name, "goes on with the guest of the nfvd before");
+	nfvd_kept_close(&p->v->kept);
+	return !why;
+}
+
+static void serve_peer(struct peer *p, int sock, bool stored)
 {
 	struct nfvd_vhost *v = p->v;
 	int gate;
 
+	nfvd_keep_begin(&p->keep, v->name, sock, stored);
 	if (has_gone(sock)) {
 		nfvd_vhost_note(v, NFVD_DROP_VU_DISCONNECT, NULL);
 		return;
@@ -179,9 +203,11 @@ static void serve_peer(struct peer *p, int sock)
 		return;
 	}
 	nfvd_vhost_connected(v);
-	serve(p, sock, gate);
+	if (!stored || replay(p))
+		serve(p, sock, gate, stored);
 	/* The gate has the connection, too, and may hang in what the peer sent. */
-	shutdown(sock, SHUT_RDWR);
+	if (!nfvd_fdstore_handing_over())
+		shutdown(sock, SHUT_RDWR);
 	close(gate);
 	nfvd_vhost_disconnected(v);
 }
@@ -219,13 +245,19 @@ static void *run(void *arg)
 		.messages = { .burst = 4096, .per_s = 2000 },
 	};
 	struct nfvd_vhost *v = p.v;
-	int sock;
+	bool stored = v->kept.conn >= 0;
+	int sock = stored ? v->kept.conn : -1;
 
 	rcu_register_thread();
 	rcu_thread_offline();
-	while ((sock = next_peer(&p)) >= 0) {
-		serve_peer(&p, sock);
+	v->kept.conn = -1;
+	while (sock >= 0 || (sock = next_peer(&p)) >= 0) {
+		serve_peer(&p, sock, stored);
+		nfvd_kept_close(&v->kept);
+		nfvd_keep_end(&p.keep);
 		close(sock);
+		sock = -1;
+		stored = false;
 	}
 	if (v->listener >= 0)
 		close(v->listener);

@@ -23,6 +23,7 @@
 #include "nfvd.h"
 #include "switch/worker.h"
 #include "vhost/dev.h"
+#include "vhost/keep.h"
 #include "vhost/sock.h"
 
 #define UNSHARED_MS	2000	/* a started receive ring has buffers by then */
@@ -151,11 +152,14 @@ static int vhost_attach(struct nfvd_port *port, json_t *params, struct nfvd_err 
 		return -1;
 	}
 	v->port = port;
+	snprintf(v->name, sizeof(v->name), "%s", port->name);
+	nfvd_kept_take(&v->kept, port->name);
 	v->offered = nfvd_vhost_features(v->queues);
 	pthread_mutex_init(&v->lock, NULL);
 	port->priv = v;
 	port->nr_rxq = v->queues;
 	if (start(v, err)) {
+		nfvd_kept_close(&v->kept);
 		pthread_mutex_destroy(&v->lock);
 		free(v);
 		return -1;

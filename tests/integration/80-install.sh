@@ -29,11 +29,11 @@ installed()
 	touch "$WORK/mark"
 	check "$name: make install" make_ install "$@" || return
 	check "$name: nothing was built for it" [ -z "$(built)" ]
-	check "$name: the programs" [ -x "$root/sbin/nfvd" -a -x "$root/sbin/nfvctl" ]
+	check "$name: the programs" [ -x "$root/sbin/nfvd" -a -x "$root/sbin/nfvctl" -a -x "$root/sbin/fdkeep" ]
 	check "$name: the guests for bench draft" [ -x "$root/share/nfv-fastpath/guests/guest" ]
 	check "$name: Xen's script" [ -x "$scripts/vif-nfv" ]
 	check "$name: nothing is elsewhere" \
-		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/nfv(d|ctl)|$root/share/nfv-fastpath/guests/.*|$root/lib/systemd/system/nfvd.service|$scripts/vif-nfv)$")" ]
+		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/(nfvd|nfvctl|fdkeep)|$root/share/nfv-fastpath/guests/.*|$root/lib/systemd/system/nfvd.service|$scripts/vif-nfv)$")" ]
 	check "$name: nfvctl runs" grep -q "nfvctl 0" <("$root/sbin/nfvctl" version)
 	check "$name: make uninstall" make_ uninstall "$@"
 	check "$name: no file is left" [ -z "$(files "$WORK/root")" ]

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""spoilt_store.py HOW WORDS FOLDER NFVD NFVCTL - a descriptor store that hands out other things
+than it was given. nfvd with two guests is killed, and started again with what is stored, spoilt as
+HOW says. It must run, have both ports, and say WORDS of port a, whose guest is there (HOW none) or
+has to connect again. 0: it is so."""
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+HOW, WORDS, FOLDER, NFVD, NFVCTL = sys.argv[1:]
+VUGEN = os.path.join(os.path.dirname(NFVD), "../tests/bench/vugen")
+shutil.rmtree(FOLDER, ignore_errors=True)
+os.makedirs(FOLDER, mode=0o700)
+STATE, CONF = FOLDER + "/state", FOLDER + "/conf"
+store = {}
+
+
+def run(fds):
+    """nfvd, with the descriptors {name: fd} handed out"""
+    names, numbers = list(fds), list(fds.values())
+    pid = os.fork()
+    if pid:
+        return pid
+    high = numbers
+    while high and min(high) < 3 + len(high):
+        high = [os.dup(fd) for fd in high]
+    for i, fd in enumerate(high):
+        os.dup2(fd, 3 + i, inheritable=True)
+    log = os.open(FOLDER + "/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    env = dict(os.environ, NOTIFY_SOCKET=FOLDER + "/notify", LISTEN_FDS=str(len(names)),
+               LISTEN_FDNAMES=":".join(names), LISTEN_PID=str(os.getpid()))
+    os.execve(NFVD, [NFVD, "--state-dir", STATE, "--config-dir", CONF], env)
+
+
+def serve(notify):
+    """Obey what nfvd asks of the store."""
+    while True:
+        text, fds, _, _ = socket.recv_fds(notify, 4096, 8)
+        lines = dict(line.split("=", 1) for line in text.decode().splitlines())
+        name = lines.get("FDNAME")
+        if "FDSTOREREMOVE" in lines and name in store:
+            os.close(store.pop(name))
+        for fd in fds:
+            if "FDSTORE" in lines:
+                store[name] = fd
+            else:
+                os.close(fd)
+
+
+def wait(until):
+    end = time.monotonic() + 20
+    while not until() and time.monotonic() < end:
+        time.sleep(0.02)
+    return until()
+
+
+def nfvctl(*args):
+    return subprocess.run([NFVCTL, "--state-dir", STATE, *args], capture_output=True, text=True).stdout
+
+
+def state(port):
+    words = [line.split() for line in nfvctl("show").splitlines()]
+    return next((w[2] for w in words if w[:1] == [port]), None)
+
+
+def patch(at, data):
+    """Write into the state, as a newer, older or broken nfvd would have."""
+    os.pwrite(store["a/state"], data, at)
+
+
+def another(name, fd):
+    os.close(store[name])
+    store[name] = fd
+
+
+def a_file():
+    fd = os.open(FOLDER + "/file", os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(fd, os.pread(store["a/state"], 4096, 0))
+    return fd
+
+
+def a_pipe():
+    return os.pipe()[0]
+
+
+def memfd(size):
+    fd = os.memfd_create("other")
+    os.ftruncate(fd, size)
+    return fd
+
+
+VRING = 8 + 4 * 4 + 3 * 8 + 2 * 4 + 8 * 32 + 8 * 4	# where struct nfvd_keep_state has its vrings
+SPOIL = {
+    "none": lambda: None,
+    "cut": lambda: os.ftruncate(store["a/state"], 100),
+    "grown": lambda: os.ftruncate(store["a/state"], 8192),
+    "magic": lambda: patch(0, b"nfvdkeeq"),
+    "version": lambda: patch(8, struct.pack("<I", 99)),
+    "incomplete": lambda: patch(16, struct.pack("<I", 0)),
+    "queues": lambda: patch(20, struct.pack("<I", 3)),
+    "features": lambda: patch(32, struct.pack("<Q", 1 << 63)),
+    "regions": lambda: patch(52, struct.pack("<I", 99)),
+    "ring": lambda: patch(VRING, struct.pack("<I", 77)),
+    "no-state": lambda: os.close(store.pop("a/state")),
+    "state-is-a-file": lambda: another("a/state", a_file()),
+    "state-is-a-pipe": lambda: another("a/state", a_pipe()),
+    "no-memory": lambda: os.close(store.pop("a/mem0")),
+    "short-memory": lambda: another("a/mem0", memfd(4096)),
+    "memory-is-a-pipe": lambda: another("a/mem0", a_pipe()),
+    "kick-is-a-file": lambda: another("a/kick1", a_file()),
+    "conn-is-a-pipe": lambda: another("a/conn", a_pipe()),
+    "names": lambda: store.update({"../../etc/passwd": a_pipe(), "conn": a_pipe(), "nobody/conn": a_pipe()}),
+}
+
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.bind(FOLDER + "/notify")
+threading.Thread(target=serve, args=(notify,), daemon=True).start()
+nfvd = run({})
+generator = None
+good = False
+try:
+    wait(lambda: nfvctl("version") and os.path.exists(STATE + "/ctl.sock"))
+    nfvctl("attach", "kvm", "a")
+    nfvctl("attach", "kvm", "b")
+    generator = subprocess.Popen([VUGEN, "--a", STATE + "/a.sock", "--b", STATE + "/b.sock", "--seconds", "60"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert wait(lambda: {"a/conn", "a/call1", "b/call1"} <= set(store)), "nothing is stored"
+    time.sleep(0.2)
+    os.kill(nfvd, signal.SIGKILL)
+    os.waitpid(nfvd, 0)
+    SPOIL[HOW]()
+    nfvd = run(store)
+    with_guest = HOW in ("none", "names")
+    assert wait(lambda: state("a") == ("up" if with_guest else "waiting")), "port a is " + str(state("a"))
+    assert any(WORDS in line for line in nfvctl("events").splitlines()), "it does not say so"
+    if with_guest:
+        assert state("b") == "up", "port b is " + str(state("b"))
+    else:
+        assert wait(lambda: not [name for name in store if name.startswith("a/")]), "still stored: " + " ".join(store)
+    assert wait(lambda: not set(store) & {"conn", "nobody/conn", "../../etc/passwd"}), "still stored: " + " ".join(store)
+    good = True
+except AssertionError as why:
+    print(why, nfvctl("events"), open(FOLDER + "/log").read()[-2000:], sep="\n")
+finally:
+    if generator:
+        generator.kill()
+        generator.wait()
+    os.kill(nfvd, signal.SIGKILL)
+    os.waitpid(nfvd, 0)
+sys.exit(not good)
