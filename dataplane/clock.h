@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Time; milliseconds as they are stamped on what several threads share.
+ * Time, and millisecond stamps on data that several threads share.
  *
- * Each worker reads the clock once per iteration, so two threads' "now" differ by
- * up to an iteration: a stamp may well lie in the reader's future. The
- * difference of two stamps is therefore taken here and nowhere else.
+ * Each worker reads the clock once per iteration. So the "now" of two threads differs by up to an iteration, and a
+ * stamp may lie in the reader's future. Only the functions here compute the difference of two stamps.
  */
 #ifndef NFVD_CLOCK_H
 #define NFVD_CLOCK_H
@@ -13,7 +12,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Monotonic, coarse, wraps after 49 days. */
+/* Return the time in milliseconds: monotonic, coarse, wraps after 49 days. */
 static inline uint32_t nfvd_now_ms(void)
 {
 	struct timespec ts;
@@ -24,7 +23,7 @@ static inline uint32_t nfvd_now_ms(void)
 
 uint64_t nfvd_now_us(void);	/* monotonic, exact */
 
-/* Milliseconds from then to now, both of nfvd_now_ms(), less than 24 days apart. A stamp from the future is 0 old. */
+/* Return the milliseconds from then to now; 0 if then is in the future. Both are less than 24 days apart. */
 static inline uint32_t nfvd_elapsed_ms(uint32_t now, uint32_t then)
 {
 	int32_t passed = now - then;
@@ -32,7 +31,7 @@ static inline uint32_t nfvd_elapsed_ms(uint32_t now, uint32_t then)
 	return passed > 0 ? passed : 0;
 }
 
-/* Is stamp a later than stamp b? */
+/* Return whether stamp a is later than stamp b. */
 static inline bool nfvd_later(uint32_t a, uint32_t b)
 {
 	return nfvd_elapsed_ms(a, b);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* DPDK's environment, as little of it as a switch without a NIC needs: no hugepages, no PCI, nothing shared. */
+/* DPDK's environment for a switch without a NIC: no hugepages, no PCI, no shared memory. */
 #ifndef NFVD_EAL_H
 #define NFVD_EAL_H
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Why a control operation failed, for whoever asked for it. */
+/* Why a control operation failed, for the client that requested it. */
 #ifndef NFVD_ERR_H
 #define NFVD_ERR_H
 
 #include <nfv/rpc.h>
 
-/* One line, and the command that helps (may be empty). */
+/* One line of text, and a command that helps (may be empty). */
 struct nfvd_err {
 	int code;		/* NFV_RPC_E_* */
 	char text[256], hint[256];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Log lines (stderr, rate limited; with sd-daemon levels where that is the journal) and events (the last few, by RPC). */
+/*
+ * Log lines go to stderr, rate limited, with sd-daemon levels if stderr is the journal. Events are the last few
+ * things that happened to ports; clients fetch them by RPC.
+ */
 #ifndef NFVD_LOG_H
 #define NFVD_LOG_H
 
@@ -10,14 +13,17 @@
 void nfvd_log(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Log, and remember for events.get. port may be NULL. Any thread but a worker. A kind of event is a
- * place in the code, by its format string. A port that has many of a kind within a minute keeps a
- * few, of which the last says how many it stands for; and of 256 events the port that has
- * most loses one for the next. So nobody's events push out another's.
+ * Log a line, and keep it for events.get. port may be NULL.
+ *
+ * Events of one format string are of one kind. If a port has many of a kind within a minute, only a few are kept, and
+ * the last one says how many came before it. At most 256 events are kept: the port that has most of them loses
+ * one for the next. So the events of one port never push out those of another.
+ *
+ * Context: any thread but a worker.
  */
 void nfvd_event(const char *port, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Events after since, as {"events": [...], "next": seq}; a new reference. */
+/* Return a new reference to the events after since, as {"events": [...], "next": seq}. */
 json_t *nfvd_events(uint64_t since);
 
 #endif

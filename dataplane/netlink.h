@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Network devices: looking at them, and hearing of changes (rtnetlink, through libmnl).
- * All functions: control thread.
+ * Network devices: reading their state, and learning of changes (rtnetlink, through libmnl).
  *
- * A device's index means something within its network namespace only. nfvd's own namespace
- * knows others by an id (nsid), which the kernel gives: where a peer is, is told as one.
+ * A device's index is valid within its network namespace only. The kernel gives nfvd's own namespace an id (nsid)
+ * for each other one. The namespace of a peer is expressed as such an id.
+ *
+ * Context: all functions are for the control thread.
  */
 #ifndef NFVD_NETLINK_H
 #define NFVD_NETLINK_H
@@ -35,39 +36,39 @@ struct nfvd_link {
 	bool carrier;
 };
 
-/* What an RTM_NEWLINK says. */
+/* Fill in *link from an RTM_NEWLINK message. */
 void nfvd_link_parse(const struct nlmsghdr *nlh, struct nfvd_link *link);
 
-/* Look up a device by name (or by index if name is NULL) in netns (-1: nfvd's own). 0 or -errno. */
+/* Look up a device by name (or by index if name is NULL) in netns (-1: nfvd's own). Return 0 or -errno. */
 int nfvd_link_get(int netns, const char *name, int ifindex, struct nfvd_link *link);
 
-/* Look up the peer that link, a device of nfvd's own namespace, has. 0 or -errno. */
+/* Look up the peer of link, a device of nfvd's own namespace. Return 0 or -errno. */
 int nfvd_link_get_peer(const struct nfvd_link *link, struct nfvd_link *peer);
 
-/* Set a device of nfvd's own namespace up or down. 0 or -errno. */
+/* Set a device of nfvd's own namespace up or down. Return 0 or -errno. */
 int nfvd_link_set_up(int ifindex, bool up);
 
-/* Put a device of nfvd's own namespace into a bridge. 0 or -errno. */
+/* Put a device of nfvd's own namespace into a bridge. Return 0 or -errno. */
 int nfvd_link_set_master(int ifindex, int master);
 
 /*
- * Open a network namespace: a name under /run/netns, an absolute path, or (name NULL) a pid. fd or
- * -errno; -EBADF: there is a file, but it is no network namespace.
+ * Open a network namespace: a name under /run/netns, an absolute path, or (name NULL) a pid. Return a descriptor
+ * or -errno; -EBADF if the file exists but is no network namespace.
  */
 int nfvd_netns_open(const char *name, int pid);
 
-/* What nfvd's namespace calls the one that fd has open: NFVD_NETNS_*, or its id. */
+/* Return the id that nfvd's namespace has for the open namespace fd, or NFVD_NETNS_*. */
 int nfvd_netns_id(int fd);
 
-/* Send a request and hand each message of its response to cb (NULL: an error or none). 0 or -errno. */
+/* Send a request, and pass each message of its response to cb (NULL: only errors matter). Return 0 or -errno. */
 int nfvd_netlink_talk(struct nlmsghdr *nlh, mnl_cb_t cb, void *arg);
-/* The same on a bound socket of the caller's. */
+/* Do the same on a bound socket of the caller. */
 int nfvd_netlink_talk_on(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg);
 
-/* A bound socket in the network namespace that the descriptor netns has open. NULL with errno. */
+/* Return a bound socket in the network namespace of descriptor netns, or NULL with errno. */
 struct mnl_socket *nfvd_netlink_open_in(int netns);
 
-/* Hear of devices in nfvd's own namespace, and of what tc does there: changed is called for each. 0 or -errno. */
+/* Call changed for each change of a device or of tc in nfvd's own namespace, from now on. Return 0 or -errno. */
 int nfvd_netlink_start(sd_event *event, void (*changed)(int ifindex));
 void nfvd_netlink_stop(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the parts of the control thread share. */
+/* The configuration and the functions that the parts of the control thread share. */
 #ifndef NFVD_CONTROL_H
 #define NFVD_CONTROL_H
 
@@ -18,29 +18,35 @@ struct nfvd_config {
 
 extern struct nfvd_config nfvd_config;
 
-/* loop.c: the control thread's event loop, which ends on SIGTERM and SIGINT. init: 0 or -errno; sets when nfvd was started. */
+/*
+ * loop.c: the control thread's event loop, which ends on SIGTERM and SIGINT. nfvd_loop_init() returns 0 or -errno, and
+ * sets nfvd_started_us.
+ */
 extern sd_event *nfvd_event_loop;
 extern uint64_t nfvd_started_us;
 int nfvd_loop_init(void);
 
-/* config.c: 0, or an exit status plus 1 with a message on stderr. */
+/* config.c: parse the command line. Return 0, or an exit status plus 1 with a message on stderr. */
 int nfvd_config_parse(int argc, char **argv);
 
-/* config.c: so many descriptors that every port can be in use; an event says if it cannot be. */
+/* config.c: raise the limit of descriptors so that every port can be in use. Write an event if that fails. */
 void nfvd_config_descriptors(void);
 #define NFVD_NOFILE_HINT "run nfvd with a higher limit: LimitNOFILE=65536 in its unit, or ulimit -n 65536"
 
-/* state.c: open a folder of ours, made if need be, that strangers cannot change. what: for the log. Descriptor, or -errno with a line in the log. */
+/*
+ * state.c: open a folder of nfvd that strangers cannot change; make it if it does not exist. what names it in the log.
+ * Return a descriptor, or -errno with a line in the log.
+ */
 int nfvd_state_folder(const char *what, const char *dir, mode_t mode);
 
-/* state.c: own the state directory, or say who does. 0 or -errno. */
+/* state.c: lock the state directory, or log who has locked it. Return 0 or -errno. */
 int nfvd_state_lock(void);
 void nfvd_state_unlock(void);
 
-/* rpc_stats.c: before a port goes: what others exchanged with it stays counted at them. */
+/* rpc_stats.c: keep what other ports exchanged with port id in their counts. Call it before the port goes. */
 void nfvd_stats_retire(unsigned int id);
 
-/* Every 100 ms: port ticks, ageing, shortcut. */
+/* Start the timer that runs every 100 ms: port ticks, ageing, shortcut. */
 int nfvd_ticks_start(void);
 
 #endif

@@ -2,14 +2,13 @@
 /*
  * Interrupts to guests: signal a descriptor that belongs to a peer, and never wait.
  *
- * O_NONBLOCK belongs to the open file, so to the peer as much as to us: whoever
- * fills its eventfd and clears the flag would hold a thread that writes to it. The
- * kernel's own signal, eventfd_signal(), adds to the counter, stops at its maximum
- * and never sleeps; a completed asynchronous read (io_submit(2), IOCB_FLAG_RESFD)
- * makes it do that. It costs 0.7 us in place of write()'s 0.2.
+ * O_NONBLOCK is a flag of the open file, which the peer shares. A peer that fills its eventfd and clears the flag
+ * would block a thread that writes to it. The kernel's own signal, eventfd_signal(), adds to the counter, stops at its
+ * maximum and never sleeps. A completed asynchronous read (io_submit(2), IOCB_FLAG_RESFD) calls it. That costs
+ * 0.7 us; a write() costs 0.2.
  *
- * User-mode Linux has a UNIX socket in the place of an eventfd. MSG_DONTWAIT belongs
- * to the call. No other family is taken: TCP, for one, waits for the socket's lock.
+ * User-mode Linux has a UNIX socket instead of an eventfd. MSG_DONTWAIT is a flag of the call, so it is safe
+ * there. Sockets of other families are refused: TCP, for one, waits for the socket's lock.
  */
 #ifndef NFVD_CALL_H
 #define NFVD_CALL_H
@@ -19,16 +18,23 @@
 #define NFVD_CALL_NONE		(-1)		/* the guest polls */
 #define NFVD_CALL_SOCKET	(1 << 30)	/* flag beside the descriptor's number: a UNIX socket */
 
-/* Main thread, before any other: 0 or -errno. workers: threads that will call nfvd_call_use(). */
+/*
+ * Set up signalling for this many workers, which will call nfvd_call_use(). Return 0 or -errno.
+ * Context: main thread, before any other thread exists.
+ */
 int nfvd_call_init(unsigned int workers);
 void nfvd_call_fini(void);
 
-/* Worker: signal through context i from now on. All other threads share one. */
+/*
+ * Signal through context i from now on. All other threads share one context.
+ * Context: worker i.
+ */
 void nfvd_call_use(unsigned int i);
 
 /*
- * Any thread. Signal call: a descriptor, or NFVD_CALL_SOCKET | descriptor. True if the
- * guest was told, or has a signal pending; never waits.
+ * Signal call, which is a descriptor or NFVD_CALL_SOCKET | descriptor. Return true if the guest was interrupted, or
+ * has an interrupt pending. Never wait.
+ * Context: any thread.
  */
 bool nfvd_call(int call);
 

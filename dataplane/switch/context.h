@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a worker has at hand while it switches, and what it counts.
+ * The data that a worker uses while it switches, and its counters.
  *
- * Counters belong to the worker that writes them; control reads them without asking
- * it. Those of conservation change together, once for each turn of a queue, at a moment
- * when none of its frames is in flight, and under a sequence number: so the equation
- * holds exactly in what control reads, however busy a worker is, and if it hangs.
+ * Only its worker writes a counter; control reads it at any time. The counters of struct nfvd_balance change
+ * together, once for each turn of a queue, when none of its frames is in flight. A sequence number protects them. So
+ * the equation of conservation holds exactly in what control reads, even if the worker is busy or hangs.
  */
 #ifndef NFVD_CONTEXT_H
 #define NFVD_CONTEXT_H
@@ -17,12 +16,12 @@
 #define NFVD_WORKERS_MAX	16
 #define NFVD_IOV_POOL		8192	/* vectors for the frames of one burst */
 
-/* Of the frames of one source: rx_frames + replicated = delivered + lost + rx_dropped. */
+/* The frames of one source. It holds: rx_frames + replicated = delivered + lost + rx_dropped. */
 struct nfvd_balance {
 	uint64_t rx_frames, rx_bytes;	/* taken from the endpoint */
-	uint64_t rx_dropped;		/* of those, before a destination was chosen */
+	uint64_t rx_dropped;		/* dropped before a destination was chosen */
 	uint64_t replicated;		/* flooded to n, or cut into n: n - 1 */
-	uint64_t delivered, lost;	/* at destinations */
+	uint64_t delivered, lost;	/* at the destinations */
 };
 
 static inline void nfvd_balance_add(struct nfvd_balance *to, const struct nfvd_balance *from)
@@ -77,22 +76,24 @@ extern struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
 extern unsigned int nfvd_n_workers;
 
 /*
- * Control, at attach: zero the counters of this id in every worker. 0 or -ENOMEM. Needs no worker to
- * stand still: the id was unpublished, and a grace period has passed, so none counts for it.
+ * Zero the counters of a port's id in every worker. Return 0 or -ENOMEM. Workers may run: the id was unpublished and a
+ * grace period has passed, so no worker counts for it.
+ * Context: control, at attach.
  */
 int nfvd_counters_reset(unsigned int id);
 
 /*
- * Control: w's counters of port id. False: w was in the midst of changing the balance for as long as one may look, which
- * takes a worker that was stopped just there; then it is not exact.
+ * Read w's counters of port id into *c. Return false if they are not exact, because w did not finish changing the
+ * balance in the time allowed. That happens only if w was stopped in the middle of the change.
+ * Context: control.
  */
 bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfvd_counters *c);
 
-/* Worker: count a frame that was taken from q's endpoint but is not worth returning. */
+/* Count n frames that were taken from port's endpoint and dropped. Context: worker. */
 void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
-/* Worker: count a frame that could not be delivered to port; MEM_FAULT is counted at its source. */
+/* Count n frames that could not be delivered to port. MEM_FAULT is counted at the source. Context: worker. */
 void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
-/* Worker: count system calls that taking frames cost. */
+/* Count n system calls that were made to take frames. Context: worker. */
 void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned int n);
 
 #endif

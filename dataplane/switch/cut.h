@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cutting a super-frame into the frames that it stands for, for a receiver that
- * does not take it: some of its segments at a time, so that their number is no
- * matter. Also TCP and UDP in a tunnel, whose outer headers each segment has anew.
+ * Cut a super-frame into segments, for a receiver that does not take it. A few segments are made at a time, so
+ * their number is not limited. TCP and UDP in a tunnel are cut, too: each segment gets outer headers of its own.
  *
- * A receiver that takes super-frames of UDP gets what was cut out of a tunnel over UDP (VXLAN, Geneve)
- * in such: its datagrams are of one length, and whoever takes them apart is the tunnel's end.
+ * A receiver may take super-frames of UDP. Segments of a tunnel over UDP (VXLAN, Geneve) then reach it in such
+ * super-frames, because all datagrams but the last have one length. The end of the tunnel takes them apart.
  */
 #ifndef NFVD_CUT_H
 #define NFVD_CUT_H
@@ -30,16 +29,15 @@ struct nfvd_cut {
 };
 
 /*
- * Begin to cut f, which must stay as it is, for a receiver that accepts this (NFVD_ACCEPT_*); iov has room for
- * NFVD_CUT_IOVS(f->iov_n). False: it cannot be cut.
+ * Begin to cut f for a receiver that takes the features accepts (NFVD_ACCEPT_*). Return false if f cannot be cut. f must
+ * not change until the last segment is made. iov has room for NFVD_CUT_IOVS(f->iov_n) vectors.
  */
 bool nfvd_cut_start(struct nfvd_cut *c, const struct nfvd_frame *f, uint32_t accepts, struct iovec *iov);
 
 /*
- * The next max (NFVD_BURST at most) segments or fewer, with checksums or as the receiver takes them, valid until the
- * next call, in as many frames or one. Their
- * vectors come from pool: at most NFVD_CUT_IOVS(f's number), and two more for each segment. Returns how many
- * frames; 0: there are no more.
+ * Make up to max segments (NFVD_BURST at most), each a frame or all in one frame. Return how many frames they are in; 0
+ * if no segment is left. Checksums are complete unless the receiver takes partial ones. The frames are valid until
+ * the next call. Their vectors come from pool: at most NFVD_CUT_IOVS(f->iov_n), and two more for each segment.
  */
 unsigned int nfvd_cut_next(struct nfvd_cut *c, struct nfvd_frame *segs, unsigned int max, struct iovec *pool,
 			   unsigned int pool_n);

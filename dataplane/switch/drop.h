@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every frame that is not delivered, and every message or ring that is refused,
- * is counted under one of these at one port. X(enumerator, name, help).
- * The first group counts frames and takes part in conservation (rx_frames +
- * replicated = delivered + dropped); the second counts events that are no frames.
+ * The reasons of loss: X(enumerator, name, help).
+ *
+ * Each frame that is not delivered, and each message or ring that is refused, is counted once, at one port, under one
+ * of these reasons. The first group counts frames and takes part in conservation (rx_frames + replicated =
+ * delivered + dropped). The second counts events that are no frames.
  */
 #ifndef NFVD_DROP_H
 #define NFVD_DROP_H
@@ -83,7 +84,7 @@ struct nfvd_reason {
 
 extern const struct nfvd_reason nfvd_reasons[NFVD_N_REASONS];	/* [NFVD_PASS] has no name */
 
-/* Why a frame was not delivered for which the kernel answered result, -errno. */
+/* Return the reason for a frame that the kernel refused with result, -errno. */
 enum nfvd_drop nfvd_kernel_reason(int result);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * The forwarding database: (MAC address, VLAN) -> port.
  *
- * An RCU hash table. Workers look up and learn under QSBR; control and the ports'
- * threads flush, control ages. Where an address is, and how it came there, is one
- * word that changes by compare-and-swap; a refresh writes the time of last use only.
+ * An RCU hash table. Workers look up and learn under QSBR. Control and the ports' threads flush; control ages. The
+ * place of an address, with its last moves, is one word that changes by compare-and-swap. A refresh only writes
+ * the time of last use.
  *
  * Who owns an address:
  *
@@ -61,7 +61,7 @@ struct nfvd_fdb_entry {
 	struct rcu_head rcu;
 };
 
-/* What learning came to. All but the first are counted at the port that the frame came from. */
+/* The result of learning. All but the first are counted at the port that the frame came from. */
 enum nfvd_learnt {
 	NFVD_LEARNT,		/* it is there, or there is nothing to say about it */
 	NFVD_LEARNT_MOVE,	/* it was at another port */
@@ -70,7 +70,7 @@ enum nfvd_learnt {
 	NFVD_N_LEARNT
 };
 
-/* mac: 6 bytes; vlan: 0 for untagged, else 1..4095. */
+/* Return the key of an address. mac has 6 bytes; vlan is 0 for untagged frames, else 1..4095. */
 static inline uint64_t nfvd_fdb_key(const uint8_t *mac, uint16_t vlan)
 {
 	uint32_t lo;
@@ -84,10 +84,10 @@ static inline uint64_t nfvd_fdb_key(const uint8_t *mac, uint16_t vlan)
 int nfvd_fdb_init(void);
 void nfvd_fdb_fini(void);
 
-/* Worker. NULL: not known. Valid until the worker's next quiescent state. */
+/* Return the entry of key, or NULL. It is valid until the next quiescent state. Context: worker. */
 struct nfvd_fdb_entry *nfvd_fdb_lookup(uint64_t key);
 
-/* The id of the port that e is at; NFVD_PORTS_MAX or more: at none, its frames are flooded. */
+/* Return the id of the port that e is at; NFVD_PORTS_MAX or more if its frames are to be flooded. */
 static inline uint32_t nfvd_fdb_at(struct nfvd_fdb_entry *e)
 {
 	struct nfvd_fdb_where w = atomic_load_explicit(&e->where, memory_order_relaxed);
@@ -95,26 +95,30 @@ static inline uint32_t nfvd_fdb_at(struct nfvd_fdb_entry *e)
 	return w.at;
 }
 
-/* Worker. src was seen, at now_ms of its own iteration, with this source address. */
+/* Learn that src sends with the source address key. now_ms is the time of this iteration. Context: worker. */
 enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint64_t key, uint32_t now_ms);
 
-/* A thread registered with RCU and offline, no worker: forget what is at port (NULL: all). */
+/*
+ * Forget the addresses at port (NULL: at all ports).
+ * Context: a thread that is registered with RCU and offline; no worker.
+ */
 void nfvd_fdb_flush(const struct nfvd_port *port);
 /*
- * Control: drop what was silent too long. seen (RCU: online): when an entry that looks so was a source last, by what
- * others know. Returns in how many ms there is something to do, if no address is moved meanwhile.
+ * Remove entries that were silent for too long. seen (called RCU online) returns when an address was a source last
+ * where nfvd does not see its frames. Return in how many ms the next entry may expire, if no address moves until then.
+ * Context: control.
  */
 uint32_t nfvd_fdb_age(uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e));
 
-/* As nfvd_fdb_flush(): call f for each entry. */
+/* Call f for each entry. Context: as for nfvd_fdb_flush(). */
 void nfvd_fdb_each(void (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg);
 
-/* True once after the set of (key, port) changed. */
+/* Return true once after the set of (key, port) changed. */
 bool nfvd_fdb_changed(void);
-/* True once after some entry got a rival. */
+/* Return true once after an entry got a rival. */
 bool nfvd_fdb_disputed(void);
 
-/* An eventfd, readable once an address moved; nfvd_fdb_changed() makes it wait for the next. */
+/* Return an eventfd that is readable once an address moved, until nfvd_fdb_changed() is called. */
 int nfvd_fdb_moved_fd(void);
 
 #endif

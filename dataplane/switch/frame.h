@@ -7,13 +7,12 @@
  *	│ virtio_net_hdr│ hdr[0..hdr_len)  │ ───► │ iov[0..iov_n): the rest  │
  *	└───────────────┴──────────────────┘      └──────────────────────────┘
  *
- * The switch decides on hdr[], and hdr[] is what is delivered: bytes that were
- * checked are never read again at the origin. The rest moves once, from iov[]
- * to the destination. iov[] may point into memory that its owner changes at
- * any time, so nothing may be decided on it.
+ * The switch decides on hdr[] and delivers that same hdr[]. It never reads these bytes at the origin again. The rest
+ * moves once, from iov[] to the destination. iov[] may point into memory that its owner changes at any time, so
+ * no decision may depend on it.
  *
- * A frame that the kernel module holds has a handle in the place of iov[]: what is
- * behind hdr[] has not been anywhere near this process yet, and need not come.
+ * A frame that the kernel module holds has a handle instead of iov[]. Its bytes behind hdr[] are in the kernel, and
+ * need not come into this process.
  */
 #ifndef NFVD_FRAME_H
 #define NFVD_FRAME_H
@@ -46,7 +45,7 @@ struct nfvd_frame {
 	uint8_t hdr[NFVD_HDR_MAX];
 };
 
-/* Is the payload still where only the kernel can reach it? */
+/* Return whether only the kernel can reach the payload. */
 static inline bool nfvd_in_kernel(const struct nfvd_frame *f)
 {
 	return f->held && !f->iov_n && f->len > f->hdr_len;

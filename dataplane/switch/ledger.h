@@ -2,10 +2,9 @@
 /*
  * The ledger: what forwarding cost, per source port and destination port.
  *
- * A copy is one move of a frame's bytes from one buffer to another, by nfvd or
- * by the kernel on its behalf, between the sender's memory and the receiver's.
- * Reading the first 128 bytes in order to decide is not counted as a copy: those
- * bytes travel from the private copy instead of, not in addition to, the origin.
+ * A copy is one move of a frame's bytes from one buffer to another on the way from the sender's memory to the
+ * receiver's. nfvd makes it, or the kernel on its behalf. Reading the first 128 bytes to decide is not
+ * counted: these bytes are delivered from the private copy, and are not copied from the origin again.
  */
 #ifndef NFVD_LEDGER_H
 #define NFVD_LEDGER_H

@@ -16,11 +16,9 @@
  *				        moves the skb (bpf/shortcut.bpf.c);
  *				        or NFV_OP_FORWARD: the module does
  *
- * By the time one of these runs, the switch has decided, on the private header.
- * What is delivered is that private header, then the rest from the origin.
- * A kernel frame without help from the module has to be read before anything
- * can be decided on it; f->origin_copies says so to the ledger. The module's
- * operations are collected, and made in one system call for a burst.
+ * The switch has decided, on the private header, before one of these runs. It delivers that private header, then the
+ * rest from the origin. Without the module a frame in the kernel has to be read before the switch can decide;
+ * f->origin_copies counts that copy. Operations of the module are collected, and made in one system call a burst.
  */
 #ifndef NFVD_MOVE_H
 #define NFVD_MOVE_H
@@ -57,8 +55,7 @@ static inline void nfvd_cursor_put(struct nfvd_cursor *c, const uint8_t *src, si
 }
 
 /*
- * Write the frame, behind the vnet_len (10 or 12) bytes of its virtio_net_hdr,
- * into dst, which has room for exactly that or more.
+ * Write the vnet_len (10 or 12) bytes of the virtio_net_hdr, and then the frame, into dst. dst has room for both.
  */
 static inline void nfvd_move_to_memory(const struct nfvd_frame *f, size_t vnet_len, const struct iovec *dst)
 {
@@ -75,8 +72,7 @@ static inline void nfvd_move_to_memory(const struct nfvd_frame *f, size_t vnet_l
 }
 
 /*
- * The header part of a frame in the kernel, written to dst as above; the rest
- * is to be copied to where *rest then stands.
+ * Write the header part of a frame in the kernel to dst, as above. Set *rest to where the payload is to be copied.
  */
 static inline void nfvd_move_header(const struct nfvd_frame *f, size_t vnet_len, const struct iovec *dst,
 				    struct nfvd_cursor *rest)
@@ -95,23 +91,22 @@ struct nfvd_copies {
 	struct iovec iov[NFVD_COPIES_IOV];
 };
 
-/* Add the payload of f, to be copied to where at stands. False: no room, run first. */
+/* Add the payload of f, to be copied to position *at. Return false if there is no room: run first. */
 bool nfvd_copies_add(struct nfvd_copies *c, const struct nfvd_frame *f, const struct nfvd_cursor *at);
 
-/* Make them; c->op[i].result tells. The caller empties c. */
+/* Make the copies; the results are in c->op[i].result. The caller empties c. */
 void nfvd_copies_run(struct nfvd_copies *c, struct nfvd_ledger *l);
 
 /*
- * Bring the payload of n frames (all of one burst of w, w->frames) from the kernel into
- * this process, for receivers that need it here. A frame for which that fails
- * stays nfvd_in_kernel().
+ * Fetch the payload of n frames from the kernel into this process, for receivers that need it here. All are of
+ * one burst of w, w->frames. A frame for which that fails stays nfvd_in_kernel().
  */
 struct nfvd_worker;
 void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l);
 
 /*
- * The vectors of one message of a PACKET_VNET_HDR socket: header, private header
- * bytes, the rest where it lies. iov has room for f->iov_n + 2. Returns how many.
+ * Fill iov with the vectors of one message of a PACKET_VNET_HDR socket, and return their number: the virtio_net_hdr, the
+ * private header, the rest where it lies. iov has room for f->iov_n + 2.
  */
 static inline unsigned int nfvd_move_to_msg(struct nfvd_frame *f, struct iovec *iov)
 {
@@ -121,7 +116,7 @@ static inline unsigned int nfvd_move_to_msg(struct nfvd_frame *f, struct iovec *
 	return f->iov_n + 2;
 }
 
-/* The module says how many copies it made: none if it handed the frame itself on. */
+/* Count in l a frame that the module delivered with this many copies: 0 if it passed the skb on. */
 static inline void nfvd_moved_by_kernel(struct nfvd_ledger *l, const struct nfvd_frame *f, unsigned int copies)
 {
 	copies += f->origin_copies;

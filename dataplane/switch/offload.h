@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Checksum and segmentation requests: checking them, and whether a receiver can
- * take a frame with what is left to do. What it cannot take is finished here
- * (checksums) and in cut.h (segmentation), and delivered.
+ * Checksum and segmentation requests: check them, and decide whether a receiver can take a frame with the work that
+ * is left. If it cannot, the work is done here (checksums) or in cut.h (segmentation) before delivery.
  *
- * A request is checked against the private header only. Summing or cutting
- * reads the payload at the origin; if its owner changes it meanwhile, the
- * receiver sees a bad checksum, as it would have from the wire.
+ * A request is checked against the private header only. Summing or cutting reads the payload at the origin. If its
+ * owner changes the payload meanwhile, the receiver sees a bad checksum, as it would from the wire.
  *
- * A virtio_net_hdr knows one kind of checksum, the Internet's, and segments of
- * TCP and UDP. Sockets of Linux leave more to a device, and a packet socket's
- * ring then tells half of it:
+ * A virtio_net_hdr expresses one kind of checksum, the Internet's, and segments of TCP and UDP. Sockets of Linux
+ * leave more work to a device, and a packet socket's ring then describes only half of it:
  *
  *	SCTP				"a checksum at 8" means its CRC32c
- *	TCP or UDP in a tunnel		the request tells of the inner headers only; each
- *	(VXLAN, Geneve, GRE, IPIP, ...)	segment needs outer ones of its own
+ *	TCP or UDP in a tunnel		the request describes the inner headers only; each
+ *	(VXLAN, Geneve, GRE, IPIP, ...)	segment needs outer headers of its own
  *
- * Both are recognised and always finished, but for a frame that the kernel module
- * hands on as the skb that it is (NFVD_ACCEPT_SKB).
+ * Both are recognised and always finished, except where the kernel module passes on the skb itself
+ * (NFVD_ACCEPT_SKB).
  */
 #ifndef NFVD_OFFLOAD_H
 #define NFVD_OFFLOAD_H
@@ -32,10 +29,10 @@
 #define NFVD_HEADERS_MAX	256	/* bytes of headers: IPv6 in VXLAN in IPv6, tags, TCP options */
 #define NFVD_GSO_UDP_L4		5	/* virtio 1.3; younger than Debian 12's headers */
 
-/* Check f's length and requests, bring f->vnet into canonical form, set f->needs. NFVD_PASS or why to drop it. */
+/* Check f's length and requests, bring f->vnet into canonical form, set f->needs. Return NFVD_PASS, or why to drop f. */
 enum nfvd_drop nfvd_offload_check(struct nfvd_frame *f);
 
-/* Frames on the wire that f, checked, stands for. */
+/* Return how many frames on the wire the checked frame f stands for. */
 static inline uint32_t nfvd_offload_segments(const struct nfvd_frame *f)
 {
 	/* hdr_len is in canonical form: where the payload begins. */
@@ -44,12 +41,12 @@ static inline uint32_t nfvd_offload_segments(const struct nfvd_frame *f)
 	return (f->len - f->vnet.hdr.hdr_len + f->vnet.hdr.gso_size - 1) / f->vnet.hdr.gso_size;
 }
 
-/* Is f, or the longest frame that it stands for, longer than mtu behind its Ethernet header and VLAN tags? */
+/* Return whether f, or the longest segment of it, has more than mtu bytes behind Ethernet header and VLAN tags. */
 bool nfvd_offload_too_long(const struct nfvd_frame *f, uint32_t mtu);
 
 enum nfvd_fit { NFVD_FIT_AS_IS, NFVD_FIT_FINISHED, NFVD_FIT_NOT };
 
-/* How a receiver that accepts this, with this MTU (0: none), can take f: as it is, finished, or not, for its length. */
+/* Return how a receiver can take f, by what it accepts and its MTU (0: none): as it is, finished, or not at all. */
 static inline enum nfvd_fit nfvd_offload_fit(const struct nfvd_frame *f, uint32_t accepts, uint32_t mtu)
 {
 	if (mtu && f->len > mtu + NFVD_FRAME_MIN && nfvd_offload_too_long(f, mtu))
@@ -57,19 +54,19 @@ static inline enum nfvd_fit nfvd_offload_fit(const struct nfvd_frame *f, uint32_
 	return f->needs & ~accepts ? NFVD_FIT_FINISHED : NFVD_FIT_AS_IS;
 }
 
-/* Room for a frame whose checksum does not lie in its private header. */
+/* Memory for a frame whose checksum does not lie in its private header. */
 struct nfvd_sum_room {
 	uint8_t field[4];
 	struct iovec iov[NFVD_IOV_MAX + 2];
 };
 
 /*
- * Complete the partial checksum of f: in its private header, or in room, of which f is then made in part. The payload
- * is read, and stays as it is.
+ * Complete the partial checksum of f, in its private header or in room, which then becomes a part of f. The payload is
+ * read and not changed.
  */
 void nfvd_offload_checksum(struct nfvd_frame *f, struct nfvd_sum_room *room);
 
-/* Where the headers of a TCP or UDP frame lie, in bytes from its start; of a tunnel the inner ones, and the outer. */
+/* Where the headers of a TCP or UDP frame lie, in bytes from its start; in a tunnel both the inner and the outer ones. */
 struct nfvd_layout {
 	bool v6, udp, tunnel, outer_v6;
 	uint8_t outer_protocol;
@@ -80,22 +77,22 @@ struct nfvd_layout {
 enum nfvd_read { NFVD_READ_OK, NFVD_READ_MORE, NFVD_READ_BAD };
 
 /*
- * Find the headers of f, which asks to be cut, in its first n bytes h. MORE: they are longer than n. BAD: they
- * contradict the request.
+ * Find the headers of f, which requests segmentation, in its first n bytes h. Return MORE if the headers are longer
+ * than n, BAD if they contradict the request.
  */
 enum nfvd_read nfvd_layout_read(const struct nfvd_frame *f, const uint8_t *h, unsigned int n, struct nfvd_layout *t);
 
-/* Copy up to n bytes of f, from off on; returns how many there were. */
+/* Copy up to n bytes of f, from off on. Return how many there were. */
 unsigned int nfvd_frame_read(const struct nfvd_frame *f, uint32_t off, void *to, unsigned int n);
 
 /*
- * The vectors of n bytes of iov[iov_n] from cursor (*i, *off) on, which moves behind them. Returns how many,
- * or 0 if the bytes or pool_n do not suffice.
+ * Fill pool with the vectors of n bytes of iov[iov_n], from cursor (*i, *off) on, and move the cursor behind them.
+ * Return the number of vectors, or 0 if the bytes or pool_n do not suffice.
  */
 unsigned int nfvd_iov_slice(const struct iovec *iov, unsigned int iov_n, unsigned int *i, size_t *off, size_t n,
 			    struct iovec *pool, unsigned int pool_n);
 
-/* One's complement sum over vectors, carried on from sum; *odd: whether an odd number of bytes came before. */
+/* Return the one's complement sum over vectors, continued from sum. *odd: an odd number of bytes came before. */
 uint32_t nfvd_iov_sum(const struct iovec *iov, unsigned int iov_n, uint32_t sum, bool *odd);
 static inline uint16_t nfvd_sum_fold(uint32_t sum)
 {

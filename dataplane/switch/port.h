@@ -31,20 +31,20 @@ enum nfvd_state {
 #undef X
 };
 
-/* What a receiver takes unfinished; the rest nfvd computes or segments. */
+/* The unfinished work that a receiver accepts; nfvd computes or segments the rest. */
 #define NFVD_ACCEPT_CSUM	(1u << 0)	/* partial checksums */
 #define NFVD_ACCEPT_TSO4	(1u << 1)
 #define NFVD_ACCEPT_TSO6	(1u << 2)
 #define NFVD_ACCEPT_ECN		(1u << 3)	/* TSO with ECN */
 #define NFVD_ACCEPT_USO		(1u << 4)	/* UDP segmentation: kernel devices only */
 #define NFVD_ACCEPT_KERNEL	(1u << 5)	/* frames whose payload the kernel module holds */
-#define NFVD_ACCEPT_SKB		(1u << 6)	/* those that the module hands on as they are, with all that an skb can say */
+#define NFVD_ACCEPT_SKB		(1u << 6)	/* skbs that the module passes on as they are, with all that an skb can express */
 #define NFVD_ACCEPT_ALL		0x7fu
-#define NFVD_ACCEPT_NEVER	(1u << 7)	/* what no virtio_net_hdr says: nobody takes it */
+#define NFVD_ACCEPT_NEVER	(1u << 7)	/* what no virtio_net_hdr can express: no receiver accepts it */
 
-/* A frame that was flooded to some of its receivers when the turn was over; it is its queue's next. */
+/* A frame that had reached only some of its receivers when the turn ended. Its queue goes on with it. */
 struct nfvd_flooded {
-	uint16_t next;		/* id of the port to go on with; 0: there is no such frame */
+	uint16_t next;		/* id of the port to go on with; 0: no such frame */
 	uint32_t len, segs;
 	uint8_t macs[12];
 };
@@ -71,36 +71,39 @@ struct nfvd_port_ops {
 	const char *mode;		/* NULL: there is one way only, and 'mode' is the type's own */
 	bool (*available)(void);	/* C. NULL: always */
 	/*
-	 * C. Parse params (unknown keys are an error), set up, set port->nr_rxq and rxq[]. All or nothing.
-	 * May record steps with nfvd_attach_step(). Returns 0 or -1 with *err filled in.
+	 * C. Parse params (unknown keys are an error), set up, set port->nr_rxq and rxq[]. On failure leave nothing
+	 * behind. May record steps with nfvd_attach_step(). Return 0, or -1 with *err filled in.
 	 */
 	int (*attach)(struct nfvd_port *port, json_t *params, struct nfvd_err *err);
-	/* C. No worker uses the port any more. Frees port->priv. */
+	/* C. Free port->priv. No worker uses the port any more. */
 	void (*detach)(struct nfvd_port *port);
 	/*
-	 * W. Take up to max frames, and up to NFVD_BURST_BYTES or one more frame; fill frames[], iov from the
-	 * worker's pool or the port's own memory, valid until rx_done. Malformed frames before the first sound
-	 * one are counted with nfvd_rx_drop() and not returned; one behind it ends the burst.
+	 * W. Take up to max frames and fill frames[]. Stop once NFVD_BURST_BYTES are taken. iov comes from the worker's
+	 * pool or the port's own memory, and is valid until rx_done. Malformed frames before the first sound one are
+	 * counted with nfvd_rx_drop() and not returned. A malformed frame behind it ends the burst.
 	 */
 	unsigned int (*rx)(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int max);
 	/*
-	 * W. Of the last rx the first n frames, and what was malformed, are dealt with: give their buffers back to
-	 * the endpoint. Those behind them are as if they had never been taken: the next rx begins with them.
+	 * W. Give the buffers of the first n frames of the last rx, and of malformed ones, back to the endpoint. The next
+	 * rx returns the frames behind them again.
 	 */
 	void (*rx_done)(struct nfvd_worker *w, struct nfvd_rxq *q, unsigned int n);
 	/*
-	 * T. Deliver n frames of one source; count into *l what was delivered (frames, bytes,
-	 * copies, copied_bytes, syscalls) and with nfvd_tx_drop() what was not: exactly n in all.
+	 * T. Deliver n frames of one source. Count delivered frames in *l (frames, bytes, copies, copied_bytes, syscalls)
+	 * and the others with nfvd_tx_drop(): exactly n in all.
 	 */
 	void (*tx)(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_frame **frames,
 		   unsigned int n, struct nfvd_ledger *l);
-	/* W. About to sleep (true): ask for wake-ups on q->fd; returns true if frames are waiting already. Awake (false): undo. May be NULL. */
+	/*
+	 * W. sleep true: ask for wake-ups on q->fd, and return true if frames are waiting already. sleep false: stop
+	 * asking. May be NULL.
+	 */
 	bool (*arm)(struct nfvd_rxq *q, bool sleep);
 	/* C. Add type-specific members to the port's JSON. */
 	void (*show)(struct nfvd_port *port, json_t *obj);
-	/* C. What doctor should know of the port, appended to list; may be NULL. */
+	/* C. Append what doctor reports of the port to list. May be NULL. */
 	void (*findings)(const struct nfvd_port *port, json_t *list);
-	/* C. Every 100 ms; may be NULL. */
+	/* C. Called every 100 ms. May be NULL. */
 	void (*tick)(struct nfvd_port *port);
 	uint32_t tx_work;		/* of delivering one frame besides its bytes: how many bytes are copied meanwhile */
 };
@@ -115,9 +118,9 @@ struct nfvd_port {
 	_Atomic(uint32_t) mtu;			/* bytes behind Ethernet header and VLAN tags; 0: any length */
 	uint32_t macs_max;
 	_Atomic(uint32_t) macs;			/* addresses learnt at this port */
-	atomic_bool macs_full;			/* a worker found no room for one more; control takes it back */
+	atomic_bool macs_full;			/* a worker could not learn one more; control clears it */
 	bool macs_full_told;			/* C */
-	atomic_bool held;			/* watch.c: fenced, for it held a worker; neither polled nor delivered to */
+	atomic_bool held;			/* watch.c: fenced because it held a worker; not polled, not delivered to */
 	_Atomic(uint32_t) held_times;
 	_Atomic(uint64_t) storm[2];		/* storm.h: broadcast and unknown; multicast */
 	unsigned int nr_rxq;
@@ -132,12 +135,15 @@ extern struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];	/* RCU; published by contro
 
 const char *nfvd_state_name(enum nfvd_state state);
 bool nfvd_name_ok(const char *name);
-/* For ops->show: why the port is not up, and the command that helps (NULL: none is known), as members of obj. */
+/* Add to obj why the port is not up, and the command that helps (NULL: none is known). For ops->show. */
 void nfvd_show_why(json_t *obj, const char *why, const char *hint, ...) __attribute__((format(printf, 3, 4)));
-/* C. NULL: there is none. */
+/* Return the port of this name, or NULL. Context: control. */
 struct nfvd_port *nfvd_port_find(const char *name);
 
-/* Any thread: the endpoint begins anew, so may its port, but not again and again: then it has to be detached. */
+/*
+ * Unfence a port that held a worker, because its endpoint has begun anew. After NFVD_HELD_MAX times the port stays
+ * fenced until it is detached. Context: any thread.
+ */
 #define NFVD_HELD_MAX	3
 static inline void nfvd_port_unfence(struct nfvd_port *port)
 {
@@ -147,9 +153,9 @@ static inline void nfvd_port_unfence(struct nfvd_port *port)
 
 /* ---- for port types ---- */
 void nfvd_attach_step(struct nfvd_port *port, const char *step, uint64_t us);
-/* C. Set by control: detach soon, from the event loop rather than from under the caller. */
+/* Detach the port soon, from the event loop. Set by control. Context: control. */
 extern void (*nfvd_port_detach_later)(struct nfvd_port *port);
-/* Any thread: count an event that is no frame. */
+/* Count n events that are no frames. Context: any thread. */
 void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n);
 
 #endif

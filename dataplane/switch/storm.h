@@ -2,14 +2,13 @@
 /*
  * Storm control: how fast one port may have frames flooded to several others.
  *
- * Each such frame takes a buffer at every receiver, so a flood from one guest is
- * one into all rings. Counted are frames as they would be on a wire: a super-frame is
- * its segments. A frame for whose address there is just one other port is not limited.
+ * Each such frame takes a buffer at every receiver, so a flood from one guest fills all rings. Frames are counted
+ * as they would be on a wire: a super-frame counts as its segments. A frame that can go to one other port only is not
+ * limited.
  *
- * A bucket is a virtual clock (GCRA): the time at which all that has passed is paid
- * for. It may run ahead of the true time by the burst. Bursts of both kinds together
- * leave room in a ring of 1024 for what its guest does with others. (rte_meter counts
- * bytes, and its buckets belong to one thread.)
+ * A bucket is a virtual clock (GCRA): the time at which everything that has passed is paid for. It may run ahead of
+ * the true time by the burst. Both bursts together fit into a ring of 1024 and leave room for other traffic.
+ * (rte_meter counts bytes, and its buckets belong to one thread.)
  */
 #ifndef NFVD_STORM_H
 #define NFVD_STORM_H
@@ -23,7 +22,10 @@
 #define NFVD_STORM_MC_RATE	50000	/* multicast */
 #define NFVD_STORM_MC_BURST	256
 
-/* Worker. May src have a frame of so many segments flooded at TSC time now? Several workers may ask at once. */
+/*
+ * Return whether src may have a frame of segs segments flooded at TSC time now, and charge it if so.
+ * Context: worker; several at once.
+ */
 static inline bool nfvd_storm_pass(struct nfvd_port *src, bool multicast, unsigned int segs, uint64_t now)
 {
 	_Atomic(uint64_t) *bucket = &src->storm[multicast];

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Deciding where frames go. */
+/* The decision where frames go. */
 #ifndef NFVD_SWITCH_H
 #define NFVD_SWITCH_H
 
 #include "switch/context.h"
 
 /*
- * Worker: forward what was taken from q, as far as one turn's work goes: the first so many of n as
- * are returned. Of the next one it may have delivered a part, which q->flooded remembers.
+ * Forward n frames that were taken from q, until the work of one turn is used up. Return how many were forwarded, in
+ * their order. The next frame may have reached some of its receivers already; q->flooded records that.
+ * Context: worker.
  */
 unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int n);
 
-/* Control: do link-local protocols (STP, LACP, LLDP; not pause frames) pass, as any multicast? */
+/* Whether link-local protocols (STP, LACP, LLDP; not pause frames) pass as multicast. Set by control. */
 extern atomic_bool nfvd_link_local_forward;
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The heartbeat: a thread that sees when a worker stands still, and whose port holds it.
+ * The heartbeat: a thread that detects a worker that stands still, and the port that holds it.
  *
- * No worker should ever wait for a peer; this finds what was forgotten. A worker counts
- * its turns and says which port it serves and delivers to: a store or two a turn. Looked at
- * is time of its own, blocked or computing, in which the count did not move. A wait for
- * a processor, a stopped process and a suspended machine are nobody's fault.
+ * No worker should ever wait for a peer; this finds the cases that were overlooked. A worker counts its turns, and
+ * records which port it serves and which it delivers to: a store or two a turn. The thread measures the worker's own
+ * time, blocked or computing, since the count last moved. Waiting for a processor does not count, nor does a stopped
+ * process or a suspended machine.
  *
  *	0.1 s blocked, or 0.25 s of processor	the port is fenced, with an event; a signal
  *						ends a wait that signals can end
@@ -13,7 +13,7 @@
  *						supervisor to start it again: that also ends
  *						the wait of control for a grace period
  *
- * While all workers sleep, so does this thread.
+ * This thread sleeps while all workers sleep.
  */
 #ifndef NFVD_WATCH_H
 #define NFVD_WATCH_H
@@ -27,7 +27,7 @@
 #define NFVD_EXIT_HELD	71
 #define NFVD_NOWHERE	0xffffu
 
-/* Of one worker, written by itself; thread and tid before it is watched. */
+/* Data of one worker, which the worker writes itself; thread and tid before it is watched. */
 struct nfvd_watched {
 	_Atomic(uint32_t) beat;
 	_Atomic(uint32_t) at;		/* id of the port served, and of the port delivered to << 16; NFVD_NOWHERE: none */
@@ -36,23 +36,23 @@ struct nfvd_watched {
 	pid_t tid;
 };
 
-/* Worker: a turn of port src begins. */
+/* Record that a turn of port src begins. Context: worker. */
 static inline void nfvd_watch_turn(struct nfvd_watched *w, unsigned int src)
 {
 	atomic_store_explicit(&w->beat, atomic_load_explicit(&w->beat, memory_order_relaxed) + 1, memory_order_relaxed);
 	atomic_store_explicit(&w->at, src | NFVD_NOWHERE << 16, memory_order_relaxed);
 }
 
-/* Worker: of that turn, what goes to port dst. */
+/* Record that the turn of src delivers to port dst. Context: worker. */
 static inline void nfvd_watch_delivery(struct nfvd_watched *w, unsigned int src, unsigned int dst)
 {
 	atomic_store_explicit(&w->at, src | dst << 16, memory_order_relaxed);
 }
 
-/* Worker: before and after it sleeps. */
+/* Record that the worker is about to sleep, or awake again. Context: worker. */
 void nfvd_watch_sleep(struct nfvd_watched *w, bool asleep);
 
-/* Control, when the workers run: start watching them. 0 or -errno. */
+/* Start watching the workers, which run already. Return 0 or -errno. Context: control. */
 int nfvd_watch_start(void);
 void nfvd_watch_stop(void);	/* before the workers end */
 

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The vhost-user device behind a KVM port: what its peer has told (features, memory,
- * queues), and the rings that run by it.
+ * The vhost-user device behind a KVM port: the settings of its peer (features, memory, queues), and the rings that run
+ * with them.
  *
- * Why not librte_vhost, which serves all guests with one thread and maps their memory
- * itself: (1) it reads used->idx in a mapping whose address nobody else knows yet, so a
- * file truncated meanwhile is a SIGBUS that no handler can tell from a fault of our own;
- * (2) it allocates by the peer's numbers from one heap; (3) unmapping a large guest holds
- * that one thread, and with it every other guest. A relay that checks messages before the
- * library sees them ends none of the three. Here a gate checks them in a process of its own
- * (gate.c), each port has a thread that obeys (peer.c), and each mapping is
- * known to the handler before its first use.
+ * Why not librte_vhost, which serves all guests with one thread and maps their memory itself:
  *
- * A ring runs when it has a size, addresses, a kick message, memory, and is enabled. It
- * stops before each message that moves what it stands on, and stopping waits for all
- * workers: late copy leaves nothing in flight between two iterations.
+ *	1. It reads used->idx in a mapping whose address only it knows. If the file is truncated meanwhile, no
+ *	   handler can tell the SIGBUS from a fault of our own.
+ *	2. It allocates by the peer's numbers from one heap.
+ *	3. Unmapping a large guest blocks that one thread, and with it every other guest.
  *
- * Locking: the port's thread and control change the device under its lock. It is held
- * over grace periods, never over what a peer can make long: closing what it sent (a socket
- * that has others in its queue), mapping and unmapping memory. Workers do not take it; they find rings by RCU.
+ * A relay that checks messages before the library sees them solves none of the three. Here a gate checks the messages
+ * in a process of its own (gate.c), and each port has a thread that carries them out (peer.c). The SIGBUS handler
+ * knows each mapping before its first use.
+ *
+ * A ring runs when it has a size, addresses, a kick message and memory, and is enabled. It stops before each message
+ * that changes one of these. Stopping waits for all workers: late copy leaves nothing in flight between iterations.
+ *
+ * Locking: the port's thread and control change the device under its lock. The lock is held over grace periods. It is
+ * never held over an operation whose time the peer controls: closing a descriptor that the peer sent (a socket may have
+ * others in its queue), mapping or unmapping memory. Workers do not take the lock; they find rings by RCU.
  */
 #ifndef NFVD_VHOST_DEV_H
 #define NFVD_VHOST_DEV_H
@@ -36,8 +37,8 @@
 
 struct nfvd_vq {
 	_Atomic(struct nfvd_vring *) ring;	/* RCU; NULL: stopped */
-	/* As the peer has told: */
-	uint32_t num;				/* entries; 0: not told yet */
+	/* Set by the peer: */
+	uint32_t num;				/* entries; 0: not set yet */
 	uint16_t base;				/* where to go on, or where it stopped */
 	bool has_addr, kicked, enabled;
 	struct vhost_vring_addr addr;
@@ -84,39 +85,49 @@ struct nfvd_vhost {
 	int closing[2 * NFVD_VHOST_QUEUES_MAX + 2];
 };
 
-/* Any thread; for a worker valid until its next quiescent state. NULL: stopped. */
+/*
+ * Return ring i, or NULL if it is stopped.
+ * Context: any thread. For a worker the ring is valid until its next quiescent state.
+ */
 static inline struct nfvd_vring *nfvd_vhost_ring(struct nfvd_vhost *v, unsigned int i)
 {
 	return atomic_load_explicit(&v->vq[i].ring, memory_order_acquire);
 }
 
-/* Feature bits to offer to a guest with this many queue pairs. */
+/* Return the feature bits to offer to a guest with this many queue pairs. */
 uint64_t nfvd_vhost_features(unsigned int pairs);
 
-/* The port's thread: a peer is there; it is gone, or we are done with it. */
+/* Begin with a peer that has connected; end with a peer that is gone or is to go. Context: the port's thread. */
 void nfvd_vhost_connected(struct nfvd_vhost *v);
 void nfvd_vhost_disconnected(struct nfvd_vhost *v);
 
 /*
- * The port's thread: obey msg. why: NFVD_PASS, or what nfvd_vu_check() has against it.
- * Returns that, or why it could not be obeyed; a refusal is counted. *answers: msg is now
- * the reply that its sender waits for. What is left in msg->fds is the caller's to close.
+ * Carry out msg, for which nfvd_vu_check() returned why. Return why it was refused, or NFVD_PASS; count a refusal. If
+ * *answers is true afterwards, msg has become the response that the peer waits for. The caller closes the descriptors
+ * that are left in msg->fds.
+ * Context: the port's thread.
  */
 enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, enum nfvd_drop why, bool *answers);
 
-/* The port's thread, not under the lock: count what at the port, with an event if text is not NULL. */
+/* Count what at the port, and write an event if text is not NULL. Context: the port's thread, lock not held. */
 void nfvd_vhost_note(struct nfvd_vhost *v, enum nfvd_drop what, const char *text);
 
-/* Under the lock: stop all rings. Waits for all workers. */
+/* Stop all rings, and wait for all workers. Context: v->lock held. */
 void nfvd_vhost_stop_all(struct nfvd_vhost *v);
 
-/* Under the lock: set the port's state from that of connection and rings. */
+/* Set the port's state from that of the connection and the rings. Context: v->lock held. */
 void nfvd_vhost_update_state(struct nfvd_vhost *v, const char *why);
 
-/* Under the lock: report that a worker has fenced ring i, once per fence: count, event, state. r may be NULL. */
+/*
+ * Report that a worker has fenced ring i, once per fence: counter, event, state. r may be NULL.
+ * Context: v->lock held.
+ */
 void nfvd_vhost_note_fence(struct nfvd_vhost *v, unsigned int i, struct nfvd_vring *r);
 
-/* peer.c. Control: start the port's thread, 0 or -errno; tell it to end, and to free v. */
+/*
+ * peer.c: start the port's thread, and return 0 or -errno; have the thread end and free v.
+ * Context: control.
+ */
 int nfvd_vhost_thread_start(struct nfvd_vhost *v);
 void nfvd_vhost_thread_end(struct nfvd_vhost *v);
 

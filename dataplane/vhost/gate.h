@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The gate: a process for each connected vhost-user peer that receives its messages,
- * checks them, and passes on to nfvd what is sound.
+ * The gate: a process for each connected vhost-user peer. It receives the peer's messages, checks them, and passes
+ * sound ones on to nfvd.
  *
  *	peer ──► gate (a process a peer) ──► the port's thread in nfvd
  *	  ▲          descriptors that are            │
  *	  └───────── wrong end here ─── replies ─────┘
  *
- * Why a process: a descriptor that was received must be closed, and a FUSE file is
- * closed when its server answers. Until then not even SIGKILL ends the process that
- * waits; all its descriptors stay open, the lock of the state directory and other
- * guests' sockets too. So nfvd never has a descriptor of an unknown kind. A gate that
- * hangs has the one connection, which nfvd shuts down, and nothing else.
+ * Why a process: a received descriptor must be closed, and closing a FUSE file waits for its server. Until the server
+ * responds not even SIGKILL ends the waiting process. All its descriptors would stay open, with the lock of the state
+ * directory and the sockets of other guests. So nfvd never has a descriptor of an unknown kind. A gate that hangs
+ * holds only its one connection, which nfvd shuts down.
  *
  * nfvd starts a spawner (nfvd_gate_start), which has no threads and forks the gates.
  */
@@ -30,20 +29,25 @@ struct nfvd_gate_record {
 	struct nfvd_vu_msg msg;
 };
 
-/* Control, before other threads: 0 or -errno. */
+/* Start the spawner. Return 0 or -errno. Context: control, before other threads exist. */
 int nfvd_gate_start(void);
 void nfvd_gate_stop(void);
 
-/* The port's thread: have a gate read peer, whose port has n_vrings queues and offers these features. A socket of records, or -errno. */
+/*
+ * Have a gate read the socket peer, whose port has n_vrings queues and offers these features. Return a socket of
+ * records, or -errno.
+ * Context: the port's thread.
+ */
 int nfvd_gate_open(int peer, uint32_t n_vrings, uint64_t offered);
 
 /*
- * The port's thread: wait for nothing, receive one record. 0; -ECONNRESET: the gate and so
- * the peer are gone. Descriptors in record->msg are the caller's.
+ * Receive one record, without waiting. Return 0 or -errno; -ECONNRESET if the gate, and so the peer, is gone. The
+ * caller owns the descriptors in record->msg.
+ * Context: the port's thread.
  */
 int nfvd_gate_recv(int gate, struct nfvd_gate_record *record);
 
-/* The spawner's main(). */
+/* Run the spawner; main() calls it. */
 int nfvd_gate_main(void);
 
 #endif

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Guest memory: the table of mapped regions, and the one layer through which
- * control fields in it are read.
+ * Guest memory: the table of mapped regions, and the one layer that reads control fields in it.
  *
- * The guest writes this memory while we read it. So each control field (index,
- * descriptor, header byte) is read exactly once per use into private memory,
- * checked there, and never read again. Two test builds keep us honest:
- * guest_access=once aborts on a second read within one use, guest_access=lie
- * answers it with another value. gread_begin() starts a use: one descriptor
- * chain, or one look at a ring index.
+ * The guest writes this memory while nfvd reads it. So each control field (index, descriptor, header byte) is read
+ * exactly once per use into private memory, checked there, and never read again. Two test builds check that:
+ * guest_access=once aborts on a second read within one use, guest_access=lie returns another value for it.
+ * gread_begin() starts a use: one descriptor chain, or one read of a ring index.
  */
 #ifndef NFVD_GMEM_H
 #define NFVD_GMEM_H
@@ -37,8 +34,8 @@ struct nfvd_gmem {
 };
 
 /*
- * Translate a guest physical range. Returns where it starts, and cuts *len at
- * the end of its region; NULL if gpa is in none.
+ * Translate a guest physical range. Return where it starts, and cut *len at the end of its region. Return NULL if gpa
+ * is in no region.
  */
 static inline uint8_t *nfvd_gmem_at(const struct nfvd_gmem *m, uint64_t gpa, uint64_t *len)
 {
@@ -56,7 +53,7 @@ static inline uint8_t *nfvd_gmem_at(const struct nfvd_gmem *m, uint64_t gpa, uin
 }
 
 #ifdef NFVD_GUEST_ACCESS_TRACKED
-/* gmem.c: true if a byte of [p, p + n) was read since gread_begin(); in the once build it aborts. */
+/* gmem.c: return true if a byte of [p, p + n) was read since gread_begin(). Abort then in the once build. */
 bool gread_seen(const volatile void *p, size_t n);
 void gread_begin(void);
 void gread_lie(void *dst, size_t n);
@@ -75,7 +72,7 @@ static inline uint16_t gread16(const volatile void *p)
 	return v;
 }
 
-/* A 16-byte descriptor, in two loads; it may tear, and is checked after. */
+/* Read a 16-byte descriptor in two loads. It may tear; the caller checks the copy. */
 static inline void gread_desc(void *dst, const volatile void *p)
 {
 	const volatile uint64_t *s = p;
@@ -101,11 +98,10 @@ static inline void gwrite16(volatile void *p, uint16_t v)
 }
 
 /*
- * Memory that vanishes under us (the guest truncates its file) raises SIGBUS.
- * The handler replaces the region by zeros and marks its table broken; the
- * queues of the table are fenced at the next look. It knows each mapping from
- * before its first use to after its last, by its owner's place in a table, and
- * touches no other address: a fault elsewhere is our own and ends the process.
+ * Install the handler of SIGBUS, which is raised when the guest truncates the file behind its memory. Return 0 or
+ * -errno. The handler replaces the region by zeros and marks its table broken; its queues are fenced at their next use.
+ * It knows each mapping from before the first use to after the last, by its owner's place in a table. A fault
+ * at another address is nfvd's own and ends the process.
  */
 int nfvd_gmem_sigbus_init(void);
 
@@ -117,19 +113,20 @@ struct nfvd_gmem_source {
 };
 
 /*
- * Map n regions. NULL with errno. The memory is to be touched only after nfvd_gmem_own().
- * Unmapping a large guest takes its time. Any thread but a worker; NULL is fine.
+ * Map n regions; unmap them. nfvd_gmem_map() returns NULL with errno on failure. Do not touch the memory before
+ * nfvd_gmem_own(). Unmapping a large guest takes long. nfvd_gmem_unmap() accepts NULL.
+ * Context: any thread but a worker.
  */
 struct nfvd_gmem *nfvd_gmem_map(const struct nfvd_gmem_source *src, unsigned int n);
 void nfvd_gmem_unmap(struct nfvd_gmem *m);
 
 /*
- * From now on owner (a port's id) has the memory of m, or none with NULL. No thread
- * may be using what it had before. One at a time for each owner.
+ * Give owner (a port's id) the memory of m, or none with NULL. No thread may still use the memory that owner had
+ * before. Call it for one owner once at a time.
  */
 void nfvd_gmem_own(unsigned int owner, struct nfvd_gmem *m);
 
-/* Where the peer's own address uva is mapped here; NULL if it is in no region. */
+/* Return where the peer's own address uva is mapped here, or NULL if it is in no region. */
 uint8_t *nfvd_gmem_at_uva(const struct nfvd_gmem *m, uint64_t uva);
 
 #endif

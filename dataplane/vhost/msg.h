@@ -3,8 +3,8 @@
  * vhost-user messages, and what makes one acceptable. Numbers and layouts: QEMU's
  * vhost-user specification.
  *
- * Nothing here asks a descriptor's file system: a FUSE file answers fstat() when it
- * likes. What a descriptor is, the kernel says by itself.
+ * No function here calls into a descriptor's file system: fstat() of a FUSE file waits for its server. The kernel
+ * alone can tell the kind of a descriptor.
  */
 #ifndef NFVD_VHOST_MSG_H
 #define NFVD_VHOST_MSG_H
@@ -77,15 +77,15 @@ struct nfvd_vu_msg {
 #define VU_HDR_BYTES	12
 
 /*
- * Is msg well-formed, of a kind that is offered, with the right descriptors, for
- * one of n_vrings queues? offered: the feature bits. NFVD_PASS, or why not.
+ * Check that msg is well-formed, of a kind that is offered, with the right descriptors, and for one of n_vrings queues.
+ * offered has the feature bits. Return NFVD_PASS, or why msg is refused.
  */
 enum nfvd_drop nfvd_vu_check(const struct nfvd_vu_msg *msg, unsigned int n_vrings, uint64_t offered);
 
-/* The queue that msg is about; -1: none. */
+/* Return the queue that msg is about, or -1. */
 int nfvd_vu_vring(const struct nfvd_vu_msg *msg);
 
-/* Is fd a UNIX socket? */
+/* Return whether fd is a UNIX socket. */
 bool nfvd_vu_is_unix(int fd);
 
 #endif

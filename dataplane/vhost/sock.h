@@ -8,7 +8,7 @@
 #include "switch/port.h"
 #include "vhost/msg.h"
 
-/* Who may connect to a socket file: who may write to it. */
+/* Who may connect to a socket file, which is who may write to it. */
 struct nfvd_sock_access {
 	uid_t owner;		/* -1: as it is made */
 	gid_t group;		/* the same; else its members may, unless mode says otherwise */
@@ -16,43 +16,43 @@ struct nfvd_sock_access {
 };
 
 /*
- * Control: listen at path, in the place of a stale socket of ours, or of the owner that is asked for; anything else
- * there is an error. *id is the new socket's identity. The descriptor, or -1 with *err.
+ * Listen at path, and set *id to the new socket's identity. Return the descriptor, or -1 with *err. A stale socket of
+ * nfvd's user, or of the owner that access asks for, is replaced. Any other file at path is an error.
+ * Context: control.
  */
 int nfvd_sock_listen(const char *path, const struct nfvd_sock_access *access, struct stat *id, struct nfvd_err *err);
 
-/* Control: is what *id was taken of still at path? 0, -ENOENT if nothing is, -EEXIST if something else is. */
+/* Return 0 if the file of identity *id is still at path, -ENOENT if none is, -EEXIST if another is. Context: control. */
 int nfvd_sock_check(const char *path, const struct stat *id);
 
-/* Control: remove path, if it is still the socket that *id was taken of. */
+/* Remove path if it is still the socket of identity *id. Context: control. */
 void nfvd_sock_unlink(const char *path, const struct stat *id);
 
-/* Connect to path, without waiting: a descriptor or -errno. */
+/* Connect to path without waiting. Return a descriptor or -errno. */
 int nfvd_sock_connect(const char *path);
 
-/* Accept a connection if there is one: a descriptor or -errno. */
+/* Accept a connection if one is waiting. Return a descriptor or -errno. */
 int nfvd_sock_accept(int listener);
 
 /*
- * Receive one message, which has begun to arrive. The peer has PEER_TIMEOUT_MS for the
- * rest of it, or until stop is readable. 0 with *msg, whose descriptors are then the
- * caller's, also when there are more than fit or than belong; or
+ * Receive one message, which has begun to arrive. The peer has PEER_TIMEOUT_MS for the rest of it, or until stop is
+ * readable. Return 0 with *msg; the caller owns its descriptors, even if there are too many of them. Or return
  *	-ECONNRESET	the peer is gone, -ECANCELED: stop
  *	-ETIMEDOUT	it is too slow
  *	-EMSGSIZE	longer than any message, nothing of it received but the header
  */
 int nfvd_sock_recv(int sock, int stop, struct nfvd_vu_msg *msg);
 
-/* Send a reply without waiting: 0, -EAGAIN if the peer does not read its replies, or -errno. */
+/* Send a response without waiting. Return 0, -EAGAIN if the peer does not read its responses, or -errno. */
 int nfvd_sock_reply(int sock, const struct nfvd_vu_msg *msg);
 
 /*
- * May a guest have descriptor fd? The kernel gives out the lowest number that is free,
- * so one close to the limit says that few are left, and those are not for guests.
+ * Return whether descriptor fd may be used for a guest. The kernel gives out the lowest free number, so a number
+ * close to the limit shows that few are left. Those are not for guests.
  */
 bool nfvd_sock_fd_spare(int fd);
 
-/* Close the descriptors that came with msg. May wait for whoever serves a peer's file: own thread only. */
+/* Close the descriptors that came with msg. May wait for the server of a peer's file. Context: the port's thread. */
 void nfvd_sock_close_fds(struct nfvd_vu_msg *msg);
 
 #endif

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Split virtqueues, device side. The only code, with vring_split.c, that
- * touches rings in guest memory.
+ * Split virtqueues, device side. Only this file and vring_split.c touch rings in guest memory.
  *
- * Names follow the guest: its Tx queue is what nfvd takes frames from, its Rx
- * queue is what nfvd delivers to. A vring lives from the start of the queue to
- * its stop, and is found by workers through an RCU pointer.
+ * Names follow the guest: nfvd takes frames from its Tx queue and delivers to its Rx queue. A vring lives from the start
+ * of the queue to its stop. Workers find it through an RCU pointer.
  *
- * Anything malformed in the ring itself stops the vring for good: fault is set
- * to the reason and every later call does nothing, until the guest starts the
- * queue anew.
+ * Anything malformed in the ring itself stops the vring for good. fault is set to the reason, and every later call does
+ * nothing until the guest starts the queue anew.
  */
 #ifndef NFVD_VRING_SPLIT_H
 #define NFVD_VRING_SPLIT_H
@@ -24,9 +21,9 @@
 #define NFVD_VRING_SIZE_MAX	32768
 #define NFVD_RX_CHAINS_MAX	256	/* buffers that one frame may be spread over */
 /*
- * Descriptors, empty ones too, that one take or one delivery reads. A legal burst stays
- * below: 64 super-frames over 1500-byte buffers are 2816. The last chain may go beyond,
- * by less than a chain's limit. Read cold, that is some 0.3 ms at worst.
+ * The most descriptors, also empty ones, that one take or one delivery reads. A legal burst stays below: 64
+ * super-frames over 1500-byte buffers are 2816. The last chain may exceed it by less than a chain's limit. Read from
+ * cold memory, that takes some 0.3 ms at worst.
  */
 #define NFVD_WALK_MAX		4096
 
@@ -56,45 +53,45 @@ struct nfvd_vring {
 	uint8_t slow_calls;	/* up with each slow one, down with each other */
 };
 
-/* What a take could not return, by reason, to be counted by the caller. */
+/* The frames that a take dropped, by reason; the caller counts them. */
 struct nfvd_take_drops {
 	unsigned int n;
 	enum nfvd_drop why[NFVD_BURST];
 };
 
-/* Bytes of virtio_net_hdr for these negotiated feature bits. */
+/* Return the length of the virtio_net_hdr, in bytes, for these negotiated feature bits. */
 uint16_t nfvd_virtio_hdr_len(uint64_t features);
 
-/* Is the ring sound: size, alignment, each part inside one region, no overlap? NFVD_PASS or a reason. */
+/* Check the ring: size, alignment, each part inside one region, no overlap. Return NFVD_PASS or a reason. */
 enum nfvd_drop nfvd_vring_check(const struct nfvd_vring *vr);
 
-/* Go on where used->idx says: late copy leaves nothing in flight when a ring or its backend stops. */
+/* Continue at used->idx: late copy leaves nothing in flight when a ring or its backend stops. */
 void nfvd_vring_resume(struct nfvd_vring *vr);
 
 /*
- * Guest Tx: take up to max frames (at most NFVD_BURST). Their iov come from pool and
- * are valid until nfvd_vring_take_done(), which gives the buffers back to the guest.
- * Malformed frames before the first sound one are listed in *drops; their buffers are
- * given back as well. One behind it ends the batch, as NFVD_WALK_MAX descriptors and
- * NFVD_BURST_BYTES do: what is not taken stays in the ring for the next call.
+ * Take up to max frames (at most NFVD_BURST) from a guest's Tx queue, and return their number. Their iov come from pool.
+ * They are valid until nfvd_vring_take_done(), which gives the buffers back to the guest.
+ *
+ * Malformed frames before the first sound one are listed in *drops, and their buffers are given back as well. A malformed
+ * frame behind it ends the batch, as do NFVD_WALK_MAX descriptors and NFVD_BURST_BYTES. Other frames stay in the ring.
  */
 unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, unsigned int max,
 			     struct iovec *pool, unsigned int pool_n, struct nfvd_take_drops *drops);
-/* Give back what was malformed and the first n frames; the others are as if never taken. Returns system calls made. */
+/* Give back malformed frames and the first n sound ones. The next take returns the others. Return system calls made. */
 unsigned int nfvd_vring_take_done(struct nfvd_vring *vr, unsigned int n);
 
 /*
- * Guest Rx: deliver n frames. Counts into *l; results[i] is NFVD_PASS where
- * frame i was delivered, else the drop reason. Any worker. Once NFVD_WALK_MAX
- * descriptors were read, what is left of the batch is RX_BUF_SHORT without a look.
+ * Deliver n frames to a guest's Rx queue, and count in *l. results[i] is NFVD_PASS if frame i was delivered, else the
+ * reason. Once NFVD_WALK_MAX descriptors were read, the rest of the batch is dropped as RX_BUF_SHORT.
+ * Context: any worker.
  */
 void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int n,
 			enum nfvd_drop *results, struct nfvd_ledger *l);
 
-/* Ask for a kick at the next frame, or stop asking. Returns true if frames are there already. */
+/* Ask for a kick at the next frame, or stop asking. Return true if frames are waiting already. */
 bool nfvd_vring_arm(struct nfvd_vring *vr, bool on);
 
-/* Has the driver ever put a buffer into the ring? Any thread. */
+/* Return whether the driver has ever put a buffer into the ring. Context: any thread. */
 bool nfvd_vring_used(const struct nfvd_vring *vr);
 
 #endif

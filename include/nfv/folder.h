@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Folders in which root can work though strangers have accounts here. Trusted are root,
- * whoever runs the program, and who could replace the program itself, for it is his or in a
- * folder of his: a user's own checkout, in which root works. A folder is looked at once, by its descriptor, and then used by that.
+ * Folders in which root can work although strangers have accounts on the host.
+ *
+ * Three kinds of users are trusted: root; the user who runs the program; and the users who could replace
+ * the program itself, because they own it or a folder above it. The last is for a user's own checkout in
+ * which root works. A folder is opened once, checked by its descriptor, and used by that descriptor.
  *
  *	who could change what a path names
  *	a folder on the way that is a stranger's, or that others can write		refused
@@ -36,7 +38,7 @@ static inline bool nfv_owner_trusted(uid_t uid)
 	return false;
 }
 
-/* Can only the trusted put something into it, or, of a sticky one, replace what is theirs? */
+/* Return whether only trusted users can add to the folder or, if it is sticky, replace files that are theirs. */
 static inline bool nfv_folder_trusted(const struct stat *st)
 {
 	mode_t others = S_IWOTH;
@@ -47,7 +49,7 @@ static inline bool nfv_folder_trusted(const struct stat *st)
 	return nfv_owner_trusted(st->st_uid) && (!(st->st_mode & others) || st->st_mode & S_ISVTX);
 }
 
-/* Replace *dir by what it holds under this name; of a link put its target before the rest. 0 or -errno. */
+/* Replace *dir by its entry name. If that is a link, put the link's target before rest. Return 0 or -errno. */
 static inline int nfv_folder_step(int *dir, const char *name, char rest[PATH_MAX], char culprit[PATH_MAX])
 {
 	char target[PATH_MAX], behind[PATH_MAX], self[32];
@@ -89,8 +91,8 @@ static inline int nfv_folder_step(int *dir, const char *name, char rest[PATH_MAX
 }
 
 /*
- * Open a folder that no stranger can replace. Returns a descriptor or -errno; with
- * -EPERM culprit is what a stranger could change on the way.
+ * Open a folder that no stranger can replace. Return a descriptor or -errno. With -EPERM, culprit names the part
+ * of the path that a stranger could change.
  */
 static inline int nfv_folder_open(const char *path, char culprit[PATH_MAX])
 {
@@ -124,8 +126,8 @@ static inline int nfv_folder_open(const char *path, char culprit[PATH_MAX])
 }
 
 /*
- * The folder of this name in parent, made with mode unless it is there. Returns a descriptor, or -errno:
- * -EPERM when it is not this user's alone, -ENOTDIR or -ELOOP when it is something else or a link.
+ * Open the folder name in parent, and make it with mode if it does not exist. Return a descriptor or -errno:
+ * -EPERM if other users can change it, -ENOTDIR or -ELOOP if it is a file or a link.
  */
 static inline int nfv_folder_make(int parent, const char *name, mode_t mode)
 {

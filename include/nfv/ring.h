@@ -45,8 +45,8 @@
 /* ---- producer ---- */
 
 /*
- * Read the consumer's index, once, into *cons. passed and prod are the producer's own
- * copies: positions below passed were given back before. False: the index is mad.
+ * Read the consumer's index, once, into *cons. Return false if the index is out of range. passed and prod are the
+ * producer's own copies; positions below passed were given back before.
  */
 static inline bool nfv_ring_passed(const __u32 *shared_cons, __u32 passed, __u32 prod, __u32 *cons)
 {
@@ -54,13 +54,13 @@ static inline bool nfv_ring_passed(const __u32 *shared_cons, __u32 passed, __u32
 	return *cons - passed <= prod - passed;
 }
 
-/* Entries below prod are filled. */
+/* Publish the entries below prod: they are filled. */
 static inline void nfv_ring_publish(__u32 *shared_prod, __u32 prod)
 {
 	nfv_store_release(shared_prod, prod);	/* A, pairs with B */
 }
 
-/* After publishing: does the consumer sleep? */
+/* Return whether the consumer sleeps. Call it after nfv_ring_publish(). */
 static inline bool nfv_ring_sleeper(const __u32 *need_wakeup)
 {
 	nfv_fence();				/* E, pairs with F */
@@ -69,19 +69,19 @@ static inline bool nfv_ring_sleeper(const __u32 *need_wakeup)
 
 /* ---- consumer ---- */
 
-/* How many entries are filled from cons on. */
+/* Return how many entries from cons on are filled. */
 static inline __u32 nfv_ring_filled(const __u32 *shared_prod, __u32 cons)
 {
 	return nfv_load_acquire(shared_prod) - cons;	/* B, pairs with A */
 }
 
-/* Entries below cons have been dealt with. */
+/* Give back the entries below cons: the consumer needs them no longer. */
 static inline void nfv_ring_pass(__u32 *shared_cons, __u32 cons)
 {
 	nfv_store_release(shared_cons, cons);	/* C, pairs with D */
 }
 
-/* Ask for a wake-up, or stop asking. After asking: look with nfv_ring_filled() before sleeping. */
+/* Ask for a wake-up, or stop asking. After asking, call nfv_ring_filled() before going to sleep. */
 static inline void nfv_ring_sleep(__u32 *need_wakeup, bool on)
 {
 	nfv_store(need_wakeup, on);

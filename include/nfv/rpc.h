@@ -4,7 +4,7 @@
  *
  * JSON-RPC 2.0 over a UNIX stream socket (STATE_DIR/ctl.sock), one request and
  * one response per line ('\n' ends each; no newline inside). A client may send
- * several requests on one connection; they are answered in order.
+ * several requests on one connection; the responses come in the same order.
  * No batches, no notifications: every request has an integer or string "id".
  *
  * Who may: root, and the user nfvd runs as (SO_PEERCRED).
@@ -26,12 +26,12 @@
  *	config.get	{}				{generation, config: {version, ports: [params of port.attach, [shortcut]], ...}}, as it was
  *						asked for. generation null: it is not kept (nfvd --keep)
  *
- * port, peer, and name in port.list: only what is about that port, and about the other one. in_flight
- * and sleeps, how often workers went to sleep, are of all ports. all: counts of 0, too.
+ * port, peer, and name in port.list select: only what concerns that port, or that pair of ports. in_flight and
+ * sleeps (how often workers went to sleep) are sums over all ports. all: list counts of 0, too.
  *
- * Lists in parts: where "more" is in the result there is more of it, to be asked for with that as
- * "from" and the other parameters as before. Each element that is there all the time is told once. Entries come by
- * VLAN and address, pairs and drops by port id. Each answer keeps nfvd's control busy for some 10 ms at most.
+ * Lists in parts: a result with "more" is not the whole list. Repeat the request with the value of "more" as "from".
+ * An element that exists all the time appears exactly once. Entries are ordered by VLAN and address, pairs and
+ * drops by port id. Each response keeps nfvd's control thread busy for some 10 ms at most.
  *
  * port.attach by type:
  *	kvm	[socket: path] [mode: "server"|"client"] [queues: 1..8], and who may connect to a socket of nfvd's:

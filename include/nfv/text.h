@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Text that came from a guest, a container or a file, on its way to a terminal or
- * a log. Escape sequences begin with a C0 control (ESC) or a C1 control (U+009B),
- * whose byte alone, 0x9b, is one to a terminal that is not in UTF-8; characters
- * without a width or with a direction change what the eye reads.
+ * Text from a guest, a container or a file, made safe for a terminal or a log.
+ *
+ * Escape sequences begin with a C0 control (ESC) or a C1 control (U+009B). On a terminal that does not use UTF-8 the
+ * byte 0x9b alone is such a control. Characters without a width or with a direction change what the eye reads.
  */
 #ifndef NFV_TEXT_H
 #define NFV_TEXT_H
@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes of the character at s, which ends with a NUL, and its code point; 0: it is not UTF-8. */
+/* Return how many bytes the character at s has, and set *code to its code point. Return 0 if it is not UTF-8. */
 static inline unsigned int nfv_text_char(const unsigned char *s, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };

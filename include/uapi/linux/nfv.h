@@ -31,13 +31,13 @@
  *	A frame is named by a handle: port, queue and ring position. A position is used
  *	again only 2^32 frames later, so a handle that is out of date is refused (ESTALE):
  *	passed, done with, or older than the module's parameter held_ms.
- *	Held are at most as many frames as the ring has entries, and per queue at most
- *	held_kib of memory, per session held_mib (parameters), with what waits for Xen
- *	guests; what comes beyond is dropped and counted. A Xen guest's frame whose guest
- *	goes meanwhile is lost: operations on it end with ESTALE or EIO.
+ *	A queue holds at most as many frames as its ring has entries, and at most held_kib
+ *	of memory; a session holds at most held_mib (parameters). Frames that wait for Xen
+ *	guests count, too. Frames beyond these limits are dropped and counted. When a Xen
+ *	guest goes away its held frames are lost: operations on them end with ESTALE or EIO.
  *
  * Calls. All return 0, or -1 with errno: ENOTTY (no such call, or called from a 32-bit
- * program), EFAULT (bad pointer), EPROTO (no NFV_IOC_HELLO was answered yet), EINVAL (a
+ * program), EFAULT (bad pointer), EPROTO (no NFV_IOC_HELLO has succeeded yet), EINVAL (a
  * field is out of range, or reserved and not zero), ENOMEM, and what is said below.
  *
  * poll() on the session: EPOLLERR while a ring is broken (see struct nfv_consumer),
@@ -76,7 +76,7 @@ struct nfv_vnet_hdr {
 /* ---- the rx ring: two mappings per queue, see NFV_MMAP() ---- */
 
 /*
- * One entry, (k). A VLAN tag that the kernel keeps beside the frame stands in hdr[]
+ * One entry, (k). The kernel keeps a VLAN tag beside the frame; here the tag stands in hdr[]
  * where it is on the wire, and counts in len, in hdr_len and in COPY's offset.
  */
 struct nfv_entry {
@@ -100,8 +100,9 @@ struct nfv_producer {
 
 /*
  * Mapping NFV_MMAP_CONSUMER, one page, read and write. The kernel copies what it
- * reads here, and treats it as hostile: a consumer index that is not between the
- * last one and prod breaks the ring for good (counted; EPOLLERR; detach the port).
+ * reads here, and treats it as hostile. A consumer index that is not between the
+ * last one and prod breaks the ring for good: it is counted, poll() returns EPOLLERR,
+ * and only detaching the port helps.
  */
 struct nfv_consumer {
 	__u32 cons;		/* (u) positions below it are done with */
@@ -135,8 +136,8 @@ struct nfv_hello {
 };
 
 /*
- * xen: the module leaves a vif to xen-netback, unless its script is vif-nfv, or this key in its backend's
- * directory of the xenstore says 1: (u) before the vif is bound to the module.
+ * xen: the module leaves a vif to xen-netback, unless its script is vif-nfv, or this key in the backend's
+ * xenstore directory is 1. (u) The key is written before the vif is bound to the module.
  */
 #define NFV_XEN_CLAIM		"nfv-claim"
 
@@ -199,8 +200,8 @@ enum nfv_op_code {
  *	-ENOBUFS	it is full			-ENOMEM
  *	-EIO		xen: the guest's memory cannot be copied from, or the guest has gone
  *
- * A frame that was sent to a Xen guest is with the module until the guest has buffers for it,
- * at most held_ms; should it be lost there, the port's missed[] tells.
+ * The module keeps a frame that was sent to a Xen guest until the guest has buffers for it,
+ * at most held_ms. A frame that is lost there is counted in the port's missed[].
  */
 struct nfv_op {
 	__u8 code;		/* (u) enum nfv_op_code */
@@ -222,7 +223,7 @@ struct nfv_batch {
 	__u32 flags;		/* zero */
 };
 
-/* Why a frame that arrived at a port did not get into its ring, or RX_: did not get to its guest. X(enumerator, name, help). */
+/* Why a frame that arrived at a port was dropped before its ring, or (RX_) before its guest. X(enumerator, name, help). */
 #define NFV_MISSES(X)							\
 	X(RING_FULL, "ring_full", "the daemon was slower than the frames came")	\
 	X(HELD_BYTES, "held_bytes", "held_kib of frames were waiting in its queue, or held_mib in all")	\
@@ -267,11 +268,11 @@ struct nfv_stats {
 };
 
 /*
- * The forwarding table: known unicast between two ports of the session that the daemon
- * need not see. A frame is forwarded by the module if its source is a FROM address of the
- * very port that it came in at, its destination a TO address of another one, and that
- * port's receiver takes it as it is; else it is held for the daemon, as any. The key is
- * an address and the VLAN of its outer tag (0: none).
+ * The forwarding table: known unicast between two ports of the session, which the daemon
+ * need not see. The module forwards a frame if three things hold: its source is a FROM
+ * address of the port it came in at, its destination is a TO address of another port, and
+ * that port's receiver takes the frame as it is. Other frames are held for the daemon.
+ * The key is an address and the VLAN of its outer tag (0: none).
  */
 #define NFV_FDB_FROM		1u
 #define NFV_FDB_TO		2u
@@ -286,14 +287,14 @@ struct nfv_fdb_entry {
 	__u32 idle_ms;		/* (k) since a frame from there was forwarded; NFV_FDB_NEVER */
 };
 
-/* What is not in the entries any more is forgotten. EFAULT also if idle_ms could not be written; the table is set. */
+/* Replace the table by these entries. EFAULT also if idle_ms could not be written; the table is set even so. */
 struct nfv_fdb {
 	__u64 entries;		/* (u) address of struct nfv_fdb_entry[n] */
 	__u32 n;		/* (u) 0..NFV_FDB_MAX */
 	__u32 flags;		/* zero */
 };
 
-/* Why a frame that the module forwarded was not taken. */
+/* Why a port did not take a frame that the module forwarded. */
 enum nfv_refusal {
 	NFV_REFUSED_FULL,	/* ENOBUFS, ENOMEM */
 	NFV_REFUSED_DOWN,	/* ENETDOWN */
@@ -319,7 +320,7 @@ struct nfv_forwarded {
 #define NFV_STATE_GONE		1	/* the device was deleted or moved to another namespace */
 #define NFV_STATE_BROKEN	2	/* a ring is broken */
 #define NFV_STATE_DOWN		4	/* xen: its frontend is not connected */
-#define NFV_STATE_FENCED	8	/* xen: its frontend wrote nonsense into a ring; until it reconnects */
+#define NFV_STATE_FENCED	8	/* xen: its frontend wrote malformed entries; until it reconnects */
 #define NFV_STATE_STALLED	16	/* xen: its frontend gives no buffers */
 
 #define NFV_IOC_HELLO	_IOWR(0xE7, 0, struct nfv_hello)
