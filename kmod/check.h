@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
 /*
- * What a caller's bytes are checked for before anything is done with them. All on
- * private copies, and without the kernel: the unit tests compile this too.
+ * Checks of what a caller passes, made before anything is done with it. All work on private copies, and none needs the
+ * kernel: the unit tests compile this file, too.
  */
 #ifndef NFVK_CHECK_H
 #define NFVK_CHECK_H
@@ -41,7 +41,7 @@ static inline bool nfvk_vnet_zero(const struct nfv_vnet_hdr *v)
 	       !v->num_buffers;
 }
 
-/* Does an operation leave alone what it has no use for? */
+/* Return whether an operation is valid: code and flags known, fields that it does not use are zero. */
 static inline bool nfvk_op_ok(const struct nfv_op *op)
 {
 	bool frame = op->code != NFV_OP_SEND, iov = op->code == NFV_OP_COPY || op->code == NFV_OP_SEND;
@@ -62,7 +62,7 @@ static inline bool nfvk_op_ok(const struct nfv_op *op)
 	return op->code == NFV_OP_SEND || nfvk_vnet_zero(&op->vnet);
 }
 
-/* A handle's parts; false if it has bits that no handle has. */
+/* Split a handle into its parts. Return false if it has bits that no handle has. */
 static inline bool nfvk_handle_split(__u64 handle, __u32 *port, __u32 *queue, __u32 *pos)
 {
 	*pos = (__u32)handle;
@@ -71,7 +71,7 @@ static inline bool nfvk_handle_split(__u64 handle, __u32 *port, __u32 *queue, __
 	return *queue < NFV_QUEUES_MAX && *port < NFV_PORTS_MAX;
 }
 
-/* An mmap() offset's parts. */
+/* Split an mmap() offset into its parts. Return false if one of them is out of range. */
 static inline bool nfvk_mmap_split(__u64 offset, __u32 *port, __u32 *queue, __u32 *what)
 {
 	*what = offset >> 24 & 0xff;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Differences between kernel versions, 6.1 to 6.12; nowhere else is a version asked for. */
+/* Differences between kernel versions, 6.1 to 6.12. No other file checks the version. */
 #ifndef NFVK_COMPAT_H
 #define NFVK_COMPAT_H
 

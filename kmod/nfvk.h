@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of nfv.ko share.
+ * The types and functions that the files of nfv.ko share.
  *
  *	main.c		the device node, loading and unloading
  *	params.c	parameters
@@ -14,8 +14,8 @@
  *	queue.c		rx ring and held frames
  *	account.c	how much memory of frames a session holds
  *	frame.c		frames that are made here
- *	finish.c	segments and checksums that a receiver does not take upon itself
- *	check.h		what a caller's bytes are checked for; compiled in user space too
+ *	finish.c	segments and checksums, for receivers that do not accept them unfinished
+ *	check.h		checks of what a caller passes; compiled in user space, too
  *	compat.h	differences between kernel versions
  *
  * Locking, outermost first:
@@ -26,9 +26,9 @@
  *				mmap() comes with mmap_lock held, which others take under RTNL
  *	queue->lock (spinlock, from softirq too)	ring indices, held frames
  *
- * Readers of session->ports[] and port->dev, in batches and in softirq, use RCU. Nothing
- * sleeps for user space under RTNL or a spinlock: memory of the daemon is only touched
- * with none of them held. A port is freed after a grace period once it is unpublished.
+ * Readers of session->ports[] and port->dev, in batches and in softirq, use RCU. The memory of the daemon is only
+ * touched without RTNL and without a spinlock, so nothing waits for user space under one of them. A port is unpublished
+ * first, and freed after a grace period.
  */
 #ifndef NFVK_H
 #define NFVK_H
@@ -56,13 +56,14 @@ struct nfvk_session {
 };
 
 /*
- * Memory of frames that are held somewhere, overhead included, out of what the session may hold: held_mib,
- * of all its ports. It is taken in pieces, so that queues seldom meet at the counter. What frames
- * are made of was charged to whoever sent them, if to anybody, and no call that a module has
- * charges it to the daemon's cgroup (mem_cgroup_charge_skmem() is not exported): this bounds it, and the
- * headers of Xen guests' frames, which softirq allocates. What a call of the daemon allocates is charged.
+ * The memory of held frames, overhead included. It is taken from the session's held_mib, which all its ports share, in
+ * pieces, so that queues seldom meet at the counter.
+ *
+ * This account is the bound on that memory. Frames were charged to their sender, if at all, and no function that a
+ * module may call charges them to the daemon's cgroup (mem_cgroup_charge_skmem() is not exported). The headers of
+ * Xen guests' frames are allocated in softirq and not charged either. What a call of the daemon allocates is charged.
  */
-struct nfvk_account {			/* under the lock of whose it is */
+struct nfvk_account {			/* under the lock of its owner */
 	struct nfvk_session *session;	/* NULL: none since the last clear */
 	u64 bytes, taken;		/* in use, at most those taken */
 };
@@ -93,16 +94,17 @@ struct nfvk_port;
 /* A port type. */
 struct nfvk_port_ops {
 	int (*attach)(struct nfvk_port *port, const struct nfv_attach *args);	/* publishes port->dev */
-	void (*detach)(struct nfvk_port *port);	/* when it returns, no softirq uses the port */
+	void (*detach)(struct nfvk_port *port);	/* afterwards no softirq uses the port */
 	/*
-	 * Only through nfvk_port_xmit(). BH disabled, under RCU. Consumes skb: data at the Ethernet
-	 * header, dev is port's. Bytes sent or -errno.
+	 * Send skb, whose data is at the Ethernet header and whose dev is the port's, and consume it. Return bytes
+	 * sent or -errno. Call it through nfvk_port_xmit() only.
+	 * Context: BH disabled, under RCU.
 	 */
 	int (*xmit)(struct nfvk_port *port, struct sk_buff *skb);
-	int (*xmit_in_guest)(struct nfvk_port *port, struct sk_buff *skb);	/* of one that is nfvk_in_guest(). NULL: it cannot */
+	int (*xmit_in_guest)(struct nfvk_port *port, struct sk_buff *skb);	/* the same for an skb that is nfvk_in_guest(). NULL: not possible */
 	void (*flush)(struct nfvk_port *port);	/* after some xmit, in the same section. May be NULL */
 	void (*kick)(struct nfvk_port *port);	/* or: flush soon, in a softirq of its own. May be NULL */
-	/* Does xmit take the frame, or has somebody to bring it here first, and to finish it? NULL: it does. */
+	/* Return whether xmit takes the frame as it is. If not, it is fetched and finished first. NULL: always true. */
 	bool (*takes)(struct nfvk_port *port, const struct sk_buff *skb);
 	void (*expire)(struct nfvk_port *port);	/* every held_ms, under RCU. May be NULL */
 	void (*stats)(struct nfvk_port *port, struct nfv_stats *stats);	/* under RCU. May be NULL */
@@ -133,15 +135,15 @@ int nfvk_xen_init(void);
 void nfvk_xen_fini(void);
 void nfvk_xen_release(struct sk_buff *skb);	/* skb->destructor of held frames; no other skb has it */
 
-/* Is this a held frame whose payload is still in its guest's memory? */
+/* Return whether this is a held frame whose payload is still in its guest's memory. */
 static inline bool nfvk_in_guest(const struct sk_buff *skb)
 {
 	return skb->destructor == nfvk_xen_release;
 }
 
 /*
- * Replace such a frame by one that has its payload, and tell its offloads. May sleep.
- * The caller's reference is consumed, but for an error: 0, -ENOMEM, -EINVAL, -EIO.
+ * Replace such a frame by one that has its payload, and set *vnet to its offloads. Return 0, -ENOMEM, -EINVAL or -EIO.
+ * Consume the caller's reference unless it fails. May sleep.
  */
 int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet);
 #else
@@ -153,7 +155,7 @@ static inline int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet
 
 /* params.c */
 extern unsigned int nfvk_ring_entries, nfvk_held_kib, nfvk_held_mib, nfvk_held_ms, nfvk_xen_maps_max, nfvk_xen_queues;
-void nfvk_params_init(void);		/* those that depend on the machine */
+void nfvk_params_init(void);		/* set parameters that depend on the machine */
 
 /* session.c */
 extern const struct file_operations nfvk_fops;
@@ -162,19 +164,19 @@ extern const struct file_operations nfvk_fops;
 int nfvk_batch(struct nfvk_session *s, const struct nfv_batch *batch);
 
 /* frame.c: any context. */
-/* Allocate an skb of len bytes with room for headers before them; its first NFV_HDR_MAX bytes are linear. NULL: no memory. */
+/* Allocate an skb of len bytes, with headroom; its first NFV_HDR_MAX bytes are linear. Return NULL without memory. */
 struct sk_buff *nfvk_alloc_frame(u32 len, gfp_t gfp);
-/* Set protocol, network header and offloads as vnet says. skb->dev is set; the first NFV_HDR_MAX bytes are linear. 0 or -EINVAL. */
+/* Set protocol, network header and offloads by vnet. skb->dev is set. Return 0 or -EINVAL. */
 int nfvk_set_offloads(struct sk_buff *skb, const struct nfv_vnet_hdr *vnet);
 
 /* finish.c: any context. */
-/* Is this super-frame, if it is one, of a kind that virtio_net_hdr has a word for? */
+/* Return whether virtio_net_hdr can express this super-frame; true if skb is none. */
 bool nfvk_gso_plain(const struct sk_buff *skb);
-/* Is an open checksum the Internet's, and its field within so many first bytes? True if none is open. */
+/* Return whether an open checksum is the Internet's, with its field in the first within bytes; true if none is open. */
 bool nfvk_csum_plain(struct sk_buff *skb, unsigned int within);
 /*
- * Cut skb (gso), and sum what is not nfvk_csum_plain(). Consumes skb: data at the Ethernet header. Returns what came
- * of it, linked by ->next; NULL: nothing. *lost: how many frames could not be finished; the caller counts them.
+ * Cut skb if gso, and complete checksums that are not nfvk_csum_plain(). Consume skb, whose data is at the Ethernet
+ * header. Return the frames, linked by ->next; NULL if there are none. The caller counts *lost frames that failed.
  */
 struct sk_buff *nfvk_finish(struct sk_buff *skb, bool gso, unsigned int within, unsigned int *lost);
 
@@ -185,15 +187,15 @@ void nfvk_port_detach_all(struct nfvk_session *s);
 int nfvk_port_stats(struct nfvk_session *s, struct nfv_stats *stats);
 
 /* counters.c: any context. */
-void nfvk_count_rx(struct nfvk_port *port, u32 bytes);			/* a frame from it, to the daemon */
-void nfvk_count_tx(struct nfvk_port *port, u32 frames, u32 bytes);	/* to it */
-void nfvk_count_copy(struct nfvk_port *port, u32 bytes);		/* of a frame of its */
-void nfvk_miss(struct nfvk_port *port, enum nfv_miss why);		/* a frame that was dropped */
-void nfvk_counters_sum(const struct nfvk_port *port, struct nfv_stats *stats);	/* of all processors, added to stats */
+void nfvk_count_rx(struct nfvk_port *port, u32 bytes);			/* count a frame from the port to the daemon */
+void nfvk_count_tx(struct nfvk_port *port, u32 frames, u32 bytes);	/* count frames to the port */
+void nfvk_count_copy(struct nfvk_port *port, u32 bytes);		/* count a copy of a frame of the port */
+void nfvk_miss(struct nfvk_port *port, enum nfv_miss why);		/* count a dropped frame */
+void nfvk_counters_sum(const struct nfvk_port *port, struct nfv_stats *stats);	/* add all processors' counts to stats */
 
 /*
- * As xmit, of any skb, to any port: the one place where a frame meets a port type. A port may have become another
- * one since the frame was made ready for it; what has no payload here never gets to who would look for it.
+ * Send any skb to any port: the only caller of xmit. The port may have become another one since the frame was made
+ * ready. So a frame without its payload goes only to a port type that can fetch it.
  */
 static inline int nfvk_port_xmit(struct nfvk_port *port, struct sk_buff *skb)
 {
@@ -205,7 +207,7 @@ static inline int nfvk_port_xmit(struct nfvk_port *port, struct sk_buff *skb)
 	return -ENODEV;
 }
 
-/* Under RCU, or one of the session's locks. NULL: there is none. */
+/* Return port id of the session, or NULL. Context: under RCU, or s->lock or s->map_lock held. */
 static inline struct nfvk_port *nfvk_port_get(struct nfvk_session *s, u32 id)
 {
 	if (id >= NFV_PORTS_MAX)
@@ -213,18 +215,24 @@ static inline struct nfvk_port *nfvk_port_get(struct nfvk_session *s, u32 id)
 	return rcu_dereference_check(s->ports[id], lockdep_is_held(&s->lock) || lockdep_is_held(&s->map_lock));
 }
 
-/* forward.c. In softirq, under RCU, data at the Ethernet header: where the frame goes without the daemon; NULL: to it. */
+/*
+ * forward.c: return the port to which the module forwards skb; NULL if the frame goes to the daemon. skb's data is at
+ * the Ethernet header. Context: softirq, under RCU.
+ */
 struct nfvk_port *nfvk_route(struct nfvk_port *src, const struct sk_buff *skb);
-void nfvk_forward(struct nfvk_port *src, struct nfvk_port *dst, struct sk_buff *skb);	/* there. Consumes skb */
-void nfvk_forwarded(struct nfvk_port *src, struct nfvk_port *dst, int result);	/* count only: bytes, or -errno */
-/* No lock held. Sets idle_ms of entries. 0, -EINVAL, -ENOMEM. */
+void nfvk_forward(struct nfvk_port *src, struct nfvk_port *dst, struct sk_buff *skb);	/* forward skb, and consume it */
+void nfvk_forwarded(struct nfvk_port *src, struct nfvk_port *dst, int result);	/* count a forwarded frame: bytes, or -errno */
+/* Replace the table, and set idle_ms of entries. Return 0, -EINVAL or -ENOMEM. Context: no lock held. */
 int nfvk_table_set(struct nfvk_session *s, struct nfv_fdb_entry *entries, u32 n);
 void nfvk_table_free(struct nfvk_session *s);
-/* Under session->lock, when the port is not found any more: no frame goes there from a grace period on; then retire. */
+/*
+ * Remove the entries of an unpublished port. After a grace period no frame goes there: then call nfvk_pairs_retire().
+ * Context: session->lock held.
+ */
 void nfvk_table_leave(struct nfvk_session *s, u32 id);
 void nfvk_pairs_retire(struct nfvk_session *s, u32 id);
 void nfvk_pairs_free(struct nfvk_port *port);
-int nfvk_pairs_read(struct nfvk_session *s, u32 id, struct nfv_pair *to);	/* NFV_PORTS_MAX + 1, zero before. 0 or -ENOENT */
+int nfvk_pairs_read(struct nfvk_session *s, u32 id, struct nfv_pair *to);	/* into zeroed to[NFV_PORTS_MAX + 1]. 0 or -ENOENT */
 
 /* port_netdev.c */
 extern const struct nfvk_port_ops nfvk_port_netdev;
@@ -233,21 +241,21 @@ void nfvk_netdev_fini(void);
 
 /* queue.c */
 int nfvk_queue_init(struct nfvk_queue *q, struct nfvk_port *port, unsigned int index, u32 entries);
-void nfvk_queue_free(struct nfvk_queue *q);	/* also one that init did not finish, or never saw */
+void nfvk_queue_free(struct nfvk_queue *q);	/* also after nfvk_queue_init() failed, or was not called */
 size_t nfvk_queue_map_bytes(u32 entries);	/* of NFV_MMAP_ENTRIES, whole pages */
-/* Softirq. Hold skb (data at the Ethernet header, owned by nobody else) and tell the daemon. Consumes it. */
+/* Hold skb (data at the Ethernet header, one owner) and wake the daemon. Consume skb. Context: softirq. */
 void nfvk_queue_put(struct nfvk_queue *q, struct sk_buff *skb);
 void nfvk_queue_expire(struct nfvk_queue *q);
-void nfvk_queue_flush(struct nfvk_queue *q);	/* let go of all that is held */
+void nfvk_queue_flush(struct nfvk_queue *q);	/* free all held frames */
 
-/* account.c; under the account's lock */
+/* account.c. Context: the lock of the account's owner held. */
 #define NFVK_ACCOUNT_PIECE	(64u << 10)
 
-bool nfvk_account_take(struct nfvk_account *a, u32 bytes);	/* false: the session holds enough */
-void nfvk_account_give(struct nfvk_account *a);			/* all but a piece */
-void nfvk_account_clear(struct nfvk_account *a);		/* nothing is held by it any more */
+bool nfvk_account_take(struct nfvk_account *a, u32 bytes);	/* false: the session may hold no more */
+void nfvk_account_give(struct nfvk_account *a);			/* give back all but a piece */
+void nfvk_account_clear(struct nfvk_account *a);		/* give back all: nothing is held any more */
 
-/* False: no more may be held. */
+/* Charge bytes to the account. Return false if the session may hold no more. */
 static inline bool nfvk_charge(struct nfvk_account *a, struct nfvk_session *s, u32 bytes)
 {
 	a->session = s;
@@ -272,7 +280,7 @@ struct nfvk_held {
 	u8 hdr[NFV_HDR_MAX];		/* as it was shown to the daemon */
 };
 
-/* Under RCU. last: take it out of the ring. 0 or -ESTALE. */
+/* Get the held frame at pos; last: take it out of the ring. Return 0 or -ESTALE. Context: under RCU. */
 int nfvk_queue_get(struct nfvk_queue *q, u32 pos, bool last, struct nfvk_held *held);
 
 #endif

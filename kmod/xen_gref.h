@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Persistent grants, as Xen's io/netif.h has them (Linux's copy of it, to 6.12, does not):
- * over the control ring a frontend names grants of a queue that it will use again and
- * again, the backend keeps them mapped, and copies with memcpy instead of by hypercall.
+ * Persistent grants, as in Xen's io/netif.h. (Linux's copy of that file, up to 6.12, lacks them.)
  *
- *	GET	data[0] = queue			answer: data = how many may be mapped
+ * Over the control ring a frontend names grants of a queue that it will use again and again. The backend keeps them
+ * mapped, and copies with memcpy instead of a hypercall.
+ *
+ *	GET	data[0] = queue			response: data = how many may be mapped
  *	ADD	data[0] = queue			all or none
- *	DEL	data[0] = queue			each entry has its status; answer: data = how many went
+ *	DEL	data[0] = queue			each entry has its status; response: data = how many went
  *		data[1] = grant of a page of struct nfvk_xen_gref, writable
  *		data[2] = entries in it
  *
- * A grant that was named must not be revoked before DEL has said that it is unmapped, or
- * the backend has closed.
+ * The frontend must not revoke a named grant before DEL has reported that it is unmapped, or the backend has closed.
  */
 #ifndef NFVK_XEN_GREF_H
 #define NFVK_XEN_GREF_H

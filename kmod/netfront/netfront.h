@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * nfv-netfront.ko: the guest's side of a vif. What its files share.
+ * nfv-netfront.ko, the guest's side of a vif: the types and functions that its files share.
  *
  *	bus.c	the device: its life on the xenbus
- *	dev.c	what the kernel asks of it
+ *	dev.c	the network device: the kernel's calls
  *	queue.c	a queue and its interrupts
  *	grant.c	pages that are granted, for a frame or once
  *	tx.c	frames that are sent
  *	rx.c	frames that are received
  *	ctrl.c	the control ring
- *	event.c	event channels; giving a backend up
+ *	event.c	event channels; fencing a backend
  *
  * The life of the device:
  *
@@ -22,34 +22,34 @@
  *					start: names pages, carrier on; Rx slots are posted from now on
  *	InitWait, maybe Connected again
  *					another driver took over, rings and grants as they are:
- *					start again, and an event for whatever waits
+ *					start again, and an event for all that waits
  *	Closing
  *					quiesce: carrier off, no poll and no xmit any more ─► Closed
  *	Closed
  *					release: all grants end. Closed without notice, but online:
- *					─► Initialising, for the next that comes
+ *					─► Initialising, for the next backend
  *	gone, or our module:
  *					remove: quiesce ─► Closing, Closed; release
  *
- * A grant is ended when the backend has answered its slot, or is closed. If it has the page
- * still, Xen's code keeps the page until it has not (gnttab_end_foreign_access()). A frame's own
- * page may be a slab's, which nobody can keep: that frame is never freed.
+ * A grant ends when the backend has responded to its slot, or is closed. If the backend still maps the page, Xen's
+ * code keeps the page until it is unmapped (gnttab_end_foreign_access()). A frame's own page may belong to a slab and
+ * cannot be kept that way; such a frame is never freed.
  *
- * A backend that is not trusted (xenstore's key "trusted", or the parameter) is granted nothing but
- * rings and pages that are made for that, zeroed. Frames are copied to them and out of them, once.
+ * A backend that is not trusted (xenstore's key "trusted", or the parameter) is granted only the rings and zeroed pages
+ * made for that. Each frame is copied into or out of them once.
  *
  * Locking:
  *
- *	the xenbus	calls one at a time: probe, backend_changed, resume, remove. These alone
+ *	the xenbus	makes one call at a time: probe, backend_changed, resume, remove. Only these
  *			connect and release
- *	start		the only one that uses the control ring; it sleeps there, without a lock.
- *			Ended by quiesce()
+ *	start		the only user of the control ring; it sleeps there, without a lock.
+ *			quiesce() ends it
  *	RTNL		connected, going, features; open, stop
- *	a Tx queue's	xmit's: all about its Tx ring, the poll takes it, too
- *	its NAPI	all about its Rx ring
+ *	Tx queue lock	held by xmit and by the poll: all about the Tx ring
+ *	NAPI		all about the Rx ring
  *
- * While `going` is false, NAPI is off and the queues are stopped: the rings are then those of
- * whoever may connect and release.
+ * While `going` is false, NAPI is off and the queues are stopped. The rings then belong to the functions that
+ * connect and release.
  */
 #ifndef NFVK_NETFRONT_H
 #define NFVK_NETFRONT_H
@@ -69,8 +69,8 @@
 #define NETFRONT_SLOTS_MAX	18u		/* of a frame that is sent, extra info not counted */
 #define NETFRONT_FRAME_MAX	65535u		/* bytes: the first slot has them in 16 bits */
 /*
- * Pages that stay granted: for each Tx id one, then blocks of pages that are one to the stack: for
- * each Rx slot one, and if pages are lent as many to take their places.
+ * Persistent pages, which stay granted: one for each Tx id, then blocks of pages that are one page to the stack. The
+ * blocks have one page for each Rx slot, and as many again to replace pages that are passed to the stack.
  */
 #define NETFRONT_BLOCK_ORDER	3u
 #define NETFRONT_BLOCK		(1u << NETFRONT_BLOCK_ORDER)
@@ -110,7 +110,7 @@ struct netfront_queue {
 	struct xen_netif_tx_front_ring tx;
 	u32 tx_seen;				/* responses, at the last interrupt */
 	u16 tx_free;				/* the first of a list */
-	u16 tx_busy;				/* ids; not more than unanswered requests, so a free place has a free id */
+	u16 tx_busy;				/* ids; at most the open requests, so a free place has a free id */
 	u16 tx_held;				/* ids with an skb */
 	grant_ref_t tx_grants;			/* not in use */
 	struct netfront_tx_slot tx_slot[NETFRONT_RING];		/* by id */
@@ -125,19 +125,18 @@ struct netfront_queue {
 	struct delayed_work refill;		/* armed by a poll that had no memory */
 
 	/*
-	 * Pages granted once. Made when a backend that would map them is met first, or at once for
-	 * one that is not trusted, they stay until release. Slots that are in use stay what they are
-	 * when staged changes. Of a block that the stack has nothing of, pages that are not posted are
-	 * dealt out: for slots of frames whose pages are lent, in order, so that what comes next lies
-	 * in few pieces.
+	 * Persistent pages. They are made for the first backend that would map them, or at once for one that is
+	 * not trusted, and stay until release. When staged changes, slots in use stay as they are. When pages of a
+	 * frame are passed to the stack, their slots get other pages: those of a block that the stack does not use,
+	 * in order, so that the next frame lies in few pieces.
 	 */
 	struct netfront_page *stage;
 	bool staged;				/* always, if the backend is not trusted */
 	bool persistent;			/* the backend has their names */
 	u16 rx_stage[NETFRONT_RING];		/* by place: which of them */
 	u8 posted[NETFRONT_BLOCKS];		/* a bit for each page: it is in rx_stage */
-	u8 block;				/* that is dealt out */
-	u8 undealt;				/* of it, a bit for each page */
+	u8 block;				/* pages are taken from this one */
+	u8 undealt;				/* a bit for each page of it that is left */
 };
 
 static_assert(NETFRONT_BLOCK == 8);		/* as bits above */
@@ -158,38 +157,38 @@ struct netfront {
 	struct xenbus_device *xb;
 	struct net_device *dev;
 	struct work_struct start;
-	netdev_features_t offers;		/* what the backend takes */
-	bool connected;				/* the backend is, and start has been there */
+	netdev_features_t offers;		/* features that the backend accepts */
+	bool connected;				/* the backend is connected, and start has run */
 	bool going;
 	bool closing;				/* start is to end */
-	unsigned long broken;			/* bit 0: the backend writes nonsense */
+	unsigned long broken;			/* bit 0: the backend wrote malformed entries */
 	bool trusted;				/* this and the next: from connect to release */
-	bool lends;				/* Rx pages go up uncopied; only with trusted */
+	bool lends;				/* Rx pages are passed to the stack uncopied; only with trusted */
 	struct netfront_ctrl ctrl;
 	unsigned int nr_queues;			/* that have rings */
 	unsigned int max_queues;
 	struct netfront_queue queue[];
 };
 
-/* dev.c; it has neither carrier nor a Tx queue that goes. */
+/* dev.c: set up the device, without carrier and with its Tx queues stopped. */
 void netfront_dev_setup(struct net_device *dev);
-/* Both under RTNL: NAPI and the Tx queues of a connected one. */
+/* Start, or stop, NAPI and the Tx queues of a connected device. Context: RTNL held. */
 void netfront_up(struct netfront *nf);
 void netfront_down(struct netfront *nf);
 
 /* queue.c */
-int netfront_queue_init(struct netfront_queue *q);		/* its rings are there */
+int netfront_queue_init(struct netfront_queue *q);		/* after its rings are made */
 void netfront_queue_free(struct netfront_queue *q);		/* ends its grants */
 int netfront_poll(struct napi_struct *napi, int budget);
-void netfront_refill(struct work_struct *refill);		/* poll, as there may be memory now */
-void netfront_kick(struct netfront_queue *q);			/* poll, whatever has happened */
+void netfront_refill(struct work_struct *refill);		/* poll again: there may be memory now */
+void netfront_kick(struct netfront_queue *q);			/* poll, without an interrupt */
 irqreturn_t netfront_tx_interrupt(int irq, void *q);
 irqreturn_t netfront_rx_interrupt(int irq, void *q);
 irqreturn_t netfront_interrupt(int irq, void *q);
 /* event.c */
-/* Process context. The event channel is closed by unbind_from_irqhandler(). 0 or -errno. */
+/* Bind handler to a new event channel, which unbind_from_irqhandler() closes. Return 0 or -errno. Context: process. */
 int netfront_bind(struct netfront *nf, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq);
-/* Any context. The backend wrote what no backend would (how): nothing of the device is looked at until it reconnects. */
+/* Fence the device, whose backend wrote malformed entries (how), until it reconnects. Context: any. */
 void netfront_broke(struct netfront_queue *q, const char *how);
 
 static inline bool netfront_is_broken(const struct netfront_queue *q)
@@ -219,28 +218,28 @@ static inline unsigned int netfront_stages(const struct netfront *nf)
 
 /* tx.c */
 netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev);
-void netfront_clean_tx(struct netfront_queue *q);		/* what has been sent goes */
-void netfront_tx_free(struct netfront_queue *q);		/* so does what has not */
+void netfront_clean_tx(struct netfront_queue *q);		/* free what has been sent */
+void netfront_tx_free(struct netfront_queue *q);		/* free what has not been sent, too */
 
-/* rx.c; the poll's */
+/* rx.c. Context: the poll. */
 int netfront_take_frames(struct netfront_queue *q, int budget);	/* returns how many */
-/* Post slots. False: there is no memory, and so little is posted that no interrupt may come. */
+/* Post Rx slots. Return false if memory is short, and so few are posted that no interrupt may come. */
 bool netfront_fill(struct netfront_queue *q);
 
-/* ctrl.c; process context */
+/* ctrl.c. Context: process. */
 int netfront_ctrl_make(struct netfront *nf);
 void netfront_ctrl_free(struct netfront *nf);
-/* Send a request and wait for its response; *answer: what it says. XEN_NETIF_CTRL_STATUS_*, or -errno. */
+/* Send a request, wait for its response, set *answer to its data. Return XEN_NETIF_CTRL_STATUS_* or -errno. */
 int netfront_ask(struct netfront *nf, u16 type, const u32 data[3], u32 *answer);
 
 /* grant.c */
-/* Take a reference from *grants, which has one for each slot, and grant the page with it. */
+/* Take a reference from *grants (one per slot) and grant the page with it. */
 void netfront_grant(struct netfront_queue *q, struct netfront_page *p, struct page *page, grant_ref_t *grants, bool readonly);
-/* Revoke it. False: the backend has the page still, and it stays granted. */
+/* Revoke the grant. Return false, and keep the grant, while the backend still has the page mapped. */
 bool netfront_end_grant(struct netfront_page *p, grant_ref_t *grants);
-/* Process context: ask whether the backend will map pages of each queue, and name them. Sets q->staged. */
+/* Ask whether the backend will map pages of each queue, name them, set q->staged. Context: process. */
 void netfront_name_pages(struct netfront *nf);
-int netfront_stage_make(struct netfront_queue *q);		/* there is one: nothing is done */
+int netfront_stage_make(struct netfront_queue *q);		/* does nothing if the pages exist */
 void netfront_stage_free(struct netfront_queue *q);
 
 #endif

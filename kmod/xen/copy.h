@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Frames on the move, slot by slot: inline, for there are seventeen in a large frame.
+ * Copying frames slot by slot. Inline, because a large frame has seventeen slots.
  *
- * A copy stays within one page at both ends; the hypervisor keeps a page for as long as
- * consecutive copies use it, and frames are copied front to back.
- *
- * Where both ends are mapped here, ours or persistently granted, memcpy does it at once.
+ * A copy stays within one page at both ends. Frames are copied front to back, because the hypervisor keeps a page mapped
+ * as long as consecutive copies use it. If both ends are mapped here, memcpy copies at once.
  */
 #ifndef NFVK_XEN_COPY_H
 #define NFVK_XEN_COPY_H
 
 #include "vif.h"
 
-/* Some bytes of one page: a guest's, or of our own. */
+/* Some bytes of one page, a guest's or our own. */
 struct nfvk_xen_end {
 	void *addr;			/* of byte offset; NULL: a guest's, not mapped here */
 	u32 gref;
@@ -75,7 +73,7 @@ static inline void nfvk_xen_cursor_skb(struct nfvk_xen_cursor *c, const struct s
 	c->own_len = skb_headlen(skb);
 }
 
-/* Once all of c->at has been copied: to what comes after it. */
+/* Move to the piece behind c->at, which has been copied. */
 static inline void nfvk_xen_cursor_step(struct nfvk_xen_cursor *c)
 {
 	while (!c->at.len) {
@@ -104,7 +102,7 @@ static inline void nfvk_xen_cursor_step(struct nfvk_xen_cursor *c)
 	}
 }
 
-/* A frame in its guest's memory: of the guest's own poll, or one that nfvk_xen_there(). */
+/* Begin at a frame in its guest's memory: one of the guest's own poll, or one that nfvk_xen_there(). */
 static inline void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct sk_buff *skb)
 {
 	if (nfvk_in_guest(skb)) {
@@ -125,7 +123,7 @@ static inline void nfvk_xen_cursor_start(struct nfvk_xen_cursor *c, const struct
 
 /* ---- copies ---- */
 
-/* Returns the flag if the end is a guest's. */
+/* Return flag if the end is a guest's. */
 static inline u16 nfvk_xen_set_end(struct gnttab_copy_ptr *ptr, const struct nfvk_xen_end *end, u16 flag)
 {
 	ptr->domid = end->domid;
@@ -146,7 +144,7 @@ static inline void nfvk_xen_end_move(struct nfvk_xen_end *end, u32 n)
 		end->addr += n;
 }
 
-/* Copy bytes, as much as fits both ends; both move on. Runs what was collected when there is no room. */
+/* Copy as many bytes as fit both ends, and move both on. Carry out collected copies first if there is no room. */
 static inline void nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_end *from, struct nfvk_xen_end *to)
 {
 	u32 n = min(from->len, to->len);
@@ -171,7 +169,7 @@ static inline void nfvk_xen_copies_add(struct nfvk_xen_copies *c, unsigned int o
 	nfvk_xen_end_move(to, n);
 }
 
-/* So on until to is full, or, with whole, until what comes next does not fit. Returns how many bytes. */
+/* Copy until to is full or, with whole, until the next piece does not fit. Return how many bytes. */
 static inline u32 nfvk_xen_copy(struct nfvk_xen_copies *c, unsigned int owner, struct nfvk_xen_cursor *from,
 				struct nfvk_xen_end *to, bool whole)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A table of grants that stay mapped; see maps.c. Unit tests compile it with grant calls of their own. */
+/* A table of grants that stay mapped, see maps.c. Unit tests compile that file with grant calls of their own. */
 #ifndef NFVK_XEN_MAPS_H
 #define NFVK_XEN_MAPS_H
 
@@ -9,7 +9,7 @@
 
 #define NFVK_XEN_MAPS	1024	/* grants that one table takes */
 
-/* What a guest's tables have in common. */
+/* The data that all tables of a guest share. */
 struct nfvk_xen_grants {
 	u32 domid;
 	atomic64_t ops, maps;		/* copies by hypercall, and maps, ever */
@@ -20,15 +20,15 @@ struct nfvk_xen_grants {
 extern unsigned int nfvk_xen_maps_max;	/* parameter: pages, of all guests */
 
 struct nfvk_xen_maps *nfvk_xen_maps_new(struct nfvk_xen_grants *grants);	/* NULL: no memory */
-void nfvk_xen_maps_free(struct nfvk_xen_maps *m);	/* nobody uses it any more, a grace period since: does not wait */
+void nfvk_xen_maps_free(struct nfvk_xen_maps *m);	/* a grace period after the last use: does not wait */
 
-/* Under RCU, as the use of what it returns; write: for writing. NULL: it is not mapped. */
+/* Return where the grant is mapped, or NULL. write: for writing. Context: under RCU, as the use of the address. */
 void *nfvk_xen_map_addr(struct nfvk_xen_maps *m, u32 ref, bool write);
 
-/* May sleep, for a grace period; one at a time. add: all or none: 0, -EINVAL, -EEXIST, -ENOSPC, -ENOMEM. */
+/* Add all grants of list or none. Return 0, -EINVAL, -EEXIST, -ENOSPC or -ENOMEM. Both may sleep; one call at a time. */
 int nfvk_xen_maps_add(struct nfvk_xen_maps *m, const struct nfvk_xen_gref *list, unsigned int n);
-/* Sets the status of each; returns how many there were. */
+/* Remove grants, and set the status of each. Return how many were in the table. */
 unsigned int nfvk_xen_maps_del(struct nfvk_xen_maps *m, struct nfvk_xen_gref *list, unsigned int n);
-void nfvk_xen_maps_refresh(struct nfvk_xen_maps *m);	/* unmap what is idle, map what is used again */
+void nfvk_xen_maps_refresh(struct nfvk_xen_maps *m);	/* unmap idle grants, map those that are used again */
 
 #endif

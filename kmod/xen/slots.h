@@ -2,9 +2,8 @@
 /*
  * A guest's Tx ring, parsed: which slots make up the next frame (Xen's io/netif.h).
  *
- * The ring is the guest's to write at any time: every slot is copied once, and all
- * that is decided is decided on the copy. Without the kernel: unit tests and the
- * fuzzer compile this, too.
+ * The guest may write the ring at any time. So every slot is copied once, and each decision is made on the copy. This
+ * file does not need the kernel: unit tests and the fuzzer compile it, too.
  *
  *	slot 0		gref, offset, size = bytes of the whole frame
  *	  extra_info	then as many extra slots as say that more follow (GSO, multicast, ...)
@@ -62,17 +61,16 @@ struct nfvk_xen_frame {
 
 enum nfvk_xen_verdict {
 	NFVK_XEN_FRAME,			/* f is a frame */
-	NFVK_XEN_DROP,			/* f->n, extras and the slots' ids are good: answer them with an error */
-	NFVK_XEN_BAD_SLOT,		/* the ring makes no sense: to be fenced */
+	NFVK_XEN_DROP,			/* f->n, extras and the slots' ids are good: respond with an error */
+	NFVK_XEN_BAD_SLOT,		/* the ring is malformed: to be fenced */
 	NFVK_XEN_BAD_EXTRA,
 };
 
 /*
- * How many requests a frontend has posted, by its producer index, from cons on, where we read next;
- * those below answered have been answered. For any prod: it is the frontend's, and has no
- * meaning but what is said here. False: no frontend posts that, it must be fenced. Else *n
- * is at most what the ring has room for beside the requests that are taken and not answered.
- * size: slots of the ring. cons and answered are our own, at most size apart.
+ * Set *n to the number of requests that the frontend has posted from cons on, by its producer index prod. Return false if
+ * prod is out of range: the frontend must be fenced. Any value of prod is safe. *n is at most the room in the ring
+ * beside requests that were taken and have no response yet. size: slots of the ring. cons (where we read next) and
+ * answered (requests below it have their response) are our own, at most size apart.
  */
 static inline bool nfvk_xen_posted(__u32 prod, __u32 cons, __u32 answered, __u32 size, __u32 *n)
 {
@@ -104,8 +102,8 @@ static inline bool nfvk_xen_take_extra(const struct nfvk_xen_extra *e, struct nf
 }
 
 /*
- * The next frame: of avail (> 0) requests from cons on. Whatever avail and the ring say, it looks
- * at no more slots than a frame may have; f->n + f->extras of a frame are at most avail.
+ * Parse the next frame from avail (> 0) requests, from cons on. Whatever avail and the ring contain, read no more slots
+ * than a frame may have. f->n + f->extras are at most avail.
  */
 static inline enum nfvk_xen_verdict nfvk_xen_gather(const union nfvk_xen_slot *ring, __u32 cons, __u32 avail,
 						    struct nfvk_xen_frame *f)
@@ -151,8 +149,8 @@ static inline enum nfvk_xen_verdict nfvk_xen_gather(const union nfvk_xen_slot *r
 }
 
 /*
- * How many Rx slots of a page take a frame of these n Tx slots if none of them is cut. Its first
- * header bytes are not taken from them, but from somewhere else, in one piece of at most a page.
+ * Return how many Rx slots of a page take a frame of these n Tx slots if no slot is cut. The frame's first header bytes
+ * do not come from the slots, but from elsewhere, in one piece of at most a page.
  */
 static inline __u32 nfvk_xen_slots_whole(const struct nfvk_xen_tx *slot, __u32 n, __u32 header)
 {
@@ -172,9 +170,8 @@ static inline __u32 nfvk_xen_slots_whole(const struct nfvk_xen_tx *slot, __u32 n
 }
 
 /*
- * Where the transport checksum of a frame belongs, by its first n bytes: offset of the
- * transport header into *start, of the field from there into *offset. False: no TCP or
- * UDP is to be seen there.
+ * Find where the transport checksum of a frame belongs, from its first n bytes. Set *start to the offset of the transport
+ * header, *offset to that of the field from there. Return false if no TCP or UDP is found.
  */
 static inline bool nfvk_xen_csum_place(const __u8 *h, __u32 n, __u16 *start, __u16 *offset)
 {

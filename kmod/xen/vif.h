@@ -1,40 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Port type xen: what its files share.
+ * Port type xen: the types and functions that its files share.
  *
  *	bus.c	the backend driver: a vif's life on the xenbus, from probe to remove
- *	vif.c	the list of vifs; what is counted and said of one
+ *	vif.c	the list of vifs; counting misses, fencing
  *	queue.c	a queue: its interrupts, its poll, its life
- *	port.c	the port: what the session asks of it
- *	tx.c	what the guest sends: its Tx ring, to held frames
- *	rx.c	what the guest receives: frames that wait, to its Rx ring
+ *	port.c	the port: the session's calls
+ *	tx.c	from the guest's Tx ring to held frames
+ *	rx.c	from waiting frames to the guest's Rx ring
  *	mcast.c	multicast control
- *	copy.c	grant copies that were collected, made
+ *	copy.c	carrying out collected grant copies
  *	copy.h	a frame, slot by slot, to where it is copied
  *	maps.c	grants that stay mapped, for a frontend that names them (xen_gref.h)
- *	ctrl.c	the control ring, over which it does
+ *	ctrl.c	the control ring, over which it names them
  *	slots.h	the Tx ring, parsed; compiled in user space, too
  *
- * A vif's rings are there while it is connected. A port may be attached to it, or not: then its
- * frames are dropped, and the guest sees a network on which nobody answers.
+ * A vif has rings while it is connected. Without a port its frames are dropped: the guest sees a network on which
+ * nobody responds.
  *
- * A frame of a guest's that is held, by whomever and for however long, is an skb with nothing
- * but its header: its slots are answered when the skb is freed. Nobody waits for that. When the
- * rings go, all that is still held is answered, and its skb becomes an empty shell:
+ * A held frame of a guest is an skb with nothing but its header. Its slots get their responses when the skb is freed, and
+ * nobody waits for that. When the rings go, all slots of held frames get responses, and the skbs become empty shells:
  *
  *	source->gone		nobody begins to copy from its slots
- *	  a grace period	nobody copies from them, so their grants may go
- *	source->queue = NULL	every slot is answered; who frees a frame answers nothing
+ *	  a grace period	nobody copies from them, so their grants may end
+ *	source->queue = NULL	every slot has its response; freeing a frame sends none
  *	  rings are unmapped, the queue is freed; the last frame frees the source
  *
  * Locking, with what nfvk.h says:
  *
- *	vif->lock (mutex)	inside session->lock: connecting, vif->port, port->dev. Of one vif; may be
- *				held for a grace period, for no guest, no daemon, and no other vif
+ *	vif->lock (mutex)	inside session->lock: connecting, vif->port, port->dev. One for each vif. May be
+ *				held over a grace period, but not while waiting for a guest, the daemon or another vif
  *	vifs_lock (mutex)	inside that: the list of vifs, and nothing that waits
  *	vif->ctrl_lock (mutex)	inside vif->lock: control ring, tables of mapped grants
- *	queue->rx_lock		bottom halves off: all about the guest's Rx ring, and what waits for it
- *	source->lock		bottom halves off, inside any other: answers in the guest's Tx ring
+ *	queue->rx_lock		bottom halves off: all about the guest's Rx ring, and frames that wait for it
+ *	source->lock		bottom halves off, inside any other: responses in the guest's Tx ring
  *
  * The guest's Tx requests are read by the queue's NAPI poll alone. A vif is freed by its last
  * reference: the list's, and its port's.
@@ -57,7 +56,7 @@
 
 /* ---- copy.c ---- */
 
-/* Copies of several frames; owner says whose each is. */
+/* Copies of several frames; owner[i] is the frame that op[i] belongs to. */
 struct nfvk_xen_copies {
 	atomic64_t *ops;			/* counts them */
 	unsigned int n;
@@ -66,7 +65,7 @@ struct nfvk_xen_copies {
 	struct gnttab_copy op[NFVK_XEN_COPIES];
 };
 
-/* Any context; never sleeps. Marks owners of copies that fail. */
+/* Carry out the copies, and mark owners of copies that fail. Never sleep. Context: any. */
 void nfvk_xen_copies_run(struct nfvk_xen_copies *c);
 
 struct nfvk_vif;
@@ -75,7 +74,7 @@ struct nfvk_vif;
 
 void nfvk_xen_ctrl_init(struct nfvk_vif *vif);
 int nfvk_xen_ctrl_connect(struct nfvk_vif *vif, grant_ref_t ref, evtchn_port_t channel);	/* under vif->lock */
-void nfvk_xen_ctrl_disconnect(struct nfvk_vif *vif);	/* once no frame moves; also of one that is not connected */
+void nfvk_xen_ctrl_disconnect(struct nfvk_vif *vif);	/* once no frame moves; does nothing if not connected */
 
 /* ---- a vif ---- */
 
@@ -88,7 +87,7 @@ struct nfvk_xen_answer {		/* to an Rx request */
 	bool is_extra;
 };
 
-/* What held frames know of the queue that they came from; it lives as long as the last of them. */
+/* The queue that held frames came from, as they see it. It lives as long as the last of them. */
 struct nfvk_xen_source {
 	spinlock_t lock;
 	bool gone;
@@ -97,13 +96,13 @@ struct nfvk_xen_source {
 	struct rcu_head rcu;
 };
 
-/* What the toolstack lets a guest send: so many bytes in so many microseconds, all queues together. */
+/* The rate at which the toolstack lets a guest send: bytes per usec microseconds, all queues together. */
 struct nfvk_xen_rate {
-	u32 bytes, usec;			/* usec 0: as it likes */
+	u32 bytes, usec;			/* usec 0: no limit */
 	atomic64_t paid;			/* ns: the time at which all that was sent is paid for */
 };
 
-/* May it send at time now? The frame that passes the limit still goes. */
+/* Return whether the guest may send at time now. The frame that exceeds the limit still passes. */
 static inline bool nfvk_xen_may_send(const struct nfvk_xen_rate *r, u64 now)
 {
 	return !r->usec || atomic64_read(&r->paid) <= (s64)now;
@@ -128,15 +127,15 @@ struct nfvk_xen_queue {
 	struct napi_struct napi;
 	int tx_irq, rx_irq;			/* the same: a single event channel; 0: none */
 	atomic_t eoi;				/* NFVK_EOI_*: interrupts to be ended */
-	struct nfvk_xen_maps *maps;		/* NULL: it named none; changed under ctrl_lock */
-	bool broken;				/* its frontend writes nonsense: not touched again until it reconnects */
+	struct nfvk_xen_maps *maps;		/* NULL: the guest named none; changed under ctrl_lock */
+	bool broken;				/* its frontend wrote malformed entries: fenced until it reconnects */
 	struct hrtimer resume;			/* polls when the vif's rate allows */
 
 	/* The guest's Tx. */
 	struct xen_netif_tx_back_ring tx;	/* req_cons: the poll's; the rest under source->lock */
 	u32 tx_seen;				/* its producer index at the last interrupt */
 	struct nfvk_xen_source *source;
-	bool taking;				/* a poll is, and pushes answers when it has; under source->lock */
+	bool taking;				/* a poll takes frames, and pushes responses at its end; under source->lock */
 	struct nfvk_xen_frame frame[NFVK_XEN_BURST];	/* of one poll */
 	struct nfvk_xen_copies fetch;
 	struct sk_buff *fetched[NFVK_XEN_BURST];	/* of one poll, by frame: copies for ports of another type */
@@ -150,8 +149,8 @@ struct nfvk_xen_queue {
 	u32 rx_seen;				/* its producer index at the last interrupt */
 	struct sk_buff_head waiting;		/* for slots */
 	u32 waiting_bytes;			/* of frames */
-	struct nfvk_account memory;		/* that they take here */
-	bool stalled;				/* frames have waited in vain: no more until slots come */
+	struct nfvk_account memory;		/* taken by the waiting frames */
+	bool stalled;				/* frames waited for too long: none is queued until slots come */
 	struct sk_buff_head copying;
 	unsigned int n_responses;
 	struct nfvk_xen_answer response[NFVK_XEN_RING];
@@ -180,7 +179,7 @@ struct nfvk_vif {
 	struct nfvk_xen_grants grants;
 	struct nfvk_xen_rate rate;
 
-	/* Multicast control: only what it asks for. */
+	/* Multicast control: deliver only what the guest asked for. */
 	bool mcast_control;
 	spinlock_t mcast_lock;			/* bottom halves off, inside any other */
 	unsigned int n_mcast;
@@ -197,26 +196,26 @@ struct nfvk_vif {
 };
 
 /* vif.c; process context */
-int nfvk_vif_make(struct xenbus_device *xb);		/* the device's driver data, with one reference. 0 or -errno */
-void nfvk_vif_list(struct nfvk_vif *vif);		/* to be found by nfvk_vif_get() from now on */
+int nfvk_vif_make(struct xenbus_device *xb);		/* set the device's driver data, with one reference. 0 or -errno */
+void nfvk_vif_list(struct nfvk_vif *vif);		/* nfvk_vif_get() finds it from now on */
 void nfvk_vif_unlist(struct nfvk_vif *vif);
 struct nfvk_vif *nfvk_vif_get(u32 domid, u32 devid);	/* with a reference; NULL: there is none */
 void nfvk_vif_put(struct nfvk_vif *vif);
 /* vif.c; any context */
-/* Counts what the vif's port, if it has one, has missed. */
+/* Count n lost frames at the vif's port, if it has one. */
 void nfvk_xen_miss(struct nfvk_xen_queue *q, enum nfv_miss why, unsigned int n);
-/* The frontend writes what no frontend would: nothing of it is looked at again. */
+/* Fence the queue: its frontend wrote malformed entries, and it is not read again. */
 void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why);
 
-/* queue.c; process context. init, bind events, start; q->tx and q->rx are attached to mapped rings. */
+/* queue.c. Order: init, bind events, start. q->tx and q->rx are attached to mapped rings. Context: process. */
 int nfvk_xen_queue_init(struct nfvk_xen_queue *q);
 void nfvk_xen_queue_start(struct nfvk_xen_queue *q);
 /*
- * Of a started one; a grace period after vif->connected was made false, and source->gone true. Waits for
- * the poll that runs, if one does. When it returns nothing refers to the rings any more.
+ * Stop a started queue. Call it a grace period after vif->connected became false and source->gone true. It waits for a
+ * running poll. Afterwards nothing refers to the rings any more.
  */
 void nfvk_xen_queue_stop(struct nfvk_xen_queue *q);
-/* Of a stopped one, or one that was not started. A poll that has ended may look at its rings for a grace period more; then free. */
+/* End a queue that is stopped or was never started. After one more grace period it may be freed. */
 void nfvk_xen_queue_end(struct nfvk_xen_queue *q);
 void nfvk_xen_queue_free(struct nfvk_xen_queue *q);
 irqreturn_t nfvk_xen_tx_interrupt(int irq, void *q);
@@ -224,29 +223,29 @@ irqreturn_t nfvk_xen_rx_interrupt(int irq, void *q);
 irqreturn_t nfvk_xen_interrupt(int irq, void *q);
 
 /* port.c; process context */
-void nfvk_xen_port_flush(struct nfvk_vif *vif);		/* under vif->lock: nothing is held for the daemon any more */
-void nfvk_xen_port_gone(struct nfvk_vif *vif);		/* under vif->lock: the vif leaves its port */
+void nfvk_xen_port_flush(struct nfvk_vif *vif);		/* under vif->lock: free all that is held for the daemon */
+void nfvk_xen_port_gone(struct nfvk_vif *vif);		/* under vif->lock: take the vif from its port */
 
 /* ---- tx.c; bottom halves off ---- */
 
-/* Frames of the guest's Tx ring, to where they go. Returns how many there were, at most max; good ones and others. */
+/* Take up to max frames from the guest's Tx ring and send them on their way. Return how many, also malformed ones. */
 unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max);
-/* Any context, once no poll runs: answers all that is held; who holds it does not notice. Then q->source is NULL. */
+/* Send the responses of all held frames, and set q->source to NULL. Their holders do not notice. Context: no poll runs. */
 void nfvk_xen_leave(struct nfvk_xen_queue *q);
 
 /* ---- rx.c; bottom halves off, unless said otherwise ---- */
 
-/* Let it wait for the guest's slots. s: the port's. 0; or -errno, and it is still the caller's. */
+/* Queue skb until the guest has slots. s: the port's session. Return 0, or -errno if the caller still owns skb. */
 int nfvk_xen_enqueue(struct nfvk_xen_queue *q, struct nfvk_session *s, struct sk_buff *skb);
-/* Give the guest what waits, as far as it has slots. */
+/* Deliver waiting frames, as far as the guest has slots. */
 void nfvk_xen_deliver(struct nfvk_xen_queue *q);
-/* Let go of what has waited for too long; the queue is stalled then. */
+/* Free frames that waited for too long; the queue is then stalled. */
 void nfvk_xen_expire(struct nfvk_xen_queue *q);
-void nfvk_xen_purge(struct nfvk_xen_queue *q);		/* let go of all that waits. Any context */
+void nfvk_xen_purge(struct nfvk_xen_queue *q);		/* free all waiting frames. Any context */
 
 /* ---- mcast.c; bottom halves off ---- */
 
-/* A frontend's request, answered with a status; and may the guest have this frame? */
+/* Carry out a frontend's request and return its status; return whether the guest did not ask for this frame. */
 s16 nfvk_xen_change_mcast(struct nfvk_vif *vif, const struct nfvk_xen_frame *f);
 bool nfvk_xen_filtered(struct nfvk_vif *vif, const struct sk_buff *skb);
 
@@ -259,19 +258,19 @@ struct nfvk_xen_held {
 	struct nfvk_xen_tx slot[NFVK_XEN_SLOTS_MAX];
 };
 
-/* Behind the header, in the same allocation. */
+/* Return the data of a held frame, which lies behind its header in the same allocation. */
 static inline struct nfvk_xen_held *nfvk_xen_held(const struct sk_buff *skb)
 {
 	return (struct nfvk_xen_held *)(skb->head + NFV_HDR_MAX);
 }
 
-/* Under RCU: may a held frame be copied from, until that section ends? */
+/* Return whether a held frame may be copied from until the RCU section ends. Context: under RCU. */
 static inline bool nfvk_xen_there(const struct sk_buff *skb)
 {
 	return !READ_ONCE(nfvk_xen_held(skb)->source->gone);
 }
 
-/* Under RCU, of one that is there. */
+/* Return the queue of a frame for which nfvk_xen_there() is true. Context: under RCU. */
 static inline struct nfvk_xen_queue *nfvk_xen_queue_of(const struct sk_buff *skb)
 {
 	return READ_ONCE(nfvk_xen_held(skb)->source->queue);
