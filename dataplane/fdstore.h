@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Descriptors that outlive nfvd. They are kept in systemd's file descriptor store, or by fdkeep,
- * which understands the same messages, and come back by name when nfvd is started again:
+ * Descriptors that outlive nfvd. systemd's file descriptor store keeps them, or fdkeep, which understands the same
+ * messages. They come back by name when nfvd starts again:
  *
  *	PORT/WHAT	as vm1/conn; systemd allows no ':' in a name, and a port's name has no '/'
  *
- * Whoever keeps a descriptor holds what is behind it: memory, a connection. So what is not needed
- * any more has to be removed.
+ * A kept descriptor keeps its memory or connection alive. So a descriptor has to be removed once it is not needed.
  */
 #ifndef NFVD_FDSTORE_H
 #define NFVD_FDSTORE_H
@@ -14,28 +13,32 @@
 #include <stdbool.h>
 
 /*
- * Control, before other threads: take over what the store hands to us. wanted: nfvd keeps its
- * configuration, too; else all of it is removed from the store, and nothing is put there.
+ * Take over the descriptors from the store. If not wanted, because nfvd does not keep its configuration, remove all of
+ * them from the store and put nothing there.
+ * Context: control, before other threads exist.
  */
 void nfvd_fdstore_start(bool wanted);
 
-/* Any thread: is there a store to put descriptors into? */
+/* Return whether there is a store to put descriptors into. Context: any thread. */
 bool nfvd_fdstore_ready(void);
 
-/* Control: return the descriptor PORT/WHAT, which is the caller's now, or -1. It stays in the store. */
+/* Return the descriptor PORT/WHAT, which the caller then owns, or -1. It stays in the store. Context: control. */
 int nfvd_fdstore_take(const char *port, const char *what);
 
-/* Control: remove all that nobody has taken. */
+/* Remove all descriptors that nobody has taken. Context: control. */
 void nfvd_fdstore_remove_rest(void);
 
-/* Any thread: keep fd as PORT/WHAT, in the place of another of that name; remove it. 0 or -errno. */
+/* Keep fd as PORT/WHAT, and replace another one of that name; remove it. Return 0 or -errno. Context: any thread. */
 int nfvd_fdstore_put(const char *port, const char *what, int fd);
 void nfvd_fdstore_remove(const char *port, const char *what);
 
-/* Any thread: wait until the store has done all that was asked before. 0 or -errno. */
+/* Wait until the store has carried out all earlier requests. Return 0 or -errno. Context: any thread. */
 int nfvd_fdstore_settle(void);
 
-/* Control: this process ends, and the next one goes on with what is stored. Any thread: is it so? */
+/*
+ * Record that this process ends and the next one goes on with what is stored; return whether that is so.
+ * Context: control; any thread.
+ */
 void nfvd_fdstore_hand_over(void);
 bool nfvd_fdstore_handing_over(void);
 

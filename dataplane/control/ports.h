@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Ports, attached and detached. All: control. */
+/* Attaching and detaching ports. Context: control. */
 #ifndef NFVD_PORTS_H
 #define NFVD_PORTS_H
 
@@ -7,9 +7,9 @@
 #include "switch/port.h"
 
 void nfvd_ports_init(void);
-/* params: of port.attach, include/nfv/rpc.h; what was understood is taken out of it. NULL with *err. */
+/* Attach a port by the params of port.attach (include/nfv/rpc.h); known members are removed from params. NULL with *err. */
 struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err);
-/* 0 or -1 with *err. */
+/* Detach the port of this name. Return 0, or -1 with *err. */
 int nfvd_port_detach(const char *name, struct nfvd_err *err);
 void nfvd_port_detach_all(void);
 

@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include "err.h"
 
-/* Why a client was refused. X(enumerator, counter name). */
+/* Reasons to refuse a client: X(enumerator, counter name). */
 #define NFVD_CTL_REASONS(X)			\
 	X(BAD_REQUEST, "ctl_bad_request")	\
 	X(TOO_BIG, "ctl_too_big")		\
@@ -27,35 +27,34 @@ enum nfvd_ctl_reason {
 	NFVD_N_CTL_REASONS
 };
 
-/* Control thread, as everything here. */
+/* Count a refusal. Context of all functions here: control. */
 void nfvd_ctl_count(enum nfvd_ctl_reason why);
 
-/* Refused requests by reason, as {"ctl_bad_request": n, ...}; a new reference. */
+/* Return a new reference to the refusals by reason, as {"ctl_bad_request": n, ...}. */
 json_t *nfvd_rpc_counters(void);
 
 /*
- * A method: returns a new reference to its result, or NULL with *err filled in.
- * Runs on the control thread. params is an object, possibly empty.
+ * A method: return a new reference to its result, or NULL with *err filled in. params is an object, possibly empty.
+ * Context: control.
  */
 struct nfvd_rpc_method {
 	const char *name;
 	json_t *(*call)(json_t *params, struct nfvd_err *err);
 };
 
-/* The methods that there are; ends with a NULL name. Until then there is none. */
+/* Set the methods; the array ends with a NULL name. Before that no method exists. */
 void nfvd_rpc_use(const struct nfvd_rpc_method *methods);
 
-/* Refuse members that the method does not know. names ends with NULL. 0 or -1 with *err. */
+/* Refuse members that are not in names, which ends with NULL. Return 0, or -1 with *err. */
 int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err);
 
 /*
- * Answer the request in line[0..len), given without its newline. Returns the
- * reply, newline-terminated, to be freed; NULL only when out of memory. Sets
- * *hangup when the client exceeded a limit and is to be disconnected after the reply.
+ * Handle the request in line[0..len), which has no newline. Return the response, which ends with a newline and is to be
+ * freed; NULL only without memory. Set *hangup if the client exceeded a limit: disconnect it after the response.
  */
 char *nfvd_rpc_handle(const char *line, size_t len, bool *hangup);
 
-/* An error reply that answers no request in particular ("id": null). hint may be NULL. */
+/* Return an error response to no request in particular ("id": null). hint may be NULL. */
 char *nfvd_rpc_error(int code, const char *text, const char *hint);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parameters that several methods have. All functions: control thread. */
+/* Parameters that several methods have. Context: control. */
 #ifndef NFVD_RPC_PARAMS_H
 #define NFVD_RPC_PARAMS_H
 
@@ -10,16 +10,16 @@
 
 struct nfvd_port;
 
-/* The port that the member key names; NULL where there is no such member. 0 or -1 with *err. */
+/* Set *port to the port that member key names, or to NULL without such a member. Return 0, or -1 with *err. */
 int nfvd_rpc_port(json_t *params, const char *key, struct nfvd_port **port, struct nfvd_err *err);
 
 /*
- * A list that may be longer than a reply is told in parts. *from: where this part begins, 0 without the member
- * "from". 0 or -1 with *err.
+ * Set *from to where this part of a list begins: member "from", or 0. A list that may be longer than a response is sent in
+ * parts. Return 0, or -1 with *err.
  */
 int nfvd_rpc_from(json_t *params, uint64_t *from, struct nfvd_err *err);
 
-/* {name: list}, and "more": from, where the next part begins, if there is one. Takes list. */
+/* Return {name: list} and, if more, "more": from, where the next part begins. Takes the reference to list. */
 json_t *nfvd_rpc_part(const char *name, json_t *list, bool more, uint64_t from);
 
 #endif

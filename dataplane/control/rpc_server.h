@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The control server: transport, limits and permissions of include/nfv/rpc.h.
- * What a method does is in rpc_port.c, rpc_stats.c, rpc_fdb.c.
+ * The methods are in rpc_port.c, rpc_stats.c, rpc_fdb.c.
  */
 #ifndef NFVD_RPC_SERVER_H
 #define NFVD_RPC_SERVER_H
 
 #include <systemd/sd-event.h>
 
-/* Listen on path (mode 0660). Returns 0 or -errno. The caller has removed a stale socket of its own. */
+/* Listen on path (mode 0660). Return 0 or -errno. The caller has removed a stale socket. */
 int nfvd_rpc_start(sd_event *event, const char *path);
 void nfvd_rpc_stop(void);
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames by way of the kernel module nfv.ko, <linux/nfv.h>: what its port types
- * (netdev/port_module.c, xen/port.c) have in common.
+ * The session with the kernel module nfv.ko, <linux/nfv.h>, for its port types (netdev/port_module.c, xen/port.c).
  *
- * One session for all ports, open while there is one. A frame comes as its first
- * bytes in a ring that the module fills, and stays with the module, which moves it
- * when it is told to: see move.h.
+ * All ports share one session, which is open while there is a port. The module puts the first bytes of a frame into a
+ * ring and keeps the frame. It moves the frame when nfvd requests it, see move.h.
  */
 #ifndef NFVD_KMOD_H
 #define NFVD_KMOD_H
@@ -35,30 +33,30 @@ struct nfvd_kmod {
 	struct nfvd_kmod_queue queue[NFVD_RXQS_MAX];
 };
 
-/* C. Is the module there, and of our version? An event line says if it is another's. Leaves no session open. */
+/* C. Return whether the module is loaded, with our version of the ABI; write an event if it has another. */
 bool nfvd_kmod_available(void);
 
-/* C. Why the module is there and not used, or NULL. */
+/* C. Return why the module is loaded and not used, or NULL. */
 const char *nfvd_kmod_refusal(void);
 
-/* C. Take part in the session. 0, or -1 with *err. k is zero. fini: also after an init that failed. */
+/* C. Join the session. Return 0, or -1 with *err. k is zero. Call fini also after an init that failed. */
 int nfvd_kmod_init(struct nfvd_kmod *k, struct nfvd_err *err);
 void nfvd_kmod_fini(struct nfvd_kmod *k);
 
 /*
- * C. Attach to what type, ifindex, netns_fd, domid and devid of *a say; the rest is filled in here.
- * 0 or -errno. Records the attach step "module". close: also what was never open.
+ * C. Attach to the device or guest that type, ifindex, netns_fd, domid and devid of *a name, and fill in the rest of *a.
+ * Return 0 or -errno. Record the attach step "module". nfvd_kmod_close() also accepts a port that was never open.
  */
 int nfvd_kmod_open(struct nfvd_kmod *k, struct nfvd_port *port, struct nfv_attach *a);
 void nfvd_kmod_close(struct nfvd_kmod *k, struct nfvd_port *port);
 
-/* C. Hand the queues to workers: all of them, or none and -1 with *err. */
+/* C. Give all queues to workers. Return 0, or -1 with *err and none given. */
 int nfvd_kmod_start(struct nfvd_kmod *k, struct nfvd_port *port, struct nfvd_err *err);
 
-/* C. The rings of a port that is attached; NULL: it is none of the module's. Ids from NFVD_PORTS_MAX on are none. */
+/* C. Return the rings of an attached port, or NULL if it is no port of the module. port may be NFVD_PORTS_MAX or more. */
 struct nfvd_kmod *nfvd_kmod_of(unsigned int port);
 
-/* C. 0 or -errno. */
+/* C. Read the module's statistics of the port. Return 0 or -errno. */
 int nfvd_kmod_stats(const struct nfvd_kmod *k, struct nfv_stats *stats);
 void nfvd_kmod_show(const struct nfvd_kmod *k, json_t *obj);
 

@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The network device behind a port, whatever carries its frames (port_packet.c,
- * port_module.c): finding it, following what happens to it, leaving it as it was.
- * All functions: control thread.
+ * The network device behind a port, with either carrier of frames (port_packet.c, port_module.c): finding it, following
+ * its changes, leaving it as it was.
  *
- * The device is known by its index, as long as the carrier is bound to it: the
- * kernel unbinds that when the device goes, so a later device with the same index
- * is never taken for ours. What happens to the device:
+ * The device is identified by its index while the carrier is bound to it. The kernel unbinds the carrier when the device
+ * goes, so a later device with the same index is never mistaken for ours. Changes of the device:
  *
  *	set down, or its carrier	port down; up again when it is
  *	lost (the container's end
  *	of a veth is down)
- *	renamed				nothing but the name shown
+ *	renamed				only the name shown changes
  *	deleted, or moved to		port gone, detached at once. Brought back, it
  *	another namespace		is a new device, to be attached anew
  *
  *	put into a bridge or bond	port down, and the frames are the bridge's; up
  *					again when it is taken out
  *
- * Attaching sets the device up; the host is not to speak there, for which shortcut.h
- * has its programs. Detaching puts it back as it was. A device that the host uses itself
- * is taken only when that was asked for (force). The container's end is the
- * container's own business.
+ * Attaching sets the device up. The programs of shortcut.h keep the host from sending there. Detaching restores the
+ * device. A device that the host uses itself is attached only with force. nfvd does not change the container's end.
+ *
+ * Context: all functions are for the control thread.
  */
 #ifndef NFVD_NETDEV_H
 #define NFVD_NETDEV_H
@@ -33,10 +31,10 @@
 /* What carries the frames. */
 struct nfvd_netdev;
 struct nfvd_carrier {
-	/* Bind to nd->link, record attach steps. 0, or -1 with *err; close() follows in both cases. */
+	/* Bind to nd->link, and record attach steps. Return 0, or -1 with *err; close() follows in both cases. */
 	int (*open)(struct nfvd_netdev *nd, struct nfvd_err *err);
-	void (*close)(struct nfvd_netdev *nd);	/* also after an open() that failed, or never was */
-	bool (*bound)(struct nfvd_netdev *nd);	/* still to the device that it was opened for? */
+	void (*close)(struct nfvd_netdev *nd);	/* also after an open() that failed or never happened */
+	bool (*bound)(struct nfvd_netdev *nd);	/* whether it is still bound to its device */
 	bool before_tc;				/* it takes frames before tc has seen them */
 };
 
@@ -48,7 +46,7 @@ struct nfvd_netdev {
 	int sock;			/* a packet socket that takes its frames; -1: none does */
 	char netns[256];		/* the container's, as attached; empty: not told */
 	char container_dev[IFNAMSIZ];
-	int claim;			/* tells other nfvds that the device is ours */
+	int claim;			/* shows other nfvds that the device is ours */
 	bool was_up;			/* to be put back */
 	bool lost_carrier;
 	char not_plain[NFVD_OTHER_MAX];	/* why the shortcut is not used; empty: nothing hinders it */
@@ -57,18 +55,18 @@ struct nfvd_netdev {
 };
 
 /*
- * Attach port to the device that params name: dev, for a veth also netns or pid, force. nd is
- * zero but for carrier; port->priv is set to it. All or nothing; does not free nd.
+ * Attach port to the device that params name (dev, force; for a veth also netns or pid), and set port->priv to nd. nd is
+ * zero but for carrier. On failure leave nothing behind. Never free nd.
  */
 int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *params, struct nfvd_err *err);
 void nfvd_netdev_detach(struct nfvd_netdev *nd);
 
 void nfvd_netdev_tick(struct nfvd_port *port);
-/* What doctor should know of these ports, appended to list. */
+/* Append what doctor reports of these ports to list. */
 void nfvd_netdev_findings(json_t *list);
 void nfvd_netdev_show(struct nfvd_port *port, json_t *obj);
 
-/* Look again at the port, if there is one, of a device of nfvd's own namespace. */
+/* Check the port of a device of nfvd's own namespace again, if there is one. */
 void nfvd_netdev_link_changed(int ifindex);
 
 #endif

@@ -7,16 +7,13 @@
  *		└─────────────┴───────┴────────────────┴───────┴──────────────────┘
  *		0                     tp_mac - 10      tp_mac   + tp_snaplen
  *
- * The kernel fills slots in order, on the CPU of whoever sends, and hands each
- * over in tp_status; we hand it back the same way. Between the two the slot is
- * ours alone: unlike guest memory, it does not change under us. Taking frames
- * costs no system call, and looking in vain none either.
+ * The kernel fills slots in order, on the CPU of the sender, and passes each to us by tp_status. We give it back the same
+ * way. In between the slot is ours alone: unlike guest memory, it does not change. Neither taking frames nor polling an
+ * empty ring costs a system call.
  *
- * A slot holds a frame of an ordinary MTU, so that a burst of them finds room. A
- * longer frame (a super-frame) is queued at the socket, and its slot says so
- * (TP_STATUS_COPY): it is read from there, into memory of the ring's own. Two that
- * came at once on two CPUs may be queued in the other order than their slots; so
- * such a slot says only that there is one.
+ * A slot holds a frame of an ordinary MTU, so that a burst of them fits. A longer frame (a super-frame) is queued at the
+ * socket, its slot is marked TP_STATUS_COPY, and it is read into memory of the ring. Two that arrive on two CPUs at
+ * once may be queued in another order than their slots. So such a slot only shows that a long frame is queued.
  *
  * Why this way of reading: tests/bench/packet-io.md.
  */
@@ -53,30 +50,28 @@ struct nfvd_packet_ring {
 	size_t used;			/* bytes of it */
 };
 
-/* C. Give the socket, which must outlive it, a ring and map it. Before bind(). 0 or -errno. */
+/* C. Give the socket, which must outlive the ring, a ring and map it. Call it before bind(). Return 0 or -errno. */
 int nfvd_ring_map(struct nfvd_packet_ring *r, int sock);
 void nfvd_ring_unmap(struct nfvd_packet_ring *r);
 
-/* C. No worker uses the ring, which may be unmapped already: replace it by an empty one. 0 or -errno: then there is none. */
+/* C. Replace the ring, which no worker uses, by an empty one. Return 0, or -errno with no ring left. */
 int nfvd_ring_renew(struct nfvd_packet_ring *r, int sock);
 
-/* C. The slot that the kernel is to fill next; NFVD_RING_SLOTS: there are frames to be taken first. */
+/* C. Return the slot that the kernel fills next, or NFVD_RING_SLOTS if frames are to be taken first. */
 unsigned int nfvd_ring_waiting(const struct nfvd_packet_ring *r);
 
 /*
- * W. Take the next frame, without copying its payload. False: there is none.
- * *why is NFVD_PASS, or the reason to drop it (then *f is not valid).
- * At most NFVD_BURST frames before they are given back.
+ * W. Take the next frame, without copying its payload. Return false if there is none. *why is NFVD_PASS, or the reason to
+ * drop the frame; then *f is not valid. Take at most NFVD_BURST frames before giving them back.
  */
 bool nfvd_ring_take(struct nfvd_packet_ring *r, struct nfvd_frame *f, enum nfvd_drop *why);
 
-/* W. Give the first n of the slots that are taken back to the kernel; the others will be taken again. */
+/* W. Give the first n taken slots back to the kernel; the others will be taken again. */
 void nfvd_ring_done(struct nfvd_packet_ring *r, unsigned int n);
 
 /*
- * The frame in a slot: its virtio_net_hdr and headers copied, with the VLAN tag
- * that the kernel took off back where it was on the wire; f->iov is *rest.
- * NFVD_PASS or why not.
+ * Fill *f from a slot: copy virtio_net_hdr and headers, put the VLAN tag that the kernel took off back where it was on the
+ * wire, and set f->iov to rest. Return NFVD_PASS, or why to drop the frame.
  */
 enum nfvd_drop nfvd_ring_frame(uint8_t *slot, struct nfvd_frame *f, struct iovec *rest);
 

@@ -7,7 +7,7 @@
 
 extern const struct nfvd_port_ops nfvd_port_veth, nfvd_port_netdev;
 
-/* C. Make ready, in a thread of its own, what the next such port takes longest for. */
+/* C. Prepare, in a thread of its own, the ring of the next such port: it takes longest. */
 void nfvd_packet_ahead(void);
 
 #endif

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The container shortcut: known unicast between two veth ports goes from one
- * container straight into the other, in the kernel (bpf/shortcut.bpf.c). It is an
- * offload: user space goes on learning, flooding, counting and ageing, and
- * switching it off changes speed, nothing else.
+ * The container shortcut: the kernel moves known unicast between two veth ports straight from one container into the
+ * other (bpf/shortcut.bpf.c). It is an offload: user space still learns, floods, counts and ages. Switching it off
+ * changes nothing but speed.
  *
- * Functions without a mark: control thread. W: a worker, too.
+ * Context: control. Functions marked W: a worker, too.
  */
 #ifndef NFVD_SHORTCUT_H
 #define NFVD_SHORTCUT_H
@@ -26,59 +25,59 @@ void nfvd_shortcut_fini(void);
 bool nfvd_shortcut_available(void);
 
 /*
- * Install on a device: what the port's packet socket has taken is dropped at tc
- * ingress, so that the host's own stack does not answer for the container.
- * sock -1: no packet socket takes frames there, the kernel module does; then what
- * is not redirected goes its way. redirect: the device is the host end of a veth,
- * known unicast may skip user space. ifindex 0: a port of the module without device
- * of the host; sock -1, mtu 0 then. 0 or -errno.
+ * Install the programs on a device. Return 0 or -errno. Frames that the port's packet socket has taken are dropped at tc
+ * ingress, so that the host's own stack does not respond for the container.
+ *
+ *	sock -1		the kernel module takes the frames; those that are not redirected go on to it
+ *	redirect	the device is the host end of a veth, and known unicast may skip user space
+ *	ifindex 0	a port of the module without a device of the host; then sock is -1 and mtu 0
  */
 int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect);
 void nfvd_shortcut_port_del(struct nfvd_port *port);
-/* The device has gone, with all that was on it: never touch its index again. port_del still follows. */
+/* Forget the device, which has gone: its index may be another's. nfvd_shortcut_port_del() still follows. */
 void nfvd_shortcut_port_gone(struct nfvd_port *port);
-/* What is known of the device and its peer. */
+/* The state of the device and its peer. */
 struct nfvd_shortcut_device {
 	bool up;		/* both ends are */
-	bool plain;		/* nothing on it but us: past it, straight to the peer, is as good as through it */
-	bool aside;		/* it has a master now, whose its frames are: neither take nor hinder any */
+	bool plain;		/* nothing but our programs is on it: a frame may skip it */
+	bool aside;		/* it has a master now, which takes its frames: do not touch any */
 	uint8_t peer[6];	/* address of the container's end */
 	uint32_t mtu;
 };
 void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcut_device *is);
 
 /*
- * Is a tc program or filter of others at the device's ingress (port need not be added)? Or at its
- * egress, on the frames' way to the container? Then say in what which.
+ * Return whether a tc program or filter of others is at the device's ingress, or at its egress (the way to the container),
+ * and write to what which. port need not be added.
  */
 bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, size_t size);
 bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char *what, size_t size);
 
 /*
- * No frame shall overtake another by the shortcut, so this is told what becomes of those in a packet
- * socket's ring. A worker is about to begin with it: returns how many the ring has missed until
- * then. W: n more are delivered, or lost.
+ * Follow the frames in a packet socket's ring, so that none is overtaken by a frame on the shortcut.
+ * nfvd_shortcut_ring_starts() is called before a worker begins with the ring, and returns how many frames the ring has
+ * missed until then. W: nfvd_shortcut_ring_done() records that n more frames were delivered or lost.
  */
 uint64_t nfvd_shortcut_ring_starts(unsigned int id, int sock);
 void nfvd_shortcut_ring_done(unsigned int id, uint64_t n);
 
-/* Every 0.1 s: nfvd lives, its programs may do their work for 2 s more. One of them may become a link (tc.h). */
+/* Let the programs work for 2 s more, because nfvd lives; may make a filter a link (tc.h). Called every 0.1 s. */
 void nfvd_shortcut_tick(void);
 
-/* Switch on or off, for one port or (NULL) for all. 0, or -ENODEV if there is none. */
+/* Switch it on or off, for one port or (NULL) for all. Return 0, or -ENODEV without a shortcut. */
 int nfvd_shortcut_set(struct nfvd_port *port, bool on);
 bool nfvd_shortcut_enabled(const struct nfvd_port *port);
 
-/* All that the switch has learnt; what is not in entries any more is forgotten. */
+/* Replace the addresses by entries, which are all that the switch has learnt. */
 void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n);
 
 /*
- * Of these, what was learnt at port is forgotten at once, here and in the module. Nothing is to be done for a port that
- * was not added; then any thread may ask.
+ * Forget the addresses at port at once, here and in the module. Does nothing for a port that was not added.
+ * Context: control; any thread if the port was not added.
  */
 void nfvd_shortcut_forget(const struct nfvd_port *port);
 
-/* How long ago e's address last took the shortcut as a source, at e's port. False: it never did. */
+/* Set *age_ms to how long ago a frame from e's address, at e's port, took the shortcut. Return false if none ever did. */
 bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms);
 
 /* Cumulative. stolen: frames that another tc program took before ours could pass them on. */
@@ -86,7 +85,7 @@ struct nfvd_shortcut_count {
 	uint64_t frames, bytes, stolen;
 };
 
-/* By source and destination port id. */
+/* Call cb for each pair of source and destination port. */
 void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, const struct nfvd_shortcut_count *n, void *),
 			    void *arg);
 

@@ -12,13 +12,13 @@
 #include "module/kmod.h"
 #include "shortcut/shortcut.h"
 
-/* Set the table to those of the entries that are at ports of the module; on: may that port's frames take it? */
+/* Set the table to the entries at ports of the module. on() returns whether a port's frames may take the table. */
 void nfvd_kmod_table_sync(const struct nfvd_shortcut_entry *entries, size_t n, bool (*on)(unsigned int port));
 
-/* Have the module say again when which address was a source. */
+/* Read from the module when each address was last a source. */
 void nfvd_kmod_table_read(void);
 
-/* What has been a source in it, as of the last sync, or read. */
+/* Call cb for each address that was a source, as of the last sync or read. */
 void nfvd_kmod_table_seen(void (*cb)(const struct nfvd_shortcut_entry *e, uint32_t idle_ms));
 
 /*

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What makes a guest's connection outlive nfvd: its descriptors, and a memfd with what the peer has
- * told, are in the descriptor store (fdstore.h). The next nfvd checks them as it checks a peer's
- * messages, and goes on; the peer does not notice.
+ * Connections of guests that outlive nfvd. The descriptor store (fdstore.h) has the descriptors of a connection, and a
+ * memfd with the settings of its peer. The next nfvd checks them as it checks a peer's messages, and goes on. The peer
+ * does not notice.
  *
  *	NAME/conn	the connection
  *	NAME/state	struct nfvd_keep_state
  *	NAME/memN	guest memory: one for each file, whatever regions are in it
  *	NAME/kickN, NAME/callN, NAME/request
  *
- * Where a ring was is in the guest's own used->idx: it is processed strictly in order.
+ * The position in a ring is the guest's own used->idx, because a ring is processed strictly in order.
  *
- * A peer that says much is stored when it has been quiet for NFVD_KEEP_MS: it cannot keep PID 1
- * busy. Until then, and while anything is changed, the state says that it is not complete, and a
- * peer of an nfvd that dies just then has to connect again.
+ * Changes are stored once the peer was quiet for NFVD_KEEP_MS, so that a peer with many messages cannot keep PID 1 busy.
+ * Until then, and while something is being changed, the state is marked as not complete. If nfvd dies just then the
+ * peer has to connect again.
  */
 #ifndef NFVD_VHOST_KEEP_H
 #define NFVD_VHOST_KEEP_H
@@ -42,7 +42,7 @@ struct nfvd_keep_state {
 	struct nfvd_keep_vq vq[NFVD_VHOST_QUEUES_MAX];
 };
 
-/* The port's thread's own: what of its connection is stored. */
+/* Data of the port's thread: which parts of its connection are stored. */
 struct nfvd_keep {
 	char name[NFV_NAME_MAX + 1];
 	int conn;
@@ -57,29 +57,33 @@ struct nfvd_keep {
 	int mem_fds[VU_REGIONS_MAX];		/* until they are stored; -1 */
 };
 
-/* Control: take what is stored of port name; kept->conn is -1 if there is no connection. */
+/* Take what is stored of port name; kept->conn is -1 without a connection. Context: control. */
 void nfvd_kept_take(struct nfvd_kept *kept, const char *name);
-/* Control: wait until all ports that go on with a guest do; not for ever. */
+/* Wait, for a limited time, until all ports with a stored connection go on with it. Context: control. */
 void nfvd_keep_wait(void);
-/* Close what is left of it; nobody waits for this port any more. */
+/* Close what is left of it. nfvd_keep_wait() does not wait for this port any more. */
 void nfvd_kept_close(struct nfvd_kept *kept);
 
-/* The port's thread. A connection begins; stored: it comes from the store, and what is not wanted there any more is removed at its end. */
+/*
+ * Begin with a connection. stored: it comes from the store, and is removed from there at its end.
+ * Context: the port's thread.
+ */
 void nfvd_keep_begin(struct nfvd_keep *k, const char *name, int conn, bool stored);
 
 /*
- * The port's thread: tell the device all that is in *kept, as its peer had, and take it into *k.
- * NULL, or why it cannot be; descriptors that the device has not taken stay in *kept.
+ * Replay the messages of the peer to the device from *kept, and take it into *k. Return NULL, or why it is impossible.
+ * Descriptors that the device did not take stay in *kept.
+ * Context: the port's thread.
  */
 const char *nfvd_keep_replay(struct nfvd_keep *k, struct nfvd_vhost *v, struct nfvd_kept *kept);
 
-/* The port's thread: msg was obeyed. Takes the descriptors of guest memory out of it. */
+/* Record that msg was carried out, and take its descriptors of guest memory. Context: the port's thread. */
 void nfvd_keep_note(struct nfvd_keep *k, struct nfvd_vu_msg *msg);
 
-/* The port's thread: store what has changed. */
+/* Store what has changed. Context: the port's thread. */
 void nfvd_keep_flush(struct nfvd_keep *k, struct nfvd_vhost *v);
 
-/* The port's thread: the connection ends. Remove it from the store, unless the next nfvd is to have it. */
+/* End the connection. Remove it from the store, unless the next nfvd is to have it. Context: the port's thread. */
 void nfvd_keep_end(struct nfvd_keep *k);
 
 #endif
