@@ -8,6 +8,8 @@
 
 #include <linux/tracepoint.h>
 
+/* Between these parentheses is no C. */
+/* clang-format off */
 TRACE_EVENT(rx,
 	TP_PROTO(u32 port, u32 queue, u32 pos, u32 len),
 	TP_ARGS(port, queue, pos, len),
@@ -56,6 +58,7 @@ TRACE_EVENT(drop,
 	),
 	TP_printk("port=%u why=%u", __entry->port, __entry->why)
 );
+/* clang-format on */
 
 #endif
 

@@ -214,7 +214,7 @@ static int limit_sizes(struct mnl_socket *nl, int ifindex, struct nfvd_restricte
 
 /* ---- the namespace that the sending end is in ---- */
 
-static int open_if(const char *path, int id, ino_t *not)
+static int open_if(const char *path, int id, ino_t *foreign)
 {
 	int fd = nfvd_netns_open(path, 0);
 	struct stat st;
@@ -222,10 +222,10 @@ static int open_if(const char *path, int id, ino_t *not)
 	if (fd < 0)
 		return -1;
 	/* Processes of one namespace follow each other. */
-	if (!fstat(fd, &st) && st.st_ino != *not) {
+	if (!fstat(fd, &st) && st.st_ino != *foreign) {
 		if (nfvd_netns_id(fd) == id)
 			return fd;
-		*not = st.st_ino;
+		*foreign = st.st_ino;
 	}
 	close(fd);
 	return -1;
@@ -237,14 +237,14 @@ static int open_among(const char *folder, const char *file, int id)
 	DIR *dir = opendir(folder);
 	const struct dirent *e;
 	char path[512];
-	ino_t not = 0;
+	ino_t foreign = 0;
 	int fd = -1;
 
 	while (dir && fd < 0 && (e = readdir(dir))) {
 		if (e->d_name[0] == '.' || (file[0] && !isdigit((unsigned char)e->d_name[0])))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s%s", folder, e->d_name, file);
-		fd = open_if(path, id, &not);
+		fd = open_if(path, id, &foreign);
 	}
 	if (dir)
 		closedir(dir);

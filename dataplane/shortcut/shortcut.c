@@ -385,22 +385,22 @@ static void set_from(struct shadow *want, const struct shadow *was)
 /* Make the map what the n entries of want (sorted) say; both lists are walked once. */
 static void apply(struct shadow *want, size_t n)
 {
-	size_t old = 0, new = 0;
+	size_t old = 0, fresh = 0;
 
-	while (old < n_shadow || new < n) {
-		int c = old == n_shadow ? 1 : new == n ? -1 : compare(&shadow[old], &want[new]);
+	while (old < n_shadow || fresh < n) {
+		int c = old == n_shadow ? 1 : fresh == n ? -1 : compare(&shadow[old], &want[fresh]);
 
 		if (c < 0) {
 			drop(&shadow[old++]);
 		} else if (c > 0) {
-			set_from(&want[new], NULL);
-			put(&want[new++]);
+			set_from(&want[fresh], NULL);
+			put(&want[fresh++]);
 		} else {
-			set_from(&want[new], &shadow[old]);
-			if (memcmp(&shadow[old].where, &want[new].where, sizeof(want[new].where)))
-				put(&want[new]);
+			set_from(&want[fresh], &shadow[old]);
+			if (memcmp(&shadow[old].where, &want[fresh].where, sizeof(want[fresh].where)))
+				put(&want[fresh]);
 			old++;
-			new++;
+			fresh++;
 		}
 	}
 	free(shadow);

@@ -24,7 +24,7 @@ static unsigned int l3_offset(const uint8_t *h, unsigned int n, uint16_t *type)
 {
 	unsigned int off = 12;
 
-	for (int tags = 0; ; tags++) {
+	for (int tags = 0;; tags++) {
 		if (off + 2 > n)
 			return n;
 		memcpy(type, h + off, 2);

@@ -24,14 +24,14 @@ static int enter(void **state)
 	return chdir(top) || mkdir("ours", 0755) || mkdir("ours/in", 0755);
 }
 
-static int delete(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	return remove(path);
 }
 
 static int leave(void **state)
 {
-	return chdir("/") || nftw(top, delete, 16, FTW_DEPTH | FTW_PHYS);
+	return chdir("/") || nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static int try(const char *path, char culprit[PATH_MAX])

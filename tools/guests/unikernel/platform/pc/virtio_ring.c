@@ -85,7 +85,7 @@ int virtq_take(struct virtq *q, uint32_t *length)
 	n = q->parts[head];
 	q->parts[head] = 0;
 	q->n_free += n;
-	for (d = head; --n; )
+	for (d = head; --n;)
 		d = q->next[d];
 	q->next[d] = q->free;
 	q->free = head;
