@@ -87,6 +87,8 @@ static void pass_on(int peer, int out, const struct order *o)
 		r.err = nfvd_sock_recv(peer, out, &r.msg);
 		r.why = r.err ? NFVD_PASS : nfvd_vu_check(&r.msg, o->n_vrings, o->offered);
 		memcpy(fds, r.msg.fds, sizeof(fds));
+		if (!r.err && r.why == NFVD_PASS)
+			nfvd_vu_mute(&r.msg);
 		/* nfvd first: closing may take for ever. */
 		if (send_with_fds(out, &r, sizeof(r), fds, r.err || r.why != NFVD_PASS ? 0 : r.msg.n_fds))
 			return;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 
@@ -77,6 +78,30 @@ bool nfvd_vu_is_unix(int fd)
 	socklen_t len = sizeof(domain);
 
 	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) && domain == AF_UNIX;
+}
+
+/* One end of a pair of stream sockets that no name leads to. A connection that somebody accepted has a name at one end. */
+static bool is_pair(int fd)
+{
+	struct sockaddr_un un;
+	socklen_t own = sizeof(un), other = sizeof(un), len = sizeof(int);
+	int type;
+
+	return nfvd_vu_is_unix(fd) && !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_STREAM &&
+	       !getsockname(fd, (struct sockaddr *)&un, &own) && own == sizeof(un.sun_family) &&
+	       !getpeername(fd, (struct sockaddr *)&un, &other) && other == sizeof(un.sun_family);
+}
+
+void nfvd_vu_mute(const struct nfvd_vu_msg *msg)
+{
+	uint8_t junk[4096];
+
+	if (msg->n_fds != 1 || !nfvd_vu_is_unix(msg->fds[0]))
+		return;
+	/* No descriptor is asked for: the kernel closes those that lie in there. */
+	shutdown(msg->fds[0], SHUT_RD);
+	while (recv(msg->fds[0], junk, sizeof(junk), MSG_DONTWAIT) > 0)
+		;
 }
 
 /*
@@ -155,7 +180,7 @@ static enum nfvd_drop check_eventfd(const struct nfvd_vu_msg *msg)
 	if (msg->n_fds != want)
 		return NFVD_DROP_VU_BAD_FDS;
 	/* User-mode Linux takes its interrupts from a socket pair. */
-	if (want && !is_eventfd(msg->fds[0]) && !(msg->request == VU_SET_VRING_CALL && nfvd_vu_is_unix(msg->fds[0])))
+	if (want && !is_eventfd(msg->fds[0]) && !(msg->request == VU_SET_VRING_CALL && is_pair(msg->fds[0])))
 		return NFVD_DROP_VU_BAD_FDS;
 	return NFVD_PASS;
 }
@@ -198,7 +223,7 @@ enum nfvd_drop nfvd_vu_check(const struct nfvd_vu_msg *msg, unsigned int n_vring
 	case VU_SET_VRING_ERR:
 		return check_eventfd(msg);
 	case VU_SET_BACKEND_REQ_FD:
-		return msg->n_fds == 1 && nfvd_vu_is_unix(msg->fds[0]) ? NFVD_PASS : NFVD_DROP_VU_BAD_FDS;
+		return msg->n_fds == 1 && is_pair(msg->fds[0]) ? NFVD_PASS : NFVD_DROP_VU_BAD_FDS;
 	}
 	if (msg->n_fds)
 		return NFVD_DROP_VU_BAD_FDS;

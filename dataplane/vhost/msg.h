@@ -85,6 +85,12 @@ enum nfvd_drop nfvd_vu_check(const struct nfvd_vu_msg *msg, unsigned int n_vring
 /* Return the queue that msg is about, or -1. */
 int nfvd_vu_vring(const struct nfvd_vu_msg *msg);
 
+/*
+ * Of a message that has passed: if it brings a socket, nothing can be sent to nfvd by it from now on, and what
+ * was sent is gone. A descriptor of the peer's own connection in there would keep that open when the peer has ended.
+ */
+void nfvd_vu_mute(const struct nfvd_vu_msg *msg);
+
 /* Return whether fd is a UNIX socket. */
 bool nfvd_vu_is_unix(int fd);
 

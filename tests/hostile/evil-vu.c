@@ -116,6 +116,7 @@ int main(int argc, char **argv)
 	failed += msg_tests();
 	failed += sock_tests();
 	failed += fds_tests();
+	failed += own_tests();
 	failed += again_tests();
 
 	witness_stop();

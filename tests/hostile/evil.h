@@ -132,6 +132,7 @@ int msg_tests(void);
 int sock_tests(void);
 int mem_tests(void);
 int fds_tests(void);
+int own_tests(void);
 int again_tests(void);
 int frame_tests(void);
 int flood_tests(void);
