@@ -30,7 +30,6 @@ static const char usage[] =
 	"  --workers N       threads that switch, 1 to 16 (1)\n"
 	"  --cpus A,B,...    pin worker 0 to CPU A, worker 1 to B, ... (not pinned)\n"
 	"  --spin-us N       how long an idle worker polls before it sleeps, up to 1000000 (50)\n"
-	"  --verbose         DPDK's messages too\n"
 	"  --version, --help\n";
 
 static long number(const char *option, const char *text, long min, long max)
@@ -104,8 +103,8 @@ int nfvd_config_parse(int argc, char **argv)
 		{ "keep", no_argument, NULL, 'k' },	       { "config-dir", required_argument, NULL, 'C' },
 		{ "state-dir", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' },
 		{ "cpus", required_argument, NULL, 'c' },      { "spin-us", required_argument, NULL, 's' },
-		{ "verbose", no_argument, NULL, 'v' },	       { "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },	       { 0 },
+		{ "version", no_argument, NULL, 'V' },	       { "help", no_argument, NULL, 'h' },
+		{ 0 },
 	};
 	int c;
 
@@ -131,9 +130,6 @@ int nfvd_config_parse(int argc, char **argv)
 			break;
 		case 's':
 			nfvd_config.spin_us = number("spin-us", optarg, 0, 1000000);
-			break;
-		case 'v':
-			nfvd_config.verbose = true;
 			break;
 		case 'V':
 			puts("nfvd " NFV_VERSION);

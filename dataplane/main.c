@@ -9,7 +9,6 @@
 #include "control/ports.h"
 #include "control/rpc_server.h"
 #include "control/saved.h"
-#include "eal.h"
 #include "fdstore.h"
 #include "log.h"
 #include "module/kmod.h"
@@ -53,8 +52,6 @@ int main(int argc, char **argv)
 	nfvd_fdstore_start(nfvd_config.config_dir);
 	if ((err = nfvd_gate_start()))
 		goto no_gate;
-	if ((err = nfvd_eal_init(nfvd_config.verbose)))
-		goto no_eal;
 	rcu_register_thread();
 	rcu_thread_offline();
 	if ((err = nfvd_gmem_sigbus_init()) || (err = nfvd_fdb_init()))
@@ -104,8 +101,6 @@ no_netlink:
 	nfvd_fdb_fini();
 no_fdb:
 	rcu_unregister_thread();
-	nfvd_eal_fini();
-no_eal:
 	nfvd_gate_stop();
 no_gate:
 	nfvd_state_unlock();

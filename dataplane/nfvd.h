@@ -13,7 +13,6 @@ struct nfvd_config {
 	const char *config_dir;		/* absolute; what operators asked for is kept there. NULL: nowhere */
 	unsigned int workers, spin_us;
 	int cpus[16];			/* by worker; -1: not pinned */
-	bool verbose;
 };
 
 extern struct nfvd_config nfvd_config;

@@ -14,7 +14,6 @@
 #define NFVD_STORM_H
 
 #include <stdatomic.h>
-#include <rte_cycles.h>
 #include "switch/port.h"
 
 #define NFVD_STORM_RATE		10000	/* broadcast and unknown unicast, segments per second and port */
@@ -23,13 +22,13 @@
 #define NFVD_STORM_MC_BURST	256
 
 /*
- * Return whether src may have a frame of segs segments flooded at TSC time now, and charge it if so.
+ * Return whether src may have a frame of segs segments flooded at now (us), and charge it if so.
  * Context: worker; several at once.
  */
 static inline bool nfvd_storm_pass(struct nfvd_port *src, bool multicast, unsigned int segs, uint64_t now)
 {
 	_Atomic(uint64_t) *bucket = &src->storm[multicast];
-	uint64_t each = rte_get_tsc_hz() / (multicast ? NFVD_STORM_MC_RATE : NFVD_STORM_RATE);
+	uint64_t each = 1000000 / (multicast ? NFVD_STORM_MC_RATE : NFVD_STORM_RATE);
 	uint64_t ahead = each * (multicast ? NFVD_STORM_MC_BURST : NFVD_STORM_BURST);
 	uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed), from;
 

@@ -16,6 +16,7 @@
 #include <linux/if_ether.h>
 #include <rte_branch_prediction.h>
 #include <urcu-qsbr.h>
+#include "clock.h"
 #include "switch/cut.h"
 #include "switch/fdb.h"
 #include "switch/move.h"
@@ -176,7 +177,7 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nf
 		if (!port)
 			return NFVD_DROP_NO_DST;
 		if (next_receiver(q->port, port->id + 1) &&
-		    !nfvd_storm_pass(q->port, f->hdr[0] & 1 && memcmp(f->hdr, broadcast, sizeof(broadcast)), segs, rte_rdtsc()))
+		    !nfvd_storm_pass(q->port, f->hdr[0] & 1 && memcmp(f->hdr, broadcast, sizeof(broadcast)), segs, nfvd_now_us()))
 			return NFVD_DROP_STORM;
 	}
 	work += w->work;

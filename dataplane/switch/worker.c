@@ -5,7 +5,6 @@
 #include <numa.h>
 #include <pthread.h>
 #include <rte_branch_prediction.h>
-#include <rte_cycles.h>
 #include <rte_pause.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -46,7 +45,7 @@ struct thread {
 };
 
 static pthread_mutex_t queues_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t spin_cycles;
+static unsigned int spin_limit_us;
 
 static struct thread *thread_of(struct nfvd_worker *w)
 {
@@ -180,8 +179,8 @@ static void *run(void *arg)
 		if (n) {
 			idle_since = 0;
 		} else if (!idle_since) {
-			idle_since = rte_rdtsc();
-		} else if (rte_rdtsc() - idle_since > spin_cycles) {
+			idle_since = nfvd_now_us();
+		} else if (nfvd_now_us() - idle_since > spin_limit_us) {
 			sleep_until_event(t);
 			idle_since = 0;
 		}
@@ -246,7 +245,7 @@ static int start_one(unsigned int index, int cpu)
 
 int nfvd_workers_start(unsigned int n, const int *cpus, unsigned int spin_us)
 {
-	spin_cycles = rte_get_tsc_hz() / 1000000 * spin_us;
+	spin_limit_us = spin_us;
 	for (; nfvd_n_workers < n; nfvd_n_workers++) {
 		int err = start_one(nfvd_n_workers, cpus[nfvd_n_workers]);
 
