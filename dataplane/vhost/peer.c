@@ -239,12 +239,13 @@ static int next_peer(struct peer *p)
 
 static void *run(void *arg)
 {
+	struct nfvd_vhost *v = arg;
 	struct peer p = {
-		.v = arg,
-		.connects = { .burst = 64, .per_s = 200 },
+		.v = v,
+		/* A server that closes at once would have a process made for it at every turn. */
+		.connects = v->client ? (struct pace){ .burst = 8, .per_s = 1000 / DIAL_MS } : (struct pace){ .burst = 64, .per_s = 200 },
 		.messages = { .burst = 4096, .per_s = 2000 },
 	};
-	struct nfvd_vhost *v = p.v;
 	bool stored = v->kept.conn >= 0;
 	int sock = stored ? v->kept.conn : -1;
 
