@@ -296,8 +296,9 @@ static void c5_queue_address(void **state)
 		guest_again(&evil, true);
 		traffic_flows();
 	}
-	/* Half outside: refused, or never started. */
-	const uint64_t outside[] = { end - 16 * RING / 2, end, end + (1 << 20), 0, 0xfffffffffffff000 };
+	/* Half outside, or half in the next region: refused, or never started. */
+	const uint64_t edge = (uintptr_t)evil.f.mem + evil.f.region[1].mmap_offset;
+	const uint64_t outside[] = { edge - 16 * RING / 2, end - 16 * RING / 2, end, end + (1 << 20), 0, 0xfffffffffffff000 };
 
 	for (unsigned int i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
 		a = good;

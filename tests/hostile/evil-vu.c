@@ -117,6 +117,7 @@ int main(int argc, char **argv)
 	failed += sock_tests();
 	failed += fds_tests();
 	failed += own_tests();
+	failed += crowd_tests();
 	failed += again_tests();
 
 	witness_stop();

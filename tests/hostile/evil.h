@@ -133,6 +133,7 @@ int sock_tests(void);
 int mem_tests(void);
 int fds_tests(void);
 int own_tests(void);
+int crowd_tests(void);
 int again_tests(void);
 int frame_tests(void);
 int flood_tests(void);

@@ -40,7 +40,7 @@
 #include <stdint.h>
 #include "vhost/msg.h"
 
-#define VUF_PAIRS_MAX	4
+#define VUF_PAIRS_MAX	8
 #define VUF_RX(pair)	(2 * (pair))
 #define VUF_TX(pair)	(2 * (pair) + 1)
 
