@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the parts of nfvctl share.
+ * The types and functions that the parts of nfvctl share.
  *
- * A command fills in a struct ctl_err and returns what nfvctl exits with;
- * main.c alone prints errors. All that nfvctl prints goes through out.c, which
- * gives a table or, with -j, the JSON that the table was made from; no text gets
- * past it that could steer a terminal, wherever that text is from.
+ * A command fills in a struct ctl_err and returns nfvctl's exit code; only main.c prints errors. All output goes through
+ * out.c, which prints a table or, with -j, the JSON that the table is made from. It replaces all text that could steer a
+ * terminal, wherever the text is from.
  */
 #ifndef CTL_H
 #define CTL_H
@@ -25,8 +24,8 @@ struct ctl_err {
 };
 
 /*
- * Both return the exit code, so that a command can end in `return ctl_fail(...)`. What the
- * text quotes may be a guest's: here already it is made such that it steers no terminal.
+ * Fill in *err, and return the exit code, so that a command can end in `return ctl_fail(...)`. Quoted text may come from
+ * a guest: it is made safe for a terminal here.
  */
 int ctl_fail(struct ctl_err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int ctl_usage(struct ctl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -42,7 +41,7 @@ extern const char *ctl_state_dir;
 extern bool ctl_json, ctl_pretty;
 
 /* ---- similar.c ---- */
-/* Which of several words may have been meant by one that is none of them. Begin with { .word = word }. */
+/* Find the candidate that a mistyped word may have meant. Begin with { .word = word }. */
 struct ctl_similar {
 	const char *word, *best;	/* best: NULL, none is similar */
 	unsigned int mistakes;
@@ -69,37 +68,37 @@ struct ctl_arg {
 	const char *choices;
 };
 
-/* Parse "key value ..." into obj by a table that ends with a NULL key. Returns an exit code. */
+/* Parse "key value ..." into obj by a table that ends with a NULL key. Return an exit code. */
 int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err);
-/* The same of "--key value" and "--key=value"; keys begin with "--". argv[-1] is the command's name. */
+/* Parse "--key value" and "--key=value" in the same way; keys begin with "--". argv[-1] is the command's name. */
 int args_options(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err);
-/* The path as it is from the root, a new string, or NULL when it is not valid UTF-8. */
+/* Return the absolute path as a new string, or NULL if it is not valid UTF-8. */
 json_t *args_absolute(const char *path);
 
 /* ---- save.c ---- */
 /*
- * Write it to a file, which is whole or as it was before. A link or what else is no file is not written to. With
- * NULL: would that be possible? To be asked before what takes long is begun.
+ * Write result to a new file and rename it, so that an interrupted run keeps the previous file. Refuse to write to a link or
+ * anything else that is no file. With result NULL only check whether it is possible; do so before a long measurement.
  */
 int save_json(json_t *result, const char *path, struct ctl_err *err);
 
 /* ---- client.c ---- */
-/* One request to nfvd; takes params (NULL: none). Returns the result, a new reference, or NULL with *err filled in. */
+/* Send a request to nfvd; takes params (NULL: none). Return a new reference to the result, or NULL with *err filled in. */
 json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err);
-/* The same for a method that tells list[] in parts: all of them in one. */
+/* Call a method whose list[] comes in parts, and return all parts in one. */
 json_t *rpc_list(const char *method, const char *list, json_t *params, struct ctl_err *err);
-/* The process at the other end of the connection; 0: there is none, or it cannot be seen from here. */
+/* Return the process at the other end of the connection; 0 without one, or if it is in another pid namespace. */
 pid_t rpc_pid(void);
-/* The element of list[] whose "name" is name, borrowed, or NULL. */
+/* Return a borrowed reference to the element of list[] whose "name" is name, or NULL. */
 json_t *find_named(json_t *list, const char *name);
-/* What port.list says of it; a new reference, or NULL with *err filled in. */
+/* Return a new reference to the port as in port.list, or NULL with *err filled in. */
 json_t *port_get(const char *name, struct ctl_err *err);
 
 /* ---- out.c ---- */
 enum out_flags {
-	OUT_SPARE = 1,		/* left out, before others, of a table that is wider than the terminal; that is said */
+	OUT_SPARE = 1,		/* left out first, with a note, if the table is wider than the terminal */
 	OUT_TIME = 2,		/* milliseconds since 1970, shown as local time */
-	OUT_IF_ANY = 4,		/* left out where no row has it */
+	OUT_IF_ANY = 4,		/* left out if no row has it */
 };
 
 struct out_column {
@@ -109,9 +108,8 @@ struct out_column {
 };
 
 /*
- * Print obj[list], an array of objects, as a table with these columns (ends with
- * a NULL key), or the one line `empty`. With -j, print obj instead. On a terminal the table is as
- * wide as that: text is wrapped. Else nothing is left out or cut.
+ * Print obj[list], an array of objects, as a table with these columns (ends with a NULL key), or the one line `empty`. With
+ * -j, print obj instead. On a terminal wrap text to its width; otherwise leave out and cut nothing.
  */
 void out_table(json_t *obj, const char *list, const struct out_column *columns, const char *empty);
 void out_object(json_t *obj);	/* one "key value" line per member; nested ones as "a.b" */
@@ -120,21 +118,21 @@ void out_json(json_t *obj);
 void out_error(const struct ctl_err *err, const char *command);
 void out_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* on standard output */
 void out_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* on standard error */
-int out_end(void);	/* at the end: was all of it written? 0, or -1 and a note */
-/* One line at standard error, on a terminal rewritten each time; NULL removes it there. */
+int out_end(void);	/* flush at the end. 0, or -1 with a note if not all was written */
+/* Print a line on standard error; rewrite it each time on a terminal, where NULL removes it. */
 void out_status(const char *text);
-/* The member of obj that a column key names, borrowed, or NULL. */
+/* Return a borrowed reference to the member of obj that a column key names, or NULL. */
 json_t *out_member(json_t *obj, const char *key);
 
 /* ---- progress.c ---- */
 double now_s(void);	/* CLOCK_MONOTONIC */
 void progress_start(unsigned int steps);
 void progress_step(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void progress_tick(void);	/* to be called about once per second while waiting */
+void progress_tick(void);	/* call it about once a second while waiting */
 void progress_end(void);
 
 /* ---- doctor_kvm.c ---- */
-/* Does a virtual machine run here, at the speed of the CPU? If not, why tells. */
+/* Return whether a virtual machine runs here at the speed of the CPU. If not, write the reason to why. */
 bool kvm_runs(char *why, size_t size);
 
 /* ---- commands ---- */

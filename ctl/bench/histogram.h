@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A histogram of times with a bounded relative error: each power of two is divided into
- * 1024 equal buckets, within which values are taken to be spread evenly. A quantile is
- * less than 0.1 % from the truth, and no multiple of a bucket's width.
+ * A histogram of times with a bounded relative error. Each power of two is divided into 1024 equal buckets, and values are
+ * assumed to be spread evenly within a bucket. So a quantile is less than 0.1 % off, and no multiple of a bucket's width.
  */
 #ifndef CTL_HISTOGRAM_H
 #define CTL_HISTOGRAM_H
@@ -25,7 +24,7 @@ static inline unsigned int histogram_bucket(uint64_t value)
 	return shift * HISTOGRAM_SUB + (unsigned int)(value >> shift);
 }
 
-/* The largest value of a bucket. */
+/* Return the largest value of a bucket. */
 static inline uint64_t histogram_bound(unsigned int bucket)
 {
 	unsigned int shift = bucket < 2 * HISTOGRAM_SUB ? 0 : bucket / HISTOGRAM_SUB - 1;
@@ -44,7 +43,7 @@ static inline void histogram_add(struct histogram *h, uint64_t value)
 	h->buckets[histogram_bucket(value)]++;
 }
 
-/* What the fraction q of the values do not exceed. */
+/* Return the value that a fraction q of all values do not exceed. */
 static inline double histogram_quantile(const struct histogram *h, double q)
 {
 	double want = q * (double)h->count, seen = 0, below = -1;

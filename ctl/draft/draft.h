@@ -2,11 +2,10 @@
 /*
  * bench draft: the tables of draft-natarajan-nfvrg-containers-for-nfv-03, section 4, on this host.
  *
- * One process does it, in namespaces of its own: there it has an nfvd, a Linux
- * bridge, a container beside the guest on each of them, and one guest at a time,
- * always with the same addresses. Guests come from scripts, one per technology
- * (tools/guests/draft/lib.sh says what they answer); they are started without a
- * shell between. All that is measured is in one document, saved after each sample.
+ * One process does it, in namespaces of its own. It has an nfvd, a Linux bridge, a container at each of them, and one
+ * guest at a time, always with the same addresses. Each technology has a script for its guest (tools/guests/draft/lib.sh
+ * defines what a script prints); nfvctl runs the guest's command without a shell. All samples are in one document, which
+ * is saved after each sample.
  */
 #ifndef CTL_BENCH_DRAFT_H
 #define CTL_BENCH_DRAFT_H
@@ -28,7 +27,7 @@ extern const char *const draft_way_names[WAYS];
 struct draft_row {
 	const char *name;
 	bool xen;		/* runs on a Xen host only */
-	/* What the draft has published; 0 where it has nothing. */
+	/* Values that the draft has published; 0 for none. */
 	double instantiation_ms, tx_gbps, rx_gbps, rtt_ms, image_mb, memory_mb;
 };
 /* rows.c, as the next array. */
@@ -49,16 +48,16 @@ struct draft_guest {
 	double limit_s;			/* to boot */
 	bool ahead;			/* its port is made before it is created, and has settled */
 	enum draft_way way;
-	const char **argv;		/* what runs it; ends with a NULL */
-	char *words;			/* what argv points into */
+	const char **argv;		/* its command; ends with a NULL */
+	char *words;			/* the text that argv points into */
 	pid_t pid;			/* 0: not running */
-	int console;			/* -1: somebody else reads it already */
+	int console;			/* -1: read elsewhere already */
 	int log;			/* its standard error */
 };
 
 #define DRAFT_ROWS_MAX	16
 
-/* What is measured of one technology that can run here. */
+/* A technology that can run here. */
 struct draft_subject {
 	const struct draft_row *row;
 	struct draft_guest guest;
@@ -77,20 +76,20 @@ struct draft_bench {
 
 /* ---- sandbox.c ---- */
 /*
- * Go into new namespaces. Returns the process that does the work, 0 in that process itself, or -1 with
- * *err filled in. All that is started in there ends with it, and it ends with its parent.
+ * Enter new namespaces. Return the process that does the work, 0 in that process itself, or -1 with *err filled in. All
+ * programs started in there end with it, and it ends with its parent.
  */
 pid_t sandbox_enter(struct ctl_err *err);
-/* Wait for it in the parent; remove what namespaces do not. Returns an exit code. */
+/* Wait for the worker, and remove what outlives the namespaces. Return an exit code. Called by the parent. */
 int sandbox_wait(pid_t worker, struct ctl_err *err);
 const char *sandbox_dir(void);	/* for files of guests; gone with the sandbox */
 const char *sandbox_name(void);	/* the last part of it: nfv-draft. and six letters or digits */
 
 /* ---- net.c ---- */
-/* nfvd, the bridge, and a container at each; with xen also the bridge of Xen's guests. */
+/* Start nfvd, the bridge, and a container at each; with xen also the bridge of Xen guests. */
 int net_open(bool xen, struct ctl_err *err);
 int net_serve_dhcp(struct ctl_err *err);	/* in each container */
-/* A descriptor of the namespace of the container that is attached as the guest is. */
+/* Return a descriptor of the namespace of the container at the guest's switch. */
 int net_host(const struct draft_guest *g);
 /* Make the guest's network, as part of starting it. */
 int net_attach(const struct draft_guest *g, struct ctl_err *err);
@@ -100,25 +99,25 @@ const char *net_nfvd(void);	/* the program */
 
 /* ---- xen.c ---- */
 const char *xen_missing(void);	/* why Xen guests cannot run here, or NULL */
-void xen_set_home(int netns, const char *name);	/* where nfvctl was started, and the run's name; before the sandbox is entered */
-int xen_enter(struct ctl_err *err);	/* it; to be left with netns_leave() */
+void xen_set_home(int netns, const char *name);	/* set where nfvctl was started, and the run's name; before sandbox_enter() */
+int xen_enter(struct ctl_err *err);	/* enter that namespace; leave it with netns_leave() */
 int xen_net_open(struct ctl_err *err);	/* in there */
 const char *xen_bridge(void);
-const char *xen_host_link(void);	/* what a container in the bridge is to be connected by */
+const char *xen_host_link(void);	/* the device that connects the container in the bridge */
 pid_t xen_start(const char *const argv[], int *out, int log, struct ctl_err *err);	/* run_start() in there */
 void xen_stop(void);		/* destroy the guest */
-/* Remove what the run of that name has left on the host. */
+/* Remove what the run of this name has left on the host. */
 void xen_clean(const char *name);
 
 /* ---- guest.c ---- */
-/* Ask the script what the image is; fills in tech, and *g from it. */
+/* Run the script's image command, and fill in tech and *g from its output. */
 int guest_describe(struct draft_guest *g, json_t *tech, struct ctl_err *err);
-/* Its command, for this way and memory; also kept in tech. With send_s the guest sends for so long when it runs. */
+/* Make the guest's command for this way and memory, and keep it in tech. With send_s the guest sends for so long. */
 int guest_prepare(struct draft_guest *g, json_t *tech, enum draft_way way, unsigned int memory_mib,
 		  unsigned int send_s, struct ctl_err *err);
 /*
- * Create it and wait until it answers. *sample, unless NULL, gets {way, attach_ms, create_ms, boot_ms,
- * network_ms, total_ms}. It is stopped again when that fails.
+ * Create the guest and wait until it responds. Add {way, attach_ms, create_ms, boot_ms, network_ms, total_ms} to sample,
+ * unless that is NULL. Stop the guest again on failure.
  */
 int guest_start(struct draft_guest *g, json_t *sample, struct ctl_err *err);
 void guest_stop(struct draft_guest *g);
@@ -126,15 +125,14 @@ void guest_free(struct draft_guest *g);
 
 /* ---- syn.c ---- */
 /*
- * SYNs to a closed port, one each millisecond, until an RST has answered and, if console_too, console has
- * said something. Sets the times of both (now_s(); 0: it said nothing). Fails when that is not so within
- * limit_s, or the guest ends.
+ * Send SYNs to a closed port, one each millisecond, until an RST has come and, if console_too, console has printed
+ * something. Set the times of both (now_s(); 0: nothing printed). Fail after limit_s, or if the guest ends.
  */
 int syn_until_reset(int netns, int console, bool console_too, double limit_s, double *console_at, double *reset_at,
 		    struct ctl_err *err);
 
 /* ---- measure.c ---- */
-/* Each appends one sample to the array, or fails. The guest runs, but for the last two. */
+/* Measure once, and append the sample to samples, or fail. The guest runs, except for the last two functions. */
 int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds, json_t *samples, struct ctl_err *err);
 int measure_rtt(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
 int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err *err);
@@ -142,29 +140,29 @@ int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err 
 enum draft_how { HOW_NFVD, HOW_BRIDGE, HOW_NFVD_AHEAD, HOW_BRIDGE_AHEAD, HOWS };
 extern const char *const draft_how_names[HOWS];
 int measure_instantiation(struct draft_guest *g, json_t *tech, enum draft_how how, json_t *samples, struct ctl_err *err);
-/* The least memory that it boots with, by bisection; it does not boot with what it has failed with twice. */
+/* Find the least memory that the guest boots with, by bisection; two failures with a size count as one. */
 int measure_need(struct draft_guest *g, json_t *tech, json_t *samples, struct ctl_err *err);
 
 /* ---- rounds.c ---- */
-/* All samples that are missing. What fails is noted in the result; this only fails when that cannot be saved. */
+/* Measure all missing samples. Failures are noted in the result; fail only if the result cannot be saved. */
 int rounds_run(struct draft_bench *b, struct ctl_err *err);
 
 /* ---- result.c ---- */
 #define DRAFT_RESULT	"result.json"	/* in the working directory */
 /*
- * The document for these options: that of an interrupted run, if it was of this host and of these programs, else a new
- * one. A finished one is kept, under another name.
+ * Return the document for these options: that of an interrupted run if it was on this host with these programs, else a new
+ * one. A finished document is kept under another name.
  */
 json_t *result_open(json_t *options, struct ctl_err *err);
-/* The document that is there, with the technologies of another one, in place of its own of these names. */
+/* Return the existing document, with technologies of another one; they replace its own of the same names. */
 json_t *result_add(const char *path, struct ctl_err *err);
 int result_save(json_t *result, struct ctl_err *err);
-/* The technology's part of it, and the samples of a measure there; borrowed, made when missing. */
+/* Return a borrowed reference to the technology's part, or to the samples of a measure; made if missing. */
 json_t *result_tech(json_t *result, const char *name);
 json_t *result_samples(json_t *tech, const char *measure);
 
 /* ---- tables.c ---- */
-void tables_make(json_t *result);	/* its "tables", from its samples */
+void tables_make(json_t *result);	/* make "tables" from the samples */
 void tables_print(json_t *result, const bool *shown);	/* by measure, in the order of the tables */
 
 #endif

@@ -13,7 +13,7 @@
 
 /* Start n workers. cpus has n entries, -1 for not pinned. spin_us: how long to poll in vain before sleeping. */
 int nfvd_workers_start(unsigned int n, const int *cpus, unsigned int spin_us);
-/* Control, once: they switch from now on. */
+/* Let the workers switch, from now on. Context: control, once. */
 void nfvd_workers_go(void);
 void nfvd_workers_stop(void);
 
