@@ -101,7 +101,8 @@ struct nfvk_port_ops {
 	 * Context: BH disabled, under RCU.
 	 */
 	int (*xmit)(struct nfvk_port *port, struct sk_buff *skb);
-	int (*xmit_in_guest)(struct nfvk_port *port, struct sk_buff *skb);	/* the same for an skb that is nfvk_in_guest(). NULL: not possible */
+	/* The same for an skb that is nfvk_in_guest(). NULL: not possible. */
+	int (*xmit_in_guest)(struct nfvk_port *port, struct sk_buff *skb);
 	void (*flush)(struct nfvk_port *port);	/* after some xmit, in the same section. May be NULL */
 	void (*kick)(struct nfvk_port *port);	/* or: flush soon, in a softirq of its own. May be NULL */
 	/* Return whether xmit takes the frame as it is. If not, it is fetched and finished first. NULL: always true. */
@@ -122,7 +123,8 @@ struct nfvk_port {
 	struct nfvk_counters __percpu *counters;
 	struct mm_struct *mm;			/* charged for the rings */
 	unsigned long locked_pages;
-	struct nfvk_pair __percpu *to[NFV_PORTS_MAX];	/* of forward.c, as the next; NULL: no frame yet. Freed a grace period after the other port has left */
+	/* Of forward.c, as the next. NULL: no frame yet. Freed a grace period after the other port has left. */
+	struct nfvk_pair __percpu *to[NFV_PORTS_MAX];
 	struct nfv_pair to_gone;
 	unsigned int nr_queues;
 	struct nfvk_queue queue[];

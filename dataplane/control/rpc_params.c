@@ -27,7 +27,7 @@ int nfvd_rpc_from(json_t *params, uint64_t *from, struct nfvd_err *err)
 
 	*from = value ? (uint64_t)json_integer_value(value) : 0;
 	if (value && (!json_is_integer(value) || json_integer_value(value) < 0))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'from' is the 'more' of an earlier answer");
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'from' is the 'more' of an earlier response");
 	return 0;
 }
 

@@ -220,7 +220,7 @@ json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err)
 	if (nfvd_rpc_only(params, names, err))
 		return NULL;
 	if (since && (!json_is_integer(since) || json_integer_value(since) < 0)) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'since' is the 'next' of an earlier answer");
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'since' is the 'next' of an earlier response");
 		return NULL;
 	}
 	return nfvd_events(since ? json_integer_value(since) : 0);

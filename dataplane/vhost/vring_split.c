@@ -81,7 +81,7 @@ static inline bool fenced(struct nfvd_vring *vr)
 	return atomic_load_explicit(&vr->fault, memory_order_relaxed) != NFVD_PASS;
 }
 
-/* How many heads the guest has made available since last_avail, bounded; fences a mad index. */
+/* Return how many heads the guest has made available since last_avail, bounded. Fence an index that is out of range. */
 static inline uint16_t available(struct nfvd_vring *vr)
 {
 	uint16_t n;

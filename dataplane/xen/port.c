@@ -366,7 +366,7 @@ static void follow(struct xen *x)
 	if (stats.state & NFV_STATE_DOWN)
 		nfvd_port_set_state(x->port, NFVD_STATE_WAITING, "the guest's driver is not connected");
 	else if (stats.state & NFV_STATE_FENCED)
-		nfvd_port_set_state(x->port, NFVD_STATE_FENCED, "the guest wrote nonsense into a ring");
+		nfvd_port_set_state(x->port, NFVD_STATE_FENCED, "the guest wrote a malformed ring");
 	else
 		nfvd_port_set_state(x->port, NFVD_STATE_UP, x->device);
 }
@@ -431,7 +431,7 @@ static void xen_show(struct nfvd_port *port, json_t *obj)
 	if (atomic_load(&port->state) == NFVD_STATE_WAITING)
 		nfvd_show_why(obj, "the guest's driver is not connected", "xl network-list %u", x->domid);
 	else if (atomic_load(&port->state) == NFVD_STATE_FENCED)
-		nfvd_show_why(obj, "the guest wrote nonsense into a ring; its driver has to connect anew", "nfvctl drops %s",
+		nfvd_show_why(obj, "the guest wrote a malformed ring; its driver has to connect anew", "nfvctl drops %s",
 			      port->name);
 	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
 	if (!nfvd_kmod_stats(&x->kmod, &stats)) {

@@ -48,23 +48,25 @@
  * -0F). Pause frames never pass.
  *
  * Elements (64-bit counters are JSON integers; times as named):
- *	port	{name, id, serial, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us, attach_steps: {step: us},
- *		macs, macs_max, mac_moves, mac_contested, mac_limit, ...}
- *		state is one of the NFV_STATES below. While it is not up: why, and hint, a command that helps. id: less than
- *		256, a later port may have it; serial: none ever has. macs: addresses learnt. The next three count frames from there that
- *		passed as any: the source had been at another port; it is contested and stays at another port; it was
- *		not learnt for macs_max. Type kvm adds {socket, mode,
- *		connected, features, reason, mem_unshared: it is not, or no receive buffers were ever seen of a driver that runs,
- *		queue: [{index, state, reason, size, interrupts: how often the guest was sent one}]};
- *		veth and netdev add {dev, ifindex, mtu, missed}, veth also {peer_ifindex,
- *		shortcut, shortcut_hindered: why it is not used, container_netns, container_dev} as far as they are known. missed:
- *		frames that came faster than they were taken. Via a packet socket
- *		{offloads_off, container_offloads_off: [...]}, what the device and the
- *		container's end do not leave undone as long as the port is there, as
- *		ethtool -k has it; container_offloads_unknown if that end is out of
- *		reach. Via the module also
- *		{missed_by: {reason: n}, held, held_kib}: <linux/nfv.h> has the reasons.
- *		xen adds these, and {domid, devid, domain, offloads: [...], stalled}.
+ *	port	{name, id, serial, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us,
+ *		attach_steps: {step: us}, macs, macs_max, mac_moves, mac_contested, mac_limit, ...}
+ *		state		one of the NFV_STATES below; while it is not up also why, and hint, a command that helps
+ *		id		less than 256; a later port may have it. serial: no other port ever has it
+ *		macs		addresses learnt
+ *		mac_moves	frames whose source had been at another port
+ *		mac_contested	frames whose source is contested and stays at another port
+ *		mac_limit	frames whose source was not learnt because of macs_max. All three kinds pass
+ *		missed		frames that came faster than they were taken
+ *	    kvm adds {socket, mode, connected, features, reason, mem_unshared, queue: [{index, state, reason, size, interrupts}]}
+ *		mem_unshared	memory is not shared, or a running driver has never posted a receive buffer
+ *		interrupts	how often the guest was sent one
+ *	    veth and netdev add {dev, ifindex, mtu, missed}; veth, as far as they are known, {peer_ifindex, shortcut,
+ *	    shortcut_hindered: why it is not used, container_netns, container_dev}
+ *	    via a packet socket {offloads_off: [...], container_offloads_off: [...]}: offloads, named as by ethtool -k, that are
+ *		switched off at the device and at the container's end while the port is attached;
+ *		container_offloads_unknown if that end is out of reach
+ *	    via the module {missed_by: {reason: n}, held, held_kib}; <linux/nfv.h> has the reasons
+ *	    xen adds those of the module, and {domid, devid, domain, offloads: [...], stalled}
  *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls,
  *		ledger_frames, ledger_copies, ledger_copied_bytes}: the last three are sums of the pairs it is src of
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
