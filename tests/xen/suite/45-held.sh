@@ -15,14 +15,19 @@ DRIVER=/sys/bus/xen-backend/drivers/nfv-vif
 TIMES=${NFV_HELD_TIMES:-200}		# 1000 take twenty minutes
 # ms: emulated, one processor for two guests, nfvd, and all that is started here; what waits, waits for ever.
 SLOWEST=$((30000 * ${NFV_PATIENCE:-1}))
+# Of xenwatch, beyond what it took while all was quiet: 0.4 s have been seen, on loaded processors.
+XENWATCH_SLOWER=$((3000 * ${NFV_PATIENCE:-1}))
 
 coproc PROBE { exec "$TOP/tests/xen/xenwatch-probe"; }
-# xenwatch_ms - the longest that it has kept a watch waiting since the last call; never, if it hangs
+# xenwatch_ms - $kept is the longest that it has kept a watch waiting since the last call; never, if it hangs
 xenwatch_ms()
 {
 	echo >&"${PROBE[1]}"
-	read -r -t 60 REPLY <&"${PROBE[0]}" || REPLY=never
+	read -r -t 60 kept <&"${PROBE[0]}" || kept=never
 }
+
+# Of the last xenwatch_ms.
+xenwatch_free() { [ "$kept" != never ] && [ "$kept" -lt $((quiet + XENWATCH_SLOWER)) ]; }
 
 # Those that are not there.
 ports()
@@ -116,14 +121,16 @@ nap 1
 xenwatch_ms
 nap 10
 xenwatch_ms
-check "xenwatch answers: $REPLY ms at most when all is quiet" [ "$REPLY" != never ]
+check "xenwatch answers: $kept ms at most when all is quiet" [ "$kept" != never ] || finish
+quiet=$kept
 check "a guest that flaps with 1024 grants mapped" flaps
 xenwatch_ms
-check "a close took $answers ms at most, xenwatch kept nobody for more than $REPLY ms" [ "$answers" -lt $SLOWEST -a "$REPLY" -lt $SLOWEST ]
+check "a close took $answers ms at most" [ "$answers" -lt $SLOWEST ]
+check "xenwatch kept nobody for more than $kept ms, $quiet when all is quiet" xenwatch_free
 check "frames held while guests close, vifs are unbound, nfvd is killed: $TIMES times" storm
 echo "  $closes closed, $slowest_close ms at most; $unbinds unbound, $slowest_unbind ms; $kills killed, $slowest_kill ms (emulated)"
 xenwatch_ms
-check "xenwatch kept nobody: $REPLY ms at most" [ "$REPLY" -lt $SLOWEST ]
+check "xenwatch kept nobody: $kept ms at most, $quiet when all is quiet" xenwatch_free
 for what in close unbind kill; do
 	slowest=slowest_$what
 	check "no $what took longer than $SLOWEST ms" [ "${!slowest}" -lt $SLOWEST ]
@@ -149,7 +156,7 @@ for what in idle self fault copy flood; do
 	xenwatch_ms
 	check "a bad daemon, $what: the guest closes" with_bad_daemon $what
 	xenwatch_ms
-	check "a bad daemon, $what: $answers ms at most, and xenwatch $REPLY ms" [ "$REPLY" -lt $SLOWEST ]
+	check "a bad daemon, $what: $answers ms at most, and xenwatch $kept ms" xenwatch_free
 done
 start_nfvd
 id=$(domid vm1)
