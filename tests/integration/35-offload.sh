@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 200
 #
-# What a virtio_net_hdr has no words for, between containers, beside a Linux bridge: SCTP, tunnels, segments longer than
-# the receiver's MTU, super-frames above 64 KiB; and what attaching changes of a container's device, and detaching puts back.
+# What a virtio_net_hdr has no words for, between containers, beside a Linux bridge: SCTP, tunnels, SRv6, MPLS, segments
+# longer than the receiver's MTU, super-frames above 64 KiB; and what attaching changes of a container's device, and detaching puts back.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -89,6 +89,31 @@ PY
 	grep -q "flags 0 sum right" "$WORK/received"
 }
 
+# A labelled TCP segment whose checksum is not finished: it arrives finished and right, or as it was sent. The kernels that
+# run this need no MPLS.
+mpls()
+{
+	received <<'PY'
+s = raw()
+s.bind(("eth0", 0x8847))
+print("listens", flush=True)
+m = s.recv(70000)
+vnet, p = struct.unpack("<BBHHHH", m[:10]), m[28 + 20:]
+pseudo = sum16(m[28 + 12:28 + 20] + struct.pack(">HH", 6, len(p)))
+left = vnet[0] & 1 and vnet[4:] == (38, 16) and p[16:18] == struct.pack(">H", pseudo)
+done = not vnet[0] & 1 and sum16(struct.pack(">H", pseudo) + p) == 0xffff
+print(len(m) - 10, m[24:28].hex(), "right" if left or done else "wrong")
+PY
+	python c1 <<'PY'
+pseudo = sum16(b"\x0a\0\0\1\x0a\0\0\2" + struct.pack(">HH", 6, 1420))
+ip = ipv4(6, struct.pack(">HHIIBBHHH", 7, 7, 1, 1, 0x50, 0x10, 9000, pseudo, 0) + bytes(i & 255 for i in range(1400)))
+raw().send(struct.pack("<BBHHHH", 1, 0, 0, 0, 38, 16) + MAC[2] + MAC[1] + b"\x88\x47\0\x06\x41\x40" + ip)
+PY
+	wait $RECEIVER
+	cat "$WORK/received"
+	grep -qx "1458 00064140 right" "$WORK/received"
+}
+
 # tcp_super GSO_SIZE: 24000 bytes from c1, whose MTU is large
 tcp_super()
 {
@@ -125,6 +150,20 @@ tcp()
 	[ "${MBPS:-0}" -gt 0 ]
 }
 
+# srv6 I: fd07::I is reached in c1 and c2 by a segment
+srv6()
+{
+	local o=$((3 - $1)) f
+
+	for f in all eth0; do
+		in_ns "c$1" sysctl -qw "net.ipv6.conf.$f.seg6_enabled=1" "net.ipv6.conf.$f.forwarding=1" || return
+	done
+	ip -n "c$1" -6 addr add "fd07::$1/128" dev lo nodad
+	ip -n "c$1" -6 route add "fc00::$1/128" encap seg6local action End.DT6 table 255 dev eth0 &&
+		ip -n "c$1" -6 route add "fc00::$o/128" via "fd00::$o" &&
+		ip -n "c$1" -6 route add "fd07::$o/128" encap seg6 mode encap segs "fc00::$o" dev eth0 src "fd07::$1" mtu 1400
+}
+
 # What carries frames between the containers: the shortcut, user space, or a bridge.
 carry()
 {
@@ -148,7 +187,8 @@ matrix()
 
 	carry "$by"
 	check "$by: UDP_SEGMENT arrives" wait_for udp_segment 30
-	for what in plain:10.0.0.2 VXLAN:10.9.0.2 VXLAN-by-IPv6:fd09::2; do
+	check "$by: TCP, MPLS" mpls
+	for what in plain:10.0.0.2 VXLAN:10.9.0.2 VXLAN-by-IPv6:fd09::2 $SRV6; do
 		check "$by: TCP, ${what%%:*}" tcp "${what#*:}"
 		echo "  $MBPS Mb/s"
 	done
@@ -179,6 +219,12 @@ for i in 1 2; do
 	ip -n c$i link set vx4 up
 	ip -n c$i link set vx6 up
 done
+SRV6=
+if srv6 1 2>/dev/null && srv6 2; then
+	SRV6=SRv6:fd07::2
+else
+	echo "  not tried: SRv6, this kernel has no CONFIG_IPV6_SEG6_LWTUNNEL"
+fi
 ip link add br0 type bridge
 ip link set br0 up
 in_ns c2 iperf3 -s -D >/dev/null
