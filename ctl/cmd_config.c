@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The whole of what is attached and set, as a file: save, diff, apply.
+ * The whole of what is attached and set, as a file: save, diff, apply; and as it was: history, rollback.
  *
  * A difference is a list of steps, {op, name, old, new}: op "+" and "-" for a port that comes and goes,
  * "~" for one that is attached anew, with other parameters, or for a setting. apply takes them one by
  * one; if one fails, those before it are undone. Temporary ports are a toolstack's: they are neither saved
  * nor detached.
  */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 #include "bench/bench.h"
+
+#define CONFIRM_MAX	3600	/* s */
 
 static const char *const settings[] = { "link_local", "shortcut", NULL };	/* booleans of the configuration */
 
@@ -143,36 +150,75 @@ static int change(const char *name, const json_t *old, const json_t *new, struct
 	return rc;
 }
 
-/* Back from where step n failed. Says in *err what could not be undone. */
-static void undo(const json_t *steps, size_t n, struct ctl_err *err)
+/* Back from step, which failed: it is half done, perhaps. CTL_OK or CTL_FAILED with *err. */
+static int undo_half(const json_t *step, struct ctl_err *err)
+{
+	const json_t *old = json_object_get(step, "old");
+	const char *name = json_string_value(json_object_get(step, "name"));
+	struct ctl_err ignored = { 0 };
+
+	if (json_is_object(json_object_get(step, "new")))
+		detach(name, &ignored);
+	return !json_is_object(old) || !attach(old, err) || err->code == NFV_RPC_E_EXIST ? CTL_OK : CTL_FAILED;
+}
+
+/* Back from before step n; from n, too, if that failed. Says in *err what could not be undone. */
+static void undo(const json_t *steps, size_t n, bool failed, struct ctl_err *err)
 {
 	char left[256] = "";
 
-	for (size_t i = n + 1; i--;) {
-		const json_t *step = json_array_get(steps, i), *old = json_object_get(step, "old"), *new = json_object_get(step, "new");
+	for (size_t i = n + failed; i--;) {
+		const json_t *step = json_array_get(steps, i);
 		const char *name = json_string_value(json_object_get(step, "name"));
-		struct ctl_err ignored = { 0 };
+		struct ctl_err why = { 0 };
 		size_t at = strlen(left);
 
-		/* The one that failed is half done, perhaps. */
-		if (i == n) {
-			if (json_is_object(new))
-				detach(name, &ignored);
-			if (!json_is_object(old))
-				continue;
-			new = NULL;
-			memset(&ignored, 0, sizeof(ignored));
-			if (!attach(old, &ignored) || ignored.code == NFV_RPC_E_EXIST)
-				continue;
-		} else if (!change(name, new, old, &ignored)) {
+		if (i == n ? !undo_half(step, &why) :
+			     !change(name, json_object_get(step, "new"), json_object_get(step, "old"), &why))
 			continue;
-		}
-		snprintf(left + at, sizeof(left) - at, "%s%s (%.60s)", at ? ", " : "", name, ignored.text);
+		snprintf(left + at, sizeof(left) - at, "%s%s (%.60s)", at ? ", " : "", name, why.text);
 	}
 	if (left[0])
 		ctl_hint(err, "not undone: %s", left);
 	else
 		ctl_hint(err, "all that was done before is undone; nothing has changed");
+}
+
+/* Readable when the user, or a terminal that goes away, would have us end: not half done. */
+static int block_signals(void)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	return signalfd(-1, &mask, SFD_CLOEXEC);
+}
+
+static bool interrupted(int signals)
+{
+	struct pollfd p = { .fd = signals, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* Wait for a line "yes" for so many seconds. Who has cut his own connection can confirm nothing. */
+static bool confirmed(unsigned int seconds, int signals)
+{
+	double end = now_s() + seconds;
+	struct pollfd p[2] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	char line[64] = "";
+	int n;
+
+	out_note("it is undone in %u s, unless you confirm it with 'yes' and Enter", seconds);
+	do {
+		n = poll(p, 2, end > now_s() ? (int)((end - now_s()) * 1000) + 1 : 0);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0 && !p[1].revents && !fgets(line, sizeof(line), stdin))
+		line[0] = '\0';
+	return !strcmp(line, "yes\n");
 }
 
 static void print(json_t *steps)
@@ -196,30 +242,57 @@ static void print(json_t *steps)
 	json_decref(all);
 }
 
-static int run(const char *path, bool dry, struct ctl_err *err)
+/* A number from 1 to max, or 0. */
+static unsigned int number(const char *text, unsigned int max)
 {
-	json_t *wanted = read_wanted(path, err), *now = wanted ? rpc_call("config.get", NULL, err) : NULL, *steps, *step;
-	int rc = CTL_OK;
-	size_t i;
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
 
-	if (!now) {
-		json_decref(wanted);
-		return CTL_FAILED;
+	return *text >= '0' && *text <= '9' && !*end && n <= max ? n : 0;
+}
+
+/* Take the steps from what is to wanted. confirm_s: within so many seconds the user has to confirm it; 0: he has not. */
+static int take(json_t *steps, unsigned int confirm_s, struct ctl_err *err)
+{
+	int signals = block_signals(), rc = CTL_OK;
+	size_t n = json_array_size(steps), i;
+
+	for (i = 0; i < n && !rc && !interrupted(signals); i++) {
+		const json_t *step = json_array_get(steps, i);
+
+		rc = change(json_string_value(json_object_get(step, "name")), json_object_get(step, "old"),
+			    json_object_get(step, "new"), err);
 	}
-	steps = difference(json_object_get(now, "config"), wanted);
-	if (!dry)
-		json_array_foreach(steps, i, step) {
-			const char *name = json_string_value(json_object_get(step, "name"));
-
-			rc = change(name, json_object_get(step, "old"), json_object_get(step, "new"), err);
-			if (rc) {
-				undo(steps, i, err);
-				break;
-			}
-		}
-	if (!rc)
+	if (rc) {
+		undo(steps, i - 1, true, err);
+	} else if (i < n) {
+		rc = ctl_fail(err, NFV_RPC_E_FAILED, "interrupted");
+		undo(steps, i, false, err);
+	} else {
 		print(steps);
-	json_decref(steps);
+		if (confirm_s && n && !confirmed(confirm_s, signals)) {
+			rc = ctl_fail(err, NFV_RPC_E_FAILED, "not confirmed");
+			undo(steps, n, false, err);
+		}
+	}
+	close(signals);
+	return rc;
+}
+
+/* Make the configuration what wanted says, or only show what that would change. Takes wanted, which may be NULL with *err. */
+static int become(json_t *wanted, bool dry, unsigned int confirm_s, struct ctl_err *err)
+{
+	json_t *now = wanted ? rpc_call("config.get", NULL, err) : NULL, *steps;
+	int rc = now ? CTL_OK : CTL_FAILED;
+
+	if (now) {
+		steps = difference(json_object_get(now, "config"), wanted);
+		if (dry)
+			print(steps);
+		else
+			rc = take(steps, confirm_s, err);
+		json_decref(steps);
+	}
 	json_decref(now);
 	json_decref(wanted);
 	return rc;
@@ -228,20 +301,34 @@ static int run(const char *path, bool dry, struct ctl_err *err)
 int cmd_apply(int argc, char **argv, struct ctl_err *err)
 {
 	bool dry = argc == 2 && !strcmp(argv[1], "dry-run");
+	unsigned int confirm_s = 0;
 
-	if (argc < 1 || argc > 2 || (argc == 2 && !dry))
-		return ctl_usage(err, "takes a file, and perhaps 'dry-run'");
-	return run(argv[0], dry, err);
+	if (argc == 3 && !strcmp(argv[1], "confirm") && !(confirm_s = number(argv[2], CONFIRM_MAX)))
+		return ctl_usage(err, "'confirm' is followed by a number of seconds, from 1 to %d", CONFIRM_MAX);
+	if (argc < 1 || (argc > 1 && !dry && !confirm_s))
+		return ctl_usage(err, "takes a file, and perhaps 'dry-run' or 'confirm' and seconds");
+	return become(read_wanted(argv[0], err), dry, confirm_s, err);
 }
 
 int cmd_diff(int argc, char **argv, struct ctl_err *err)
 {
-	return argc == 1 ? run(argv[0], true, err) : ctl_usage(err, "takes a file");
+	return argc == 1 ? become(read_wanted(argv[0], err), true, 0, err) : ctl_usage(err, "takes a file");
+}
+
+/* What is somebody else's, or of one boot, is not for a file, nor to come back. */
+static void strip(json_t *config)
+{
+	json_t *ports = json_object_get(config, "ports");
+
+	for (size_t i = json_array_size(ports); i; i--)
+		if (json_object_get(json_array_get(ports, i - 1), "temporary"))
+			json_array_remove(ports, i - 1);
+	json_object_del(config, "boot");
 }
 
 int cmd_save(int argc, char **argv, struct ctl_err *err)
 {
-	json_t *now, *config, *ports;
+	json_t *now, *config;
 	int rc;
 
 	if (argc != 1)
@@ -250,14 +337,91 @@ int cmd_save(int argc, char **argv, struct ctl_err *err)
 	if (!now)
 		return CTL_FAILED;
 	config = json_object_get(now, "config");
-	ports = json_object_get(config, "ports");
-	for (size_t i = json_array_size(ports); i; i--)
-		if (json_object_get(json_array_get(ports, i - 1), "temporary"))
-			json_array_remove(ports, i - 1);
-	json_object_del(config, "boot");
+	strip(config);
 	rc = save_json(config, argv[0], err);
 	if (!rc)
-		out_text(config, "%zu port(s) saved in %s", json_array_size(ports), argv[0]);
+		out_text(config, "%zu port(s) saved in %s", json_array_size(json_object_get(config, "ports")), argv[0]);
 	json_decref(now);
 	return rc;
+}
+
+/* What was asked for in a generation, without what is temporary. NULL with *err. */
+static json_t *config_of(json_int_t generation, struct ctl_err *err)
+{
+	json_t *result = rpc_call("config.get", json_pack("{sI}", "generation", generation), err), *config;
+
+	if (!result)
+		return NULL;
+	config = json_incref(json_object_get(result, "config"));
+	json_decref(result);
+	strip(config);
+	return config;
+}
+
+/* What came and went from one configuration to the next, as "+vm1 -c2 ~shortcut". */
+static json_t *changes(const json_t *before, const json_t *after)
+{
+	json_t *steps = difference(before, after), *step;
+	char text[120] = "";
+	size_t i;
+
+	json_array_foreach(steps, i, step) {
+		size_t at = strlen(text);
+
+		snprintf(text + at, sizeof(text) - at, "%s%s%s", at ? " " : "", json_string_value(json_object_get(step, "op")),
+			 json_string_value(json_object_get(step, "name")));
+	}
+	json_decref(steps);
+	return json_string(text);
+}
+
+int cmd_history(int argc, char **argv, struct ctl_err *err)
+{
+	static const struct out_column columns[] = {
+		{ "generation", "GENERATION" }, { "time", "TIME", OUT_TIME }, { "ports", "PORTS" }, { "changes", "CHANGES" }, { NULL, NULL }
+	};
+	json_t *now, *history, *entry, *after = NULL, *newer = NULL;
+	size_t i;
+
+	if (argc)
+		return ctl_usage(err, "takes nothing");
+	now = rpc_call("config.get", NULL, err);
+	if (!now)
+		return CTL_FAILED;
+	history = json_object_get(now, "history");
+	json_array_foreach(history, i, entry) {
+		/* One that is spoilt, or has gone meanwhile, is only listed. */
+		json_t *config = config_of(json_integer_value(json_object_get(entry, "generation")), err);
+
+		if (config)
+			json_object_set_new(entry, "ports", json_integer((json_int_t)json_array_size(json_object_get(config, "ports"))));
+		if (config && after)
+			json_object_set_new(newer, "changes", changes(config, after));
+		json_decref(after);
+		after = config;
+		newer = entry;
+	}
+	json_decref(after);
+	out_table(now, "history", columns, "nothing is kept: nfvd runs without --keep");
+	json_decref(now);
+	return CTL_OK;
+}
+
+int cmd_rollback(int argc, char **argv, struct ctl_err *err)
+{
+	json_t *now;
+	unsigned int generation = 0;
+
+	if (argc > 1 || (argc && !(generation = number(argv[0], UINT32_MAX))))
+		return ctl_usage(err, "takes a generation of 'nfvctl history', or nothing: the one before");
+	if (!generation) {
+		now = rpc_call("config.get", NULL, err);
+		if (!now)
+			return CTL_FAILED;
+		generation = json_integer_value(json_object_get(json_array_get(json_object_get(now, "history"), 1), "generation"));
+		json_decref(now);
+		if (!generation)
+			return ctl_fail(err, NFV_RPC_E_NOENT, "there is no generation before this one");
+	}
+	return become(config_of(generation, err), false, 0, err);
 }

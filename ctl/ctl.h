@@ -152,6 +152,8 @@ int cmd_link_local(int argc, char **argv, struct ctl_err *err);
 int cmd_save(int argc, char **argv, struct ctl_err *err);
 int cmd_diff(int argc, char **argv, struct ctl_err *err);
 int cmd_apply(int argc, char **argv, struct ctl_err *err);
+int cmd_history(int argc, char **argv, struct ctl_err *err);
+int cmd_rollback(int argc, char **argv, struct ctl_err *err);
 int cmd_doctor(int argc, char **argv, struct ctl_err *err);
 int cmd_version(int argc, char **argv, struct ctl_err *err);
 int cmd_bench_throughput(int argc, char **argv, struct ctl_err *err);

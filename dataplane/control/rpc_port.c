@@ -209,7 +209,17 @@ json_t *nfvd_rpc_link_local_set(json_t *params, struct nfvd_err *err)
 
 json_t *nfvd_rpc_config_get(json_t *params, struct nfvd_err *err)
 {
-	return nfvd_rpc_only(params, none, err) ? NULL : nfvd_saved_show();
+	static const char *const names[] = { "generation", NULL };
+	json_t *generation = json_object_get(params, "generation");
+
+	if (nfvd_rpc_only(params, names, err))
+		return NULL;
+	if (generation && (!json_is_integer(generation) || json_integer_value(generation) < 1 ||
+			   json_integer_value(generation) > UINT32_MAX)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'generation' is a number of config.get's history");
+		return NULL;
+	}
+	return nfvd_saved_show(generation ? json_integer_value(generation) : 0, err);
 }
 
 json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err)

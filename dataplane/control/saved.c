@@ -309,11 +309,26 @@ static void drop_gone(void)
 			json_array_remove(ports(), i - 1);
 }
 
-json_t *nfvd_saved_show(void)
+static json_t *show_generation(unsigned int generation, struct nfvd_err *err)
 {
+	char reason[256] = "nothing is kept: nfvd runs without --keep";
+	json_t *doc = keeping ? nfvd_store_read(generation, sound, reason, sizeof(reason)) : NULL;
+
+	if (doc)
+		return json_pack("{s:I, s:o}", "generation", (json_int_t)generation, "config", doc);
+	nfvd_err(err, NFV_RPC_E_NOENT, "there is no generation %u: %s", generation, reason);
+	nfvd_hint(err, "nfvctl history");
+	return NULL;
+}
+
+json_t *nfvd_saved_show(unsigned int generation, struct nfvd_err *err)
+{
+	if (generation)
+		return show_generation(generation, err);
 	if (!keeping)
 		drop_gone();
-	return json_pack("{s:o, s:O}", "generation", keeping ? json_integer(nfvd_store_generation()) : json_null(), "config", config);
+	return json_pack("{s:o, s:O, s:o}", "generation", keeping ? json_integer(nfvd_store_generation()) : json_null(),
+			 "config", config, "history", keeping ? nfvd_store_history() : json_array());
 }
 
 void nfvd_saved_missing(json_t *list, const char *name)

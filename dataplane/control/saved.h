@@ -29,8 +29,11 @@ int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, st
 void nfvd_saved_tick(void);
 void nfvd_saved_device_changed(void);
 
-/* Return a new reference to {generation, config: {...}}; generation is null if nothing is kept. */
-json_t *nfvd_saved_show(void);
+/*
+ * Return a new reference to {generation, config: {...}, history}; generation is null if nothing is kept.
+ * With a generation other than 0: what was asked for then; NULL with *err if that is not kept.
+ */
+json_t *nfvd_saved_show(unsigned int generation, struct nfvd_err *err);
 /* Append the ports that are kept and not attached (of this name; NULL: all) to list, as in port.list. */
 void nfvd_saved_missing(json_t *list, const char *name);
 /* Append what doctor reports to list. */

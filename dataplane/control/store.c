@@ -107,6 +107,40 @@ static json_t *read_file(const char *file, char *reason, size_t size)
 	return doc;
 }
 
+json_t *nfvd_store_read(unsigned int generation, bool (*sound)(const json_t *doc, char *reason, size_t size),
+			char *reason, size_t size)
+{
+	char file[NAME_MAX_];
+	json_t *doc;
+
+	snprintf(file, sizeof(file), NAME, generation);
+	doc = read_file(file, reason, size);
+	if (doc && !sound(doc, reason, size)) {
+		json_decref(doc);
+		doc = NULL;
+	}
+	return doc;
+}
+
+json_t *nfvd_store_history(void)
+{
+	size_t n;
+	unsigned int *all = generations(&n);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		char file[NAME_MAX_];
+		struct stat st;
+
+		snprintf(file, sizeof(file), NAME, all[i]);
+		if (!fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW))
+			json_array_append_new(list, json_pack("{s:I, s:I}", "generation", (json_int_t)all[i], "time",
+							      (json_int_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000));
+	}
+	free(all);
+	return list;
+}
+
 json_t *nfvd_store_load(bool (*sound)(const json_t *doc, char *reason, size_t size),
 			void (*bad)(const char *file, const char *reason))
 {
@@ -119,11 +153,7 @@ json_t *nfvd_store_load(bool (*sound)(const json_t *doc, char *reason, size_t si
 		char file[NAME_MAX_], reason[256] = "";
 
 		snprintf(file, sizeof(file), NAME, all[i]);
-		doc = read_file(file, reason, sizeof(reason));
-		if (doc && !sound(doc, reason, sizeof(reason))) {
-			json_decref(doc);
-			doc = NULL;
-		}
+		doc = nfvd_store_read(all[i], sound, reason, sizeof(reason));
 		if (doc)
 			last = all[i];
 		else

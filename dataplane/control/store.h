@@ -32,6 +32,12 @@ void nfvd_store_close(void);
 json_t *nfvd_store_load(bool (*sound)(const json_t *doc, char *reason, size_t size),
 			void (*bad)(const char *file, const char *reason));
 
+/* Return one generation if it is there and sound; NULL with the reason. */
+json_t *nfvd_store_read(unsigned int generation, bool (*sound)(const json_t *doc, char *reason, size_t size),
+			char *reason, size_t size);
+/* Return all generations that are kept, youngest first: [{generation, time}], time in ms since 1970. A new reference. */
+json_t *nfvd_store_history(void);
+
 /* Write a generation. Return 0, or -errno with the earlier generations unchanged. */
 int nfvd_store_write(const json_t *doc);
 unsigned int nfvd_store_generation(void);	/* the last that was loaded or written; 0: none */

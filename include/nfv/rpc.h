@@ -23,8 +23,9 @@
  *	shortcut.set	{on, [port]}			{on, [port]}
  *	link_local.set	{forward}			{forward}
  *	events.get	{[since]}			{events: [...], next}
- *	config.get	{}				{generation, config: {version, ports: [params of port.attach, [shortcut]], ...}}, as it was
- *						asked for. generation null: it is not kept (nfvd --keep)
+ *	config.get	{[generation]}			{generation, config: {version, ports: [params of port.attach, [shortcut]], ...},
+ *						[history: [{generation, time}]]}, as it was asked for, now or in that generation.
+ *						generation null: it is not kept (nfvd --keep). time: ms since 1970
  *
  * port, peer, and name in port.list select: only what concerns that port, or that pair of ports. in_flight and
  * sleeps (how often workers went to sleep) are sums over all ports. all: list counts of 0, too.

@@ -170,11 +170,49 @@ files()
 	killed
 	keep
 	check "config: what was applied is kept" has c1 f1
+	history
 	nfvctl detach f1 >/dev/null
 	stop_nfvd
 	start_nfvd
 	check "config: without --keep there is a configuration to save, too" sh -c "'$NFVCTL' attach kvm g1 && '$NFVCTL' save '$site' && grep -q g1 '$site'"
 	stop_nfvd
+}
+
+history()
+{
+	local before
+
+	before=$(nfvctl -j history | jq '.history[0].generation')
+	nfvctl attach kvm h1 >/dev/null
+	nfvctl detach f1 >/dev/null
+	check "history: says what changed" [ "$(nfvctl -j history | jq -r '.history[0].changes + " " + .history[1].changes')" = "-f1 +h1" ]
+	check "history: ten at most" [ "$(nfvctl -j history | jq '.history | length')" -le 10 ]
+	check "rollback: the last change" nfvctl rollback
+	check "rollback: is undone" has c1 f1 h1
+	check "rollback: to a generation" nfvctl rollback "$before"
+	check "rollback: it is as it was then" has c1 f1
+	check_fails "rollback: there is no such generation" nfvctl rollback 4000000000
+	check "rollback: says where to look" grep -q "nfvctl history" <(nfvctl rollback 4000000000 2>&1)
+	for text in 0 -1 1x 99999999999; do
+		check_fails "rollback: refused: $text" nfvctl rollback "$text"
+	done
+
+	nfvctl save "$WORK/now.json" >/dev/null
+	jq '.ports += [{type: "kvm", name: "h2"}] | .ports |= map(select(.name != "f1"))' "$WORK/now.json" >"$WORK/next.json"
+	check "confirm: yes" nfvctl apply "$WORK/next.json" confirm 20 <<<yes
+	check "confirm: it stays" has c1 h2
+	check_fails "confirm: no" nfvctl apply "$WORK/now.json" confirm 20 <<<no
+	check "confirm: it is undone" has c1 h2
+	check_fails "confirm: nothing" nfvctl apply "$WORK/now.json" confirm 1 < <(sleep 20)
+	check "confirm: it is undone after a second" has c1 h2
+	"$NFVCTL" apply "$WORK/now.json" confirm 60 < <(exec sleep 20) >/dev/null 2>&1 &
+	check "confirm: it is applied until then" wait_for 'has c1 f1' 10
+	kill -HUP $!
+	wait $!
+	check "confirm: the terminal goes away" [ $? = 1 ]
+	check "confirm: it is undone at once" has c1 h2
+	check_fails "confirm: seconds are needed" nfvctl apply "$WORK/now.json" confirm
+	nfvctl apply "$WORK/now.json" >/dev/null
 }
 
 # --- killed between any two system calls -----------------------------------------------
