@@ -6,7 +6,10 @@
 sd_event *nfvd_event_loop;
 uint64_t nfvd_started_us;
 
-/* SIGTERM and SIGINT end the event loop; blocked here, so that every thread inherits that. */
+/*
+ * SIGTERM and SIGINT end the event loop; blocked here, so that every thread inherits that. As long as the loop turns
+ * it tells systemd so, if that wants to know (WatchdogSec).
+ */
 int nfvd_loop_init(void)
 {
 	sigset_t set;
@@ -23,5 +26,7 @@ int nfvd_loop_init(void)
 		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGTERM, NULL, NULL);
 	if (err >= 0)
 		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGINT, NULL, NULL);
+	if (err >= 0)
+		err = sd_event_set_watchdog(nfvd_event_loop, true);
 	return err < 0 ? err : 0;
 }

@@ -41,7 +41,7 @@ mk_container c1 10.0.0.1/24
 # What it says by itself would go to the guests, too, who know frames of theirs only.
 in_ns c1 sysctl -qw net.ipv6.conf.all.disable_ipv6=1
 check "systemd: attach veth" nfvctl attach veth c1 dev veth-c1
-inside "$BUILD/tests/bench/vugen" --a $STATE/a.sock --b $STATE/b.sock --size 200 --seconds 6 >"$WORK/pump.json" &
+inside "$BUILD/tests/bench/vugen" --a $STATE/a.sock --b $STATE/b.sock --size 200 --seconds 16 >"$WORK/pump.json" &
 pump=$!
 check "systemd: its guests' descriptors are stored" wait_for '[ "$(property NFileDescriptorStore)" -ge 14 ]' 20
 
@@ -51,6 +51,9 @@ check "systemd: after kill -9 another nfvd has the guests" guests_after "$pid"
 pid=$(property MainPID)
 check "systemd: systemctl restart" inside systemctl restart nfvd
 check "systemd: after it, too" guests_after "$pid"
+pid=$(property MainPID)
+inside kill -STOP "$pid"
+check "systemd: a nfvd that hangs is found, and another has the guests" guests_after "$pid"
 check "systemd: the container is there" [ "$(state_of c1)" = up ]
 check "systemd: frames are delivered" wait_for '[ "$(nfvctl -j stats | jq "[.ports[].tx_frames] | add")" -gt 1000 ]' 10
 check "systemd: the guests have not noticed" wait $pump
