@@ -15,7 +15,7 @@ export NFV_BUILD = $(BUILD)
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-xen bench-draft lint install uninstall install-dkms clean help
+.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-restart bench-xen bench-draft lint install uninstall install-dkms clean help
 
 all: build
 
@@ -77,6 +77,10 @@ bench-xen: setup-kernel build
 bench-draft: setup-draft setup-kernel build
 	@tests/bench/draft.sh $(ARGS)
 
+# What a kill and a restart of the switch cost.
+bench-restart: setup-bench build
+	@tests/bench/run restart
+
 bench: setup-bench build
 	@tests/bench/run $(ARGS)
 
@@ -128,6 +132,7 @@ help:
 	@echo 'make check-bench   each bench once, as short as can be: is it whole? A few minutes'
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
+	@echo 'make bench-restart  the pause that a kill or a restart costs, beside OVS-DPDK'
 	@echo 'make bench-xen  Xen guests on nfv.ko beside xen-netback and a bridge, emulated'
 	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host, Xen emulated'
 	@echo 'make lint       static analysis, format, include rules'

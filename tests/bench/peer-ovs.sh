@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# peer-ovs.sh start DIR | jumbo DIR | start-veth DIR IFNAME | stop DIR | give-back FILE
+# peer-ovs.sh start DIR | jumbo DIR | start-veth DIR IFNAME | again DIR | stop DIR | give-back FILE
 #
 # Open vSwitch with DPDK (Debian's build) as it comes: one bridge, NORMAL action,
 # one PMD on core 1. start: two vhost-user ports, DIR/a.sock and DIR/b.sock, in a
 # network namespace of its own (the bridge makes interfaces); jumbo: from now on with frames of
 # 9000 bytes. start-veth: DIR/a.sock, where the guest listens, and the netdev IFNAME, in the caller's network
 # namespace, which must not be the machine's own; super-frames and partial checksums pass (userspace-tso-enable).
+# again: ovs-vswitchd has ended, and is started in the caller's network namespace; its ports are in its database.
 # Every file is in DIR; stop ends what start began, and gives back
 # the huge pages that start reserved. So does give-back when its input ends, for who may be
 # killed: FILE is what $NFV_HUGEPAGES names for start.
 set -eu
 cmd=${1-} dir=${2-} ifname=${3-}
 . "$(dirname "$0")/hugepages.sh"
-usage() { echo "usage: ${0##*/} start DIR | jumbo DIR | start-veth DIR IFNAME | stop DIR | give-back FILE" >&2; exit 2; }
+usage() { echo "usage: ${0##*/} start DIR | jumbo DIR | start-veth DIR IFNAME | again DIR | stop DIR | give-back FILE" >&2; exit 2; }
 [ -n "$dir" ] || usage
 
 reserved=${NFV_HUGEPAGES:-$dir/hugepages}	# how many there were before
@@ -84,10 +85,16 @@ start_vswitchd()
 	vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true other_config:pmd-cpu-mask=0x2 \
 		other_config:dpdk-lcore-mask=0x1 other_config:dpdk-extra="$1" \
 		other_config:userspace-tso-enable="$([ -n "$ifname" ] && echo true || echo false)"
-	setsid "${own[@]}" $vswitchd "unix:$dir/db.sock" --unixctl="$dir/ovs-vswitchd.ctl" \
+	run_vswitchd "${own[@]}"
+	wait_until 60 dpdk_ready && alive ovs-vswitchd
+}
+
+# run_vswitchd [COMMAND]... - what starts it
+run_vswitchd()
+{
+	setsid "$@" $vswitchd "unix:$dir/db.sock" --unixctl="$dir/ovs-vswitchd.ctl" \
 		--log-file="$dir/ovs-vswitchd.log" >/dev/null 2>&1 </dev/null &
 	echo $! >"$dir/ovs-vswitchd.pid"
-	wait_until 60 dpdk_ready && alive ovs-vswitchd
 }
 
 # Debian's build adds --in-memory by itself, which excludes --no-huge: it has to
@@ -136,7 +143,7 @@ start()
 }
 
 case $cmd in
-start* | jumbo)
+start* | jumbo | again)
 	ovs=$("$(dirname "$0")/fetch-ovs.sh")
 	vswitchd=$ovs/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
 	schema=$ovs/usr/share/openvswitch/vswitch.ovsschema
@@ -147,6 +154,11 @@ case $cmd in
 start) [ -z "$ifname" ] || usage; start ;;
 start-veth) [ -n "$ifname" ] || usage; start ;;
 jumbo) vsctl --timeout=20 set Interface a mtu_request=9000 -- set Interface b mtu_request=9000 ;;
+again)
+	dir=$(realpath "$dir")
+	export OVS_RUNDIR=$dir OVS_DBDIR=$dir OVS_LOGDIR=$dir OVS_SYSCONFDIR=$dir
+	run_vswitchd
+	;;
 stop) stop ;;
 give-back) cat >/dev/null; huge_give_back "$dir" ;;
 *) usage ;;

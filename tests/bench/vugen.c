@@ -33,6 +33,7 @@
 #define HELLO_WAIT_NS	10000000ull
 #define QUIET_NS	100000000ull	/* this long without a frame: the hellos are through */
 #define LINE		64u		/* bytes of a cache line */
+#define BEHIND		64u		/* frames that a side with a rate may be behind it */
 #define COLD_BURST	32u		/* frames that are written or read before the switch sees the first of them */
 #define AHEAD		2u		/* buffers that are fetched ahead of their use */
 
@@ -44,7 +45,7 @@ struct options {
 	const char *path[2];
 	bool listen, oneway;
 	unsigned int size, ring, rxbuf, cold_mib;
-	double seconds, warmup;
+	double seconds, warmup, rate;	/* rate: frames per second and side; 0: as many as the switch takes */
 	int cpu;
 };
 
@@ -67,6 +68,7 @@ struct side {
 	bool cold;
 	uint32_t rx_bytes, frame_bytes, left;	/* left: of the frame being received, header included */
 	struct counters c;
+	double may_send;	/* frames, by the rate */
 	uint32_t hello_id;
 	bool greeted, whole;	/* whole: a frame started at the current entry */
 };
@@ -288,6 +290,8 @@ static unsigned int poll_tx(struct side *s)
 
 	if (s->cold && n > COLD_BURST)
 		n = COLD_BURST;
+	if (n > s->may_send - s->c.sent)
+		n = s->may_send > s->c.sent ? s->may_send - s->c.sent : 0;
 	for (unsigned int i = 0; i < n; i++) {
 		const struct vring_used_elem *e = &r->used->ring[r->last_used++ & r->mask];
 
@@ -352,23 +356,51 @@ static void greet(struct side *s)
 			last = now_ns();
 }
 
-/* Returns the share of time in rounds that found nothing to do: near 0, the generator is the bottleneck. */
-static double run(struct side *s, double seconds, uint32_t frame_bytes)
-{
-	uint64_t end = now_ns() + seconds * 1e9, start = __rdtsc(), last = start, idle = 0;
+struct run {
+	double idle;	/* share of time in rounds that found nothing to do: near 0, the generator is the bottleneck */
+	double gap_ms;	/* the longest time without a frame received */
+};
 
+/* What the sides may have sent after ns more of a run. What the switch did not take in its time is not made up for. */
+static void allow(struct side *s, double rate, uint64_t ns)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		double most = s[i].c.sent + BEHIND;
+
+		s[i].may_send += rate * ns / 1e9;
+		if (rate <= 0)
+			s[i].may_send = UINT32_MAX + most;
+		else if (s[i].may_send > most)
+			s[i].may_send = most;
+	}
+}
+
+static struct run run(struct side *s, double seconds, double rate, uint32_t frame_bytes)
+{
+	uint64_t begin = now_ns(), now_is = begin, start = __rdtsc(), last = start, received = start, idle = 0, gap = 0;
+
+	s[0].c = s[1].c = (struct counters){ 0 };
+	s[0].may_send = s[1].may_send = 0;
 	do {
+		uint64_t before = now_is;
+
+		now_is = now_ns();
+		allow(s, rate, now_is - before);
 		for (unsigned int i = 0; i < 64; i++) {
 			unsigned int n = poll_rx(&s[0], 0, frame_bytes) + poll_rx(&s[1], 1, frame_bytes);
-			uint64_t now;
+			uint64_t now = __rdtsc();
 
+			if (n) {
+				gap = now - received > gap ? now - received : gap;
+				received = now;
+			}
 			n += poll_tx(&s[0]) + poll_tx(&s[1]);
 			now = __rdtsc();
 			idle += n ? 0 : now - last;
 			last = now;
 		}
-	} while (now_ns() < end);
-	return (double)idle / (last - start);
+	} while (now_is < begin + seconds * 1e9);
+	return (struct run){ (double)idle / (last - start), (double)gap / (last - start) * (now_is - begin) / 1e6 };
 }
 
 static void measure(struct side *s, const struct options *o)
@@ -376,15 +408,15 @@ static void measure(struct side *s, const struct options *o)
 	uint32_t frame_bytes = HDR_BYTES + o->size;
 	struct counters sum = { 0 };
 	uint64_t start;
-	double took, idle;
+	struct run got;
+	double took;
 
 	for (unsigned int i = 0; i < (o->oneway ? 1 : 2); i++)
 		for (unsigned int id = 0; id < s[i].hello_id; id++)
 			vuf_post(s[i].tx, id);
-	run(s, o->warmup, frame_bytes);
-	s[0].c = s[1].c = (struct counters){ 0 };
+	run(s, o->warmup, o->rate, frame_bytes);
 	start = now_ns();
-	idle = run(s, o->seconds, frame_bytes);
+	got = run(s, o->seconds, o->rate, frame_bytes);
 	took = (now_ns() - start) / 1e9;
 	for (unsigned int i = 0; i < 2; i++) {
 		sum.sent += s[i].c.sent;
@@ -392,10 +424,11 @@ static void measure(struct side *s, const struct options *o)
 		sum.bad += s[i].c.bad;
 	}
 	printf("{\"size\":%u,\"cold_mib\":%u,\"seconds\":%.3f,\"frames\":%lu,\"mpps\":%.4f,\"gbps\":%.4f,\"bad\":%lu,\"sent\":%lu,"
-	       "\"received\":%lu,\"kicks\":%lu,\"idle\":%.3f}\n",
+	       "\"received\":%lu,\"kicks\":%lu,\"idle\":%.3f,\"gap_ms\":%.3f,\"offered\":%.0f}\n",
 	       o->size, o->cold_mib, took, sum.received, sum.received / took / 1e6, sum.received * 8.0 * o->size / took / 1e9,
 	       sum.bad, sum.sent, sum.received,
-	       s[0].rx->kicks + s[0].tx->kicks + s[1].rx->kicks + s[1].tx->kicks, idle);
+	       s[0].rx->kicks + s[0].tx->kicks + s[1].rx->kicks + s[1].tx->kicks, got.idle, got.gap_ms,
+	       o->rate > 0 ? o->rate * took * (o->oneway ? 1 : 2) : (double)sum.sent);
 }
 
 /* Both listen before either is waited for: the switch connects in its own order. */
@@ -437,7 +470,7 @@ static void connect_sides(struct side *s, const struct options *o)
 static int usage(void)
 {
 	fputs("usage: vugen --a SOCK --b SOCK [--listen] [--size BYTES] [--seconds S] [--warmup S]\n"
-	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--cold MIB] [--json]\n"
+	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--cold MIB] [--rate PPS] [--json]\n"
 	      "Frames per second that a switch carries between two vhost-user ports, both ways at once\n"
 	      "unless --oneway (a to b). Sizes are of Ethernet frames without FCS. One JSON object, always.\n",
 	      stderr);
@@ -450,7 +483,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "a", 1, NULL, 'a' }, { "b", 1, NULL, 'b' }, { "listen", 0, NULL, 'l' }, { "size", 1, NULL, 's' },
 		{ "seconds", 1, NULL, 't' }, { "warmup", 1, NULL, 'w' }, { "cpu", 1, NULL, 'c' },
 		{ "oneway", 0, NULL, 'o' }, { "ring", 1, NULL, 'r' }, { "rxbuf", 1, NULL, 'x' },
-		{ "cold", 1, NULL, 'C' }, { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
+		{ "cold", 1, NULL, 'C' }, { "rate", 1, NULL, 'R' }, { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -467,13 +500,14 @@ static bool parse(int argc, char **argv, struct options *o)
 		case 'r': o->ring = strtoul(optarg, NULL, 10); break;
 		case 'x': o->rxbuf = strtoul(optarg, NULL, 10); break;
 		case 'C': o->cold_mib = strtoul(optarg, NULL, 10); break;
+		case 'R': o->rate = strtod(optarg, NULL); break;
 		case 'j': break;
 		default: return false;
 		}
 	}
 	return optind == argc && o->path[0] && o->path[1] && o->size >= 60 && o->size <= FRAME_MAX &&
 	       o->ring >= 8 && o->ring <= 32768 && !(o->ring & (o->ring - 1)) && o->rxbuf >= 256 &&
-	       o->rxbuf <= 65536 && o->cold_mib <= 4096 && o->seconds > 0 && o->warmup >= 0;
+	       o->rxbuf <= 65536 && o->cold_mib <= 4096 && o->seconds > 0 && o->warmup >= 0 && o->rate >= 0;
 }
 
 int main(int argc, char **argv)
