@@ -25,6 +25,7 @@
  * are to call, once in some thousand times.
  */
 #define RECHECK_MS 200
+#define IDLE_ROUNDS 16
 
 /* A worker's queues, replaced as a whole. Room for all there can be: adding one needs no memory. */
 struct queues {
@@ -165,6 +166,7 @@ static void *run(void *arg)
 {
 	struct thread *t = arg;
 	uint64_t idle_since = 0;
+	unsigned int idle = 0;	/* rounds without a frame */
 
 	t->w.watched.tid = gettid();
 	sem_post(&t->started);
@@ -176,13 +178,14 @@ static void *run(void *arg)
 		unsigned int n = iterate(t);
 
 		rcu_quiescent_state();
+		/* The clock is looked at now and then: frames that come meanwhile would wait for it. */
 		if (n) {
-			idle_since = 0;
-		} else if (!idle_since) {
+			idle = 0;
+		} else if (++idle == IDLE_ROUNDS) {
 			idle_since = nfvd_now_us();
-		} else if (nfvd_now_us() - idle_since > spin_limit_us) {
+		} else if (!(idle % IDLE_ROUNDS) && nfvd_now_us() - idle_since > spin_limit_us) {
 			sleep_until_event(t);
-			idle_since = 0;
+			idle = 0;
 		}
 	}
 	rcu_unregister_thread();
