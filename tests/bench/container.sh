@@ -40,19 +40,6 @@ cleanup()
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-say() { printf '[%3d s] %s\n' $SECONDS "$*" >&2; }
-
-wait_for()
-{
-	local end=$((SECONDS + $1))
-
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || { say "not in time: $*"; exit 1; }
-		sleep 0.1
-	done
-}
-
 in_x() { ip netns exec x "$@"; }
 in_y() { ip netns exec y "$@"; }
 y_serves() { ss -Hltn -N y | grep -q :5201; }

@@ -9,6 +9,19 @@ RESULTS=bench	# in build/; a smoke run overwrites no result
 [ -z "$SMOKE" ] || ROUNDS=1 SECONDS_PER_SAMPLE=1 OMIT=0 RESULTS=bench-smoke
 
 die() { echo "${0##*/}: $*" >&2; exit 1; }
+say() { printf '[%3d s] %s\n' $SECONDS "$*" >&2; }
+
+# wait_for SECONDS COMMAND... - until it succeeds; the end of the bench if it does not.
+wait_for()
+{
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || die "not in time: $*"
+		sleep 0.05
+	done
+}
 
 # What a program says, a number or one line of what is wrong with it.
 gbps() { jq -er 'if .error then error(.error) else .end.sum_received.bits_per_second / 1e9 end'; }

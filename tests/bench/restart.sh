@@ -36,19 +36,6 @@ cleanup()
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-say() { printf '[%3d s] %s\n' $SECONDS "$*" >&2; }
-
-wait_for()
-{
-	local end=$((SECONDS + $1))
-
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || die "not in time: $*"
-		sleep 0.05
-	done
-}
-
 in_x() { ip netns exec x "$@"; }
 nfvd_pid() { pgrep -P "$keeper"; }
 is_up() { "$ctl" -j show "$1" | jq -e '.ports[0].state == "up"'; }
@@ -57,21 +44,15 @@ is_up() { "$ctl" -j show "$1" | jq -e '.ports[0].state == "up"'; }
 
 kill_nfvd() { kill -KILL "$(nfvd_pid)"; }
 restart_nfvd() { kill -HUP "$keeper"; }
-kill_ovs()
+kill_ovs() { end_ovs KILL; }
+restart_ovs() { end_ovs TERM; }
+# end_ovs SIGNAL - and start it again as soon as it has ended
+end_ovs()
 {
 	local pid
 
 	pid=$(cat "$dir/ovs/ovs-vswitchd.pid")
-	kill -KILL "$pid"
-	while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
-	tests/bench/peer-ovs.sh again "$dir/ovs"
-}
-restart_ovs()
-{
-	local pid
-
-	pid=$(cat "$dir/ovs/ovs-vswitchd.pid")
-	kill -TERM "$pid"
+	kill "-$1" "$pid"
 	while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
 	tests/bench/peer-ovs.sh again "$dir/ovs"
 }
