@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "shortcut/shortcut.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/types.h>
 #include "shortcut/bpf/shortcut.h" /* for the next */
 #include <shortcut.skel.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +35,7 @@ struct device {
 	bool redirected;		/* as of the last publish_port() */
 	uint64_t from_ns;		/* since when, and a little */
 	struct nfvd_tc tc;
+	atomic_bool tags;		/* the program at egress sees what our socket sends before all others; read by workers */
 };
 
 static struct shortcut_bpf *bpf;	/* also read by workers, which start after init and end before fini */
@@ -251,6 +255,7 @@ void nfvd_shortcut_port_del(struct nfvd_port *port)
 
 	if (d->port != port)
 		return;
+	atomic_store(&d->tags, false);
 	unpublish_port(d);
 	nfvd_tc_detach(&d->tc);
 	if (bpf)
@@ -265,6 +270,7 @@ void nfvd_shortcut_port_gone(struct nfvd_port *port)
 
 	if (d->port != port)
 		return;
+	atomic_store(&d->tags, false);
 	unpublish_port(d);
 	nfvd_tc_forget(&d->tc);
 	d->ifindex = 0;
@@ -282,7 +288,10 @@ void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcu
 {
 	struct device *d = &devices[port->id];
 
-	if (d->port != port || !d->ifindex || same(&d->is, is))
+	if (d->port != port || !d->ifindex)
+		return;
+	atomic_store(&d->tags, d->cookie && nfvd_tc_first(&d->tc, NFVD_TC_EGRESS));
+	if (same(&d->is, is))
 		return;
 	d->is = *is;
 	publish_port(d);
@@ -307,6 +316,30 @@ bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, 
 bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char *what, size_t size)
 {
 	return nfvd_tc_other(ifindex, NFVD_TC_EGRESS, &devices[port->id].tc, what, size);
+}
+
+uint32_t nfvd_shortcut_untag(unsigned int id, const uint8_t *hdr, uint8_t head[NFVD_UNTAGGED_HDR])
+{
+	static const uint8_t nobody[] = SHORTCUT_NOBODY;
+	uint32_t mark = SHORTCUT_TAG | hdr[14] << 8 | hdr[15];
+	uint16_t tpid, next;
+
+	if (!atomic_load_explicit(&devices[id].tags, memory_order_relaxed))
+		return 0;
+	for (unsigned int i = 0; i < sizeof(nobody); i++)
+		head[i] = hdr[i] ^ nobody[i];
+	memcpy(head + ETH_ALEN, hdr + ETH_ALEN, ETH_ALEN);
+	memcpy(&tpid, hdr + 12, sizeof(tpid));
+	memcpy(&next, hdr + 16, sizeof(next));
+	if (tpid == htons(ETH_P_8021AD))
+		mark |= SHORTCUT_TAG_8021AD;
+	/* Beyond the MTU the socket takes a tag of 802.1Q. */
+	if (next == htons(ETH_P_8021AD)) {
+		mark |= SHORTCUT_NEXT_8021AD;
+		next = htons(ETH_P_8021Q);
+	}
+	memcpy(head + 12, &next, sizeof(next));
+	return mark;
 }
 
 static bool usable(const struct nfvd_port *port)

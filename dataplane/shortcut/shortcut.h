@@ -61,6 +61,15 @@ bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char 
 uint64_t nfvd_shortcut_ring_starts(unsigned int id, int sock);
 void nfvd_shortcut_ring_done(unsigned int id, uint64_t n);
 
+#define NFVD_UNTAGGED_HDR	14
+
+/*
+ * W. A packet socket does not take all tags that its device does. Begin a frame with the headers hdr (18 bytes or more, the
+ * first tag included) without its first tag: write the first bytes, which replace 18 of hdr, to head. Return the mark
+ * (SO_MARK) by which the program at egress of port id puts the tag there, or 0 if that cannot be relied on.
+ */
+uint32_t nfvd_shortcut_untag(unsigned int id, const uint8_t *hdr, uint8_t head[NFVD_UNTAGGED_HDR]);
+
 /* Let the programs work for 2 s more, because nfvd lives; may make a filter a link (tc.h). Called every 0.1 s. */
 void nfvd_shortcut_tick(void);
 

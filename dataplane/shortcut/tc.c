@@ -76,17 +76,27 @@ static void name_of(uint32_t id, char *what, size_t size)
 		close(fd);
 }
 
-static bool tcx_other(int ifindex, enum nfvd_tc_side side, uint32_t mine, char *what, size_t size)
+#define TCX_PROGRAMS	64
+
+/* Set ids to the programs there, in the order in which they run. Return their number. */
+static unsigned int tcx_programs(int ifindex, enum nfvd_tc_side side, uint32_t ids[TCX_PROGRAMS])
 {
-	uint32_t ids[64] = { 0 };
 	struct tcx_query attr = {
-		.target_ifindex = ifindex, .attach_type = tcx_type(side), .prog_ids = (uintptr_t)ids,
-		.count = sizeof(ids) / sizeof(ids[0]),
+		.target_ifindex = ifindex, .attach_type = tcx_type(side), .prog_ids = (uintptr_t)ids, .count = TCX_PROGRAMS,
 	};
 
+	memset(ids, 0, TCX_PROGRAMS * sizeof(ids[0]));
 	if (syscall(__NR_bpf, BPF_PROG_QUERY, &attr, sizeof(attr)))
-		return false;
-	for (uint32_t i = 0; i < attr.count && i < sizeof(ids) / sizeof(ids[0]); i++)
+		return 0;
+	return attr.count < TCX_PROGRAMS ? attr.count : TCX_PROGRAMS;
+}
+
+static bool tcx_other(int ifindex, enum nfvd_tc_side side, uint32_t mine, char *what, size_t size)
+{
+	uint32_t ids[TCX_PROGRAMS];
+	unsigned int n = tcx_programs(ifindex, side, ids);
+
+	for (unsigned int i = 0; i < n; i++)
 		if (ids[i] != mine) {
 			name_of(ids[i], what, size);
 			return true;
@@ -274,6 +284,20 @@ bool nfvd_tc_other(int ifindex, enum nfvd_tc_side side, const struct nfvd_tc *mi
 	if (f.other)
 		snprintf(what, size, "tc filter (%s, pref %u)", f.kind, f.pref);
 	return f.other;
+}
+
+bool nfvd_tc_first(const struct nfvd_tc *tc, enum nfvd_tc_side side)
+{
+	uint32_t ids[TCX_PROGRAMS];
+	unsigned int n = tc->ifindex ? tcx_programs(tc->ifindex, side, ids) : 0;
+	struct filters f;
+
+	if (!tc->ifindex || (n && ids[0] != tc->id[side]))
+		return false;
+	if (n)
+		return true;
+	list_filters(tc->ifindex, side, &f);
+	return (f.ours | TC_MADE_QDISC) == (TC_HANDLE | TC_MADE_QDISC) && !f.other;
 }
 
 /*

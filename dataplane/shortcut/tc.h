@@ -47,6 +47,9 @@ void nfvd_tc_forget(struct nfvd_tc *tc);
 /* Return whether a program or filter of others is there, and write to what which. mine may be NULL. */
 bool nfvd_tc_other(int ifindex, enum nfvd_tc_side side, const struct nfvd_tc *mine, char *what, size_t size);
 
+/* Return whether our program is there, and sees each frame before any program or filter of others. */
+bool nfvd_tc_first(const struct nfvd_tc *tc, enum nfvd_tc_side side);
+
 /* Find devices with filters of any nfvd, dead or alive: at most max. Return how many. */
 unsigned int nfvd_tc_leftovers(int *ifindexes, unsigned int max);
 /* Remove such filters. */

@@ -193,13 +193,13 @@ udp()
 # tagged NAME TAGS: ten frames with these tags arrive as they were sent, once each.
 tagged()
 {
-	local name=$1 tags=$2 size=$3 receiver other
+	local name=$1 tags=$2 size=$3 receiver other vlan=${2%%[s.]*}
 
 	# Each end shows itself, so that the address is known in this VLAN.
 	in_ns c2 "$FRAME" send eth0 ff:ff:ff:ff:ff:ff "$(mac c2)" "$tags" 60 1
 	in_ns c1 "$FRAME" send eth0 ff:ff:ff:ff:ff:ff "$(mac c1)" "$tags" 60 1
-	wait_for "nfvctl fdb | grep $(mac c1) | grep -q ' ${tags%%.*} '" 5
-	wait_for "nfvctl fdb | grep $(mac c2) | grep -q ' ${tags%%.*} '" 5
+	wait_for "nfvctl fdb | grep $(mac c1) | grep -q ' $vlan '" 5
+	wait_for "nfvctl fdb | grep $(mac c2) | grep -q ' $vlan '" 5
 	rm -f "$WORK/tagged" "$WORK/other"	# not ready yet
 	ip netns exec c2 "$FRAME" recv eth0 -1 500 >"$WORK/tagged" &
 	receiver=$!
@@ -220,7 +220,7 @@ vlans()
 	tagged "$1" 0 60
 	tagged "$1" 5 60
 	tagged "$1" 5 1514
-	tagged "$1" 100.5 1000
+	tagged "$1" 100s.5 1000
 }
 
 # Who answers a ping to all: the containers, and nobody else.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * frame send DEV DST SRC TAGS SIZE COUNT	TAGS: 0 none, 5, or 100.5 (outer 802.1ad)
+ * frame send DEV DST SRC TAGS SIZE COUNT	TAGS: 0 none, 5, 7.5 or 100s.5 (s: 802.1ad), the outermost first
  * frame recv DEV COUNT MILLISECONDS
  *
  * Numbered test frames of the local experimental ethertype (IEEE 802, 88-b5),
@@ -59,20 +59,31 @@ static uint8_t *put16(uint8_t *p, unsigned int value)
 	return p + 2;
 }
 
+/* Write the tags of text, returning their end. */
+static uint8_t *put_tags(uint8_t *p, const char *text)
+{
+	for (char *end; strcmp(text, "0"); text = end + 1) {
+		unsigned long vlan = strtoul(text, &end, 10);
+		int service = *end == 's';
+
+		p = put16(put16(p, service ? ETH_P_8021AD : ETH_P_8021Q), (unsigned int)vlan);
+		end += service;
+		if (!*end)
+			break;
+	}
+	return p;
+}
+
 static void send_frames(char **argv)
 {
 	static uint8_t frame[SIZE_MAX_ + 8];
-	unsigned int outer = 0, inner = 0, tags = 0, size = (unsigned int)atoi(argv[4]), count = (unsigned int)atoi(argv[5]);
-	uint8_t *p = frame + 12;
+	unsigned int size = (unsigned int)atoi(argv[4]), count = (unsigned int)atoi(argv[5]);
 	int fd = open_dev(argv[0]);
+	uint8_t *p;
 
 	parse_mac(argv[1], frame);
 	parse_mac(argv[2], frame + 6);
-	tags = (unsigned int)sscanf(argv[3], "%u.%u", &outer, &inner);
-	if (tags == 2)
-		p = put16(put16(p, ETH_P_8021AD), outer);
-	if (outer)
-		p = put16(put16(p, ETH_P_8021Q), tags == 2 ? inner : outer);
+	p = put_tags(frame + 12, argv[3]);
 	p = put16(p, ETH_P_TEST);
 	if (size < 18 || size > SIZE_MAX_)
 		die("size");
@@ -88,6 +99,11 @@ static void send_frames(char **argv)
 	}
 }
 
+static size_t print_tag(char *to, size_t size, int first, unsigned int type, unsigned int tci)
+{
+	return (size_t)snprintf(to, size, "%s%u%s", first ? "" : ".", tci & 0xfff, type == ETH_P_8021AD ? "s" : "");
+}
+
 /* One frame of len bytes at f, less the tag that the kernel took off; false if it is not one of ours. */
 static int print_frame(const uint8_t *f, size_t len, const struct tpacket_auxdata *aux)
 {
@@ -97,10 +113,13 @@ static int print_frame(const uint8_t *f, size_t len, const struct tpacket_auxdat
 	int damaged = 0;
 
 	if (aux && aux->tp_status & TP_STATUS_VLAN_VALID)
-		n += (size_t)snprintf(tags, sizeof(tags), "%u", aux->tp_vlan_tci & 0xfff);
-	while (at + 4 < len && f[at] == ETH_P_8021Q >> 8 && f[at + 1] == (ETH_P_8021Q & 0xff)) {
-		n += (size_t)snprintf(tags + n, sizeof(tags) - n, "%s%u", n ? "." : "", (f[at + 2] << 8 | f[at + 3]) & 0xfff);
-		at += 4;
+		n += print_tag(tags, sizeof(tags), 1, aux->tp_vlan_tpid, aux->tp_vlan_tci);
+	for (; at + 4 < len && n < sizeof(tags) - 8; at += 4) {
+		unsigned int type = (unsigned int)(f[at] << 8 | f[at + 1]);
+
+		if (type != ETH_P_8021Q && type != ETH_P_8021AD)
+			break;
+		n += print_tag(tags + n, sizeof(tags) - n, !n, type, (unsigned int)(f[at + 2] << 8 | f[at + 3]));
 	}
 	if (at + 6 > len || (f[at] << 8 | f[at + 1]) != ETH_P_TEST)
 		return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hook DEV tcx|xdp RESULT - put a program that answers RESULT to each frame on DEV, at the head of
- * tcx ingress or as native XDP, say "ready", and stay until killed: then it is gone.
+ * hook DEV tcx|tcx-egress|xdp RESULT - put a program that answers RESULT to each frame on DEV, at the head of
+ * tcx ingress or egress or as native XDP, say "ready", and stay until killed: then it is gone.
  */
 #include <errno.h>
 #include <linux/bpf.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define TCX_INGRESS	46
+#define TCX_EGRESS	47
 #define TCX_BEFORE	(1u << 3)
 #define XDP_DRIVER	(1u << 2)
 
@@ -41,9 +42,9 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		return 2;
 	link.ifindex = if_nametoindex(argv[1]);
-	if (!strcmp(argv[2], "tcx")) {
+	if (!strncmp(argv[2], "tcx", 3)) {
 		link.prog_fd = load(BPF_PROG_TYPE_SCHED_CLS, atoi(argv[3]));
-		link.type = TCX_INGRESS;
+		link.type = argv[2][3] ? TCX_EGRESS : TCX_INGRESS;
 		link.flags = TCX_BEFORE;
 	} else {
 		link.prog_fd = load(BPF_PROG_TYPE_XDP, atoi(argv[3]));

@@ -28,7 +28,7 @@
  *
  * Towards the container, at tc egress, the host's own IPv6 is kept silent; what nfvd
  * sends is known by its socket. There is no socket whose end would tell that nfvd is dead,
- * so nfvd says all the time that it lives.
+ * so nfvd says all the time that it lives. A tag that nfvd could not give its socket is put there.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -253,16 +253,39 @@ int shortcut_mark(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/* Put a frame's outer tag beside it, as a VLAN device does. */
+static __always_inline int push_tag(struct __sk_buff *skb)
+{
+	const __u8 nobody[] = SHORTCUT_NOBODY;
+	__u32 mark = skb->mark;
+	__u16 next = bpf_htons(ETH_P_8021AD), tpid = mark & SHORTCUT_TAG_8021AD ? ETH_P_8021AD : ETH_P_8021Q;
+	__u8 dst[ETH_ALEN];
+
+	skb->mark = 0;
+	if (bpf_skb_load_bytes(skb, 0, dst, sizeof(dst)))
+		return TC_ACT_SHOT;
+	for (int i = 0; i < ETH_ALEN; i++)
+		dst[i] ^= nobody[i];
+	if (bpf_skb_store_bytes(skb, 0, dst, sizeof(dst), 0))
+		return TC_ACT_SHOT;
+	if (mark & SHORTCUT_NEXT_8021AD && bpf_skb_store_bytes(skb, 2 * ETH_ALEN, &next, sizeof(next), 0))
+		return TC_ACT_SHOT;
+	return bpf_skb_vlan_push(skb, bpf_htons(tpid), mark & 0xffff) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
 SEC("tc")
 int shortcut_egress(struct __sk_buff *skb)
 {
+	bool tag = (skb->mark & SHORTCUT_TAG_MASK) == SHORTCUT_TAG;
 	__u32 ifindex = skb->ifindex;
 	struct shortcut_port *port;
 
-	if (skb->protocol != bpf_htons(ETH_P_IPV6))
+	if (!tag && skb->protocol != bpf_htons(ETH_P_IPV6))
 		return TC_ACT_UNSPEC;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
-	if (!port || port->aside || bpf_ktime_get_coarse_ns() > alive_until_ns)
+	if (port && port->cookie && bpf_get_socket_cookie(skb) == port->cookie)
+		return tag ? push_tag(skb) : TC_ACT_UNSPEC;
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !port || port->aside || bpf_ktime_get_coarse_ns() > alive_until_ns)
 		return TC_ACT_UNSPEC;
-	return port->cookie && bpf_get_socket_cookie(skb) == port->cookie ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	return TC_ACT_SHOT;
 }

@@ -60,4 +60,14 @@ struct shortcut_count {
 	__u64 stolen;		/* left to tc, where another program took them */
 };
 
+/*
+ * A packet socket of nfvd's gives a frame's outer VLAN tag, which the socket does not take, to the program at egress in the
+ * frame's mark. Until the program has put it there, the frame is addressed to nobody: without its tag it is in no VLAN.
+ */
+#define SHORTCUT_TAG		0x6e640000u	/* the others are free, and not touched */
+#define SHORTCUT_TAG_MASK	0xfffc0000u
+#define SHORTCUT_TAG_8021AD	0x00010000u	/* its TPID is 802.1ad's, else 802.1Q's; the low half is its TCI */
+#define SHORTCUT_NEXT_8021AD	0x00020000u	/* so is that of the tag behind it, which is 802.1Q's for the socket */
+#define SHORTCUT_NOBODY		{ 0x00, 0x6e, 0x66, 0x76, 0x64, 0x00 }	/* bits of the destination that are inverted */
+
 #endif

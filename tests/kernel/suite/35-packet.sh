@@ -71,6 +71,18 @@ between()
 	done
 }
 
+# A payload of the whole MTU behind tags, and 4 MB by TCP: 10.21 behind two tags, 10.22 one of 802.1ad, 10.23 both.
+tags()
+{
+	local net
+
+	check "$1: they reach each other" wait_for reach 20
+	for net in 21 22 23; do
+		check "$1: tags, 10.$net: a whole MTU" in_ns c1 ping -q -M do -c 3 -i 0.2 -W 5 -s 1472 10.$net.0.2
+		check "$1: tags, 10.$net: TCP" tcp 10.$net.0.2
+	done
+}
+
 # tcp ADDRESS: 4 MB
 tcp() { in_ns c1 timeout 30 iperf3 -c "$1" -n 4M --connect-timeout 10000; }
 
@@ -78,16 +90,26 @@ for i in 1 2; do
 	mk_container c$i 10.0.0.$i/24
 	ip -n c$i -6 addr add fd00::$i/64 dev eth0 nodad
 done
+between vlan5 5 link eth0 type vlan id 5
+between tagtag 21 link vlan5 type vlan id 6
+between stag 22 link eth0 type vlan proto 802.1ad id 7
+between stagtag 23 link stag type vlan id 8
+serve c2
+ip link add br0 type bridge
+ip link set br0 up
+for i in 1 2; do ip link set veth-c$i master br0; done
+tags bridge
+for i in 1 2; do ip link set veth-c$i nomaster; done
 before=$(features)
 start_nfvd
-serve c2
 nfvctl shortcut off >/dev/null
 for i in 1 2; do attach c$i mode packet >/dev/null; done
 check "packet: the other end cuts SCTP itself" eval '[[ $(features) == *"tx-sctp-segmentation: off"* ]]'
 check "packet: they reach each other" wait_for reach 20
 check "packet: UDP_SEGMENT arrives" udp_segment
 check "packet: SCTP arrives" sctp 7001 1000000 30
-between vlan5 5 link eth0 type vlan id 5 && check "packet: TCP in a VLAN arrives" tcp 10.5.0.2
+check "packet: TCP in a VLAN arrives" tcp 10.5.0.2
+tags packet
 between vx4 6 type vxlan id 4 local {local} remote {remote} dstport 4789 && check "packet: TCP in VXLAN arrives" tcp 10.6.0.2
 between vx6 7 type vxlan id 6 local {local6} remote {remote6} dstport 4790 && check "packet: TCP in VXLAN by IPv6 arrives" tcp 10.7.0.2
 between gen 8 type geneve id 8 remote {remote} && check "packet: TCP in Geneve arrives" tcp 10.8.0.2
