@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
@@ -16,6 +17,8 @@
 #include "switch/worker.h"
 
 #define LOOK_MS		50
+#define SHARP_MS	10	/* for a while after a worker was seen to wait for a hole */
+#define SHARP_US	60000000
 #define IDLE_LOOKS	20	/* all asleep for so long: sleep as well */
 #define BLOCKED_US	100000
 /* With a sanitizer, and reads of guest memory that are tracked, a turn takes up to a hundred times as long. */
@@ -32,11 +35,14 @@
 #endif
 #define LAST_US		2000000
 #define SUSPECT_US	10000000
+#define HOLES_MAX	3	/* turns that may be seen to wait for a hole of one port, in ... */
+#define HOLES_US	3600000000
+#define PAGE		4096u
 #define WAKE_SIGNAL	SIGUSR2
 
 /* Of one worker, since its count last moved. */
 struct seen {
-	bool valid, fenced;
+	bool valid, fenced, in_hole;
 	uint32_t beat;
 	uint64_t cpu_us, start_cpu_us, blocked_us;
 	uint64_t fenced_us;	/* of its time that had passed when its port was fenced */
@@ -45,6 +51,9 @@ struct seen {
 static struct seen seen[NFVD_WORKERS_MAX];
 /* Who was fenced last, and from whom frames came: both had a hand in it. */
 static struct { struct nfvd_port *dst; unsigned int src; uint64_t when_us; } suspects = { NULL, NFVD_NOWHERE, 0 };
+/* Of each id: the turns that were seen to wait for a hole in the memory of the port of this serial. */
+static struct { uint64_t serial, first_us; unsigned int n; } holes[NFVD_PORTS_MAX];
+static uint64_t last_hole_us;	/* 0: none was seen */
 static pthread_t thread;
 static sem_t wake;
 static atomic_bool parked, stop;
@@ -94,62 +103,167 @@ static bool blocked(const struct nfvd_watched *w)
 	return state && state[1] && (state[2] == 'S' || state[2] == 'D');
 }
 
-static void fence(struct nfvd_port *port, unsigned int worker, const struct nfvd_watched *w, uint64_t us)
+static void fence(struct nfvd_port *port)
+{
+	atomic_store(&port->held, true);
+	atomic_fetch_add(&port->held_times, 1);
+	nfvd_fault(port, NFVD_DROP_WORKER_HELD, 1);
+}
+
+/* ---- at which port a worker stands still ---- */
+
+/* Is all of it there? Who asks does not wait for it. */
+static bool is_there(const struct iovec *v)
+{
+	uintptr_t start = (uintptr_t)v->iov_base / PAGE * PAGE;
+	uintptr_t end = (uintptr_t)v->iov_base + (v->iov_len < NFVD_FRAME_MAX ? v->iov_len : NFVD_FRAME_MAX);
+	unsigned char there[64];
+
+	for (; start < end; start += sizeof(there) * PAGE) {
+		size_t n = (end - start + PAGE - 1) / PAGE;
+
+		if (n > sizeof(there))
+			n = sizeof(there);
+		if (mincore((void *)start, n * PAGE, there))
+			return true;
+		for (size_t i = 0; i < n; i++)
+			if (!(there[i] & 1))
+				return false;
+	}
+	return true;
+}
+
+/*
+ * Does the worker, which stands still, read from memory that is not there, for a delivery to dst? It may have gone on
+ * meanwhile: then these are frames of a later turn, in memory that is not freed before this thread is offline.
+ */
+static bool source_is_away(const struct nfvd_worker *w, unsigned int dst)
+{
+	const struct nfvd_out *out = &w->out[dst];
+
+	for (unsigned int i = 0; i < NFVD_BURST && i < out->n; i++) {
+		const struct nfvd_frame *f = out->f[i];
+
+		for (unsigned int k = 0; k < NFVD_IOV_MAX && k < f->iov_n; k++)
+			if (!is_there(&f->iov[k]))
+				return true;
+	}
+	return false;
+}
+
+/* Sender and receiver; NULL where there is none. */
+static void find(const struct nfvd_worker *w, struct nfvd_port **sender, struct nfvd_port **dst, unsigned int *src)
+{
+	uint32_t at = atomic_load_explicit(&w->watched.at, memory_order_relaxed);
+	unsigned int to = at >> 16;
+
+	*src = at & 0xffff;
+	*sender = *src < NFVD_PORTS_MAX ? rcu_dereference(nfvd_ports[*src]) : NULL;
+	*dst = to < NFVD_PORTS_MAX ? rcu_dereference(nfvd_ports[to]) : NULL;
+	if (*sender && *dst && source_is_away(w, to))
+		*dst = NULL;
+}
+
+static void fence_at(struct nfvd_port *port, unsigned int worker, const struct nfvd_watched *w, uint64_t us)
 {
 	char where[64];
 
 	proc_line(w, "wchan", where, sizeof(where));
-	atomic_store(&port->held, true);
-	atomic_fetch_add(&port->held_times, 1);
-	nfvd_fault(port, NFVD_DROP_WORKER_HELD, 1);
+	fence(port);
 	nfvd_event(port->name, "fenced: it held worker %u for %u ms, in %s", worker, (unsigned int)(us / 1000),
 		   where[0] && strcmp(where, "0") ? where : "user space");
 }
 
 /*
- * Where a copy stands still, it is the receiver's memory or the sender's. The receiver is fenced; if
- * the same sender is in it again with another, it was the sender, and the receiver is free again.
+ * Where a copy stands still, it is the receiver's memory or the sender's. If the sender's is all there, the receiver is
+ * fenced; if the same sender is in it again with another, it was the sender, and the receiver is free again.
  */
-static void fence_holder(unsigned int worker, const struct nfvd_watched *w, uint64_t us)
+static void fence_holder(unsigned int worker, const struct nfvd_worker *w, uint64_t us)
 {
-	uint32_t at = atomic_load_explicit(&w->at, memory_order_relaxed);
-	unsigned int src = at & 0xffff, to = at >> 16;
-	struct nfvd_port *sender = src < NFVD_PORTS_MAX ? rcu_dereference(nfvd_ports[src]) : NULL;
-	struct nfvd_port *dst = to < NFVD_PORTS_MAX ? rcu_dereference(nfvd_ports[to]) : NULL;
+	struct nfvd_port *sender, *dst;
+	unsigned int src;
 
+	find(w, &sender, &dst, &src);
 	if (dst && suspects.src == src && suspects.dst && suspects.dst != dst && sender &&
 	    nfvd_now_us() - suspects.when_us < SUSPECT_US) {
 		for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
 			if (rcu_dereference(nfvd_ports[id]) == suspects.dst)
 				atomic_store(&suspects.dst->held, false);
 		suspects.dst = NULL;
-		fence(sender, worker, w, us);
+		fence_at(sender, worker, &w->watched, us);
 		return;
 	}
 	suspects.dst = dst;
 	suspects.src = dst ? src : NFVD_NOWHERE;
 	suspects.when_us = nfvd_now_us();
 	if (dst || sender)
-		fence(dst ? dst : sender, worker, w, us);
+		fence_at(dst ? dst : sender, worker, &w->watched, us);
 	else
 		nfvd_event(NULL, "worker %u does not move for %u ms, at no port", worker, (unsigned int)(us / 1000));
 }
 
-/* gap_us: since the last look, as far as this thread could know of it. */
-static void look(unsigned int i, const struct nfvd_watched *w, uint64_t gap_us)
+/* ---- holes ---- */
+
+/* Does it wait for a hole in tmpfs? The kernel waits in shmem_fault() or shmem_falloc_wait(), and for nothing else there. */
+static bool waits_for_hole(const struct nfvd_watched *w)
 {
+	char where[64];
+
+	proc_line(w, "wchan", where, sizeof(where));
+	return !strncmp(where, "shmem_fa", 8);
+}
+
+/*
+ * A worker waits for a hole, in the turn that began at beat. That is seen now and then: the more it waits, the more
+ * often, whether it waits long or many times.
+ */
+static void note_hole(unsigned int worker, const struct nfvd_worker *w, uint32_t beat)
+{
+	struct nfvd_port *sender, *dst, *port;
+	uint64_t now = nfvd_now_us();
+	unsigned int src;
+
+	find(w, &sender, &dst, &src);
+	port = dst ? dst : sender;
+	if (!port || atomic_load_explicit(&w->watched.beat, memory_order_relaxed) != beat)
+		return;
+	last_hole_us = now;
+	if (holes[port->id].serial != port->serial || now - holes[port->id].first_us > HOLES_US) {
+		holes[port->id].serial = port->serial;
+		holes[port->id].first_us = now;
+		holes[port->id].n = 0;
+	}
+	if (++holes[port->id].n < HOLES_MAX || atomic_load(&port->held))
+		return;
+	holes[port->id].n = 0;
+	fence(port);
+	nfvd_event(port->name, "fenced: worker %u waited for holes that are punched into its memory, %u times", worker, HOLES_MAX);
+}
+
+/* gap_us: since the last look, as far as this thread could know of it. */
+static void look(unsigned int i, uint64_t gap_us)
+{
+	const struct nfvd_worker *worker = nfvd_workers[i];
+	const struct nfvd_watched *w = &worker->watched;
 	struct seen *s = &seen[i];
 	uint32_t beat = atomic_load_explicit(&w->beat, memory_order_relaxed);
 	uint64_t cpu = cpu_us(w), computed, idle;
+	bool busy, anew;
 
 	if (atomic_load(&w->asleep)) {
 		s->valid = false;
 		return;
 	}
-	if (!s->valid || s->beat != beat) {
+	busy = s->valid && cpu - s->cpu_us > gap_us / 10 * 9;
+	anew = !s->valid || s->beat != beat;
+	if (anew)
 		*s = (struct seen){ .valid = true, .beat = beat, .cpu_us = cpu, .start_cpu_us = cpu };
-		return;
+	if (!busy && !s->in_hole && waits_for_hole(w)) {
+		s->in_hole = true;
+		note_hole(i, worker, beat);
 	}
+	if (anew)
+		return;
 	/* A clock that cannot be read says nothing. */
 	if (cpu < s->cpu_us)
 		return;
@@ -165,7 +279,7 @@ static void look(unsigned int i, const struct nfvd_watched *w, uint64_t gap_us)
 	if (!s->fenced && (s->blocked_us >= BLOCKED_US || computed >= COMPUTING_US)) {
 		s->fenced = true;
 		s->fenced_us = s->blocked_us + computed;
-		fence_holder(i, w, s->fenced_us);
+		fence_holder(i, worker, s->fenced_us);
 	}
 	if (s->fenced)
 		pthread_kill(w->thread, WAKE_SIGNAL);
@@ -193,24 +307,26 @@ static void park(void)
 
 static void *run(void *unused)
 {
-	const struct timespec pause = { 0, LOOK_MS * 1000000l };
 	unsigned int idle = 0;
 	uint64_t before = nfvd_now_us();
 
 	rcu_register_thread();
 	rcu_thread_offline();
 	while (!atomic_load(&stop)) {
+		bool sharp = last_hole_us && before - last_hole_us < SHARP_US;
+		unsigned int ms = sharp ? SHARP_MS : LOOK_MS;
+		const struct timespec pause = { 0, ms * 1000000l };
 		uint64_t gap;
 
 		nanosleep(&pause, NULL);
 		gap = nfvd_now_us() - before;
 		before += gap;
 		/* Longer: we did not run either. What a worker did in that time cannot be told. */
-		if (gap > 2 * LOOK_MS * 1000)
-			gap = LOOK_MS * 1000;
+		if (gap > 2 * ms * 1000)
+			gap = ms * 1000;
 		rcu_thread_online();
 		for (unsigned int i = 0; i < nfvd_n_workers; i++)
-			look(i, &nfvd_workers[i]->watched, gap);
+			look(i, gap);
 		rcu_thread_offline();
 		idle = all_asleep() ? idle + 1 : 0;
 		if (idle < IDLE_LOOKS)
@@ -235,6 +351,8 @@ int nfvd_watch_start(void)
 	if (sigaction(WAKE_SIGNAL, &sa, NULL) || sem_init(&wake, 0, 0))
 		return -errno;
 	memset(seen, 0, sizeof(seen));
+	memset(holes, 0, sizeof(holes));
+	last_hole_us = 0;
 	atomic_store(&stop, false);
 	atomic_store(&parked, false);
 	err = pthread_create(&thread, NULL, run, NULL);

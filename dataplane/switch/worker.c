@@ -93,6 +93,7 @@ static unsigned int poll_queue(struct thread *t, struct nfvd_rxq *q)
 		done = nfvd_switch(w, q, w->frames, n);
 		w->turn.rx_frames += done;
 	}
+	nfvd_watch_delivery(&w->watched, w->src, NFVD_NOWHERE);
 	/* Before the endpoint learns that its frames were dealt with. */
 	settle(w);
 	ops->rx_done(w, q, done);

@@ -346,65 +346,234 @@ static void c16_servers(void **state)
 /* ---- large holes ---- */
 
 #define LARGE	(1ul << 30)
+#define SMALLER	(128ul << 20)	/* 40 ms */
 
 static atomic_bool stop_punching;
 static atomic_uint holes;
 
+/* A guest with a port of its own, whose memory, but for what it uses itself, is punched. */
+struct holed {
+	struct vuf f;
+	struct vuf_vring *tx;
+	uint8_t *rest;			/* what is punched */
+	size_t rest_bytes;
+	pthread_t t;
+};
+
 /* Who faults in a hole that is being punched waits in the kernel until that is done. */
 static void *punch(void *arg)
 {
-	struct vuf *f = arg;
+	struct holed *h = arg;
 
 	while (!atomic_load(&stop_punching)) {
-		memset(f->mem + f->mem_taken, 1, f->mem_bytes - f->mem_taken);
-		if (fallocate(f->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, f->mem_taken, f->mem_bytes - f->mem_taken))
+		memset(h->rest, 1, h->rest_bytes);
+		if (fallocate(h->f.memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, h->rest - h->f.mem, h->rest_bytes))
 			return (void *)-1;
 		atomic_fetch_add(&holes, 1);
 	}
 	return NULL;
 }
 
-/* A worker is held once, for as long as the kernel punches; the port is fenced, and from then on nobody is. */
-static void d4_large_holes(void **state)
+static void holed_init(struct holed *h, size_t mem_bytes)
 {
-	struct vuf_options o = { .wanted = VUF_NET_FEATURES, .mem_bytes = LARGE };
-	unsigned int fds = nfvd_fds(), punched;
-	struct vuf f;
-	struct vuf_vring *r = &f.vq[TX];
-	void *failed;
-	char path[108];
-	pthread_t t;
+	struct vuf_options o = { .wanted = VUF_NET_FEATURES, .ring_size = RING, .mem_bytes = mem_bytes };
 
 	attach_kvm("evil8", "server", 1);
+	assert_int_equal(vuf_init(&h->f, &o), 0);
+	h->tx = &h->f.vq[TX];
+}
+
+static void holed_up(struct holed *h)
+{
+	char path[108];
+
 	path_of("evil8", path, sizeof(path));
-	assert_int_equal(vuf_init(&f, &o), 0);
-	assert_int_equal(vuf_connect(&f, path), 0);
-	assert_int_equal(vuf_start(&f), 0);
-	/* What is sent lies where the holes will be, all over. */
-	for (unsigned int i = 0; i < RING; i++) {
-		vuf_set_desc(&f, r, i, f.mem + f.mem_taken + i * ((LARGE - f.mem_taken) / RING / 4096 * 4096), HDR + MIN, 0);
-		vuf_post(r, i);
-	}
+	assert_int_equal(vuf_connect(&h->f, path), 0);
+	assert_int_equal(vuf_start(&h->f), 0);
+	assert_true(wait_until(port_is("evil8", "up"), PATIENCE_MS));
+}
+
+/* What is allocated until now is not punched. */
+static void start_punching(struct holed *h)
+{
+	h->rest = h->f.mem + (h->f.mem_taken + 4095) / 4096 * 4096;
+	h->rest_bytes = h->f.mem + h->f.mem_bytes - h->rest;
 	atomic_store(&stop_punching, false);
 	atomic_store(&holes, 0);
-	assert_int_equal(pthread_create(&t, NULL, punch, &f), 0);
-	assert_true(wait_until((send_again(r), port_is("evil8", "fenced")), 4 * PATIENCE_MS));
-	assert_true(moved_by("evil8", "worker_held") > 0);
-	/* Until that hole is done the witness is held, too. */
-	punched = atomic_load(&holes);
-	assert_true(wait_until(atomic_load(&holes) > punched + 1, 4 * PATIENCE_MS));
-	witness_begin();
-	punched = atomic_load(&holes);
-	assert_true(wait_until((send_again(r), atomic_load(&holes) > punched + 3), 4 * PATIENCE_MS));
+	assert_int_equal(pthread_create(&h->t, NULL, punch, h), 0);
+}
+
+static void end_punching(struct holed *h)
+{
+	void *failed;
+
 	atomic_store(&stop_punching, true);
-	pthread_join(t, &failed);
+	pthread_join(h->t, &failed);
 	assert_null(failed);
-	vuf_fini(&f);
+}
+
+static void holed_fini(struct holed *h, unsigned int fds)
+{
+	vuf_fini(&h->f);
 	detach("evil8");
 	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
 	guest_again(&peer, true);
 	guest_again(&evil, true);
 	mark();
+}
+
+/* Page i of RING that lie all over what is punched. */
+static uint8_t *page_in_hole(const struct holed *h, unsigned int i)
+{
+	return h->rest + i * (h->rest_bytes / RING / 4096 * 4096);
+}
+
+/* Until it is fenced, for which so many holes may be punched. The witness was held meanwhile, and is not any more. */
+static void fenced_in_time(struct holed *h, unsigned int most)
+{
+	int64_t start = now_ms();
+	unsigned int punched;
+
+	assert_true(wait_until((send_again(h->tx), port_is("evil8", "fenced")), 4 * PATIENCE_MS));
+	assert_int_equal(moved_by("evil8", "worker_held"), 1);
+	punched = atomic_load(&holes);
+	print_message("    fenced after %lld ms and %u holes\n", (long long)(now_ms() - start), punched);
+	assert_in_range(punched, 0, most);
+	/* Until that hole is done the witness is held, too. */
+	assert_true(wait_until(atomic_load(&holes) > punched + 1, 4 * PATIENCE_MS));
+	witness_begin();
+	punched = atomic_load(&holes);
+	assert_true(wait_until((send_again(h->tx), atomic_load(&holes) > punched + 3), 4 * PATIENCE_MS));
+	witness_check("after the fence");
+}
+
+/* A worker is held once, for as long as the kernel punches; the port is fenced, and from then on nobody is. */
+static void d4_large_holes(void **state)
+{
+	unsigned int fds = nfvd_fds();
+	static struct holed h;
+
+	holed_init(&h, LARGE);
+	holed_up(&h);
+	start_punching(&h);
+	/* What is sent lies where the holes will be, all over. */
+	for (unsigned int i = 0; i < RING; i++) {
+		vuf_set_desc(&h.f, h.tx, i, page_in_hole(&h, i), HDR + MIN, 0);
+		vuf_post(h.tx, i);
+	}
+	fenced_in_time(&h, 4);
+	end_punching(&h);
+	holed_fini(&h, fds);
+}
+
+/* Shorter than what a port is fenced for, but again and again. */
+static void d4_holes_again(void **state)
+{
+	unsigned int fds = nfvd_fds();
+	static struct holed h;
+
+	holed_init(&h, SMALLER);
+	holed_up(&h);
+	start_punching(&h);
+	for (unsigned int i = 0; i < RING; i++) {
+		vuf_set_desc(&h.f, h.tx, i, page_in_hole(&h, i), HDR + MIN, 0);
+		vuf_post(h.tx, i);
+	}
+	fenced_in_time(&h, 40);
+	end_punching(&h);
+	holed_fini(&h, fds);
+}
+
+/* The header is sound, the rest is where the holes are: it is not the receiver who is fenced. */
+static void d4_holes_for_others(void **state)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0xe8 };
+	unsigned int fds = nfvd_fds();
+	static struct holed h;
+	uint8_t *buf;
+
+	holed_init(&h, SMALLER);
+	buf = vuf_alloc(&h.f, 4096, 4096);
+	assert_non_null(buf);
+	frame_make(buf + HDR, 1000, peer.mac, mac, 1);
+	holed_up(&h);
+	traffic_flows();
+	start_punching(&h);
+	for (unsigned int i = 0; i + 1 < RING; i += 2) {
+		vuf_set_desc(&h.f, h.tx, i, buf, HDR + 200, VRING_DESC_F_NEXT);
+		h.tx->desc[i].next = i + 1;
+		vuf_set_desc(&h.f, h.tx, i + 1, page_in_hole(&h, i), 800, 0);
+		vuf_post(h.tx, i);
+	}
+	/* The peer takes them: one burst is all that its ring holds. */
+	for (int64_t end = now_ms() + 4 * PATIENCE_MS; !port_is("evil8", "fenced") && now_ms() < end;) {
+		static uint8_t got[BIG];
+
+		send_again(h.tx);
+		while (guest_recv(&peer, NULL, got, sizeof(got), 0) >= 0)
+			;
+	}
+	assert_int_equal(moved_by("peer", "worker_held"), 0);
+	queue_is("peer", RX, "running", NULL);
+	fenced_in_time(&h, 60);
+	assert_true(port_is("peer", "up"));
+	end_punching(&h);
+	holed_fini(&h, fds);
+}
+
+/* ---- a machine that has much to do ---- */
+
+#define SPINNERS_MAX	256
+
+static atomic_bool stop_spinning;
+
+static void *spin(void *unused)
+{
+	while (!atomic_load(&stop_spinning))
+		;
+	return unused;
+}
+
+/*
+ * Workers wait for processors, for the lock of the address space while memory is mapped, for pages that are not there
+ * yet; and holes are punched into memory that a guest has given back. Nobody is fenced for any of it.
+ */
+static void d4_busy_machine(void **state)
+{
+	static const char *const ports[] = { "evil8", "evil", "peer", "w0", "w1" };
+	unsigned int fds = nfvd_fds(), n = 2 * sysconf(_SC_NPROCESSORS_ONLN), tables = 0;
+	static struct holed h;
+	static pthread_t t[SPINNERS_MAX];
+	uint8_t *buf;
+
+	if (n > SPINNERS_MAX)
+		n = SPINNERS_MAX;
+	holed_init(&h, SMALLER);
+	buf = vuf_alloc(&h.f, SMALLER / 4, 4096);
+	assert_non_null(buf);
+	holed_up(&h);
+	start_punching(&h);
+	atomic_store(&stop_spinning, false);
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, spin, NULL), 0);
+	for (unsigned int i = 0; i < RING; i++) {
+		vuf_set_desc(&h.f, h.tx, i, buf + i * 4096, HDR + MIN, 0);
+		vuf_post(h.tx, i);
+	}
+	for (int64_t end = now_ms() + 3 * RUN_MS; now_ms() < end; tables++) {
+		send_again(h.tx);
+		assert_int_equal(vuf_set_mem_table(&h.f), 0);
+		traffic_flows();
+	}
+	print_message("    %u tables, %u holes\n", tables, atomic_load(&holes));
+	assert_true(tables > 3 && atomic_load(&holes) > 3);
+	atomic_store(&stop_spinning, true);
+	for (unsigned int i = 0; i < n; i++)
+		pthread_join(t[i], NULL);
+	end_punching(&h);
+	for (unsigned int i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+		assert_int_equal(moved_by(ports[i], "worker_held"), 0);
+	holed_fini(&h, fds);
 }
 
 int crowd_tests(void)
@@ -415,6 +584,9 @@ int crowd_tests(void)
 		evil_test(c15_eight_queues),
 		evil_test(c16_servers),
 		evil_test(d4_large_holes),
+		evil_test(d4_holes_again),
+		evil_test(d4_holes_for_others),
+		evil_test(d4_busy_machine),
 	};
 
 	return cmocka_run_group_tests_name("crowds", tests, NULL, NULL);

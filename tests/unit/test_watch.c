@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #define COMPUTING_US 250000	/* also with a sanitizer */
 #include "switch/watch.c"
@@ -244,6 +245,127 @@ static void stopped_is_no_wait(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* ---- holes ---- */
+
+#define LARGE	(64ul << 20)	/* to punch it takes 20 ms where nothing else runs */
+
+static uint8_t *shared;
+static int shared_fd;
+static atomic_bool stop_punching;
+
+static void *punch(void *unused)
+{
+	while (!atomic_load(&stop_punching)) {
+		memset(shared, 1, LARGE);
+		if (fallocate(shared_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, LARGE))
+			abort();
+	}
+	return unused;
+}
+
+static void watch_while_punched(void (*act)(void), unsigned int id)
+{
+	pthread_t t;
+
+	shared_fd = memfd_create("guest", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(shared_fd, LARGE), 0);
+	shared = mmap(NULL, LARGE, PROT_READ | PROT_WRITE, MAP_SHARED, shared_fd, 0);
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	atomic_store(&stop_punching, false);
+	assert_int_equal(pthread_create(&t, NULL, punch, NULL), 0);
+	watch_one(act);
+	assert_true(comes_true(&port[id].held));
+	for (unsigned int i = 0; i < 4; i++)
+		assert_int_equal(port[i].held, i == id);
+	assert_int_equal(port[id].faults[NFVD_DROP_WORKER_HELD], 1);
+	atomic_store(&stop_punching, true);
+	pthread_join(t, NULL);
+	end();
+	munmap(shared, LARGE);
+	close(shared_fd);
+}
+
+static bool somebody_is_held(void)
+{
+	return port[1].held || port[2].held || atomic_load(&over);
+}
+
+static volatile uint8_t *some_page(void)
+{
+	return shared + random() % (LARGE / PAGE) * PAGE;
+}
+
+/* Its ring lies there. */
+static void take_from_holes(void)
+{
+	while (!somebody_is_held()) {
+		nfvd_watch_turn(&worker.watched, 1);
+		(void)*some_page();
+	}
+	go_on(3);
+}
+
+static void deliver(bool from_holes)
+{
+	static uint8_t elsewhere[PAGE];
+	struct iovec iov = { .iov_len = PAGE };
+	struct nfvd_frame f = { .iov = &iov, .iov_n = 1 };
+
+	/* A page that was never written is not there. */
+	memset(elsewhere, 1, sizeof(elsewhere));
+	while (!somebody_is_held()) {
+		volatile uint8_t *page = some_page();
+
+		nfvd_watch_turn(&worker.watched, 1);
+		iov.iov_base = from_holes ? (uint8_t *)page : elsewhere;
+		worker.out[2].f[0] = &f;
+		worker.out[2].n = 1;
+		nfvd_watch_delivery(&worker.watched, 1, 2);
+		if (from_holes)
+			elsewhere[0] = *page;
+		else
+			*page = 1;
+		worker.out[2].n = 0;
+	}
+	go_on(3);
+}
+
+static void deliver_from_holes(void) { deliver(true); }
+static void deliver_into_holes(void) { deliver(false); }
+
+static void who_punches_holes_is_fenced(void **state)
+{
+	watch_while_punched(take_from_holes, 1);
+}
+
+static void receiver_is_innocent_of_senders_holes(void **state)
+{
+	watch_while_punched(deliver_from_holes, 1);
+}
+
+static void sender_is_innocent_of_receivers_holes(void **state)
+{
+	watch_while_punched(deliver_into_holes, 2);
+}
+
+/* As long, and as often; but not for a hole. */
+static void wait_elsewhere(void)
+{
+	for (;;) {
+		nfvd_watch_turn(&worker.watched, 1);
+		nap_ms(30);
+	}
+}
+
+static void other_waits_are_no_holes(void **state)
+{
+	int status;
+
+	assert_true(waitpid(child(wait_elsewhere, 2000), &status, 0) > 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +375,10 @@ int main(void)
 		cmocka_unit_test(sleep_is_no_wait),
 		cmocka_unit_test(the_end),
 		cmocka_unit_test(stopped_is_no_wait),
+		cmocka_unit_test(who_punches_holes_is_fenced),
+		cmocka_unit_test(receiver_is_innocent_of_senders_holes),
+		cmocka_unit_test(sender_is_innocent_of_receivers_holes),
+		cmocka_unit_test(other_waits_are_no_holes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
