@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzz target: the messages of a vhost-user peer, in any order, with real descriptors:
+ * Fuzz target: the messages of a vhost-user peer, in any order, with descriptors (descriptors.h):
  * memory that is truncated meanwhile, eventfds, full ones too, sockets, and what belongs
  * nowhere. Between messages the guest writes its rings, and a worker takes and delivers.
  *
@@ -8,13 +8,7 @@
  * the peer has gone there is no ring, no mapping and no descriptor of its left.
  */
 #include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "descriptors.h"
 #include "vhost/dev.c"
 #undef OK
 #include "vhost/msg.c"
@@ -29,25 +23,21 @@
 #define GPA		0x100000ull
 #define PAIRS		2
 #define COUNT_EVERY	4096		/* runs, then all descriptors and mappings are counted */
+#define REAL_EVERY	64		/* runs; one of them with the kernel's descriptors, too */
+#define FILES		(SHORT_MEMORY + 1)	/* kinds that can be memory */
 
-/* What may come with a message. */
-enum kind { MEMORY, OTHER_MEMORY, SHORT_MEMORY, READ_ONLY, EVENT, FULL_EVENT, UNIX_SOCKET, FULL_SOCKET, PIPE, FOLDER, DEVICE, PATH_ONLY, KINDS };
-
-static int fds[KINDS];
 static struct nfvd_port port = { .id = 5, .name = "fuzz" };
 static struct nfvd_vhost dev;
+static uint8_t *file[FILES];		/* as the guest has them mapped */
+static bool written;			/* by the guest, or a ring */
+static off_t kernel_size = PAGES * PAGE;	/* of the guest's file */
 static bool workers_refuse;
 static unsigned int queued;		/* queues that a worker has */
 static struct iovec pool[4096];
 static struct nfvd_frame frames[NFVD_BURST];
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok)
-{
-	if (!ok)
-		__builtin_trap();
-}
+extern const bool replaying __attribute__((weak));	/* replay_main.c has it: each input is run with both */
 
 /* ---- the rest of nfvd ---- */
 
@@ -109,8 +99,43 @@ static void make_fds(void)
 	fds[FOLDER] = open("/", O_RDONLY | O_CLOEXEC);
 	fds[DEVICE] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	fds[PATH_ONLY] = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-	for (int i = 0; i < KINDS; i++)
+	for (int i = 0; i < KINDS; i++) {
 		require(fds[i] >= 0);
+		model_ask(i);
+	}
+	for (int i = 0; i < FILES; i++)
+		require((file[i] = mmap(NULL, model.told[i].st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[i], 0)) != MAP_FAILED);
+}
+
+static off_t size_of_file(void)
+{
+	return model.told[MEMORY].st.st_size;
+}
+
+/*
+ * Give the guest's file another size. What nobody has mapped need not vanish: those pages become zeros, and who maps
+ * the file asks for its size before. So kernel_size may be the larger one.
+ */
+static void resize(off_t bytes)
+{
+	off_t now = size_of_file();
+
+	if (!model.on || model.n_mapped || bytes > kernel_size) {
+		require(!ftruncate(fds[MEMORY], bytes));
+		kernel_size = bytes;
+	} else if (bytes < now) {
+		memset(file[MEMORY] + bytes, 0, now - bytes);
+	}
+	model.told[MEMORY].st.st_size = model.told[READ_ONLY].st.st_size = bytes;
+}
+
+/* All of it zeros again. */
+static void clear_files(void)
+{
+	resize(PAGES * PAGE);
+	for (int i = 0; written && i < FILES; i++)
+		memset(file[i], 0, model.told[i].st.st_size);
+	written = false;
 }
 
 static unsigned int lines_in(const char *path)
@@ -138,11 +163,11 @@ static unsigned int open_fds(void)
 	return n;
 }
 
-static void count(void)
+static void count(unsigned int runs)
 {
-	static unsigned int runs, fds_then, maps_then;
+	static unsigned int fds_then, maps_then;
 
-	if (++runs % COUNT_EVERY)
+	if (runs % COUNT_EVERY)
 		return;
 	/* Not at first: who runs us opens some of its own. Mappings of the allocator's come and go, too. */
 	if (!fds_then) {
@@ -150,7 +175,7 @@ static void count(void)
 		maps_then = lines_in("/proc/self/maps");
 	}
 	require(open_fds() == fds_then);
-	require(lines_in("/proc/self/maps") < maps_then + COUNT_EVERY / 16);
+	require(lines_in("/proc/self/maps") < maps_then + MODEL_MAPS + COUNT_EVERY / 16);
 }
 
 /* ---- the input ---- */
@@ -171,7 +196,7 @@ static uint32_t next(struct input *in, unsigned int bytes)
 
 static void attach_fd(struct nfvd_vu_msg *m, uint32_t kind)
 {
-	int fd = dup(fds[kind % KINDS]);
+	int fd = model_dup(kind % KINDS);
 
 	if (m->n_fds < VU_REGIONS_MAX)
 		m->fds[m->n_fds] = fd;
@@ -188,6 +213,18 @@ static bool same_told(const struct nfvd_vhost *a, const struct nfvd_vhost *b)
 	       a->request_fd == b->request_fd && !memcmp(a->vq, b->vq, sizeof(a->vq));
 }
 
+/* What is mapped is the table, and what is open somebody knows. */
+static void check_model(void)
+{
+	unsigned int known = dev.request_fd >= 0, n = dev.mem ? dev.mem->n : 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		require(is_mapped(dev.mem->r[i].map, dev.mem->r[i].map_size));
+	for (unsigned int i = 0; i < 2 * PAIRS; i++)
+		known += (dev.vq[i].kickfd >= 0) + (dev.vq[i].call != NFVD_CALL_NONE);
+	require(model.n_mapped == n && model.n_open == known);
+}
+
 static void check_rings(void)
 {
 	unsigned int running = 0;
@@ -201,7 +238,10 @@ static void check_rings(void)
 		running += i & 1;
 		require(dev.mem && r->mem == dev.mem && r->size == q->num && q->kicked && q->enabled && q->has_addr);
 		require(nfvd_vring_check(r) == NFVD_PASS && r->call == q->call);
+		written = true;
 	}
+	if (model.on)
+		check_model();
 	require(queued == running && !dev.n_closing);
 }
 
@@ -354,12 +394,15 @@ static void work(unsigned int i)
 
 static void guest_writes(struct input *in)
 {
-	uint32_t at = next(in, 2), n = next(in, 1) % 24;
-	uint8_t bytes[24];
+	uint32_t at = next(in, 2) % (PAGES * PAGE), n = next(in, 1) % 24;
 
+	if (n > PAGES * PAGE - at)
+		n = PAGES * PAGE - at;
+	if (n && at + n > size_of_file())
+		resize(at + n);
 	for (unsigned int i = 0; i < n; i++)
-		bytes[i] = next(in, 1);
-	require(pwrite(fds[MEMORY], bytes, n, at % (PAGES * PAGE)) == (ssize_t)n);
+		file[MEMORY][at + i] = next(in, 1);
+	written = true;
 }
 
 static void step(struct input *in)
@@ -385,7 +428,7 @@ static void step(struct input *in)
 	case 9: say_state(VU_GET_VRING_BASE, arg & 7, 0); break;
 	case 10: say_fd(VU_SET_BACKEND_REQ_FD, 0, arg); break;
 	case 11: say_anything(in); break;
-	case 12: require(!ftruncate(fds[MEMORY], next(in, 1) % (PAGES + 1) * PAGE)); break;
+	case 12: resize(next(in, 1) % (PAGES + 1) * PAGE); break;
 	case 13: work(arg % (2 * PAIRS)); break;
 	case 14: guest_writes(in); break;
 	case 15:
@@ -417,25 +460,38 @@ static void once(void)
 	pthread_mutex_init(&dev.lock, NULL);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void run(struct input in, bool real)
 {
-	struct input in = { data, size };
-	int lowest;
+	int lowest = -1;
 
-	once();
-	/* All of it zeros again. */
-	require(!ftruncate(fds[MEMORY], 0) && !ftruncate(fds[MEMORY], PAGES * PAGE));
+	clear_files();
 	workers_refuse = false;
-	count();
-	lowest = dup(fds[EVENT]);
-	close(lowest);
+	model.on = !real;
+	if (real) {
+		lowest = dup(fds[EVENT]);
+		close(lowest);
+	}
 	nfvd_vhost_connected(&dev);
 	for (unsigned int steps = 0; in.left && steps < 40; steps++)
 		step(&in);
 	nfvd_vhost_disconnected(&dev);
 	check_rings();
 	require(!dev.mem && !queued && !dev.connected);
-	require(dup(fds[EVENT]) == lowest);
-	close(lowest);
+	if (real) {
+		require(dup(fds[EVENT]) == lowest);
+		close(lowest);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static unsigned int runs;
+
+	once();
+	if (++runs % REAL_EVERY == 0 || &replaying) {
+		count(runs);
+		run((struct input){ data, size }, true);
+	}
+	run((struct input){ data, size }, false);
 	return 0;
 }

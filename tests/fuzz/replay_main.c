@@ -4,6 +4,7 @@
  * crash that was found once is tried again in every test run.
  */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #define INPUT_MAX	(1 << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+extern const bool replaying;
+const bool replaying = true;
 
 static unsigned int replayed;
 
