@@ -36,7 +36,7 @@ static int connect_failed(const char *path, struct ctl_err *err)
 		ctl_fail(err, error == EACCES || error == EPERM ? NFV_RPC_E_DENIED : NFV_RPC_E_FAILED,
 			 "cannot connect to %s: %s", path, strerror(error));
 		if (error == EACCES || error == EPERM)
-			ctl_hint(err, "sudo nfvctl ...");
+			ctl_hint(err, "sudo nfvctl ..., or as a member of nfv-read, nfv-operate or nfv-admin");
 	}
 	return -1;
 }

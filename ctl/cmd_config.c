@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -324,6 +325,7 @@ static void strip(json_t *config)
 		if (json_object_get(json_array_get(ports, i - 1), "temporary"))
 			json_array_remove(ports, i - 1);
 	json_object_del(config, "boot");
+	json_object_del(config, "by");
 }
 
 int cmd_save(int argc, char **argv, struct ctl_err *err)
@@ -345,8 +347,19 @@ int cmd_save(int argc, char **argv, struct ctl_err *err)
 	return rc;
 }
 
-/* What was asked for in a generation, without what is temporary. NULL with *err. */
-static json_t *config_of(json_int_t generation, struct ctl_err *err)
+/* {uid, comm, ...} with the name of that user. Here, for nfvd would wait for a directory service. A new reference. */
+static json_t *with_user(json_t *by)
+{
+	json_int_t uid = json_integer_value(json_object_get(by, "uid"));
+	const struct passwd *user = by ? getpwuid((uid_t)uid) : NULL;
+
+	if (by)
+		json_object_set_new(by, "user", user ? json_string(user->pw_name) : json_sprintf("uid %lld", (long long)uid));
+	return json_incref(by);
+}
+
+/* What was asked for in a generation, without what is temporary; *by: who made it, if that is known. NULL with *err. */
+static json_t *config_of(json_int_t generation, json_t **by, struct ctl_err *err)
 {
 	json_t *result = rpc_call("config.get", json_pack("{sI}", "generation", generation), err), *config;
 
@@ -354,6 +367,8 @@ static json_t *config_of(json_int_t generation, struct ctl_err *err)
 		return NULL;
 	config = json_incref(json_object_get(result, "config"));
 	json_decref(result);
+	if (by)
+		*by = with_user(json_object_get(config, "by"));
 	strip(config);
 	return config;
 }
@@ -378,7 +393,8 @@ static json_t *changes(const json_t *before, const json_t *after)
 int cmd_history(int argc, char **argv, struct ctl_err *err)
 {
 	static const struct out_column columns[] = {
-		{ "generation", "GENERATION" }, { "time", "TIME", OUT_TIME }, { "ports", "PORTS" }, { "changes", "CHANGES" }, { NULL, NULL }
+		{ "generation", "GENERATION" }, { "time", "TIME", OUT_TIME }, { "by.user", "USER" },
+		{ "by.comm", "WITH", OUT_SPARE }, { "ports", "PORTS" }, { "changes", "CHANGES" }, { NULL, NULL }
 	};
 	json_t *now, *history, *entry, *after = NULL, *newer = NULL;
 	size_t i;
@@ -391,8 +407,10 @@ int cmd_history(int argc, char **argv, struct ctl_err *err)
 	history = json_object_get(now, "history");
 	json_array_foreach(history, i, entry) {
 		/* One that is spoilt, or has gone meanwhile, is only listed. */
-		json_t *config = config_of(json_integer_value(json_object_get(entry, "generation")), err);
+		json_t *by = NULL, *config = config_of(json_integer_value(json_object_get(entry, "generation")), &by, err);
 
+		if (by)
+			json_object_set_new(entry, "by", by);
 		if (config)
 			json_object_set_new(entry, "ports", json_integer((json_int_t)json_array_size(json_object_get(config, "ports"))));
 		if (config && after)
@@ -423,5 +441,5 @@ int cmd_rollback(int argc, char **argv, struct ctl_err *err)
 		if (!generation)
 			return ctl_fail(err, NFV_RPC_E_NOENT, "there is no generation before this one");
 	}
-	return become(config_of(generation, err), false, 0, err);
+	return become(config_of(generation, NULL, err), false, 0, err);
 }

@@ -52,7 +52,7 @@ static const struct ctl_command commands[] = {
 	{ "save", "FILE", "write what is attached and set into a file", cmd_save, NULL },
 	{ "diff", "FILE", "what applying the file would change", cmd_diff, NULL },
 	{ "apply", "FILE [dry-run | confirm S]", "attach, detach and set what the file says: all of it, or nothing", cmd_apply, NULL },
-	{ "history", "", "the last ten configurations, and what changed", cmd_history, NULL },
+	{ "history", "", "the last ten configurations, who made each, and what changed", cmd_history, NULL },
 	{ "rollback", "[GENERATION]", "make it what it was then; before the last change", cmd_rollback, NULL },
 	{ "bench", "throughput|rtt|matrix|draft ...", "measure endpoints", NULL, bench_commands },
 	{ "probe", "rtt ADDRESS", "measure from this host or guest", NULL, probe_commands },

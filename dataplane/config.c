@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <nfv/rpc.h>
+#include "control/role.h"
 #include "log.h"
 #include "nfvd.h"
 #include "switch/worker.h"
@@ -30,6 +31,7 @@ static const char usage[] =
 	"  --workers N       threads that switch, 1 to 16 (1)\n"
 	"  --cpus A,B,...    pin worker 0 to CPU A, worker 1 to B, ... (not pinned)\n"
 	"  --spin-us N       how long an idle worker polls before it sleeps, up to 1000000 (50)\n"
+	"  --role R=GROUP    who is in it may read, operate or admin; repeatable (nfv-read, nfv-operate, nfv-admin)\n"
 	"  --version, --help\n";
 
 static long number(const char *option, const char *text, long min, long max)
@@ -103,7 +105,8 @@ int nfvd_config_parse(int argc, char **argv)
 		{ "keep", no_argument, NULL, 'k' },	       { "config-dir", required_argument, NULL, 'C' },
 		{ "state-dir", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' },
 		{ "cpus", required_argument, NULL, 'c' },      { "spin-us", required_argument, NULL, 's' },
-		{ "version", no_argument, NULL, 'V' },	       { "help", no_argument, NULL, 'h' },
+		{ "role", required_argument, NULL, 'r' },      { "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	int c;
@@ -131,6 +134,11 @@ int nfvd_config_parse(int argc, char **argv)
 		case 's':
 			nfvd_config.spin_us = number("spin-us", optarg, 0, 1000000);
 			break;
+		case 'r':
+			if (nfvd_role_option(optarg))
+				break;
+			fprintf(stderr, "nfvd: --role is read=GROUP, operate=GROUP or admin=GROUP, at most 13 times, not '%s'\n", optarg);
+			return 2;
 		case 'V':
 			puts("nfvd " NFV_VERSION);
 			exit(0);

@@ -93,6 +93,21 @@ void nfvd_log(int level, const char *fmt, ...)
 	pthread_mutex_unlock(&lock);
 }
 
+void nfvd_log_audit(const char *fmt, ...)
+{
+	char text[1024] = "audit: ";
+	size_t at = strlen(text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text + at, sizeof(text) - at, fmt, ap);
+	va_end(ap);
+	nfv_text_clean(text);
+	pthread_mutex_lock(&lock);
+	write_line(LOG_NOTICE, text);
+	pthread_mutex_unlock(&lock);
+}
+
 static void take_out(unsigned int i)
 {
 	n_events--;

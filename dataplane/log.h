@@ -12,6 +12,9 @@
 
 void nfvd_log(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Log a line of control/audit.c, which is never left out. */
+void nfvd_log_audit(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /*
  * Log a line, and keep it for events.get. port may be NULL.
  *

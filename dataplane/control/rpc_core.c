@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <nfv/text.h>
+#include "control/audit.h"
 #include "control/rpc_core.h"
 
 static unsigned long long counters[NFVD_N_CTL_REASONS];
@@ -168,10 +169,45 @@ static const struct nfvd_rpc_method *find_method(const char *name)
 	return NULL;
 }
 
-static char *call(json_t *id, const struct nfvd_rpc_method *method, json_t *params)
+/* Return 0, or -1 with *err. */
+static int permit(const struct nfvd_caller *who, const struct nfvd_rpc_method *method, json_t *params, struct nfvd_err *err)
+{
+	char what[64];
+
+	if (who->role < method->role)
+		return nfvd_role_refuse(who, method->role, method->name, err);
+	for (const char *const *p = method->admin_params; p && *p && who->role < NFVD_ROLE_ADMIN; p++) {
+		if (!json_object_get(params, *p))
+			continue;
+		snprintf(what, sizeof(what), "'%s' of %s", *p, method->name);
+		return nfvd_role_refuse(who, NFVD_ROLE_ADMIN, what, err);
+	}
+	return 0;
+}
+
+/* The result, or NULL with *err. A method may take members out of params: the audit has those of before. */
+static json_t *perform(struct nfvd_caller *who, const struct nfvd_rpc_method *method, json_t *params, struct nfvd_err *err)
+{
+	json_t *asked = method->role > NFVD_ROLE_READ ? json_copy(params) : NULL, *result = NULL;
+
+	who->method = method->name;
+	if (permit(who, method, params, err)) {
+		nfvd_ctl_count(NFVD_CTL_DENIED);
+	} else {
+		nfvd_caller = who;
+		result = method->call(params, err);
+		nfvd_caller = NULL;
+	}
+	if (asked)
+		nfvd_audit(who, asked, result ? NULL : err);
+	json_decref(asked);
+	return result;
+}
+
+static char *call(struct nfvd_caller *who, json_t *id, const struct nfvd_rpc_method *method, json_t *params)
 {
 	struct nfvd_err err = { .code = NFV_RPC_E_FAILED };
-	json_t *result = method->call(params, &err);
+	json_t *result = perform(who, method, params, &err);
 	char *reply;
 
 	if (!result) {
@@ -188,7 +224,7 @@ static char *call(json_t *id, const struct nfvd_rpc_method *method, json_t *para
 	return reply;
 }
 
-static char *handle_object(json_t *req)
+static char *handle_object(struct nfvd_caller *who, json_t *req)
 {
 	const struct nfvd_rpc_method *method;
 	char text[160];
@@ -210,12 +246,12 @@ static char *handle_object(json_t *req)
 	params = json_object_get(req, "params");
 	if (!params)
 		params = none = json_object();
-	reply = call(id, method, params);
+	reply = call(who, id, method, params);
 	json_decref(none);
 	return reply;
 }
 
-char *nfvd_rpc_handle(const char *line, size_t len, bool *hangup)
+char *nfvd_rpc_handle(struct nfvd_caller *who, const char *line, size_t len, bool *hangup)
 {
 	const char *nul = memchr(line, '\0', len);
 	long deep = too_deep_at(line, len);
@@ -239,7 +275,7 @@ char *nfvd_rpc_handle(const char *line, size_t len, bool *hangup)
 		snprintf(text, sizeof(text), "parse error at byte %d: %s", where.position, where.text);
 		return bad_request(NULL, NFV_RPC_E_PARSE, text);
 	}
-	reply = handle_object(req);
+	reply = handle_object(who, req);
 	json_decref(req);
 	return reply;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <jansson.h>
+#include "control/role.h"
 #include "err.h"
 
 /* Reasons to refuse a client: X(enumerator, counter name). */
@@ -40,6 +41,8 @@ json_t *nfvd_rpc_counters(void);
 struct nfvd_rpc_method {
 	const char *name;
 	json_t *(*call)(json_t *params, struct nfvd_err *err);
+	enum nfvd_role role;	/* that a client needs; a method of more than read is audited */
+	const char *const *admin_params;	/* parameters that need admin; ends with NULL. NULL: none */
 };
 
 /* Set the methods; the array ends with a NULL name. Before that no method exists. */
@@ -49,10 +52,10 @@ void nfvd_rpc_use(const struct nfvd_rpc_method *methods);
 int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err);
 
 /*
- * Handle the request in line[0..len), which has no newline. Return the response, which ends with a newline and is to be
- * freed; NULL only without memory. Set *hangup if the client exceeded a limit: disconnect it after the response.
+ * Handle the request of *who in line[0..len), which has no newline. Return the response, which ends with a newline and is
+ * to be freed; NULL only without memory. Set *hangup if the client exceeded a limit: disconnect it after the response.
  */
-char *nfvd_rpc_handle(const char *line, size_t len, bool *hangup);
+char *nfvd_rpc_handle(struct nfvd_caller *who, const char *line, size_t len, bool *hangup);
 
 /* Return an error response to no request in particular ("id": null). hint may be NULL. */
 char *nfvd_rpc_error(int code, const char *text, const char *hint);

@@ -10,6 +10,9 @@
  *
  * The deadline runs while in[] holds a begun request or out a reply, and is
  * not extended by progress: a byte now and then keeps nobody connected.
+ *
+ * Who only reads or operates keeps no admin waiting: his requests are taken up one at a turn, when no other event is
+ * there, and the last connections are not his.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,15 +23,15 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "control/role.h"
 #include "control/rpc_core.h"
 #include "control/rpc_methods.h"
 #include "control/rpc_server.h"
 #include "log.h"
 
-#define REQUESTS_PER_TURN	16	/* then other event sources run */
+#define REQUESTS_PER_TURN	16	/* an admin's, then other event sources run */
 #define ACCEPT_PAUSE_US		100000	/* after running out of descriptors or memory */
 #define LOG_INTERVAL_US		1000000
-#define ROOT_RESERVE		4	/* of NFV_RPC_CLIENTS_MAX */
 #define FD_RESERVE		8	/* descriptors held for clients that come when there are no others */
 
 struct client {
@@ -37,6 +40,7 @@ struct client {
 	int fd;
 	bool eof, hangup;	/* no more requests: close when out is written */
 	bool deadline;		/* timer is running */
+	struct nfvd_caller who;
 	size_t in_len;
 	char *out;		/* NULL: nothing to write */
 	size_t out_len, out_pos;
@@ -142,7 +146,7 @@ static bool client_next(struct client *c)
 		return c->out;
 	}
 	len = (size_t)(nl - c->in);
-	client_reply(c, nfvd_rpc_handle(c->in, len, &c->hangup));
+	client_reply(c, nfvd_rpc_handle(&c->who, c->in, len, &c->hangup));
 	c->in_len -= len + 1;
 	memmove(c->in, nl + 1, c->in_len);
 	return true;
@@ -166,9 +170,10 @@ static int client_deadline(struct client *c, bool want)
 static void client_run(struct client *c)
 {
 	bool more = true, had_out = c->out;
+	int requests = c->who.role == NFVD_ROLE_ADMIN ? REQUESTS_PER_TURN : 1;
 	uint32_t events;
 
-	for (int i = 0; i < REQUESTS_PER_TURN && more; i++) {
+	for (int i = 0; i < requests && more; i++) {
 		if (client_write(c) < 0)
 			goto gone;
 		if (c->out || c->hangup)
@@ -251,7 +256,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void log_denied(const struct ucred *who)
+static void log_denied(const struct nfvd_caller *who)
 {
 	uint64_t now = 0;
 
@@ -267,9 +272,9 @@ static void log_denied(const struct ucred *who)
 }
 
 /* Answer without taking the client on. The socket is fresh, so this fits its buffer. */
-static void turn_away(int fd, enum nfvd_ctl_reason why, int code, const char *text)
+static void turn_away(int fd, enum nfvd_ctl_reason why, const struct nfvd_err *err)
 {
-	char *reply = nfvd_rpc_error(code, text, NULL);
+	char *reply = nfvd_rpc_error(err->code, err->text, err->hint);
 
 	nfvd_ctl_count(why);
 	if (reply)
@@ -278,28 +283,45 @@ static void turn_away(int fd, enum nfvd_ctl_reason why, int code, const char *te
 	close(fd);
 }
 
-/* May this peer be served? If not, it is answered and closed. */
-static bool admit(int fd)
+static unsigned int connections_of(uid_t uid)
 {
-	struct ucred who = { .uid = (uid_t)-1, .pid = -1 };
-	socklen_t len = sizeof(who);
-	unsigned int max = NFV_RPC_CLIENTS_MAX;
+	unsigned int n = 0;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) || (who.uid != 0 && who.uid != geteuid())) {
-		log_denied(&who);
-		turn_away(fd, NFVD_CTL_DENIED, NFV_RPC_E_DENIED, "permission denied: root or nfvd's own user only");
+	for (const struct client *c = server.clients; c; c = c->next)
+		n += c->who.uid == uid;
+	return n;
+}
+
+/* May this peer be served? Fills in *who. If not, it is answered and closed. */
+static bool admit(int fd, struct nfvd_caller *who)
+{
+	static const unsigned int max[NFVD_N_ROLES] = {
+		[NFVD_ROLE_READ] = NFV_RPC_READERS_MAX,
+		[NFVD_ROLE_OPERATE] = NFV_RPC_OPERATORS_MAX,
+		[NFVD_ROLE_ADMIN] = NFV_RPC_ADMINS_MAX,
+	};
+	struct nfvd_err err;
+
+	if (nfvd_caller_of(fd, who) || !who->role) {
+		log_denied(who);
+		nfvd_role_refuse(who, NFVD_ROLE_READ, "nfvd", &err);
+		turn_away(fd, NFVD_CTL_DENIED, &err);
 		return false;
 	}
-	if (who.uid != 0)
-		max -= ROOT_RESERVE;
-	if (server.nr_clients >= max) {
-		turn_away(fd, NFVD_CTL_LIMIT, NFV_RPC_E_LIMIT, "too many clients are connected");
+	if (server.nr_clients >= (who->uid == 0 ? NFV_RPC_CLIENTS_MAX : max[who->role])) {
+		nfvd_err(&err, NFV_RPC_E_LIMIT, "too many clients are connected");
+		turn_away(fd, NFVD_CTL_LIMIT, &err);
+		return false;
+	}
+	if (who->role != NFVD_ROLE_ADMIN && connections_of(who->uid) >= NFV_RPC_USER_MAX) {
+		nfvd_err(&err, NFV_RPC_E_LIMIT, "too many clients of uid %u are connected", who->uid);
+		turn_away(fd, NFVD_CTL_LIMIT, &err);
 		return false;
 	}
 	return true;
 }
 
-static void client_new(int fd)
+static void client_new(int fd, const struct nfvd_caller *who)
 {
 	struct client *c = calloc(1, sizeof(*c));
 
@@ -308,6 +330,7 @@ static void client_new(int fd)
 		return;
 	}
 	c->fd = fd;
+	c->who = *who;
 	c->next = server.clients;
 	c->link = &server.clients;
 	if (c->next)
@@ -315,6 +338,7 @@ static void client_new(int fd)
 	server.clients = c;
 	server.nr_clients++;
 	if (sd_event_add_io(server.event, &c->io, fd, EPOLLIN, on_client, c) < 0 ||
+	    (who->role != NFVD_ROLE_ADMIN && sd_event_source_set_priority(c->io, SD_EVENT_PRIORITY_IDLE) < 0) ||
 	    sd_event_add_time_relative(server.event, &c->timer, CLOCK_MONOTONIC, 0, 0, on_deadline, c) < 0 ||
 	    sd_event_source_set_enabled(c->timer, SD_EVENT_OFF) < 0)
 		client_free(c);
@@ -338,13 +362,14 @@ static void pause_accepting(void)
 static int on_listen(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
 	int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct nfvd_caller who;
 
 	/* Another thread may be faster with what is given up: then the next one of the reserve. */
 	while (client < 0 && (errno == EMFILE || errno == ENFILE) && reserve_use())
 		client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (client >= 0) {
-		if (admit(client))
-			client_new(client);
+		if (admit(client, &who))
+			client_new(client, &who);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 		pause_accepting();
 	}
@@ -373,6 +398,8 @@ static int listen_on(const char *path)
 		goto close_fd;
 	}
 	strcpy(server.path, path);
+	nfvd_roles_start();
+	nfvd_roles_open_socket(path);
 	reserve_fill();
 	return 0;
 close_fd:

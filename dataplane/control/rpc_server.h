@@ -8,7 +8,7 @@
 
 #include <systemd/sd-event.h>
 
-/* Listen on path (mode 0660). Return 0 or -errno. The caller has removed a stale socket. */
+/* Listen on path (mode 0660, and open to the groups of role.h). Return 0 or -errno. The caller has removed a stale socket. */
 int nfvd_rpc_start(sd_event *event, const char *path);
 void nfvd_rpc_stop(void);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "clock.h"
 #include "control/ports.h"
+#include "control/role.h"
 #include "control/store.h"
 #include "log.h"
 #include "shortcut/shortcut.h"
@@ -24,7 +25,7 @@ static json_t *broken;		/* files that were not sound: ["NAME: reason"] */
 static json_t *why_not;		/* {name: text} */
 static uint64_t next_try_us, retry_us = RETRY_MIN_US;
 
-/* ---- the document: {version, boot, link_local, shortcut, ports: [{type, name, ..., shortcut, temporary}]} ---- */
+/* ---- the document: {version, boot, by, link_local, shortcut, ports: [{type, name, ..., shortcut, temporary}]} ---- */
 
 static json_t *ports(void)
 {
@@ -76,11 +77,27 @@ static void note_broken(const char *file, const char *reason)
 	nfvd_event(NULL, "configuration %s is not used: %s", file, reason);
 }
 
+/* Who makes this generation. */
+static void set_by(void)
+{
+	const struct nfvd_caller *who = nfvd_caller;
+
+	if (who)
+		json_object_set_new(config, "by", json_pack("{s:I, s:i, s:s, s:s}", "uid", (json_int_t)who->uid, "pid", who->pid,
+							    "comm", who->comm, "method", who->method));
+	else
+		json_object_del(config, "by");
+}
+
 /* Write the document as it is now. If that fails, it becomes what it was again, before. 0 or -1 with *err. */
 static int commit(json_t *before, struct nfvd_err *err)
 {
-	int ret = keeping ? nfvd_store_write(config) : 0;
+	int ret = 0;
 
+	if (keeping) {
+		set_by();
+		ret = nfvd_store_write(config);
+	}
 	if (!ret) {
 		json_decref(before);
 		return 0;

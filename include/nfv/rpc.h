@@ -7,11 +7,15 @@
  * several requests on one connection; the responses come in the same order.
  * No batches, no notifications: every request has an integer or string "id".
  *
- * Who may: root, and the user nfvd runs as (SO_PEERCRED).
+ * Who may: members of the groups that have a role (nfvd --role), and as admin root and the user nfvd runs as. read may ask
+ * for all *.get, *.list, *.info; operate may attach and detach, too; admin all else, and 'force' and 'socket' of
+ * port.attach. What operate and admin ask for is a line in nfvd's log, refused or not. A member of a group added
+ * after it connected has its new role with the next connection.
  *
  *	method		params				result
  *	------		------				------
- *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, link_local, control}
+ *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, link_local, control,
+ *						caller: {uid, role: "read"|"operate"|"admin"}}, who asks
  *	findings.get	{}				{findings: [...]}
  *	port.attach	{type, name, ...}		{name, id, type, attach_us, ...as in port.list}
  *	port.detach	{name}				{name}
@@ -23,7 +27,8 @@
  *	shortcut.set	{on, [port]}			{on, [port]}
  *	link_local.set	{forward}			{forward}
  *	events.get	{[since]}			{events: [...], next}
- *	config.get	{[generation]}			{generation, config: {version, ports: [params of port.attach, [shortcut]], ...},
+ *	config.get	{[generation]}			{generation, config: {version, ports: [params of port.attach, [shortcut]], ...,
+ *						[by: {uid, pid, comm, method}, who made this generation]},
  *						[history: [{generation, time}]]}, as it was asked for, now or in that generation.
  *						generation null: it is not kept (nfvd --keep). time: ms since 1970
  *
@@ -90,7 +95,11 @@
 /* Limits; a client that exceeds one is told which, and disconnected. */
 #define NFV_RPC_LINE_MAX	65536	/* bytes of one request */
 #define NFV_RPC_DEPTH_MAX	32	/* nested arrays and objects */
-#define NFV_RPC_CLIENTS_MAX	64	/* connections; the last 4 are root's */
+#define NFV_RPC_CLIENTS_MAX	64	/* connections */
+#define NFV_RPC_ADMINS_MAX	60	/* who is not root gets none beyond these */
+#define NFV_RPC_OPERATORS_MAX	48
+#define NFV_RPC_READERS_MAX	32
+#define NFV_RPC_USER_MAX	16	/* connections of one user who is no admin */
 #define NFV_RPC_TIMEOUT_MS	5000	/* for the rest of a begun request, and for reading a reply */
 #define NFV_RPC_BACKLOG_MAX	(4 << 20) /* bytes of unread replies */
 

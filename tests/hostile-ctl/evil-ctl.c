@@ -5,6 +5,7 @@
  *	evil-ctl SOCKET			everything that root may try
  *	evil-ctl SOCKET denied		only what another user gets
  *	evil-ctl SOCKET hold N		open N connections, say "held", and keep them until killed
+ *	evil-ctl SOCKET busy N		ask on N connections without end, each as much as fits; say "busy" first
  *
  * Each case prints "ok - NAME" or "not ok - NAME: why". After each, nfvd must
  * still answer, have counted exactly what was done to it, and have no port more.
@@ -553,10 +554,34 @@ static void hold(int n)
 	pause();
 }
 
+/* Connections that never run out of requests. */
+static void busy(int n)
+{
+	static char requests[] = REQUEST("stats.get", "{}") "\n" REQUEST("fdb.list", "{}") "\n" REQUEST("drops.get", "{\"all\":true}") "\n";
+	struct pollfd p[64];
+	static char buf[65536];
+
+	n = n > 64 ? 64 : n;
+	for (int i = 0; i < n; i++) {
+		p[i] = (struct pollfd){ .fd = dial(), .events = POLLIN | POLLOUT };
+		fcntl(p[i].fd, F_SETFL, O_NONBLOCK);
+	}
+	puts("busy");
+	fflush(stdout);
+	while (poll(p, n, -1) > 0) {
+		for (int i = 0; i < n; i++) {
+			if (p[i].revents & (POLLHUP | POLLERR) || (p[i].revents & POLLIN && !recv(p[i].fd, buf, sizeof(buf), 0)))
+				return;
+			if (p[i].revents & POLLOUT)
+				send(p[i].fd, requests, sizeof(requests) - 1, MSG_NOSIGNAL);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
-		fprintf(stderr, "usage: evil-ctl SOCKET [denied | hold N]\n");
+		fprintf(stderr, "usage: evil-ctl SOCKET [denied | hold N | busy N]\n");
 		return 2;
 	}
 	socket_path = argv[1];
@@ -566,6 +591,10 @@ int main(int argc, char **argv)
 	}
 	if (argc > 3 && !strcmp(argv[2], "hold")) {
 		hold(atoi(argv[3]));
+		return 0;
+	}
+	if (argc > 3 && !strcmp(argv[2], "busy")) {
+		busy(atoi(argv[3]));
 		return 0;
 	}
 	ports_before = ports();

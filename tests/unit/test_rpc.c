@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "control/audit.c"
+#include "control/role.c"
 #include "control/rpc_core.c"
 #include "err.c"
 
@@ -40,16 +42,38 @@ static json_t *huge(json_t *params, struct nfvd_err *err)
 	return str;
 }
 
+static const char *const admins[] = { "force", NULL };
+
 static const struct nfvd_rpc_method some_methods[] = {
-	{ "echo", echo }, { "refuse", refuse }, { "huge", huge }, { NULL, NULL }
+	{ "echo", echo, NFVD_ROLE_READ, NULL }, { "refuse", refuse, NFVD_ROLE_OPERATE, NULL }, { "huge", huge, NFVD_ROLE_READ, NULL },
+	{ "operate", echo, NFVD_ROLE_OPERATE, admins }, { "admin", echo, NFVD_ROLE_ADMIN, NULL },
+	{ NULL, NULL, NFVD_ROLE_NONE, NULL }
 };
+
+static struct nfvd_caller caller = { .uid = 1000, .pid = 42, .role = NFVD_ROLE_ADMIN, .comm = "a = \"b\"" };
+static char audited[1024];	/* the last line */
+static unsigned int n_audited;
+
+void nfvd_log_audit(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(audited, sizeof(audited), fmt, ap);
+	va_end(ap);
+	n_audited++;
+}
+
+void nfvd_event(const char *port, const char *fmt, ...)
+{
+}
 
 static bool hung_up;
 
 /* The reply, parsed. */
 static json_t *ask_bytes(const void *line, size_t len)
 {
-	char *reply = nfvd_rpc_handle(line, len, &hung_up);
+	char *reply = nfvd_rpc_handle(&caller, line, len, &hung_up);
 	json_t *json;
 
 	assert_non_null(reply);
@@ -217,6 +241,82 @@ static void test_counters(void **state)
 	json_decref(all);
 }
 
+/* Which role may call which method, and that the rest is refused, counted, and told what helps. */
+static void test_roles(void **state)
+{
+	static const char *const methods_by_role[] = { "echo", "operate", "admin" };
+	char line[128];
+
+	for (enum nfvd_role role = NFVD_ROLE_NONE; role < NFVD_N_ROLES; role++) {
+		for (unsigned int m = 0; m < 3; m++) {
+			unsigned long long before = counters[NFVD_CTL_DENIED];
+			bool may = role >= NFVD_ROLE_READ + m;
+			json_t *json, *error;
+
+			caller.role = role;
+			snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\"}", methods_by_role[m]);
+			json = ask(line);
+			error = json_object_get(json, "error");
+			assert_int_equal(!error, may);
+			assert_int_equal(counters[NFVD_CTL_DENIED], before + !may);
+			if (!may) {
+				assert_int_equal(json_integer_value(json_object_get(error, "code")), NFV_RPC_E_DENIED);
+				assert_non_null(strstr(json_string_value(json_object_get(error, "message")), names[NFVD_ROLE_READ + m]));
+				assert_non_null(strstr(json_string_value(json_object_get(json_object_get(error, "data"), "hint")),
+						       default_groups[NFVD_ROLE_READ + m]));
+			}
+			json_decref(json);
+		}
+	}
+	caller.role = NFVD_ROLE_OPERATE;
+	json_decref(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"operate\",\"params\":{\"force\":\"yes\"}}"));
+	assert_non_null(strstr(audited, "result=-32003"));
+	caller.role = NFVD_ROLE_ADMIN;
+	json_decref(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"operate\",\"params\":{\"force\":\"yes\"}}"));
+	assert_non_null(strstr(audited, "result=ok"));
+}
+
+static void test_role_options(void **state)
+{
+	static const char *const bad[] = { "", "=", "read", "read=", "root=x", "=x", "READ=x", "admin2=x" };
+	unsigned int before = n_members;
+
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(nfvd_role_option(bad[i]));
+	assert_int_equal(n_members, before);
+	assert_true(nfvd_role_option("operate=4711"));
+	assert_true(nfvd_role_option("read=no such group"));
+	nfvd_roles_start();
+	assert_int_equal(role_of_group(4711), NFVD_ROLE_OPERATE);
+	assert_int_equal(role_of_group(4712), NFVD_ROLE_NONE);
+	assert_false(first_of(NFVD_ROLE_READ)->exists);
+	assert_string_equal(first_of(NFVD_ROLE_ADMIN)->group, "nfv-admin");
+}
+
+/* One line each, which nobody can make look like another; reading has none. */
+static void test_audit(void **state)
+{
+	unsigned int before = n_audited;
+
+	json_decref(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\"}"));
+	assert_int_equal(n_audited, before);
+	json_decref(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"operate\",\"params\":{\"name\":\"vm1 result=ok\\n\",\"n\":7,"
+			"\"on\":true,\"list\":[1,2],\"a b\":\"\"}}"));
+	assert_int_equal(n_audited, before + 1);
+	assert_string_equal(audited, "uid=1000 pid=42 comm=a????b? role=admin method=operate name=vm1?result?ok? n=7 on=true list=(2) "
+				     "a?b=- result=ok");
+	json_decref(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"refuse\"}"));
+	assert_non_null(strstr(audited, "method=refuse result=-32002 why=\"no port 'a"));
+	before = n_audited;
+	for (unsigned int i = 0; i < 1000; i++)
+		json_decref(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"refuse\"}"));
+	assert_in_range(n_audited - before, 0, 20 * FAILED_PER_S);
+	before = n_audited;
+	for (unsigned int i = 0; i < 1000; i++)
+		json_decref(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"operate\"}"));
+	assert_int_equal(n_audited, before + 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +328,9 @@ int main(void)
 		cmocka_unit_test(test_depth_unbalanced),
 		cmocka_unit_test(test_result_too_large),
 		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_role_options),
+		cmocka_unit_test(test_audit),
 	};
 
 	nfvd_rpc_use(some_methods);
