@@ -22,16 +22,15 @@
 #include "log.h"
 #include "netdev/netdev.h"
 #include "netdev/offload.h"
+#include "netdev/packet_message.h"
 #include "netdev/packet_ring.h"
 #include "nfvd.h"
 #include "shortcut/shortcut.h"
 #include "switch/move.h"
-#include "switch/offload.h"
 #include "switch/worker.h"
 
 #define SOCK_BUFFER	(16 << 20)
 #define TX_IOVS		8192
-#define VLAN_HLEN	4
 #define STUCK_TICKS	3
 #define RENEW_TICKS	10	/* renewing a ring is work for control: not more often */
 
@@ -124,100 +123,25 @@ static void send_all(struct nfvd_worker *w, struct nfvd_port *port, struct mmsgh
 	}
 }
 
-/* A frame without its outer tag, which the program at the device's egress puts there by the message's mark. */
-struct untagged {
-	struct virtio_net_hdr vnet;
-	uint8_t head[NFVD_UNTAGGED_HDR];
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(uint32_t))];
-	} mark;
-};
-
-static bool is_tag(const uint8_t *type)
-{
-	return (type[0] == ETH_P_8021Q >> 8 && type[1] == (ETH_P_8021Q & 0xff)) ||
-	       (type[0] == ETH_P_8021AD >> 8 && type[1] == (ETH_P_8021AD & 0xff));
-}
-
-/*
- * Of tags, a packet socket lets one of 802.1Q pass beyond the MTU, and does not look at super-frames. A veth lets any tag
- * pass, and another that stands beside the frame, and loses what is longer.
- */
-static bool too_many_tags(const struct nfvd_frame *f, uint32_t mtu)
-{
-	return f->len > mtu + ETH_HLEN && f->hdr_len > 2 * ETH_ALEN + 2 * VLAN_HLEN && is_tag(f->hdr + 2 * ETH_ALEN) &&
-	       (f->hdr[2 * ETH_ALEN] == ETH_P_8021AD >> 8 || is_tag(f->hdr + 2 * ETH_ALEN + VLAN_HLEN));
-}
-
-/*
- * As nfvd_move_to_msg(), with one vector more. False: this device's programs cannot be relied on, or the frame's checksum
- * would begin among its addresses.
- */
-static bool move_untagged(struct nfvd_frame *f, unsigned int id, struct untagged *u, struct msghdr *msg)
-{
-	bool sum = f->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	struct iovec *iov = msg->msg_iov;
-	struct cmsghdr *c;
-	uint32_t mark;
-
-	if (sum && f->vnet.hdr.csum_start < ETH_HLEN + VLAN_HLEN)
-		return false;
-	mark = nfvd_shortcut_untag(id, f->hdr, u->head);
-	if (!mark)
-		return false;
-	u->vnet = f->vnet.hdr;
-	if (sum)
-		u->vnet.csum_start -= VLAN_HLEN;
-	if (u->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		u->vnet.hdr_len -= VLAN_HLEN;
-	nfvd_move_to_msg(f, iov + 1);
-	iov[0] = (struct iovec){ &u->vnet, sizeof(u->vnet) };
-	iov[1] = (struct iovec){ u->head, sizeof(u->head) };
-	iov[2] = (struct iovec){ f->hdr + sizeof(u->head) + VLAN_HLEN, f->hdr_len - sizeof(u->head) - VLAN_HLEN };
-	msg->msg_iovlen = f->iov_n + 3u;
-	msg->msg_control = &u->mark;
-	msg->msg_controllen = sizeof(u->mark);
-	c = CMSG_FIRSTHDR(msg);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SO_MARK;
-	c->cmsg_len = CMSG_LEN(sizeof(mark));
-	memcpy(CMSG_DATA(c), &mark, sizeof(mark));
-	return true;
-}
-
-/* Make msg, with its vectors, of f. False: the device would lose it. */
-static bool make_message(struct nfvd_port *port, struct nfvd_frame *f, struct untagged *u, struct msghdr *msg)
-{
-	uint32_t mtu = atomic_load_explicit(&port->mtu, memory_order_relaxed);
-
-	if (unlikely(too_many_tags(f, mtu))) {
-		if (move_untagged(f, port->id, u, msg))
-			return true;
-		if (is_tag(f->hdr + 2 * ETH_ALEN + VLAN_HLEN) && nfvd_offload_too_long(f, mtu - VLAN_HLEN))
-			return false;
-	}
-	msg->msg_iovlen = nfvd_move_to_msg(f, msg->msg_iov);
-	return true;
-}
-
 static void packet_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_frame **frames, unsigned int n,
 		      struct nfvd_ledger *l)
 {
 	static __thread struct iovec iov[TX_IOVS];
 	struct nfvd_frame *sent[NFVD_BURST];
-	struct untagged untagged[NFVD_BURST];
+	struct nfvd_completion rest[NFVD_BURST];
 	struct mmsghdr msgs[NFVD_BURST];
 	unsigned int made = 0, used = 0;
+	enum nfvd_drop why;
 
 	for (unsigned int i = 0; i < n; i++) {
-		if (used + frames[i]->iov_n + 3u > TX_IOVS) {
+		if (used + NFVD_MESSAGE_IOVS(frames[i]->iov_n) > TX_IOVS) {
 			send_all(w, port, msgs, sent, made, l);
 			made = used = 0;
 		}
 		msgs[made].msg_hdr = (struct msghdr){ .msg_iov = iov + used };
-		if (unlikely(!make_message(port, frames[i], &untagged[made], &msgs[made].msg_hdr))) {
-			nfvd_tx_drop(w, port, NFVD_DROP_MTU, 1);
+		why = nfvd_packet_message(port, frames[i], w->index * NFVD_BURST + made, &rest[made], &msgs[made].msg_hdr);
+		if (unlikely(why != NFVD_PASS)) {
+			nfvd_tx_drop(w, port, why, 1);
 			continue;
 		}
 		used += msgs[made].msg_hdr.msg_iovlen;
@@ -379,6 +303,14 @@ static int start_ring(struct packet *p)
 	return nfvd_worker_add(&port->rxq[0]);
 }
 
+/* Others may come before the program that completes frames, and go. */
+static void follow_accepts(struct nfvd_port *port)
+{
+	atomic_store(&port->accepts, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_TSO4 | NFVD_ACCEPT_TSO6 | NFVD_ACCEPT_ECN |
+		     (nfvd_packet_knows_uso() ? NFVD_ACCEPT_USO : 0) |
+		     (nfvd_shortcut_completes(port->id) ? NFVD_ACCEPT_TUNNEL : 0));
+}
+
 static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err *err)
 {
 	struct packet *p = calloc(1, sizeof(*p));
@@ -387,12 +319,12 @@ static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err
 	if (!p)
 		return nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 	p->nd.carrier = &carrier;
-	atomic_store(&port->accepts, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_TSO4 | NFVD_ACCEPT_TSO6 | NFVD_ACCEPT_ECN |
-		     (nfvd_packet_knows_uso() ? NFVD_ACCEPT_USO : 0));
+	follow_accepts(port);
 	if (nfvd_netdev_attach(&p->nd, port, params, err)) {
 		free(p);
 		return -1;
 	}
+	follow_accepts(port);
 	port->nr_rxq = 1;
 	port->rxq[0].fd = p->nd.sock;
 	ret = start_ring(p);
@@ -465,6 +397,7 @@ static void watch_ring(struct packet *p)
 static void packet_tick(struct nfvd_port *port)
 {
 	nfvd_netdev_tick(port);
+	follow_accepts(port);
 	if (atomic_load(&port->state) != NFVD_STATE_GONE)
 		watch_ring(port->priv);
 }

@@ -19,10 +19,12 @@
 #include "log.h"
 #include "shortcut/table.h"
 #include "shortcut/tc.h"
+#include "switch/offload.h"
 #include "switch/port_state.h"
 
 /* A frame that the filter sees now was decided by the maps of then at the latest so long ago. */
 #define SETTLE_NS	100000000ull
+#define UDP_CHECK	26		/* offset of the UDP checksum behind an IPv4 header's beginning */
 #define ALIVE_NS	2000000000ull	/* how long nfvd is believed to live after it said so; it says so every tick */
 
 /* One device with our programs on it; index is the port id. */
@@ -35,7 +37,7 @@ struct device {
 	bool redirected;		/* as of the last publish_port() */
 	uint64_t from_ns;		/* since when, and a little */
 	struct nfvd_tc tc;
-	atomic_bool tags;		/* the program at egress sees what our socket sends before all others; read by workers */
+	atomic_bool first;		/* the program at egress sees what our socket sends before all others; read by workers */
 };
 
 static struct shortcut_bpf *bpf;	/* also read by workers, which start after init and end before fini */
@@ -255,7 +257,7 @@ void nfvd_shortcut_port_del(struct nfvd_port *port)
 
 	if (d->port != port)
 		return;
-	atomic_store(&d->tags, false);
+	atomic_store(&d->first, false);
 	unpublish_port(d);
 	nfvd_tc_detach(&d->tc);
 	if (bpf)
@@ -270,7 +272,7 @@ void nfvd_shortcut_port_gone(struct nfvd_port *port)
 
 	if (d->port != port)
 		return;
-	atomic_store(&d->tags, false);
+	atomic_store(&d->first, false);
 	unpublish_port(d);
 	nfvd_tc_forget(&d->tc);
 	d->ifindex = 0;
@@ -290,7 +292,7 @@ void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcu
 
 	if (d->port != port || !d->ifindex)
 		return;
-	atomic_store(&d->tags, d->cookie && nfvd_tc_first(&d->tc, NFVD_TC_EGRESS));
+	atomic_store(&d->first, d->cookie && nfvd_tc_first(&d->tc, NFVD_TC_EGRESS));
 	if (same(&d->is, is))
 		return;
 	d->is = *is;
@@ -318,17 +320,27 @@ bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char 
 	return nfvd_tc_other(ifindex, NFVD_TC_EGRESS, &devices[port->id].tc, what, size);
 }
 
-uint32_t nfvd_shortcut_untag(unsigned int id, const uint8_t *hdr, uint8_t head[NFVD_UNTAGGED_HDR])
+bool nfvd_shortcut_completes(unsigned int id)
+{
+	return atomic_load_explicit(&devices[id].first, memory_order_relaxed);
+}
+
+static void address_nobody(const uint8_t *hdr, uint8_t *head)
 {
 	static const uint8_t nobody[] = SHORTCUT_NOBODY;
-	uint32_t mark = SHORTCUT_TAG | hdr[14] << 8 | hdr[15];
-	uint16_t tpid, next;
 
-	if (!atomic_load_explicit(&devices[id].tags, memory_order_relaxed))
-		return 0;
 	for (unsigned int i = 0; i < sizeof(nobody); i++)
 		head[i] = hdr[i] ^ nobody[i];
 	memcpy(head + ETH_ALEN, hdr + ETH_ALEN, ETH_ALEN);
+}
+
+uint32_t nfvd_shortcut_untag(unsigned int id, const uint8_t *hdr, uint8_t head[14])
+{
+	uint32_t mark = SHORTCUT_TAG | hdr[14] << 8 | hdr[15];
+	uint16_t tpid, next;
+
+	if (!nfvd_shortcut_completes(id))
+		return 0;
 	memcpy(&tpid, hdr + 12, sizeof(tpid));
 	memcpy(&next, hdr + 16, sizeof(next));
 	if (tpid == htons(ETH_P_8021AD))
@@ -338,8 +350,23 @@ uint32_t nfvd_shortcut_untag(unsigned int id, const uint8_t *hdr, uint8_t head[N
 		mark |= SHORTCUT_NEXT_8021AD;
 		next = htons(ETH_P_8021Q);
 	}
+	address_nobody(hdr, head);
 	memcpy(head + 12, &next, sizeof(next));
 	return mark;
+}
+
+_Static_assert(NFVD_SHORTCUT_SLOTS == SHORTCUT_OUTERS && NFVD_OUTER_LEN == SHORTCUT_OUTER_LEN, "each has its headers");
+
+uint32_t nfvd_shortcut_unwrap(unsigned int id, unsigned int slot, const uint8_t *hdr, uint8_t head[14])
+{
+	if (!nfvd_shortcut_completes(id))
+		return 0;
+	memcpy(bpf->bss->outers[slot].bytes, hdr + ETH_HLEN, SHORTCUT_OUTER_LEN);
+	/* A program cannot ask for the outer checksum of each segment. RFC 7348 wants none, RFC 768 takes 0 for none. */
+	memset(bpf->bss->outers[slot].bytes + UDP_CHECK, 0, 2);
+	address_nobody(hdr, head);
+	memcpy(head + 12, hdr + ETH_HLEN + SHORTCUT_OUTER_LEN - 2, 2);
+	return SHORTCUT_OUTER | slot;
 }
 
 static bool usable(const struct nfvd_port *port)

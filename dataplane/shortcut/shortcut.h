@@ -61,14 +61,20 @@ bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char 
 uint64_t nfvd_shortcut_ring_starts(unsigned int id, int sock);
 void nfvd_shortcut_ring_done(unsigned int id, uint64_t n);
 
-#define NFVD_UNTAGGED_HDR	14
-
 /*
- * W. A packet socket does not take all tags that its device does. Begin a frame with the headers hdr (18 bytes or more, the
- * first tag included) without its first tag: write the first bytes, which replace 18 of hdr, to head. Return the mark
- * (SO_MARK) by which the program at egress of port id puts the tag there, or 0 if that cannot be relied on.
+ * W. What no packet socket can be told, the program at the egress of port id does for frames of its socket. Begin such a
+ * frame, whose headers are hdr: write the 14 bytes to head that are sent in place of the first bytes of hdr. Return the
+ * message's mark (SO_MARK), or 0 if the program cannot be relied on.
+ *
+ *	untag	put a VLAN tag: the first of hdr, whose first 18 bytes head replaces
+ *	unwrap	put a tunnel's headers (nfvd_layout_plain_tunnel()): head replaces 64 bytes. Until the frame is sent, slot, below
+ *		NFVD_SHORTCUT_SLOTS, is for it alone
  */
-uint32_t nfvd_shortcut_untag(unsigned int id, const uint8_t *hdr, uint8_t head[NFVD_UNTAGGED_HDR]);
+#define NFVD_SHORTCUT_SLOTS 1024
+uint32_t nfvd_shortcut_untag(unsigned int id, const uint8_t *hdr, uint8_t head[14]);
+uint32_t nfvd_shortcut_unwrap(unsigned int id, unsigned int slot, const uint8_t *hdr, uint8_t head[14]);
+/* Return whether it can be. Context: any. */
+bool nfvd_shortcut_completes(unsigned int id);
 
 /* Let the programs work for 2 s more, because nfvd lives; may make a filter a link (tc.h). Called every 0.1 s. */
 void nfvd_shortcut_tick(void);

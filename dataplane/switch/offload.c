@@ -151,6 +151,16 @@ enum nfvd_read nfvd_layout_read(const struct nfvd_frame *f, const uint8_t *h, un
 
 /* ---- checking ---- */
 
+bool nfvd_layout_plain_tunnel(const struct nfvd_layout *t, const uint8_t *h)
+{
+	uint16_t type = htons(t->v6 ? ETH_P_IPV6 : ETH_P_IP);
+
+	return t->tunnel && !t->outer_v6 && t->outer_protocol == IPPROTO_UDP && !t->udp && t->outer_l3 == ETH_HLEN &&
+	       t->outer_l4 == ETH_HLEN + sizeof(struct iphdr) && t->l3 == ETH_HLEN + NFVD_OUTER_LEN &&
+	       /* no fragment */
+	       !(h[20] & 0x3f) && !h[21] && !memcmp(h + t->l3 - sizeof(type), &type, sizeof(type));
+}
+
 /* What a receiver needs that is told nothing of what is left to do. */
 static uint32_t untold(const struct nfvd_frame *f)
 {
@@ -162,6 +172,7 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 	struct virtio_net_hdr_v1 *h = (struct virtio_net_hdr_v1 *)&f->vnet;
 	uint8_t type = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
 	bool udp = h->gso_type == NFVD_GSO_UDP_L4;
+	bool plain = false;
 	struct nfvd_layout t;
 
 	if (type == VIRTIO_NET_HDR_GSO_NONE || !h->gso_size || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
@@ -175,6 +186,7 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 		if (!udp && t.v6 != (type == VIRTIO_NET_HDR_GSO_TCPV6))
 			return NFVD_DROP_BAD_GSO;
 		h->hdr_len = t.payload;
+		plain = nfvd_layout_plain_tunnel(&t, f->hdr);
 		break;
 	case NFVD_READ_MORE:
 		/* To be read where it is cut, which it will be: nobody can tell here what it is. */
@@ -191,7 +203,7 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 	if (h->gso_type & VIRTIO_NET_HDR_GSO_ECN)
 		f->needs |= NFVD_ACCEPT_ECN;
 	if (t.tunnel)
-		f->needs |= untold(f);
+		f->needs |= plain && !f->held ? NFVD_ACCEPT_TUNNEL : untold(f);
 	return NFVD_PASS;
 }
 

@@ -14,7 +14,7 @@
  *	(VXLAN, Geneve, GRE, IPIP, ...)	segment needs outer headers of its own
  *
  * Both are recognised and always finished, except where the kernel module passes on the skb itself
- * (NFVD_ACCEPT_SKB).
+ * (NFVD_ACCEPT_SKB), or a device's own program puts an outer header on (NFVD_ACCEPT_TUNNEL).
  */
 #ifndef NFVD_OFFLOAD_H
 #define NFVD_OFFLOAD_H
@@ -81,6 +81,13 @@ enum nfvd_read { NFVD_READ_OK, NFVD_READ_MORE, NFVD_READ_BAD };
  * than n, BAD if they contradict the request.
  */
 enum nfvd_read nfvd_layout_read(const struct nfvd_frame *f, const uint8_t *h, unsigned int n, struct nfvd_layout *t);
+
+/*
+ * The outer headers that NFVD_ACCEPT_TUNNEL is about: IPv4 without options, UDP, 8 bytes of VXLAN or Geneve, Ethernet. They
+ * lie behind the frame's own Ethernet header.
+ */
+#define NFVD_OUTER_LEN	50
+bool nfvd_layout_plain_tunnel(const struct nfvd_layout *t, const uint8_t *h);
 
 /* Copy up to n bytes of f, from off on. Return how many there were. */
 unsigned int nfvd_frame_read(const struct nfvd_frame *f, uint32_t off, void *to, unsigned int n);

@@ -40,6 +40,7 @@ enum nfvd_state {
 #define NFVD_ACCEPT_KERNEL	(1u << 5)	/* frames whose payload the kernel module holds */
 #define NFVD_ACCEPT_SKB		(1u << 6)	/* skbs that the module passes on as they are, with all that an skb can express */
 #define NFVD_ACCEPT_ALL		0x7fu
+#define NFVD_ACCEPT_TUNNEL	(1u << 8)	/* TCP in VXLAN by IPv4: the devices with a program that puts the tunnel's headers on */
 #define NFVD_ACCEPT_NEVER	(1u << 7)	/* what no virtio_net_hdr can express: no receiver accepts it */
 
 /* A frame that had reached only some of its receivers when the turn ended. Its queue goes on with it. */

@@ -11,11 +11,11 @@ ns_enter "$@"
 FRAME=$BUILD/tests/integration/frame
 M1=02:00:00:00:00:01 M2=02:00:00:00:00:02
 
-# received COUNT: what arrives in c2 is written to $WORK/got; $RECEIVER is to be waited for
+# received COUNT [MS]: what arrives in c2 is written to $WORK/got; $RECEIVER is to be waited for
 received()
 {
 	: >"$WORK/got"
-	ip netns exec c2 "$FRAME" recv eth0 "$1" 300 >"$WORK/got" &
+	ip netns exec c2 "$FRAME" recv eth0 "$1" "${2:-1000}" >"$WORK/got" &
 	RECEIVER=$!
 	wait_for "grep -q ready $WORK/got"
 }
@@ -23,7 +23,7 @@ received()
 # whole TAGS: ten such frames arrive as they were sent
 whole()
 {
-	received 10
+	received 10 200
 	in_ns c1 "$FRAME" send eth0 $M2 $M1 "$1" 1514 10
 	wait $RECEIVER
 	diff <(echo ready; for n in {0..9}; do echo "$1 1514 $n ok"; done) "$WORK/got"

@@ -269,7 +269,9 @@ static void tunnel_one(enum tunnel kind, bool outer_v6, bool v6, uint32_t payloa
 	uint32_t sent = 0;
 
 	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
-	assert_true(f.needs & NFVD_ACCEPT_NEVER);
+	/* Only headers that are private can be put on by a program. */
+	assert_int_equal(f.needs & (NFVD_ACCEPT_NEVER | NFVD_ACCEPT_TUNNEL),
+			 kind <= VXLAN_CSUM && !outer_v6 && !v6 ? NFVD_ACCEPT_TUNNEL : NFVD_ACCEPT_NEVER);
 	assert_true(nfvd_cut_start(&cut, &f, 0, whole));
 	while ((n = nfvd_cut_next(&cut, segs, 5, pool, 100)))
 		for (unsigned int i = 0; i < n; i++, at++) {
@@ -349,6 +351,27 @@ static void bundles(void **state)
 				bundle_one(kind, outer_v6, v6, 1301);
 				bundle_one(kind, outer_v6, v6, 1300);
 			}
+}
+
+/* Whatever is not as a program would put it on is cut. */
+static void tunnels_for_a_program(void **state)
+{
+	static const struct { unsigned int at; uint8_t bits; } others[] = {
+		{ 14 + 6, 0x20 }, { 14 + 7, 1 }, { 14, 1 }, { 14 + 9, 1 }, { 14 + 20 + 8 + 8 + 12, 0x88 },
+	};
+
+	tunnel_frame(VXLAN_CSUM, false, false, 5000);
+	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
+	assert_int_equal(f.needs, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_TSO4 | NFVD_ACCEPT_TUNNEL);
+	assert_int_equal(nfvd_offload_fit(&f, NFVD_ACCEPT_ALL, 0), NFVD_FIT_FINISHED);
+	assert_int_equal(nfvd_offload_fit(&f, NFVD_ACCEPT_ALL | NFVD_ACCEPT_TUNNEL, 0), NFVD_FIT_AS_IS);
+	for (unsigned int i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		tunnel_frame(VXLAN_CSUM, false, false, 5000);
+		wire[others[i].at] ^= others[i].bits;
+		build(f.len);
+		if (nfvd_offload_check(&f) == NFVD_PASS)
+			assert_false(f.needs & NFVD_ACCEPT_TUNNEL);
+	}
 }
 
 static void tunnels_not_to_be_cut(void **state)
@@ -589,7 +612,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checksum),	cmocka_unit_test(segmentation), cmocka_unit_test(segment_size_is_bounded),
 		cmocka_unit_test(udp_segmentation), cmocka_unit_test(bad_requests), cmocka_unit_test(lengths),
-		cmocka_unit_test(tunnels),	cmocka_unit_test(bundles),	cmocka_unit_test(tunnels_not_to_be_cut), cmocka_unit_test(held_tunnel_goes_as_it_is),
+		cmocka_unit_test(tunnels),	cmocka_unit_test(bundles),	cmocka_unit_test(tunnels_not_to_be_cut),
+		cmocka_unit_test(tunnels_for_a_program), cmocka_unit_test(held_tunnel_goes_as_it_is),
 		cmocka_unit_test(sctp),		cmocka_unit_test(checksum_anywhere), cmocka_unit_test(mtu),
 	};
 

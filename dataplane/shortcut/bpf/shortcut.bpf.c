@@ -28,7 +28,7 @@
  *
  * Towards the container, at tc egress, the host's own IPv6 is kept silent; what nfvd
  * sends is known by its socket. There is no socket whose end would tell that nfvd is dead,
- * so nfvd says all the time that it lives. A tag that nfvd could not give its socket is put there.
+ * so nfvd says all the time that it lives. What nfvd could not tell its socket is put there.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -65,6 +65,8 @@ struct {
 volatile __u64 alive_until_ns;
 
 struct shortcut_order orders[SHORTCUT_PORTS];
+
+struct shortcut_outer outers[SHORTCUT_OUTERS];
 
 /* What the filter decided about the last frame on this CPU. */
 struct verdict {
@@ -253,38 +255,68 @@ int shortcut_mark(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/* Put a frame's outer tag beside it, as a VLAN device does. */
-static __always_inline int push_tag(struct __sk_buff *skb)
+/* The destination that the frame was sent to. */
+static __always_inline bool address(struct __sk_buff *skb)
 {
 	const __u8 nobody[] = SHORTCUT_NOBODY;
-	__u32 mark = skb->mark;
-	__u16 next = bpf_htons(ETH_P_8021AD), tpid = mark & SHORTCUT_TAG_8021AD ? ETH_P_8021AD : ETH_P_8021Q;
 	__u8 dst[ETH_ALEN];
 
-	skb->mark = 0;
 	if (bpf_skb_load_bytes(skb, 0, dst, sizeof(dst)))
-		return TC_ACT_SHOT;
+		return false;
 	for (int i = 0; i < ETH_ALEN; i++)
 		dst[i] ^= nobody[i];
-	if (bpf_skb_store_bytes(skb, 0, dst, sizeof(dst), 0))
+	return !bpf_skb_store_bytes(skb, 0, dst, sizeof(dst), 0);
+}
+
+static __always_inline bool set_type(struct __sk_buff *skb, __u16 type)
+{
+	type = bpf_htons(type);
+	return !bpf_skb_store_bytes(skb, 2 * ETH_ALEN, &type, sizeof(type), 0);
+}
+
+/* Put a frame's outer tag beside it, as a VLAN device does. */
+static __always_inline bool put_tag(struct __sk_buff *skb, __u32 mark)
+{
+	__u16 tpid = mark & SHORTCUT_TAG_8021AD ? ETH_P_8021AD : ETH_P_8021Q;
+
+	if (mark & SHORTCUT_NEXT_8021AD && !set_type(skb, ETH_P_8021AD))
+		return false;
+	return !bpf_skb_vlan_push(skb, bpf_htons(tpid), mark & 0xffff);
+}
+
+/* Make it a super-frame in a tunnel, as the tunnel's device does. */
+static __always_inline bool put_outer(struct __sk_buff *skb, __u32 mark)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
+		      BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+	__u32 i = mark & 0xffff;
+
+	return i < SHORTCUT_OUTERS && !bpf_skb_adjust_room(skb, SHORTCUT_OUTER_LEN, BPF_ADJ_ROOM_MAC, flags) &&
+	       !bpf_skb_store_bytes(skb, ETH_HLEN, outers[i].bytes, SHORTCUT_OUTER_LEN, 0) && set_type(skb, ETH_P_IP);
+}
+
+static __always_inline int complete(struct __sk_buff *skb, __u32 kind)
+{
+	__u32 mark = skb->mark;
+
+	skb->mark = 0;
+	if (!address(skb))
 		return TC_ACT_SHOT;
-	if (mark & SHORTCUT_NEXT_8021AD && bpf_skb_store_bytes(skb, 2 * ETH_ALEN, &next, sizeof(next), 0))
-		return TC_ACT_SHOT;
-	return bpf_skb_vlan_push(skb, bpf_htons(tpid), mark & 0xffff) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	return (kind == SHORTCUT_TAG ? put_tag(skb, mark) : put_outer(skb, mark)) ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
 
 SEC("tc")
 int shortcut_egress(struct __sk_buff *skb)
 {
-	bool tag = (skb->mark & SHORTCUT_TAG_MASK) == SHORTCUT_TAG;
-	__u32 ifindex = skb->ifindex;
+	__u32 ifindex = skb->ifindex, kind = skb->mark & SHORTCUT_MARK_MASK;
+	bool unfinished = kind == SHORTCUT_TAG || kind == SHORTCUT_OUTER;
 	struct shortcut_port *port;
 
-	if (!tag && skb->protocol != bpf_htons(ETH_P_IPV6))
+	if (!unfinished && skb->protocol != bpf_htons(ETH_P_IPV6))
 		return TC_ACT_UNSPEC;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
 	if (port && port->cookie && bpf_get_socket_cookie(skb) == port->cookie)
-		return tag ? push_tag(skb) : TC_ACT_UNSPEC;
+		return unfinished ? complete(skb, kind) : TC_ACT_UNSPEC;
 	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !port || port->aside || bpf_ktime_get_coarse_ns() > alive_until_ns)
 		return TC_ACT_UNSPEC;
 	return TC_ACT_SHOT;
