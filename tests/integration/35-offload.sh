@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 200
 #
-# What a virtio_net_hdr has no words for, between containers, beside a Linux bridge: SCTP, tunnels, SRv6, MPLS, segments
-# longer than the receiver's MTU, super-frames above 64 KiB; and what attaching changes of a container's device, and detaching puts back.
+# What a virtio_net_hdr has no words for, between containers, and to a guest, beside a Linux bridge: SCTP, tunnels, SRv6,
+# MPLS, segments longer than the receiver's MTU, super-frames above 64 KiB; and what attaching changes of a container's
+# device, and detaching puts back.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -306,10 +307,21 @@ python c1 <<'PY'
 send((1, 0, 0, 0, 34, 8), ipv4(132, struct.pack(">HHII", 36412, 36412, 1, 0) + b"\0\3\5\x14" + bytes(i & 255 for i in range(1300))))
 l4 = 20 + 3000
 pseudo = sum16(b"\x0a\0\0\1\x0a\0\0\2" + struct.pack(">HH", 6, l4))
-send((1, 1, 54, 1400, 34, 16), ipv4(6, struct.pack(">HHIIBBHHH", 7, 7, 1, 1, 0x50, 0x10, 9000, pseudo, 0) + bytes(i & 255 for i in range(3000))))
+tcp = lambda pseudo, n: struct.pack(">HHIIBBHHH", 7, 7, 1, 1, 0x50, 0x10, 9000, pseudo, 0) + bytes(i & 255 for i in range(n))
+send((1, 1, 54, 1400, 34, 16), ipv4(6, tcp(pseudo, 3000)))
+# Behind a label of MPLS, and in SRv6: an outer header, a routing header of one segment.
+pseudo = sum16(b"\x0a\0\0\1\x0a\0\0\2" + struct.pack(">HH", 6, 1420))
+raw().send(struct.pack("<BBHHHH", 1, 0, 0, 0, 38, 16) + MAC[2] + MAC[1] + b"\x88\x47\0\x06\x41\x40" + ipv4(6, tcp(pseudo, 1400)))
+a, b = bytes([0xfd] + [0] * 14 + [1]), bytes([0xfd] + [0] * 14 + [2])
+def ipv6(protocol, payload): return struct.pack(">IHBB", 6 << 28, len(payload), protocol, 64) + a + b + payload
+inner = ipv6(6, tcp(sum16(a + b + struct.pack(">HH", 6, 1320)), 1300))
+srh = struct.pack(">BBBBBBH", 41, 2, 4, 0, 0, 0, 0) + b
+raw().send(struct.pack("<BBHHHH", 1, 0, 0, 0, 118, 16) + MAC[2] + MAC[1] + b"\x86\xdd" + ipv6(43, srh + inner))
 PY
 check "guest: SCTP has its CRC" wait_for "grep -qx 'sctp 1350 finished right' $WORK/sums" 20
 check "guest: TCP is cut and summed" wait_for "[ \"\$(grep -c '^tcp [0-9]* finished right' $WORK/sums)\" = 3 ]" 20
+check "guest: TCP behind MPLS is summed" wait_for "grep -qx 'mpls 1458 finished right' $WORK/sums" 20
+check "guest: TCP in SRv6 is summed" wait_for "grep -qx 'srv6 1438 finished right' $WORK/sums" 20
 check "guest: nothing was unfinished or wrong" eval '! grep -E "unfinished|wrong" $WORK/sums'
 kill $GUEST
 nfvctl detach vm1 >/dev/null

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * guest_sums SOCKET SECONDS - a guest that negotiated no offload, and looks at what it is sent: one line for each
- * packet of IPv4 with SCTP or TCP, its length, and whether it is finished and its checksum right.
+ * packet of IPv4 with SCTP or TCP, of IPv4 with TCP behind an MPLS label, or of IPv6 with TCP in SRv6: its kind, its length,
+ * and whether it is finished and its checksum right.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +11,8 @@
 #include "vufront.h"
 
 #define VNET	12	/* bytes before each frame */
-#define IP_AT	14
-#define L4_AT	34
+#define TCP	6
+#define SCTP	132
 
 static uint32_t crc32c(const uint8_t *p, size_t n)
 {
@@ -32,31 +33,60 @@ static uint32_t sum(const uint8_t *p, size_t n, uint32_t from)
 	return from;
 }
 
-static bool right_sum(uint8_t *p, uint32_t n)
-{
-	uint32_t l4 = n - L4_AT, tcp = sum(p + L4_AT, l4, sum(p + IP_AT + 12, 8, 6 + l4)), was;
+/* Where the innermost headers of a packet lie. */
+struct packet {
+	const char *kind;
+	bool v6;
+	uint8_t protocol;
+	uint32_t ip, l4;
+};
 
-	if (p[IP_AT + 9] == 6) {
+static bool find(const uint8_t *p, uint32_t n, struct packet *at)
+{
+	uint32_t inner = 54 + 8 * (p[55] + 1u);
+
+	*at = (struct packet){ .kind = "mpls", .ip = 18 };
+	if (p[12] == 0x86 && p[13] == 0xdd && p[20] == 43 && p[54] == 41) {
+		*at = (struct packet){ .kind = "srv6", .v6 = true, .ip = inner };
+	} else if (p[12] == 8 && !p[13]) {
+		*at = (struct packet){ .kind = p[23] == SCTP ? "sctp" : "tcp", .ip = 14 };
+	} else if (p[12] != 0x88 || p[13] != 0x47) {
+		return false;
+	}
+	at->l4 = at->ip + (at->v6 ? 40 : 20);
+	if (n < at->l4 + 20)
+		return false;
+	at->protocol = p[at->ip + (at->v6 ? 6 : 9)];
+	return at->protocol == TCP || at->protocol == SCTP;
+}
+
+static bool right_sum(uint8_t *p, uint32_t n, const struct packet *at)
+{
+	uint32_t l4 = n - at->l4, addresses = at->v6 ? 32 : 8, tcp, was;
+
+	if (at->protocol == TCP) {
+		tcp = sum(p + at->l4, l4, sum(p + at->l4 - addresses, addresses, TCP + l4));
 		while (tcp >> 16)
 			tcp = (tcp & 0xffff) + (tcp >> 16);
 		return tcp == 0xffff;
 	}
-	memcpy(&was, p + L4_AT + 8, sizeof(was));
-	memset(p + L4_AT + 8, 0, sizeof(was));
-	return crc32c(p + L4_AT, l4) == was;
+	memcpy(&was, p + at->l4 + 8, sizeof(was));
+	memset(p + at->l4 + 8, 0, sizeof(was));
+	return crc32c(p + at->l4, l4) == was;
 }
 
 static void look(void *arg, const uint8_t *buf, uint32_t n)
 {
 	static uint8_t p[4096];
+	struct packet at;
 
 	n -= VNET;
-	if (n < L4_AT + 20 || n > sizeof(p) || buf[VNET + 12] != 8 || buf[VNET + 13])
+	if (n < 60 || n > sizeof(p))
 		return;
 	memcpy(p, buf + VNET, n);
-	if (p[IP_AT + 9] == 6 || p[IP_AT + 9] == 132)
-		printf("%s %u %s %s\n", p[IP_AT + 9] == 6 ? "tcp" : "sctp", n, buf[0] | buf[1] ? "unfinished" : "finished",
-		       right_sum(p, n) ? "right" : "wrong");
+	if (!find(p, n, &at))
+		return;
+	printf("%s %u %s %s\n", at.kind, n, buf[0] | buf[1] ? "unfinished" : "finished", right_sum(p, n, &at) ? "right" : "wrong");
 	fflush(stdout);
 }
 
