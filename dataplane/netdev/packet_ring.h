@@ -28,7 +28,7 @@
 
 #define NFVD_RING_SLOT		2048u		/* bytes: a frame of 1900, its virtio_net_hdr, 100 of the kernel's */
 #define NFVD_RING_BLOCK		(2u << 20)	/* bytes that the kernel takes in one piece, if it can */
-#define NFVD_RING_BLOCKS	2
+#define NFVD_RING_BLOCKS	4
 #define NFVD_RING_SLOTS		(NFVD_RING_BLOCK / NFVD_RING_SLOT * NFVD_RING_BLOCKS)
 #define NFVD_RING_QUEUED	(8 << 20)	/* bytes of memory that long frames waiting at the socket may take */
 

@@ -273,6 +273,11 @@ bursts()
 		check "$1: a burst of 1500 small frames is delivered" \
 			wait_for "[ \$((\$(pair c1 c2 frames) - $frames)) -ge $((i * 1500)) ]" 5
 	done
+	# While nfvd gets no processor.
+	kill -STOP "$NFVD_PID"
+	in_ns c1 "$FRAME" send eth0 "$(mac c2)" "$(mac c1)" 0 60 4000
+	kill -CONT "$NFVD_PID"
+	check "$1: one of 4000 waits for nfvd" wait_for "[ \$((\$(pair c1 c2 frames) - $frames)) -ge $((5 * 1500 + 4000)) ]" 5
 	check "$1: none of them was missed" [ "$(member c1 missed):$(dropped c2 dst_full)" = "0:$before" ]
 }
 
