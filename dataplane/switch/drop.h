@@ -42,7 +42,7 @@
 	X(DESC_PERM, "desc_perm", "writable descriptor in Tx, or read-only in Rx") \
 	X(BAD_GPA, "bad_gpa", "descriptor address outside guest memory")	\
 	X(BAD_INDIRECT, "bad_indirect", "malformed indirect table")		\
-	X(MEM_SIGBUS, "mem_sigbus", "guest memory file truncated under us")	\
+	X(MEM_SIGBUS, "mem_sigbus", "pages of guest memory are gone: its file was truncated, or no huge page was left") \
 	X(WORKER_HELD, "worker_held", "a worker stood still at this port, which was fenced") \
 	X(KICK_SPURIOUS, "kick_spurious", "woken by the peer, which had nothing")	\
 	X(KICK_MISSING, "kick_missing", "the peer had frames and called nobody; found 0.2 s later")	\

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -374,9 +375,9 @@ static void *punch(void *arg)
 	return NULL;
 }
 
-static void holed_init(struct holed *h, size_t mem_bytes)
+static void holed_init(struct holed *h, size_t mem_bytes, bool huge)
 {
-	struct vuf_options o = { .wanted = VUF_NET_FEATURES, .ring_size = RING, .mem_bytes = mem_bytes };
+	struct vuf_options o = { .wanted = VUF_NET_FEATURES, .ring_size = RING, .mem_bytes = mem_bytes, .huge = huge };
 
 	attach_kvm("evil8", "server", 1);
 	assert_int_equal(vuf_init(&h->f, &o), 0);
@@ -453,7 +454,7 @@ static void d4_large_holes(void **state)
 	unsigned int fds = nfvd_fds();
 	static struct holed h;
 
-	holed_init(&h, LARGE);
+	holed_init(&h, LARGE, false);
 	holed_up(&h);
 	start_punching(&h);
 	/* What is sent lies where the holes will be, all over. */
@@ -472,7 +473,7 @@ static void d4_holes_again(void **state)
 	unsigned int fds = nfvd_fds();
 	static struct holed h;
 
-	holed_init(&h, SMALLER);
+	holed_init(&h, SMALLER, false);
 	holed_up(&h);
 	start_punching(&h);
 	for (unsigned int i = 0; i < RING; i++) {
@@ -492,7 +493,7 @@ static void d4_holes_for_others(void **state)
 	static struct holed h;
 	uint8_t *buf;
 
-	holed_init(&h, SMALLER);
+	holed_init(&h, SMALLER, false);
 	buf = vuf_alloc(&h.f, 4096, 4096);
 	assert_non_null(buf);
 	frame_make(buf + HDR, 1000, peer.mac, mac, 1);
@@ -518,6 +519,120 @@ static void d4_holes_for_others(void **state)
 	fenced_in_time(&h, 60);
 	assert_true(port_is("peer", "up"));
 	end_punching(&h);
+	holed_fini(&h, fds);
+}
+
+/* ---- huge pages ---- */
+
+#define HUGE		(2ul << 20)
+#define HUGE_PAGES	16		/* of run.sh's; the guest's first one holds its rings, and is not touched */
+
+static unsigned int free_huge_pages(void)
+{
+	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+	unsigned int n = 0;
+
+	if (f && fscanf(f, "%u", &n) != 1)
+		n = 0;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Frames of a sound header and a piece on each of the other pages. Then it is up. */
+static void huge_up(struct holed *h)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0xe8 };
+	uint8_t *buf = h->rest - 4096;
+
+	vuf_ring_reset(h->tx);
+	vuf_ring_reset(&h->f.vq[RX]);
+	memset(h->rest, 1, h->rest_bytes);
+	memset(buf, 0, HDR);
+	frame_make(buf + HDR, 200, peer.mac, mac, 1);
+	holed_up(h);
+	for (unsigned int i = 0; i < RING; i++) {
+		unsigned int k = i % HUGE_PAGES;
+
+		vuf_set_desc(&h->f, h->tx, i, k ? h->rest + (k - 1) * HUGE : buf, k ? 64 : HDR + 200,
+			     k + 1 < HUGE_PAGES ? VRING_DESC_F_NEXT : 0);
+		h->tx->desc[i].next = i + 1;
+		if (!k)
+			vuf_post(h->tx, i);
+	}
+}
+
+static void punch_huge(struct holed *h)
+{
+	assert_int_equal(fallocate(h->f.memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, h->rest - h->f.mem, h->rest_bytes), 0);
+}
+
+/* All huge pages that there are. */
+static int take_huge_pages(uint8_t **at, size_t *bytes)
+{
+	int fd = memfd_create("hog", MFD_CLOEXEC | MFD_HUGETLB);
+
+	*bytes = free_huge_pages() * HUGE;
+	assert_true(fd >= 0 && !ftruncate(fd, *bytes));
+	*at = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	assert_ptr_not_equal(*at, MAP_FAILED);
+	return fd;
+}
+
+static void peer_takes(void)
+{
+	static uint8_t got[BIG];
+
+	while (guest_recv(&peer, NULL, got, sizeof(got), 0) >= 0)
+		;
+}
+
+static void d5_huge_pages(void **state)
+{
+	unsigned int fds = nfvd_fds();
+	static struct holed h;
+	uint8_t *hog;
+	size_t bytes;
+	int fd;
+
+	if (free_huge_pages() < HUGE_PAGES) {
+		print_message("    %u huge pages are free\n", free_huge_pages());
+		skip();
+	}
+	holed_init(&h, HUGE_PAGES * HUGE, true);
+	h.rest = h.f.mem + HUGE;
+	h.rest_bytes = h.f.mem_bytes - HUGE;
+
+	/* What was punched comes back as zeros. */
+	huge_up(&h);
+	traffic_flows();
+	for (unsigned int round = 0; round < 50; round++) {
+		punch_huge(&h);
+		send_again(h.tx);
+		assert_true(wait_until((peer_takes(), vuf_used_ready(h.tx) == RING / HUGE_PAGES), PATIENCE_MS));
+	}
+	assert_true(port_is("evil8", "up"));
+	assert_int_equal(moved_by("evil8", "mem_sigbus") + moved_by("evil8", "worker_held"), 0);
+	witness_check("holes");
+
+	/* The page may not come back, as somebody else has all that there are. */
+	punch_huge(&h);
+	fd = take_huge_pages(&hog, &bytes);
+	send_again(h.tx);
+	assert_true(wait_until((peer_takes(), port_is("evil8", "fenced")), PATIENCE_MS));
+	assert_int_equal(moved_by("evil8", "mem_sigbus"), 1);
+	munmap(hog, bytes);
+	close(fd);
+	vuf_disconnect(&h.f);
+	assert_true(wait_until(port_is("evil8", "waiting"), PATIENCE_MS));
+	witness_check("no page left");
+
+	huge_up(&h);
+	assert_int_equal(ftruncate(h.f.memfd, HUGE), 0);
+	send_again(h.tx);
+	assert_true(wait_until((peer_takes(), port_is("evil8", "fenced")), PATIENCE_MS));
+	assert_int_equal(moved_by("evil8", "mem_sigbus"), 2);
+	assert_true(port_is("peer", "up"));
 	holed_fini(&h, fds);
 }
 
@@ -548,7 +663,7 @@ static void d4_busy_machine(void **state)
 
 	if (n > SPINNERS_MAX)
 		n = SPINNERS_MAX;
-	holed_init(&h, SMALLER);
+	holed_init(&h, SMALLER, false);
 	buf = vuf_alloc(&h.f, SMALLER / 4, 4096);
 	assert_non_null(buf);
 	holed_up(&h);
@@ -587,6 +702,7 @@ int crowd_tests(void)
 		evil_test(d4_holes_again),
 		evil_test(d4_holes_for_others),
 		evil_test(d4_busy_machine),
+		evil_test(d5_huge_pages),
 	};
 
 	return cmocka_run_group_tests_name("crowds", tests, NULL, NULL);

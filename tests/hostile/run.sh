@@ -7,6 +7,7 @@
 set -u
 
 . "$(dirname "$0")/../../tools/namespaces.sh"
+. "$(dirname "$0")/../bench/hugepages.sh"
 # nfvd listens to the kernel's news about devices: not those of this machine.
 if [ "$(id -u)" = 0 ]; then
 	ns_inside "$@" || exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@" "$(ns_word)"
@@ -22,6 +23,7 @@ pid= control=
 on_exit()
 {
 	[ -z "$pid$control" ] || kill -KILL $pid $control 2>/dev/null
+	huge_give_back "$dir/huge"
 	rm -rf "$dir"
 }
 trap on_exit EXIT
@@ -46,7 +48,7 @@ wait_for()
 	done
 }
 gone() { ! kill -0 "$1" 2>/dev/null; }
-ready() { [ -S "$1/ctl.sock" ] || gone "$2"; }
+ready() { "$nfvctl" --state-dir "$1" show >/dev/null 2>&1 || gone "$2"; }
 
 # start_in FOLDER LOG: $REPLY is its pid
 start_in()
@@ -64,6 +66,9 @@ for port in w0 w1; do
 done
 start_in "$dir/state" "$log"
 pid=$REPLY
+
+# For a guest in huge pages, of which there may be none.
+huge_take "$dir/huge" 24
 
 status=0
 NFVD_STATE_DIR=$dir/state NFVD_PID=$pid CONTROL_STATE_DIR=$dir/control CONTROL_PID=$control "$evil" "$@" || status=$?

@@ -4,10 +4,14 @@
 #
 # QEMU guests, under KVM or emulated: both ends of the connection lost and
 # found again, several queues, guests that negotiate less, memory that is not
-# shared.
+# shared, memory in huge pages.
 
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../bench/hugepages.sh"
 ns_enter "$@"
+
+give_back() { local status=$?; huge_give_back "$WORK/hugepages"; return $status; }
+trap 'give_back; on_exit' EXIT
 
 PLAIN="guest_csum guest_tso4 guest_tso6 guest_ecn guest_ufo"
 
@@ -152,6 +156,26 @@ not_shared()
 	guest_kill vm5
 }
 
+in_huge_pages()
+{
+	local free=/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages
+
+	huge_take "$WORK/hugepages" 64
+	if [ "$(cat $free)" -lt 64 ]; then
+		skip "huge pages" "128 MiB of huge pages"
+		return
+	fi
+	check "huge pages: guest" guest_start qemu vm6 10.0.0.6/24 --mem 128 --huge
+	check "huge pages: its memory is in them" [ "$(cat $free)" -lt 60 ]
+	check "huge pages: TCP from a container" container_iperf 10.0.0.6 -t 1
+	check "huge pages: and to it" container_iperf 10.0.0.6 -t 1 -R
+	check "huge pages: TCP from another guest" iperf vm1 10.0.0.6 -t 1
+	check "huge pages: one copy per frame" copied_once vm1 vm6
+	guest_kill vm6
+	check "huge pages: nfvd keeps none" wait_for "[ \$(cat $free) -ge 64 ]" 10
+	huge_give_back "$WORK/hugepages"
+}
+
 start_nfvd
 pair_of_guests
 restarted
@@ -160,4 +184,5 @@ check "qemu: a container" nfvctl attach veth c1 dev veth-c1
 queues
 guests_that_negotiate_less
 not_shared
+in_huge_pages
 finish

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <linux/memfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -44,7 +45,7 @@ int vuf_make_memory(struct vuf *f, const struct vuf_options *o)
 
 	if (n > VU_REGIONS_MAX || !part)
 		return -EINVAL;
-	f->memfd = memfd_create("guest", MFD_CLOEXEC);
+	f->memfd = memfd_create("guest", MFD_CLOEXEC | (o->huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
 	if (f->memfd < 0 || ftruncate(f->memfd, part * n) < 0)
 		return -errno;
 	f->mem = mmap(NULL, part * n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, f->memfd, 0);
