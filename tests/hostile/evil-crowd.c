@@ -522,6 +522,51 @@ static void d4_holes_for_others(void **state)
 	holed_fini(&h, fds);
 }
 
+/* What is for it goes where the holes are: it is not the sender who is fenced. */
+static void d4_holes_of_a_receiver(void **state)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0xe8 };
+	unsigned int fds = nfvd_fds(), sent = 0;
+	static struct holed h;
+	struct vuf_vring *rx;
+	uint8_t *buf, frame[1000];
+	uint32_t id, len;
+
+	holed_init(&h, SMALLER, false);
+	rx = &h.f.vq[RX];
+	buf = vuf_alloc(&h.f, 4096, 4096);
+	assert_non_null(buf);
+	frame_make(buf + HDR, 1000, peer.mac, mac, 1);
+	holed_up(&h);
+	/* So that its address is known. */
+	vuf_set_desc(&h.f, h.tx, 0, buf, HDR + 1000, 0);
+	vuf_post(h.tx, 0);
+	vuf_publish(h.tx);
+	assert_true(wait_until(vuf_used_ready(h.tx) == 1, PATIENCE_MS));
+	start_punching(&h);
+	for (unsigned int i = 0; i < RING; i++) {
+		vuf_set_desc(&h.f, rx, i, page_in_hole(&h, i), 2048, VRING_DESC_F_WRITE);
+		vuf_post(rx, i);
+	}
+	vuf_publish(rx);
+	frame_make(frame, sizeof(frame), mac, evil.mac, 2);
+	for (int64_t end = now_ms() + 4 * PATIENCE_MS; !port_is("evil8", "fenced") && now_ms() < end; sent++) {
+		guest_send(&evil, NULL, frame, sizeof(frame));
+		while (vuf_used(rx, &id, &len))
+			vuf_post(rx, id);
+		vuf_publish(rx);
+	}
+	print_message("    fenced after %u frames and %u holes\n", sent, atomic_load(&holes));
+	assert_true(port_is("evil8", "fenced"));
+	assert_int_equal(moved_by("evil8", "worker_held"), 1);
+	assert_int_equal(moved_by("evil", "worker_held"), 0);
+	assert_true(port_is("evil", "up"));
+	/* The witness was held, until then. */
+	end_punching(&h);
+	witness_begin();
+	holed_fini(&h, fds);
+}
+
 /* ---- huge pages ---- */
 
 #define HUGE		(2ul << 20)
@@ -701,6 +746,7 @@ int crowd_tests(void)
 		evil_test(d4_large_holes),
 		evil_test(d4_holes_again),
 		evil_test(d4_holes_for_others),
+		evil_test(d4_holes_of_a_receiver),
 		evil_test(d4_busy_machine),
 		evil_test(d5_huge_pages),
 	};
