@@ -67,24 +67,22 @@ static enum nfvd_drop tagged(struct nfvd_port *port, struct nfvd_frame *f, uint3
 	return NFVD_PASS;
 }
 
-static enum nfvd_drop tunnelled(struct nfvd_port *port, struct nfvd_frame *f, unsigned int slot, struct nfvd_completion *c,
-				struct msghdr *msg)
+static enum nfvd_drop tunnelled(struct nfvd_port *port, struct nfvd_frame *f, struct nfvd_completion *c, struct msghdr *msg)
 {
-	uint32_t mark = nfvd_shortcut_unwrap(port->id, slot, f->hdr, c->head);
+	uint32_t mark = nfvd_shortcut_tunnel(port->id, f->hdr, c->head);
 
 	if (!mark)
 		return NFVD_DROP_GSO_UNSUP;
-	send_without(f, NFVD_OUTER_LEN, mark, c, msg);
+	send_without(f, 0, mark, c, msg);
 	return NFVD_PASS;
 }
 
-enum nfvd_drop nfvd_packet_message(struct nfvd_port *port, struct nfvd_frame *f, unsigned int slot, struct nfvd_completion *c,
-				   struct msghdr *msg)
+enum nfvd_drop nfvd_packet_message(struct nfvd_port *port, struct nfvd_frame *f, struct nfvd_completion *c, struct msghdr *msg)
 {
 	uint32_t mtu = atomic_load_explicit(&port->mtu, memory_order_relaxed);
 
 	if (unlikely(f->needs & NFVD_ACCEPT_TUNNEL))
-		return tunnelled(port, f, slot, c, msg);
+		return tunnelled(port, f, c, msg);
 	if (unlikely(too_many_tags(f, mtu)))
 		return tagged(port, f, mtu, c, msg);
 	msg->msg_iovlen = nfvd_move_to_msg(f, msg->msg_iov);

@@ -4,7 +4,7 @@
  * for them. These are sent incomplete, and the program at the device's egress completes them (shortcut/shortcut.h):
  *
  *	a full MTU behind two VLAN tags, or one of 802.1ad	without the outer tag
- *	a super-frame of TCP in VXLAN				without the tunnel's headers
+ *	a super-frame of TCP in VXLAN				as one outside a tunnel
  */
 #ifndef NFVD_PACKET_MESSAGE_H
 #define NFVD_PACKET_MESSAGE_H
@@ -27,10 +27,9 @@ struct nfvd_completion {
 #define NFVD_MESSAGE_IOVS(n)	((n) + 3u)	/* vectors that a message of a frame of n may take */
 
 /*
- * W. Make msg, whose vectors lie at msg->msg_iov, of f. f, c and slot (shortcut/shortcut.h) are in use until it is sent.
+ * W. Make msg, whose vectors lie at msg->msg_iov, of f. f and c are in use until it is sent.
  * Return NFVD_PASS, or why the port loses f.
  */
-enum nfvd_drop nfvd_packet_message(struct nfvd_port *port, struct nfvd_frame *f, unsigned int slot, struct nfvd_completion *c,
-				   struct msghdr *msg);
+enum nfvd_drop nfvd_packet_message(struct nfvd_port *port, struct nfvd_frame *f, struct nfvd_completion *c, struct msghdr *msg);
 
 #endif

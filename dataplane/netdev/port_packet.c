@@ -139,7 +139,7 @@ static void packet_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd
 			made = used = 0;
 		}
 		msgs[made].msg_hdr = (struct msghdr){ .msg_iov = iov + used };
-		why = nfvd_packet_message(port, frames[i], w->index * NFVD_BURST + made, &rest[made], &msgs[made].msg_hdr);
+		why = nfvd_packet_message(port, frames[i], &rest[made], &msgs[made].msg_hdr);
 		if (unlikely(why != NFVD_PASS)) {
 			nfvd_tx_drop(w, port, why, 1);
 			continue;

@@ -24,7 +24,6 @@
 
 /* A frame that the filter sees now was decided by the maps of then at the latest so long ago. */
 #define SETTLE_NS	100000000ull
-#define UDP_CHECK	26		/* offset of the UDP checksum behind an IPv4 header's beginning */
 #define ALIVE_NS	2000000000ull	/* how long nfvd is believed to live after it said so; it says so every tick */
 
 /* One device with our programs on it; index is the port id. */
@@ -355,18 +354,15 @@ uint32_t nfvd_shortcut_untag(unsigned int id, const uint8_t *hdr, uint8_t head[1
 	return mark;
 }
 
-_Static_assert(NFVD_SHORTCUT_SLOTS == SHORTCUT_OUTERS && NFVD_OUTER_LEN == SHORTCUT_OUTER_LEN, "each has its headers");
+_Static_assert(NFVD_OUTER_LEN == SHORTCUT_OUTER_LEN, "the program's are those of the layout");
 
-uint32_t nfvd_shortcut_unwrap(unsigned int id, unsigned int slot, const uint8_t *hdr, uint8_t head[14])
+uint32_t nfvd_shortcut_tunnel(unsigned int id, const uint8_t *hdr, uint8_t head[14])
 {
 	if (!nfvd_shortcut_completes(id))
 		return 0;
-	memcpy(bpf->bss->outers[slot].bytes, hdr + ETH_HLEN, SHORTCUT_OUTER_LEN);
-	/* A program cannot ask for the outer checksum of each segment. RFC 7348 wants none, RFC 768 takes 0 for none. */
-	memset(bpf->bss->outers[slot].bytes + UDP_CHECK, 0, 2);
 	address_nobody(hdr, head);
-	memcpy(head + 12, hdr + ETH_HLEN + SHORTCUT_OUTER_LEN - 2, 2);
-	return SHORTCUT_OUTER | slot;
+	memcpy(head + 12, hdr + 12, 2);
+	return SHORTCUT_OUTER;
 }
 
 static bool usable(const struct nfvd_port *port)

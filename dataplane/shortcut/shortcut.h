@@ -67,12 +67,10 @@ void nfvd_shortcut_ring_done(unsigned int id, uint64_t n);
  * message's mark (SO_MARK), or 0 if the program cannot be relied on.
  *
  *	untag	put a VLAN tag: the first of hdr, whose first 18 bytes head replaces
- *	unwrap	put a tunnel's headers (nfvd_layout_plain_tunnel()): head replaces 64 bytes. Until the frame is sent, slot, below
- *		NFVD_SHORTCUT_SLOTS, is for it alone
+ *	tunnel	say that it is a super-frame in a tunnel (nfvd_layout_plain_tunnel()): head replaces 14 bytes
  */
-#define NFVD_SHORTCUT_SLOTS 1024
 uint32_t nfvd_shortcut_untag(unsigned int id, const uint8_t *hdr, uint8_t head[14]);
-uint32_t nfvd_shortcut_unwrap(unsigned int id, unsigned int slot, const uint8_t *hdr, uint8_t head[14]);
+uint32_t nfvd_shortcut_tunnel(unsigned int id, const uint8_t *hdr, uint8_t head[14]);
 /* Return whether it can be. Context: any. */
 bool nfvd_shortcut_completes(unsigned int id);
 

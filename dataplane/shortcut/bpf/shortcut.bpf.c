@@ -66,8 +66,6 @@ volatile __u64 alive_until_ns;
 
 struct shortcut_order orders[SHORTCUT_PORTS];
 
-struct shortcut_outer outers[SHORTCUT_OUTERS];
-
 /* What the filter decided about the last frame on this CPU. */
 struct verdict {
 	__u64 skb;		/* which frame: its address, never dereferenced; 0: none */
@@ -284,15 +282,23 @@ static __always_inline bool put_tag(struct __sk_buff *skb, __u32 mark)
 	return !bpf_skb_vlan_push(skb, bpf_htons(tpid), mark & 0xffff);
 }
 
-/* Make it a super-frame in a tunnel, as the tunnel's device does. */
-static __always_inline bool put_outer(struct __sk_buff *skb, __u32 mark)
+/*
+ * Make it a super-frame in a tunnel, as the tunnel's device does: take its outer headers off, and put them on as such. So they
+ * need no more room, which the kernel would not count in truesize. A program cannot ask for the outer checksum of each
+ * segment: RFC 7348 wants none, and RFC 768 takes 0 for none.
+ */
+static __always_inline bool put_outer(struct __sk_buff *skb)
 {
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
 		      BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
-	__u32 i = mark & 0xffff;
+	__u8 outer[SHORTCUT_OUTER_LEN];
 
-	return i < SHORTCUT_OUTERS && !bpf_skb_adjust_room(skb, SHORTCUT_OUTER_LEN, BPF_ADJ_ROOM_MAC, flags) &&
-	       !bpf_skb_store_bytes(skb, ETH_HLEN, outers[i].bytes, SHORTCUT_OUTER_LEN, 0) && set_type(skb, ETH_P_IP);
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, outer, sizeof(outer)))
+		return false;
+	outer[SHORTCUT_OUTER_CHECK] = outer[SHORTCUT_OUTER_CHECK + 1] = 0;
+	return !bpf_skb_adjust_room(skb, -SHORTCUT_OUTER_LEN, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) &&
+	       !bpf_skb_adjust_room(skb, SHORTCUT_OUTER_LEN, BPF_ADJ_ROOM_MAC, flags) &&
+	       !bpf_skb_store_bytes(skb, ETH_HLEN, outer, sizeof(outer), 0);
 }
 
 static __always_inline int complete(struct __sk_buff *skb, __u32 kind)
@@ -302,7 +308,7 @@ static __always_inline int complete(struct __sk_buff *skb, __u32 kind)
 	skb->mark = 0;
 	if (!address(skb))
 		return TC_ACT_SHOT;
-	return (kind == SHORTCUT_TAG ? put_tag(skb, mark) : put_outer(skb, mark)) ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	return (kind == SHORTCUT_TAG ? put_tag(skb, mark) : put_outer(skb)) ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
 
 SEC("tc")

@@ -64,25 +64,18 @@ struct shortcut_count {
  * What the program at egress does for nfvd's packet socket there, by the frame's mark. The socket
  *
  *	TAG	does not take as many VLAN tags as the device: it gets the frame without the outer one, which the mark holds
- *	OUTER	cannot be told of a super-frame in a tunnel: it gets the inner packet, and the mark says which of outers to put
- *		between its Ethernet header and that
+ *	OUTER	cannot be told of a super-frame in a tunnel: it gets it as a plain one
  *
- * Until that is done the frame is addressed to nobody: without its tag or tunnel it is in no network. Other marks are not
- * touched.
+ * Until that is done the frame is addressed to nobody: without its tag it is in no network. Other marks are not touched.
  */
 #define SHORTCUT_MARK_MASK	0xfffc0000u
 #define SHORTCUT_TAG		0x6e640000u
 #define SHORTCUT_TAG_8021AD	0x00010000u	/* its TPID is 802.1ad's, else 802.1Q's; the low half is its TCI */
 #define SHORTCUT_NEXT_8021AD	0x00020000u	/* so is that of the tag behind it, which is 802.1Q's for the socket */
-#define SHORTCUT_OUTER		0x6e680000u	/* the low half is an index */
+#define SHORTCUT_OUTER		0x6e680000u
 #define SHORTCUT_NOBODY		{ 0x00, 0x6e, 0x66, 0x76, 0x64, 0x00 }	/* bits of the destination that are inverted */
 
-#define SHORTCUT_OUTERS		1024
 #define SHORTCUT_OUTER_LEN	50	/* IPv4, UDP, VXLAN, Ethernet */
-
-struct shortcut_outer {		/* written by the worker that sends the frame */
-	__u8 bytes[SHORTCUT_OUTER_LEN];
-	__u8 pad[14];
-};
+#define SHORTCUT_OUTER_CHECK	26	/* UDP's checksum there */
 
 #endif
