@@ -8,7 +8,7 @@
  * LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID at each start.
  *
  *	SIGTERM, SIGINT	end the command, and then itself: the descriptors are closed
- *	SIGHUP		end the command, which is started again, perhaps from a newer file
+ *	SIGHUP		send it to the command, which ends and is started again, perhaps from a newer file
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -235,7 +235,7 @@ int main(int argc, char **argv)
 			continue;	/* what it said before it ended comes first */
 		if (signal.ssi_signo != SIGCHLD) {
 			ending |= signal.ssi_signo != SIGHUP;
-			kill(command, SIGTERM);
+			kill(command, signal.ssi_signo == SIGHUP ? SIGHUP : SIGTERM);
 		} else if (ended(command, &status)) {
 			if (ending)
 				return status;

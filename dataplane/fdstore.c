@@ -93,7 +93,8 @@ int nfvd_fdstore_put(const char *port, const char *what, int fd)
 	int ret;
 
 	nfvd_fdstore_remove(port, what);
-	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s/%s", port, what);
+	/* Not polled: systemd would drop the socket of a device that was down for a moment. */
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s/%s", port, what);
 	ret = sd_pid_notify_with_fds(0, 0, text, &fd, 1);
 	return ret < 0 ? ret : 0;
 }

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <signal.h>
 #include "clock.h"
+#include "fdstore.h"
 #include "nfvd.h"
 
 sd_event *nfvd_event_loop;
 uint64_t nfvd_started_us;
 
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *arg)
+{
+	nfvd_fdstore_hand_over();
+	return sd_event_exit(nfvd_event_loop, 0);
+}
+
 /*
- * SIGTERM and SIGINT end the event loop; blocked here, so that every thread inherits that. As long as the loop turns
+ * SIGTERM and SIGINT end nfvd; SIGHUP, too, but the next one goes on with what is stored. Blocked here, so that every
+ * thread inherits that. As long as the loop turns
  * it tells systemd so, if that wants to know (WatchdogSec).
  */
 int nfvd_loop_init(void)
@@ -19,6 +27,7 @@ int nfvd_loop_init(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	err = sd_event_default(&nfvd_event_loop);
@@ -26,6 +35,8 @@ int nfvd_loop_init(void)
 		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGTERM, NULL, NULL);
 	if (err >= 0)
 		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGINT, NULL, NULL);
+	if (err >= 0)
+		err = sd_event_add_signal(nfvd_event_loop, NULL, SIGHUP, on_hangup, NULL);
 	if (err >= 0)
 		err = sd_event_set_watchdog(nfvd_event_loop, true);
 	return err < 0 ? err : 0;

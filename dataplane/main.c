@@ -60,7 +60,6 @@ int main(int argc, char **argv)
 		nfvd_event(NULL, "container shortcut not available, containers go through user space");
 	if ((err = nfvd_netlink_start(nfvd_event_loop, device_changed)))
 		goto no_netlink;
-	nfvd_netdev_clean();
 	nfvd_ports_init();
 	if ((err = nfvd_call_init(nfvd_config.workers))) {
 		nfvd_log(LOG_ERR, "no asynchronous I/O to interrupt guests with; try: sysctl -w fs.aio-max-nr=1048576");
@@ -68,14 +67,20 @@ int main(int argc, char **argv)
 	}
 	if ((err = nfvd_workers_start(nfvd_config.workers, nfvd_config.cpus, nfvd_config.spin_us)))
 		goto no_workers;
-	if ((err = nfvd_watch_start()))
-		goto no_watch;
 	err = nfvd_saved_start(nfvd_config.config_dir);
 	nfvd_fdstore_remove_rest();
+	nfvd_shortcut_adopted();
+	nfvd_netdev_clean();
 	/* Nobody sends until all can receive: what the first guest sends would find no port to go to. */
 	nfvd_keep_wait();
 	nfvd_workers_go();
-	if (err || (err = nfvd_ticks_start()) < 0 ||
+	/* Not earlier: a worker that waits to go would be taken for one that a port holds. */
+	if (err || (err = nfvd_watch_start())) {
+		nfvd_saved_stop();
+		nfvd_port_detach_all();
+		goto no_watch;
+	}
+	if ((err = nfvd_ticks_start()) < 0 ||
 	    (err = nfvd_rpc_start(nfvd_event_loop, socket)))
 		goto no_rpc;
 	if (!nfvd_kmod_available())
@@ -84,7 +89,6 @@ int main(int argc, char **argv)
 	nfvd_event(NULL, "nfvd %s ready: %u worker(s), control socket %s", NFV_VERSION, nfvd_config.workers, socket);
 	err = sd_event_loop(nfvd_event_loop);
 	sd_notify(0, "STOPPING=1");
-	nfvd_fdstore_hand_over();
 	nfvd_rpc_stop();
 no_rpc:
 	nfvd_saved_stop();

@@ -12,6 +12,7 @@
 #include "netdev/port_module.h"
 #include "netdev/port_packet.h"
 #include "nfvd.h"
+#include "shortcut/inherit.h"
 #include "switch/fdb.h"
 #include "switch/port_state.h"
 #include "switch/worker.h"
@@ -103,17 +104,28 @@ static void free_port(struct nfvd_port *port)
 	free(port);
 }
 
+/* The id that an earlier nfvd gave to the port of this name, or one that no such port waits for. */
+static unsigned int choose_id(const char *name)
+{
+	unsigned int id = nfvd_inherit_id(name);
+
+	if (id < NFVD_PORTS_MAX && !nfvd_ports[id])
+		return id;
+	for (id = 0; id < NFVD_PORTS_MAX && (nfvd_ports[id] || nfvd_inherit_of(id));)
+		id++;
+	return id;
+}
+
 struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 {
 	uint64_t start = nfvd_now_us();
 	struct nfvd_port *port = parse(params, err);
 	static uint64_t serial;
-	unsigned int id = 0;
+	unsigned int id;
 
 	if (!port)
 		return NULL;
-	while (id < NFVD_PORTS_MAX && nfvd_ports[id])
-		id++;
+	id = choose_id(port->name);
 	if (id == NFVD_PORTS_MAX || nfvd_counters_reset(id)) {
 		nfvd_err(err, NFV_RPC_E_LIMIT, "no room for more than %d ports", NFVD_PORTS_MAX);
 		free(port);

@@ -234,10 +234,11 @@ static void put_down(int ifindex)
 /* Undo whatever of an attach was done; the device may be gone. */
 void nfvd_netdev_detach(struct nfvd_netdev *nd)
 {
+	nd->stays = nfvd_shortcut_stays(nd->port);
 	attached[nd->port->id] = NULL;
 	nfvd_shortcut_port_del(nd->port);
 	/* The index of a device that is gone does not belong to it any more. */
-	if (nd->link.ifindex && !nd->was_up)
+	if (nd->link.ifindex && !nd->was_up && !nd->stays)
 		put_down(nd->link.ifindex);
 	nd->carrier->close(nd);
 	if (nd->claim >= 0)
@@ -352,7 +353,13 @@ int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *p
 	nd->was_up = true;
 	if (parse(port, params, &a, err) || find_device(nd, &a, err))
 		return -1;
-	if (claim(nd, err) || (!a.force && check_others(nd, err)) || take_device(nd, err)) {
+	if (claim(nd, err)) {
+		nfvd_netdev_detach(nd);
+		return -1;
+	}
+	if (nd->carrier->adopt)
+		nd->carrier->adopt(nd);
+	if ((!a.force && check_others(nd, err)) || take_device(nd, err)) {
 		nfvd_netdev_detach(nd);
 		return -1;
 	}

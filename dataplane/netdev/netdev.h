@@ -35,6 +35,8 @@ struct nfvd_carrier {
 	int (*open)(struct nfvd_netdev *nd, struct nfvd_err *err);
 	void (*close)(struct nfvd_netdev *nd);	/* also after an open() that failed or never happened */
 	bool (*bound)(struct nfvd_netdev *nd);	/* whether it is still bound to its device */
+	/* Take over what an earlier nfvd left for nd->link, if it left any; open() and close() follow. NULL: never. */
+	void (*adopt)(struct nfvd_netdev *nd);
 	bool before_tc;				/* it takes frames before tc has seen them */
 };
 
@@ -48,6 +50,7 @@ struct nfvd_netdev {
 	char container_dev[IFNAMSIZ];
 	int claim;			/* shows other nfvds that the device is ours */
 	bool was_up;			/* to be put back */
+	bool stays;			/* for the next nfvd: nothing is undone */
 	bool lost_carrier;
 	char not_plain[NFVD_OTHER_MAX];	/* why the shortcut is not used; empty: nothing hinders it */
 	bool passed_by;			/* a packet socket takes frames before the tc program of others that is there */

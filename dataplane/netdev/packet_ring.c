@@ -13,6 +13,7 @@
 #define RING_BYTES	((size_t)NFVD_RING_BLOCKS * NFVD_RING_BLOCK)
 #define MACS_LEN	(2 * ETH_ALEN)
 #define TAG_LEN		4
+#define ADOPT_LOOKS	100
 
 /* Of a long frame in ring.room: as in a slot, tpacket2_hdr and virtio_net_hdr before it. */
 #define LONG_MAC	(TPACKET_ALIGN(sizeof(struct tpacket2_hdr)) + TPACKET_ALIGNMENT)
@@ -24,23 +25,11 @@ _Static_assert(NFVD_RING_SLOT % TPACKET_ALIGNMENT == 0, "the kernel wants aligne
 _Static_assert(VNET_LEN <= TPACKET_ALIGNMENT, "room before the frame");
 _Static_assert(NFVD_RING_SLOTS > NFVD_BURST, "a burst must leave slots to fill");
 
-int nfvd_ring_map(struct nfvd_packet_ring *r, int sock)
+/* Map the ring that the socket has; the kernel refuses if it is of another size. 0 or -errno. */
+static int map(struct nfvd_packet_ring *r, int sock)
 {
-	const int version = TPACKET_V2, on = 1, queued = NFVD_RING_QUEUED;
-	const struct tpacket_req req = {
-		.tp_block_size = NFVD_RING_BLOCK, .tp_block_nr = NFVD_RING_BLOCKS,
-		.tp_frame_size = NFVD_RING_SLOT, .tp_frame_nr = NFVD_RING_SLOTS,
-	};
 	void *mem;
 
-	if (setsockopt(sock, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) ||
-	    setsockopt(sock, SOL_PACKET, PACKET_COPY_THRESH, &on, sizeof(on)) ||
-	    setsockopt(sock, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) ||
-	    setsockopt(sock, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
-		return -errno;
-	/* Forced past the system's limit where we may; the limit will do otherwise. */
-	if (setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &queued, sizeof(queued)))
-		setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &queued, sizeof(queued));
 	r->room = malloc(ROOM_BYTES);
 	if (!r->room)
 		return -ENOMEM;
@@ -56,6 +45,25 @@ int nfvd_ring_map(struct nfvd_packet_ring *r, int sock)
 	return 0;
 }
 
+int nfvd_ring_map(struct nfvd_packet_ring *r, int sock)
+{
+	const int version = TPACKET_V2, on = 1, queued = NFVD_RING_QUEUED;
+	const struct tpacket_req req = {
+		.tp_block_size = NFVD_RING_BLOCK, .tp_block_nr = NFVD_RING_BLOCKS,
+		.tp_frame_size = NFVD_RING_SLOT, .tp_frame_nr = NFVD_RING_SLOTS,
+	};
+
+	if (setsockopt(sock, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) ||
+	    setsockopt(sock, SOL_PACKET, PACKET_COPY_THRESH, &on, sizeof(on)) ||
+	    setsockopt(sock, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) ||
+	    setsockopt(sock, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
+		return -errno;
+	/* Forced past the system's limit where we may; the limit will do otherwise. */
+	if (setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &queued, sizeof(queued)))
+		setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &queued, sizeof(queued));
+	return map(r, sock);
+}
+
 void nfvd_ring_unmap(struct nfvd_packet_ring *r)
 {
 	if (r->mem)
@@ -69,14 +77,79 @@ static uint8_t *slot_of(const struct nfvd_packet_ring *r, unsigned int i)
 	return r->mem + (size_t)i * NFVD_RING_SLOT;
 }
 
+static struct tpacket2_hdr *header(const struct nfvd_packet_ring *r, unsigned int i)
+{
+	return (struct tpacket2_hdr *)slot_of(r, i % NFVD_RING_SLOTS);
+}
+
+static bool filled(const struct nfvd_packet_ring *r, unsigned int i)
+{
+	return __atomic_load_n(&header(r, i)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER;
+}
+
+unsigned int nfvd_ring_queued(const struct nfvd_packet_ring *r)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < NFVD_RING_SLOTS; i++)
+		n += filled(r, i);
+	return n;
+}
+
+/* Are all frames from next on, one behind the other? The kernel may be filling some: then once more. */
+static bool begins_at(const struct nfvd_packet_ring *r, unsigned int next)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < ADOPT_LOOKS; i++) {
+		for (n = 0; n < NFVD_RING_SLOTS && filled(r, next + n);)
+			n++;
+		if (n == nfvd_ring_queued(r))
+			return true;
+	}
+	return false;
+}
+
+int nfvd_ring_adopt(struct nfvd_packet_ring *r, int sock, uint32_t *position)
+{
+	unsigned int next = *position & 0xffff, n = *position >> 16;
+	int err = next < NFVD_RING_SLOTS && n <= NFVD_BURST ? map(r, sock) : -EINVAL;
+
+	if (err)
+		return err;
+	/* The end came while these were given back. */
+	for (; n; n--)
+		__atomic_store_n(&header(r, next + NFVD_RING_SLOTS - n)->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+	if (!begins_at(r, next)) {
+		nfvd_ring_unmap(r);
+		return -EINVAL;
+	}
+	r->next = next;
+	r->position = position;
+	return 0;
+}
+
+/* Behind it the compiler moves nothing. */
+static void write_position(const struct nfvd_packet_ring *r, unsigned int next, unsigned int giving_back)
+{
+	if (r->position)
+		__atomic_store_n(r->position, next | giving_back << 16, __ATOMIC_RELEASE);
+}
+
 int nfvd_ring_renew(struct nfvd_packet_ring *r, int sock)
 {
 	const struct tpacket_req none = { 0 };
+	uint32_t *position = r->position;
+	int err = 0;
 
 	nfvd_ring_unmap(r);
 	if (setsockopt(sock, SOL_PACKET, PACKET_RX_RING, &none, sizeof(none)))
-		return -errno;
-	return nfvd_ring_map(r, sock);
+		err = -errno;
+	if (!err)
+		err = nfvd_ring_map(r, sock);
+	r->position = position;
+	write_position(r, 0, 0);
+	return err;
 }
 
 unsigned int nfvd_ring_waiting(const struct nfvd_packet_ring *r)
@@ -225,8 +298,9 @@ static void done_longs(struct nfvd_packet_ring *r, unsigned int n)
 
 void nfvd_ring_done(struct nfvd_packet_ring *r, unsigned int n)
 {
-	unsigned int i = (r->next + NFVD_RING_SLOTS - r->taken) % NFVD_RING_SLOTS, longs = 0;
+	unsigned int i = (r->next + NFVD_RING_SLOTS - r->taken) % NFVD_RING_SLOTS, longs = 0, end = (i + n) % NFVD_RING_SLOTS;
 
+	write_position(r, end, n);
 	for (; n; n--) {
 		struct tpacket2_hdr *h = (struct tpacket2_hdr *)slot_of(r, i);
 
@@ -234,6 +308,7 @@ void nfvd_ring_done(struct nfvd_packet_ring *r, unsigned int n)
 		__atomic_store_n(&h->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 		i = i + 1 == NFVD_RING_SLOTS ? 0 : i + 1;
 	}
+	write_position(r, end, 0);
 	if (r->read)
 		done_longs(r, longs);
 	r->next = i;

@@ -15,6 +15,10 @@
  * socket, its slot is marked TP_STATUS_COPY, and it is read into memory of the ring. Two that arrive on two CPUs at
  * once may be queued in another order than their slots. So such a slot only shows that a long frame is queued.
  *
+ * A socket that outlives nfvd keeps its ring with the frames in it. Where the next nfvd has to go on is written down
+ * before slots are given back: the slot behind them, and how many they are until they all have been. Frames that were
+ * taken and not given back are taken again.
+ *
  * Why this way of reading: tests/bench/packet-io.md.
  */
 #ifndef NFVD_PACKET_RING_H
@@ -41,6 +45,7 @@ struct nfvd_packet_long {
 struct nfvd_packet_ring {
 	int sock;
 	uint8_t *mem;			/* NULL: not mapped */
+	uint32_t *position;		/* next | slots being given back << 16; NULL: of no use */
 	unsigned int next, taken;	/* slot to look at; slots before it that are taken and not given back */
 	struct iovec rest[NFVD_BURST];
 	/* Long frames, in the order of their slots; the first given so many of read are those of slots that are taken. */
@@ -53,6 +58,15 @@ struct nfvd_packet_ring {
 /* C. Give the socket, which must outlive the ring, a ring and map it. Call it before bind(). Return 0 or -errno. */
 int nfvd_ring_map(struct nfvd_packet_ring *r, int sock);
 void nfvd_ring_unmap(struct nfvd_packet_ring *r);
+
+/*
+ * C. Map the ring of a socket of an earlier nfvd, and go on at *position. Return 0 or -errno; -EINVAL if the ring is not
+ * as that says.
+ */
+int nfvd_ring_adopt(struct nfvd_packet_ring *r, int sock, uint32_t *position);
+
+/* C. Return how many frames are in the ring. */
+unsigned int nfvd_ring_queued(const struct nfvd_packet_ring *r);
 
 /* C. Replace the ring, which no worker uses, by an empty one. Return 0, or -errno with no ring left. */
 int nfvd_ring_renew(struct nfvd_packet_ring *r, int sock);

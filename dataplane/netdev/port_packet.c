@@ -19,12 +19,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "clock.h"
+#include "fdstore.h"
 #include "log.h"
 #include "netdev/netdev.h"
 #include "netdev/offload.h"
 #include "netdev/packet_message.h"
 #include "netdev/packet_ring.h"
 #include "nfvd.h"
+#include "shortcut/inherit.h"
 #include "shortcut/shortcut.h"
 #include "switch/move.h"
 #include "switch/worker.h"
@@ -148,6 +150,7 @@ static void packet_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd
 		sent[made++] = frames[i];
 	}
 	send_all(w, port, msgs, sent, made, l);
+	/* Each call fills iov anew before it reads it. NOLINTNEXTLINE(clang-analyzer-core.StackAddressEscape) */
 }
 
 /* ---- attaching ---- */
@@ -240,10 +243,32 @@ static int take_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
 	return sock >= 0 ? sock : make_socket(ring, err);
 }
 
-static int open_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
+/* The socket of an earlier nfvd, with its ring and the frames in it. */
+static void adopt_socket(struct nfvd_netdev *nd)
 {
 	struct packet *p = (struct packet *)nd;
-	uint64_t start = nfvd_now_us();
+	uint32_t *position = nfvd_shortcut_ring_position(nd->port->id);
+	int sock = position ? nfvd_fdstore_take(nd->port->name, "packet") : -1, err;
+
+	if (sock < 0)
+		return;
+	err = nfvd_inherit_take(nd->port, nd->link.ifindex, sock) ? nfvd_ring_adopt(&p->ring, sock, position) : -ENODEV;
+	if (!err) {
+		nd->sock = sock;
+		return;
+	}
+	nfvd_event(nd->port->name, "begins anew: its socket %s", err == -ENODEV ? "is another device's, or another nfvd's" :
+		   strerror(-err));
+	nfvd_inherit_forget(nd->port->id);
+	close(sock);
+	/* The programs are to be gone before it is looked for those of others. */
+	nfvd_inherit_remove(nd->port);
+	nfvd_fdstore_settle();
+}
+
+static int new_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	struct packet *p = (struct packet *)nd;
 	struct sockaddr_ll addr = {
 		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = nd->link.ifindex,
 	};
@@ -255,7 +280,20 @@ static int open_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
 	if (setsockopt(nd->sock, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof(promisc)) ||
 	    bind(nd->sock, (struct sockaddr *)&addr, sizeof(addr)))
 		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot bind to '%s': %s", nd->link.name, strerror(errno));
+	p->ring.position = nfvd_shortcut_ring_position(nd->port->id);
+	if (p->ring.position)
+		*p->ring.position = 0;
 	nfvd_packet_ahead();
+	return 0;
+}
+
+static int open_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
+{
+	struct packet *p = (struct packet *)nd;
+	uint64_t start = nfvd_now_us();
+
+	if (nd->sock < 0 && new_socket(nd, err))
+		return -1;
 	nfvd_attach_step(nd->port, "socket", nfvd_now_us() - start);
 	start = nfvd_now_us();
 	nfvd_offloads_restrict(&p->offloads, nd->port, &nd->link, nd->netns);
@@ -267,7 +305,8 @@ static void close_socket(struct nfvd_netdev *nd)
 {
 	struct packet *p = (struct packet *)nd;
 
-	nfvd_offloads_restore(&p->offloads, nd->link.ifindex, nd->netns);
+	if (!nd->stays)
+		nfvd_offloads_restore(&p->offloads, nd->link.ifindex, nd->netns);
 	nfvd_ring_unmap(&p->ring);
 	if (nd->sock >= 0)
 		close(nd->sock);
@@ -283,7 +322,7 @@ static bool still_bound(struct nfvd_netdev *nd)
 	return !getsockname(nd->sock, (struct sockaddr *)&bound, &len) && bound.sll_ifindex == nd->link.ifindex;
 }
 
-static const struct nfvd_carrier carrier = { open_socket, close_socket, still_bound, .before_tc = true };
+static const struct nfvd_carrier carrier = { open_socket, close_socket, still_bound, adopt_socket, .before_tc = true };
 
 static void packet_detach(struct nfvd_port *port)
 {
@@ -291,15 +330,38 @@ static void packet_detach(struct nfvd_port *port)
 	free(port->priv);
 }
 
+/* Count what the kernel missed since last time: reading resets it. */
+static void count_missed(struct packet *p)
+{
+	struct tpacket_stats stats;
+	socklen_t len = sizeof(stats);
+
+	if (getsockopt(p->nd.sock, SOL_PACKET, PACKET_STATISTICS, &stats, &len))
+		return;
+	p->recent.missed += stats.tp_drops;
+	p->recent.put += stats.tp_packets - stats.tp_drops;
+	p->missed += stats.tp_drops;
+	if (!stats.tp_drops)
+		return;
+	nfvd_fault(p->nd.port, NFVD_DROP_MISSED, stats.tp_drops);
+	nfvd_shortcut_ring_done(p->nd.port->id, stats.tp_drops);
+}
+
 /* A worker begins with the ring. 0 or -errno. */
 static int start_ring(struct packet *p)
 {
 	struct nfvd_port *port = p->nd.port;
-	uint64_t missed = nfvd_shortcut_ring_starts(port->id, p->nd.sock);
+	uint64_t taken = 0, waiting = 0;
 
-	p->missed += missed;
-	if (missed)
-		nfvd_fault(port, NFVD_DROP_MISSED, missed);
+	/* Both as of one moment, as far as possible. */
+	for (unsigned int i = 0; i < 100; i++) {
+		taken = nfvd_shortcut_ring_queued(port->id);
+		waiting = nfvd_ring_queued(&p->ring);
+		if (taken == nfvd_shortcut_ring_queued(port->id))
+			break;
+	}
+	nfvd_shortcut_ring_starts(port->id, taken - waiting);
+	count_missed(p);
 	return nfvd_worker_add(&port->rxq[0]);
 }
 
@@ -333,23 +395,6 @@ static int packet_attach(struct nfvd_port *port, json_t *params, struct nfvd_err
 	nfvd_err(err, NFV_RPC_E_LIMIT, "no worker can wait for '%s': %s", p->nd.link.name, strerror(-ret));
 	packet_detach(port);
 	return -1;
-}
-
-/* Count what the kernel missed since last time: reading resets it. */
-static void count_missed(struct packet *p)
-{
-	struct tpacket_stats stats;
-	socklen_t len = sizeof(stats);
-
-	if (getsockopt(p->nd.sock, SOL_PACKET, PACKET_STATISTICS, &stats, &len))
-		return;
-	p->recent.missed += stats.tp_drops;
-	p->recent.put += stats.tp_packets - stats.tp_drops;
-	p->missed += stats.tp_drops;
-	if (!stats.tp_drops)
-		return;
-	nfvd_fault(p->nd.port, NFVD_DROP_MISSED, stats.tp_drops);
-	nfvd_shortcut_ring_done(p->nd.port->id, stats.tp_drops);
 }
 
 static void renew_ring(struct packet *p)

@@ -6,7 +6,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <linux/types.h>
 #include "shortcut/bpf/shortcut.h" /* for the next */
 #include <shortcut.skel.h>
@@ -16,9 +15,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include "clock.h"
+#include "fdstore.h"
 #include "log.h"
+#include "shortcut/inherit.h"
 #include "shortcut/table.h"
 #include "shortcut/tc.h"
+#include "switch/fdb.h"
 #include "switch/offload.h"
 #include "switch/port_state.h"
 
@@ -32,7 +35,9 @@ struct device {
 	int ifindex;			/* 0: none of the host's, or gone */
 	struct nfvd_shortcut_device is;
 	bool redirect, on;
-	uint64_t cookie;		/* of the packet socket; 0: there is none */
+	int sock;			/* packet socket; -1: there is none */
+	uint64_t cookie;		/* of it; 0: none */
+	bool stored;			/* the next nfvd can go on with all of it */
 	bool redirected;		/* as of the last publish_port() */
 	uint64_t from_ns;		/* since when, and a little */
 	struct nfvd_tc tc;
@@ -41,6 +46,7 @@ struct device {
 
 static struct shortcut_bpf *bpf;	/* also read by workers, which start after init and end before fini */
 static bool all_on = true;
+static bool adopting;			/* the maps are an earlier nfvd's, and stay as they are until all ports are attached */
 static struct device devices[NFVD_PORTS_MAX];
 
 /* What the addresses map holds, but for seen_ns; sorted by key. */
@@ -55,27 +61,20 @@ static size_t n_shadow;
 static struct nfvd_shortcut_entry *learnt;
 static size_t n_learnt;
 
-uint64_t nfvd_shortcut_ring_starts(unsigned int id, int sock)
+uint64_t nfvd_shortcut_ring_queued(unsigned int id)
 {
-	struct shortcut_order *order = bpf ? &bpf->bss->orders[id] : NULL;
-	uint64_t queued = 0, waiting = 0, missed = 0;
-	struct tpacket_stats stats;
-	socklen_t len = sizeof(stats);
+	return bpf ? __atomic_load_n(&bpf->bss->orders[id].queued, __ATOMIC_RELAXED) : 0;
+}
 
-	/* Both as of one moment, as far as possible. Reading them resets the kernel's. */
-	for (unsigned int i = 0; i < 100; i++) {
-		if (order)
-			queued = __atomic_load_n(&order->queued, __ATOMIC_RELAXED);
-		if (!getsockopt(sock, SOL_PACKET, PACKET_STATISTICS, &stats, &len)) {
-			waiting += stats.tp_packets - stats.tp_drops;
-			missed += stats.tp_drops;
-		}
-		if (!order || queued == __atomic_load_n(&order->queued, __ATOMIC_RELAXED))
-			break;
-	}
-	if (order)
-		__atomic_store_n(&order->done, queued - waiting, __ATOMIC_RELEASE);
-	return missed;
+void nfvd_shortcut_ring_starts(unsigned int id, uint64_t done)
+{
+	if (bpf)
+		__atomic_store_n(&bpf->bss->orders[id].done, done, __ATOMIC_RELEASE);
+}
+
+uint32_t *nfvd_shortcut_ring_position(unsigned int id)
+{
+	return bpf ? &bpf->bss->orders[id].position : NULL;
 }
 
 void nfvd_shortcut_ring_done(unsigned int id, uint64_t n)
@@ -104,21 +103,45 @@ static void alive(void)
 	bpf->bss->alive_until_ns = now_ns() + ALIVE_NS;
 }
 
+/* With the maps of the store, if wanted and if they are there. NULL with errno. */
+static struct shortcut_bpf *open_and_load(bool wanted, bool *stored)
+{
+	struct shortcut_bpf *obj = shortcut_bpf__open();
+	int err;
+
+	if (!obj)
+		return NULL;
+	*stored = wanted && nfvd_inherit_maps_take(obj->obj);
+	err = shortcut_bpf__load(obj);
+	if (!err)
+		return obj;
+	shortcut_bpf__destroy(obj);
+	errno = -err;
+	return NULL;
+}
+
 int nfvd_shortcut_init(void)
 {
 	nfvd_port_forget_elsewhere = nfvd_shortcut_forget;
 	libbpf_set_print(quiet);
 	/* It reads a file, the first time: counters are to be had without a descriptor left, too. */
 	libbpf_num_possible_cpus();
-	bpf = shortcut_bpf__open_and_load();
+	bpf = open_and_load(true, &adopting);
+	if (!bpf && adopting)
+		bpf = open_and_load(false, &adopting);
 	if (!bpf)
 		return -errno;
 	alive();
+	if (adopting)
+		nfvd_inherit_read(bpf_map__fd(bpf->maps.ports));
+	nfvd_inherit_maps_put(bpf->obj);
 	return 0;
 }
 
 void nfvd_shortcut_fini(void)
 {
+	if (bpf && !nfvd_fdstore_handing_over())
+		nfvd_inherit_maps_remove(bpf->obj);
 	shortcut_bpf__destroy(bpf);
 	bpf = NULL;
 	free(shadow);
@@ -155,12 +178,23 @@ static void publish_port(struct device *d)
 		.port = d->port->id, .on = on, .mtu = d->is.mtu, .aside = d->is.aside, .cookie = d->cookie,
 	};
 
+	/* As it was, until it is known what it is to be. */
+	if (adopting && nfvd_inherit_of(d->port->id))
+		return;
+	strcpy(value.name, d->port->name);
 	if (on && !d->redirected)
 		d->from_ns = now_ns() + SETTLE_NS;
 	d->redirected = on;
 	value.from_ns = d->from_ns;
 	if (bpf && ifindex)
 		bpf_map__update_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), &value, sizeof(value), BPF_ANY);
+}
+
+static void unpublish_kept(const struct nfvd_inherited *k)
+{
+	uint32_t ifindex = k->ifindex;
+
+	bpf_map__delete_elem(bpf->maps.ports, &ifindex, sizeof(ifindex), 0);
 }
 
 static void unpublish_port(const struct device *d)
@@ -191,6 +225,15 @@ static int ingress_of(const struct device *d)
 	return bpf_program__fd(d->cookie ? bpf->progs.shortcut_ingress : bpf->progs.shortcut_direct);
 }
 
+static void store(struct device *d)
+{
+	int err = d->sock >= 0 && nfvd_fdstore_ready() ? nfvd_inherit_put(d->port, &d->tc, d->sock) : -ENOTSUP;
+
+	d->stored = !err;
+	if (err && err != -ENOTSUP)
+		nfvd_log(LOG_WARNING, "%s: it is attached anew should nfvd end: it cannot be stored: %s", d->port->name, strerror(-err));
+}
+
 void nfvd_shortcut_tick(void)
 {
 	static bool no_tcx;
@@ -207,22 +250,42 @@ void nfvd_shortcut_tick(void)
 		err = nfvd_tc_settle(&d->tc, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress),
 				     bpf_program__fd(bpf->progs.shortcut_mark));
 		no_tcx = err == -EINVAL;
-		if (!err)
-			break;
+		if (err)
+			continue;
+		store(d);
+		break;
 	}
 }
 
-/* Our filter on the packet socket, our programs on the device. */
-static int install(struct device *d, int sock)
+/* Go on with what an earlier nfvd left: its links, with our programs. */
+static int adopt(struct device *d, struct nfvd_inherited *k)
 {
+	d->redirected = k->as.on;
+	d->from_ns = k->as.from_ns;
+	d->is = (struct nfvd_shortcut_device){ 0 };
+	d->stored = true;
+	k->taken = false;
+	return nfvd_tc_adopt(&d->tc, d->ifindex, k->tc.link, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress));
+}
+
+/* Our filter on the packet socket, our programs on the device. */
+static int install(struct device *d)
+{
+	struct nfvd_inherited *k = nfvd_inherit_of(d->port->id);
 	socklen_t len = sizeof(d->cookie);
 	int fd = bpf_program__fd(bpf->progs.shortcut_filter);
 
-	if (sock >= 0 && getsockopt(sock, SOL_SOCKET, SO_COOKIE, &d->cookie, &len))
+	if (k && !k->taken) {
+		unpublish_kept(k);
+		nfvd_inherit_forget(d->port->id);
+	}
+	if (d->sock >= 0 && getsockopt(d->sock, SOL_SOCKET, SO_COOKIE, &d->cookie, &len))
 		return -errno;
 	publish_port(d);
-	if (sock >= 0 && setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)))
+	if (d->sock >= 0 && setsockopt(d->sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)))
 		return -errno;
+	if (k && k->taken)
+		return adopt(d, k);
 	return nfvd_tc_attach(&d->tc, d->ifindex, ingress_of(d), bpf_program__fd(bpf->progs.shortcut_egress),
 			      bpf_program__fd(bpf->progs.shortcut_mark));
 }
@@ -232,23 +295,31 @@ int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32
 	struct device *d = &devices[port->id];
 	int err;
 
-	*d = (struct device){ .port = port, .ifindex = ifindex, .redirect = redirect, .on = true };
+	*d = (struct device){ .port = port, .ifindex = ifindex, .sock = sock, .redirect = redirect, .on = true };
 	/* What has no device of the host is the module's alone; a device is looked at before it is used. */
 	d->is = (struct nfvd_shortcut_device){ .up = !ifindex, .mtu = mtu };
 	if (!bpf)
 		return ifindex ? -ENOSYS : 0;
-	forget_counters(port->id);
+	if (!nfvd_inherit_of(port->id) || !nfvd_inherit_of(port->id)->taken)
+		forget_counters(port->id);
 	if (!ifindex)
 		return 0;
-	err = install(d, sock);
-	if (err) {
-		unpublish_port(d);
-		d->port = NULL;
-	}
+	err = install(d);
+	if (err)
+		nfvd_shortcut_port_del(port);
 	return err;
 }
 
 static void resync(void);
+
+/* It is not the next nfvd's to go on with. */
+static void unstore(struct device *d)
+{
+	if (d->stored)
+		nfvd_inherit_remove(d->port);
+	d->stored = false;
+	nfvd_inherit_forget(d->port->id);
+}
 
 void nfvd_shortcut_port_del(struct nfvd_port *port)
 {
@@ -257,12 +328,23 @@ void nfvd_shortcut_port_del(struct nfvd_port *port)
 	if (d->port != port)
 		return;
 	atomic_store(&d->first, false);
+	if (nfvd_shortcut_stays(port)) {
+		nfvd_tc_forget(&d->tc);
+		d->port = NULL;
+		return;
+	}
+	unstore(d);
 	unpublish_port(d);
 	nfvd_tc_detach(&d->tc);
 	if (bpf)
 		forget_counters(port->id);
 	d->port = NULL;
 	resync();
+}
+
+bool nfvd_shortcut_stays(const struct nfvd_port *port)
+{
+	return devices[port->id].port == port && devices[port->id].stored && nfvd_fdstore_handing_over();
 }
 
 void nfvd_shortcut_port_gone(struct nfvd_port *port)
@@ -272,6 +354,7 @@ void nfvd_shortcut_port_gone(struct nfvd_port *port)
 	if (d->port != port)
 		return;
 	atomic_store(&d->first, false);
+	unstore(d);
 	unpublish_port(d);
 	nfvd_tc_forget(&d->tc);
 	d->ifindex = 0;
@@ -299,16 +382,23 @@ void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcu
 	resync();
 }
 
+/* The programs that are ours: an earlier nfvd's, too. */
+static const struct nfvd_tc *tc_of(const struct nfvd_port *port)
+{
+	const struct nfvd_inherited *k = nfvd_inherit_of(port->id);
+
+	return devices[port->id].port == port ? &devices[port->id].tc : k && k->taken ? &k->tc : NULL;
+}
+
 bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, size_t size)
 {
-	const struct device *d = &devices[port->id];
-	const struct nfvd_tc *mine = d->port == port ? &d->tc : NULL;
+	const struct nfvd_tc *mine = tc_of(port);
 	struct shortcut_port value;
 	uint32_t key = ifindex;
 
 	if (nfvd_tc_other(ifindex, NFVD_TC_INGRESS, mine, what, size))
 		return true;
-	if (!mine || !bpf || bpf_map__lookup_elem(bpf->maps.ports, &key, sizeof(key), &value, sizeof(value), 0) || !value.stolen)
+	if (devices[port->id].port != port || !bpf || bpf_map__lookup_elem(bpf->maps.ports, &key, sizeof(key), &value, sizeof(value), 0) || !value.stolen)
 		return false;
 	snprintf(what, size, "program that took frames before ours");
 	return true;
@@ -316,7 +406,7 @@ bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, 
 
 bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char *what, size_t size)
 {
-	return nfvd_tc_other(ifindex, NFVD_TC_EGRESS, &devices[port->id].tc, what, size);
+	return nfvd_tc_other(ifindex, NFVD_TC_EGRESS, tc_of(port), what, size);
 }
 
 bool nfvd_shortcut_completes(unsigned int id)
@@ -470,7 +560,7 @@ static void resync(void)
 	size_t n = 0;
 
 	nfvd_kmod_table_sync(learnt, n_learnt, allowed);
-	if (!want || !bpf) {
+	if (!want || !bpf || adopting || nfvd_fdstore_handing_over()) {
 		free(want);
 		return;
 	}
@@ -508,6 +598,79 @@ void nfvd_shortcut_forget(const struct nfvd_port *port)
 		return;
 	n_learnt = n;
 	resync();
+}
+
+/* ---- adopted ---- */
+
+/* What an earlier nfvd put into the map becomes what we did. */
+static void read_addresses(void)
+{
+	struct shortcut_address key, *prev = NULL;
+	struct shadow *s;
+
+	while (n_shadow < SHORTCUT_ADDRESSES && !bpf_map__get_next_key(bpf->maps.addresses, prev, &key, sizeof(key))) {
+		prev = &key;
+		if (!(n_shadow & (n_shadow - 1))) {
+			s = realloc(shadow, (n_shadow ? 2 * n_shadow : 1) * sizeof(*s));
+			if (!s)
+				break;
+			shadow = s;
+		}
+		s = &shadow[n_shadow];
+		s->key = key;
+		if (!bpf_map__lookup_elem(bpf->maps.addresses, &key, sizeof(key), &s->where, sizeof(s->where), 0))
+			n_shadow++;
+	}
+	qsort(shadow, n_shadow, sizeof(*shadow), compare);
+}
+
+/* Learn again what it had learnt at ports that are here again. */
+static void learn_addresses(void)
+{
+	uint64_t now = now_ns();
+
+	learnt = calloc(n_shadow ? n_shadow : 1, sizeof(*learnt));
+	rcu_thread_online();
+	for (size_t i = 0; learnt && i < n_shadow; i++) {
+		struct shadow *s = &shadow[i];
+		struct nfvd_port *port = s->where.port < NFVD_PORTS_MAX ? devices[s->where.port].port : NULL;
+		uint32_t age_ms = s->where.seen_ns && now > s->where.seen_ns ? (now - s->where.seen_ns) / 1000000 : 0;
+
+		s->where.seen_ns = 0;
+		if (!port || !nfvd_inherit_of(port->id) || atomic_load(&port->state) != NFVD_STATE_UP)
+			continue;
+		learnt[n_learnt] = (struct nfvd_shortcut_entry){ .vlan = s->key.vlan, .port = port->id };
+		memcpy(learnt[n_learnt++].mac, s->key.mac, sizeof(s->key.mac));
+		nfvd_fdb_learn(port, nfvd_fdb_key(s->key.mac, s->key.vlan), nfvd_now_ms() - age_ms);
+	}
+	rcu_thread_offline();
+}
+
+void nfvd_shortcut_adopted(void)
+{
+	unsigned int n = 0;
+
+	if (!adopting)
+		return;
+	read_addresses();
+	learn_addresses();
+	adopting = false;
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		const struct nfvd_inherited *k = nfvd_inherit_of(id);
+
+		if (k && !devices[id].port) {
+			unpublish_kept(k);
+			forget_counters(id);
+		}
+		if (k && devices[id].port)
+			n++;
+		nfvd_inherit_forget(id);
+		if (devices[id].port)
+			publish_port(&devices[id]);
+	}
+	resync();
+	if (n)
+		nfvd_event(NULL, "shortcut: goes on with %u container(s) and %zu address(es)", n, n_learnt);
 }
 
 bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms)

@@ -36,6 +36,13 @@ int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32
 void nfvd_shortcut_port_del(struct nfvd_port *port);
 /* Forget the device, which has gone: its index may be another's. nfvd_shortcut_port_del() still follows. */
 void nfvd_shortcut_port_gone(struct nfvd_port *port);
+/* Return whether the port stays as it is for the next nfvd: it is not to be undone (inherit.h). */
+bool nfvd_shortcut_stays(const struct nfvd_port *port);
+/*
+ * All ports are attached that an earlier nfvd may have left something of (inherit.h). From now on the maps are ours to
+ * change. They are made to agree with what is there now, and the switch learns the addresses of adopted ports.
+ */
+void nfvd_shortcut_adopted(void);
 /* The state of the device and its peer. */
 struct nfvd_shortcut_device {
 	bool up;		/* both ends are */
@@ -55,10 +62,13 @@ bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char 
 
 /*
  * Follow the frames in a packet socket's ring, so that none is overtaken by a frame on the shortcut.
- * nfvd_shortcut_ring_starts() is called before a worker begins with the ring, and returns how many frames the ring has
- * missed until then. W: nfvd_shortcut_ring_done() records that n more frames were delivered or lost.
+ * nfvd_shortcut_ring_queued() returns how many frames the socket took. nfvd_shortcut_ring_starts() is called before a
+ * worker begins with the ring: so many of them were delivered or lost. W: nfvd_shortcut_ring_done() records that n more
+ * were. nfvd_shortcut_ring_position() returns where the ring's position is kept for the next nfvd; NULL: nowhere.
  */
-uint64_t nfvd_shortcut_ring_starts(unsigned int id, int sock);
+uint64_t nfvd_shortcut_ring_queued(unsigned int id);
+void nfvd_shortcut_ring_starts(unsigned int id, uint64_t done);
+uint32_t *nfvd_shortcut_ring_position(unsigned int id);
 void nfvd_shortcut_ring_done(unsigned int id, uint64_t n);
 
 /*

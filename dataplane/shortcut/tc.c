@@ -31,6 +31,13 @@ struct tcx_create {
 	uint64_t expected_revision;
 };
 
+#define LINK_TYPE_TCX	11
+
+struct tcx_link_info {
+	uint32_t type, id, prog_id, pad;
+	uint32_t ifindex, attach_type;
+};
+
 struct tcx_query {
 	uint32_t target_ifindex, attach_type, query_flags, attach_flags;
 	uint64_t prog_ids;
@@ -60,6 +67,40 @@ static int tcx_attach(int ifindex, enum nfvd_tc_side side, int prog)
 	int link = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 
 	return link < 0 ? -errno : link;
+}
+
+bool nfvd_tc_is_bpf(int fd, const char *kind)
+{
+	char path[40], text[40] = "", want[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	snprintf(want, sizeof(want), "anon_inode:%s", kind);
+	return readlink(path, text, sizeof(text) - 1) > 0 && !strcmp(text, want);
+}
+
+/* Does a program of this id have a name of ours? */
+static bool is_ours(uint32_t id)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+	bool yes = fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && !strncmp(info.name, "shortcut_", 9);
+
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+uint32_t nfvd_tc_is_link(int link, int ifindex, enum nfvd_tc_side side)
+{
+	struct tcx_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	/* The kernel clears ifindex when the device goes. */
+	if (!nfvd_tc_is_bpf(link, "bpf_link") || bpf_obj_get_info_by_fd(link, &info, &len) || info.type != LINK_TYPE_TCX ||
+	    (int)info.ifindex != ifindex || (int)info.attach_type != tcx_type(side) || !is_ours(info.prog_id))
+		return 0;
+	return info.prog_id;
 }
 
 static void name_of(uint32_t id, char *what, size_t size)
@@ -339,6 +380,25 @@ int nfvd_tc_settle(struct nfvd_tc *tc, int ingress, int egress, int mark)
 		tc->id[side] = id_of(prog[side]);
 	}
 	return 0;
+}
+
+int nfvd_tc_adopt(struct nfvd_tc *tc, int ifindex, const int *link, int ingress, int egress)
+{
+	const int prog[NFVD_TC_SIDES] = { ingress, egress };
+	struct filters f;
+	int err = 0;
+
+	list_filters(ifindex, NFVD_TC_INGRESS, &f);
+	*tc = (struct nfvd_tc){ .ifindex = ifindex, .filters = f.ours };
+	for (enum nfvd_tc_side side = 0; side < NFVD_TC_SIDES; side++) {
+		tc->link[side] = link[side];
+		tc->id[side] = id_of(prog[side]);
+		if (!err)
+			err = bpf_link_update(link[side], prog[side], NULL);
+	}
+	if (err)
+		nfvd_tc_detach(tc);
+	return err;
 }
 
 int nfvd_tc_attach(struct nfvd_tc *tc, int ifindex, int ingress, int egress, int mark)

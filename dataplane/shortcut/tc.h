@@ -9,6 +9,8 @@
  * With tcx (from 6.6 on) ours are links at its head, which end with nfvd. Making a link waits for an RCU grace period. So
  * the programs begin as filters of clsact and become links in a later tick. A filter that does nothing stays in clsact.
  *
+ * Links outlive nfvd in the descriptor store (inherit.h), and the next nfvd puts its own programs into them.
+ *
  * Without tcx they stay filters, also when nfvd is killed. So the programs themselves do nothing without a living nfvd
  * (bpf/shortcut.bpf.c), and the next nfvd removes them.
  *
@@ -34,6 +36,14 @@ struct nfvd_tc {
 int nfvd_tc_attach(struct nfvd_tc *tc, int ifindex, int ingress, int egress, int mark);
 /* Replace filters by links, which takes 10 ms or more. mark is a program that does nothing. Return 0, or -errno. */
 int nfvd_tc_settle(struct nfvd_tc *tc, int ingress, int egress, int mark);
+/*
+ * Find out whether link, which the store has handed out, is one of ours at a device. Return the id of its program, or 0.
+ * nfvd_tc_adopt() goes on with such links, of both sides, which it owns then: with other programs. Return 0 or -errno.
+ */
+uint32_t nfvd_tc_is_link(int link, int ifindex, enum nfvd_tc_side side);
+int nfvd_tc_adopt(struct nfvd_tc *tc, int ifindex, const int *link, int ingress, int egress);
+/* Return whether fd is of that kind of eBPF's: "bpf-map", "bpf_link". */
+bool nfvd_tc_is_bpf(int fd, const char *kind);
 /* Return whether the programs are links. */
 static inline bool nfvd_tc_settled(const struct nfvd_tc *tc)
 {

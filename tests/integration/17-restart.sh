@@ -9,7 +9,7 @@ ns_enter "$@"
 
 CONF=$WORK/conf LOAD=${LOAD:-10}
 FDKEEP=$BUILD/dataplane/fdkeep
-KEEPER=
+KEEPER= TCX=
 
 # keeper [COMMAND]... - nfvd, under fdkeep
 keeper()
@@ -107,6 +107,151 @@ guest()
 	wait "${GUEST_PID[vm1]}"
 }
 
+# --- two containers --------------------------------------------------------------------------
+
+shortcut_frames() { nfvctl -j ledger | jq '[.. | .shortcut_frames? // empty] | add // 0'; }
+device_of() { ip -j link show "$1" | jq '.[0].ifindex'; }
+flags_of() { ip -j link show "$1" | jq -c '.[0].flags - ["LOWER_UP", "NO-CARRIER"]'; }
+programs() { bpftool -j net show dev "$1" | jq -r '[.[].tc[].name] | sort | join(" ")'; }
+
+# echoes KIND WHAT... - c1 sends to c2 without a pause, WHAT is done meanwhile: each echo comes back once
+echoes()
+{
+	local name=$1 pid
+
+	shift
+	in_ns c1 "$NFVCTL" -j probe rtt 10.0.0.2 time 2 >"$WORK/echoes.json" 2>"$WORK/echoes.log" &
+	pid=$!
+	nap 0.5
+	"$@" || fail "restart: $name: another nfvd"
+	wait $pid
+	jq -c '{sent, received, gap_ms}' "$WORK/echoes.json"
+	check "restart: $name: no frame is lost" jq -e '.sent > 20 and .sent == .received' "$WORK/echoes.json"
+}
+# The same through nfvd, which they wait for: so few that c1's own socket has room for all.
+pings()
+{
+	local name=$1 pid
+
+	shift
+	in_ns c1 ping -q -i 0.01 -c 150 -W 3 10.0.0.2 >"$WORK/pings" 2>&1 &
+	pid=$!
+	nap 0.5
+	"$@" || fail "restart: $name: another nfvd"
+	wait $pid
+	grep transmitted "$WORK/pings"
+	check "restart: $name: no frame is lost, and none comes twice" grep -q "150 packets transmitted, 150 received, 0%" "$WORK/pings"
+}
+killed_once()
+{
+	local pid
+
+	pid=$(nfvd_pid)
+	kill -KILL "$pid"
+	wait_for "[ \"\$(nfvd_pid)\" != $pid ] && [ \"\$(state_of c1)\" = up ]" 20
+}
+told_once()
+{
+	local pid
+
+	pid=$(nfvd_pid)
+	kill -HUP $KEEPER
+	wait_for "[ \"\$(nfvd_pid)\" != $pid ] && [ \"\$(state_of c1)\" = up ]" 20
+}
+# while_away WHAT... - is done while no nfvd runs
+while_away()
+{
+	local pid
+
+	pid=$(nfvd_pid)
+	kill -STOP $KEEPER
+	kill -KILL "$pid"
+	"$@"
+	kill -CONT $KEEPER
+	wait_for "[ \"\$(nfvd_pid)\" != $pid ] && nfvctl show" 20
+}
+# The same name and the same number, but another device.
+replace()
+{
+	local n
+
+	n=$(device_of veth-c2)
+	ip netns del c2
+	wait_for '! ip link show veth-c2' 10
+	ip netns add c2
+	ip link add veth-c2 index "$n" type veth peer name eth0 netns c2
+	ip -n c2 addr add 10.0.0.2/24 dev eth0
+	ip -n c2 link set eth0 up
+	ip -n c1 neigh flush dev eth0
+}
+turn_off()
+{
+	local file
+
+	file=$(find "$CONF" -name 'config-*.json' | sort | tail -n 1)
+	jq '(.ports[] | select(.name == "c1")).shortcut = false' "$file" >"$WORK/off" && cat "$WORK/off" >"$file"
+}
+ping_2() { in_ns c1 ping -q -c 1 -W 1 10.0.0.2; }
+by_shortcut() { ping_2; [ "$(shortcut_frames)" -gt "$1" ]; }
+
+containers()
+{
+	local before base
+
+	keeper
+	nfvctl detach c1 >/dev/null && nfvctl detach vm1 >/dev/null
+	base=$(kept)
+	ip -n c1 addr flush dev eth0
+	ip -n c1 addr add 10.0.0.1/24 dev eth0
+	mk_container c2 10.0.0.2/24
+	nfvctl attach kvm first >/dev/null
+	nfvctl attach veth c1 dev veth-c1 >/dev/null && nfvctl attach veth c2 dev veth-c2 >/dev/null
+	nfvctl detach first >/dev/null
+	check "restart: containers are stored" wait_for "[ \$(kept) = $((base + 6)) ]" 10
+	check "restart: they reach each other past nfvd" wait_for "by_shortcut $(shortcut_frames)" 10
+	TCX=$(programs veth-c1)
+	if [ -z "$TCX" ]; then
+		skip "restart: containers" "tcx, Linux 6.6"
+		kill -TERM $KEEPER
+		return
+	fi
+	before=$(shortcut_frames)
+	echoes "containers, killed" killed_once
+	check "restart: containers, killed: an event says so" grep -q "goes on with 2 container(s) and 2 address(es)" <(events)
+	check "restart: containers, killed: by the shortcut" [ "$(shortcut_frames)" -gt $((before + 20)) ]
+	before=$(shortcut_frames)
+	echoes "containers, told to" told_once
+	check "restart: containers, told to: by the shortcut" [ "$(shortcut_frames)" -gt $((before + 20)) ]
+	nfvctl shortcut off >/dev/null
+	before=$(shortcut_frames)
+	pings "through nfvd, killed" killed_once
+	pings "through nfvd, told to" told_once
+	check "restart: through nfvd: not by the shortcut" [ "$(shortcut_frames)" = "$before" ]
+	nfvctl shortcut on >/dev/null
+	check "restart: what was stored is stored once" [ "$(kept)" = $((base + 6)) ]
+	check "restart: all frames are accounted for" wait_for conserved 5
+
+	wait_for "by_shortcut $(shortcut_frames)" 10
+	check "restart: another device in the place of c2's" while_away replace
+	check "restart: another device: it begins anew" wait_for "events | grep -q 'c2 .*begins anew: its socket is another'" 10
+	check "restart: another device: it is reached" wait_for ping_2 10
+	check "restart: another device: past nfvd, too" wait_for "by_shortcut $(shortcut_frames)" 10
+	check "restart: the shortcut of c1 is turned off meanwhile" while_away turn_off
+	check "restart: turned off: it is not used" sh -c "'$NFVCTL' -j show c1 | jq -e '.ports[0].shortcut == false'"
+	before=$(shortcut_frames)
+	check "restart: turned off: c2 is reached" wait_for ping_2 10
+	check "restart: turned off: through nfvd" [ "$(shortcut_frames)" = "$before" ]
+	check "restart: detached: nothing is stored of it" sh -c "'$NFVCTL' detach c1 && '$NFVCTL' detach c2"
+	check "restart: detached: nothing" wait_for "[ \$(kept) = $base ]" 10
+	nfvctl attach veth c1 dev veth-c1 >/dev/null && nfvctl attach veth c2 dev veth-c2 >/dev/null
+	wait_for "[ \$(kept) = $((base + 6)) ]" 10
+	kill -TERM $KEEPER
+	wait $KEEPER
+	check "restart: told to end: no program is left" [ "$(programs veth-c1)$(programs veth-c2)" = "" ]
+	check "restart: told to end: no queueing discipline" [ "$(tc qdisc show dev veth-c1 | grep -c clsact)" = 0 ]
+	check "restart: told to end: the device is as it was" [ "$(flags_of veth-c1)" = '["BROADCAST","MULTICAST","UP"]' ]
+}
+
 # --- what is stored, and spoilt -------------------------------------------------------------
 
 # What a store could hand out, by a program in the place of fdkeep: SPOIL, and what nfvd says of it.
@@ -118,6 +263,7 @@ spoilt()
 keeper
 killed_under_load
 guest
+containers
 spoilt none "goes on with the guest"
 spoilt cut "its state is none of nfvd's"
 spoilt grown "its state is none of nfvd's"
@@ -137,4 +283,13 @@ spoilt memory-is-a-pipe "what was kept of it is not sound"
 spoilt kick-is-a-file "what was kept of its queues is not sound"
 spoilt conn-is-a-pipe "has to connect again"
 spoilt names "is not wanted: closed"
+if [ -n "$TCX" ]; then
+	spoilt veth-none "goes on with 2 container(s)"
+	for how in socket-is-a-pipe socket-is-another no-socket link-is-a-pipe link-is-another link-is-the-other-way no-link; do
+		spoilt veth-$how "goes on with 1 container(s)"
+	done
+	for how in map-is-a-pipe map-is-another map-is-a-program no-map other-layout; do
+		spoilt veth-$how "ready"
+	done
+fi
 finish

@@ -49,6 +49,7 @@ def serve(notify):
         if "FDSTOREREMOVE" in lines and name in store:
             os.close(store.pop(name))
         for fd in fds:
+            os.set_inheritable(fd, False)
             if "FDSTORE" in lines:
                 store[name] = fd
             else:
@@ -120,6 +121,49 @@ SPOIL = {
     "names": lambda: store.update({"../../etc/passwd": a_pipe(), "conn": a_pipe(), "nobody/conn": a_pipe()}),
 }
 
+# Of the containers c1 and c2, which are there.
+CONTAINERS = {
+    "veth-none": lambda: None,
+    "veth-socket-is-a-pipe": lambda: another("c1/packet", a_pipe()),
+    "veth-socket-is-another": lambda: another("c1/packet", os.dup(store["c2/packet"])),
+    "veth-no-socket": lambda: os.close(store.pop("c1/packet")),
+    "veth-link-is-a-pipe": lambda: another("c1/ingress", a_pipe()),
+    "veth-link-is-another": lambda: another("c1/ingress", os.dup(store["c2/ingress"])),
+    "veth-link-is-the-other-way": lambda: another("c1/ingress", os.dup(store["c1/egress"])),
+    "veth-no-link": lambda: os.close(store.pop("c1/egress")),
+    "veth-map-is-a-pipe": lambda: another("@shortcut1/ports", a_pipe()),
+    "veth-map-is-another": lambda: another("@shortcut1/ports", os.dup(store["@shortcut1/addresses"])),
+    "veth-map-is-a-program": lambda: another("@shortcut1/ports", os.dup(store["c1/ingress"])),
+    "veth-no-map": lambda: os.close(store.pop("@shortcut1/counters")),
+    "veth-other-layout": lambda: [store.update({n.replace("shortcut1", "shortcut0"): store.pop(n)})
+                                  for n in list(store) if n.startswith("@")],
+}
+
+
+def reach():
+    return subprocess.run("ip netns exec c1 ping -q -c 1 -W 1 10.0.0.2".split(), stdout=subprocess.DEVNULL).returncode == 0
+
+
+def containers():
+    """Whatever the store hands out, both are there, reach each other, and are stored again."""
+    global nfvd
+    whole = {c + "/" + what for c in ("c1", "c2") for what in ("packet", "ingress", "egress")}
+
+    for c in ("c1", "c2"):
+        nfvctl("attach", "veth", c, "dev", "veth-" + c)
+    assert wait(lambda: whole <= set(store)), "not stored: " + " ".join(store)
+    assert wait(reach), "they do not reach each other"
+    os.kill(nfvd, signal.SIGKILL)
+    os.waitpid(nfvd, 0)
+    CONTAINERS[HOW]()
+    nfvd = run(store)
+    assert wait(lambda: state("c1") == state("c2") == "up"), "not up"
+    assert wait(reach), "they do not reach each other"
+    assert any(WORDS in line for line in nfvctl("events").splitlines()), "it does not say so"
+    assert wait(lambda: whole <= set(store)), "not stored again: " + " ".join(store)
+    assert not [n for n in store if n.startswith("@shortcut0")], "another layout's maps are stored"
+
+
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notify.bind(FOLDER + "/notify")
 threading.Thread(target=serve, args=(notify,), daemon=True).start()
@@ -128,6 +172,10 @@ generator = None
 good = False
 try:
     wait(lambda: nfvctl("version") and os.path.exists(STATE + "/ctl.sock"))
+    if HOW in CONTAINERS:
+        containers()
+        good = True
+        sys.exit(0)
     nfvctl("attach", "kvm", "a")
     nfvctl("attach", "kvm", "b")
     generator = subprocess.Popen([VUGEN, "--a", STATE + "/a.sock", "--b", STATE + "/b.sock", "--seconds", "60"],

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "netdev/packet_ring.c"
@@ -283,6 +284,117 @@ static void long_frame_is_lost(void **state)
 	nfvd_ring_done(&ring, 1);
 }
 
+/* ---- what the next nfvd makes of a ring ---- */
+
+static uint32_t position;
+
+/* A memfd in the place of the socket: it can be mapped twice, too. */
+static int setup_kept(void **state)
+{
+	int fd = memfd_create("ring", 0);
+	const uint8_t *mem;
+
+	if (fd < 0 || ftruncate(fd, RING_BYTES))
+		return -1;
+	position = 0;
+	ring = (struct nfvd_packet_ring){ .sock = fd, .position = &position, .room = malloc(ROOM_BYTES) };
+	mem = ring.mem = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return mem == MAP_FAILED || !ring.room;
+}
+
+static int teardown_kept(void **state)
+{
+	close(ring.sock);
+	nfvd_ring_unmap(&ring);
+	return 0;
+}
+
+static unsigned int take(struct nfvd_packet_ring *r, unsigned int max)
+{
+	enum nfvd_drop why;
+	struct nfvd_frame f;
+	unsigned int n = 0;
+
+	while (n < max && nfvd_ring_take(r, &f, &why))
+		n++;
+	return n;
+}
+
+/* Wherever the end comes: what was given back does not come again, what was not does, and no frame is passed over. */
+static void adopted(void **state)
+{
+	unsigned int filled = 0, given = 0;
+
+	for (unsigned int round = 0; round < 300; round++) {
+		struct nfvd_packet_ring next = { 0 };
+
+		for (unsigned int n = round * 13 % 90; n; n--, filled++)
+			fill(filled % NFVD_RING_SLOTS, 64, 0, 0, 0);
+		given += take(&ring, round % 50);
+		nfvd_ring_done(&ring, ring.taken);
+		take(&ring, NFVD_BURST);
+		assert_int_equal(nfvd_ring_adopt(&next, ring.sock, &position), 0);
+		assert_int_equal(next.next, given % NFVD_RING_SLOTS);
+		assert_int_equal(nfvd_ring_queued(&next), filled - given);
+		munmap(ring.mem, RING_BYTES);
+		free(ring.room);
+		ring = next;
+		while (filled - given > 1000) {
+			given += take(&ring, NFVD_BURST);
+			nfvd_ring_done(&ring, ring.taken);
+		}
+	}
+}
+
+/* The end comes between the first slot that is given back and the last. */
+static void half_given_back(void **state)
+{
+	struct nfvd_packet_ring next = { 0 };
+
+	for (unsigned int i = 0; i < 20; i++)
+		fill(i, 64, 0, 0, 0);
+	position = 10 | 10 << 16;
+	for (unsigned int i = 0; i < 4; i++)
+		header(&ring, i)->tp_status = TP_STATUS_KERNEL;
+	assert_int_equal(nfvd_ring_adopt(&next, ring.sock, &position), 0);
+	assert_int_equal(nfvd_ring_queued(&next), 10);
+	assert_int_equal(take(&next, NFVD_BURST), 10);
+	nfvd_ring_done(&next, 10);
+	assert_int_equal(position, 20);
+	nfvd_ring_unmap(&next);
+}
+
+/* A full ring has no free slot to tell its begin by. */
+static void full(void **state)
+{
+	struct nfvd_packet_ring next = { 0 };
+
+	for (unsigned int i = 0; i < NFVD_RING_SLOTS; i++)
+		fill(i, 64, 0, 0, 0);
+	position = 77;
+	assert_int_equal(nfvd_ring_adopt(&next, ring.sock, &position), 0);
+	assert_int_equal(next.next, 77);
+	nfvd_ring_unmap(&next);
+}
+
+static void not_adopted(void **state)
+{
+	struct nfvd_packet_ring next = { 0 };
+
+	for (unsigned int i = 0; i < 3; i++)
+		fill(i, 64, 0, 0, 0);
+	position = 1;
+	assert_int_equal(nfvd_ring_adopt(&next, ring.sock, &position), -EINVAL);
+	position = NFVD_RING_SLOTS;
+	assert_int_equal(nfvd_ring_adopt(&next, ring.sock, &position), -EINVAL);
+	position = (NFVD_BURST + 1) << 16;
+	assert_int_equal(nfvd_ring_adopt(&next, ring.sock, &position), -EINVAL);
+	position = 0;
+	assert_true(nfvd_ring_adopt(&next, queue = open("/dev/null", O_RDWR), &position) < 0);
+	close(queue);
+	assert_null(next.mem);
+}
+
 /* Slots neither overlap nor leave their block. */
 static void layout(void **state)
 {
@@ -309,6 +421,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(around, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_frame_is_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(adopted, setup_kept, teardown_kept),
+		cmocka_unit_test_setup_teardown(half_given_back, setup_kept, teardown_kept),
+		cmocka_unit_test_setup_teardown(full, setup_kept, teardown_kept),
+		cmocka_unit_test_setup_teardown(not_adopted, setup_kept, teardown_kept),
 		cmocka_unit_test_setup_teardown(layout, setup, teardown),
 	};
 

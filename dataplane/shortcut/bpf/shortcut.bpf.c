@@ -14,7 +14,8 @@
  * the same frame. So the filter decides, once, and tc carries out what it decided
  * for this very frame: whatever nfvd changes in the maps meanwhile, no frame is
  * seen twice. When nfvd dies, its socket goes, nothing is noted, and what is left of
- * the programs lets all pass.
+ * the programs lets all pass. If a descriptor store keeps the socket and the programs, all goes on
+ * as the maps say, until the next nfvd adopts them.
  *
  * Another program may come between the two, and end a frame's way or take it elsewhere.
  * The filter finds then that its last note was not dealt with: that frame is counted,

@@ -6,6 +6,10 @@
 #define SHORTCUT_ADDRESSES	65536
 #define SHORTCUT_PORTS		256
 #define SHORTCUT_PAIRS		16384
+#define SHORTCUT_NAME		32
+
+/* Maps outlive nfvd under this number. Another one for each change of what is in them, or of what a program notes. */
+#define SHORTCUT_LAYOUT		"1"
 
 struct shortcut_address {	/* key of addresses */
 	__u8 mac[6];
@@ -30,6 +34,7 @@ struct shortcut_port {		/* value of ports, by ifindex */
 	__u32 stolen;		/* set by the program: frames left to tc did not arrive there */
 	__u32 pad;
 	__u64 from_ns;		/* CLOCK_MONOTONIC: before that its frames go by nfvd, see below */
+	char name[SHORTCUT_NAME]; /* whose it is, for the next nfvd */
 };
 
 /*
@@ -48,7 +53,9 @@ struct shortcut_order {		/* by port id; of frames in its packet socket's ring */
 	__u64 held_ns;		/* since when such ones go through nfvd; 0: they do not */
 	__u64 pad[5];
 	__u64 done;		/* nfvd: how many it has delivered, or lost; a cache line of its own */
-	__u64 more_pad[7];
+	__u32 position;		/* nfvd: in the ring, for the next nfvd (netdev/packet_ring.h) */
+	__u32 pad3;
+	__u64 more_pad[6];
 };
 
 struct shortcut_pair {		/* key of counters */
