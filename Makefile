@@ -15,7 +15,7 @@ export NFV_BUILD = $(BUILD)
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-restart bench-xen bench-draft lint install uninstall install-dkms clean help
+.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-restart bench-xen bench-draft lint install install-files uninstall install-dkms deb clean help
 
 all: build
 
@@ -26,7 +26,7 @@ $(BUILD)/build.ninja: | setup-build
 	@$(MESON) setup $(BUILD) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
 	@mv $(BUILD).log $(BUILD)/meson-setup.log
 
-SETUPS := $(addprefix setup-,build module demo kernel debug check fresh bench draft)
+SETUPS := $(addprefix setup-,build module demo kernel debug check fresh bench draft package)
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@tools/setup.sh $*
@@ -92,7 +92,8 @@ SBIN	= $(DESTDIR)$(prefix)/sbin
 SHARE	= $(DESTDIR)$(prefix)/share/nfv-fastpath
 SCRIPTS	= $(DESTDIR)$(sysconfdir)/xen/scripts
 UNITS	= $(DESTDIR)$(prefix)/lib/systemd/system
-install: build
+install: build install-files
+install-files:
 	@install -d '$(SBIN)' '$(SHARE)' '$(SCRIPTS)' '$(UNITS)'
 	@install $(BUILD)/dataplane/nfvd $(BUILD)/dataplane/fdkeep $(BUILD)/ctl/nfvctl '$(SBIN)'
 	@rm -rf '$(SHARE)/guests' && cp -R --preserve=mode tools/guests '$(SHARE)'
@@ -114,6 +115,10 @@ install-dkms:
 	@rm -rf $(DKMS_SOURCE) && mkdir -p $(DKMS_SOURCE) && cp -r Kbuild kmod include LICENSES $(DKMS_SOURCE)
 	@mv $(DKMS_SOURCE)/kmod/dkms.conf $(DKMS_SOURCE)
 	@dkms install nfv/$(DKMS_VERSION)
+
+# nfvd and nfv-dkms, as packages.
+deb: setup-package
+	@tools/packaging/build-debs $(BUILD)/deb && ls $(BUILD)/deb/*.deb
 
 clean:
 	@rm -rf $(BUILD) $(BUILD).log Module.symvers modules.order .Module.symvers.cmd .modules.order.cmd
@@ -137,6 +142,7 @@ help:
 	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host, Xen emulated'
 	@echo 'make lint       static analysis, format, include rules'
 	@echo 'make install    into $(prefix); prefix=DIR, sysconfdir=DIR (for Xen'\''s script), DESTDIR=DIR; uninstall'
+	@echo 'make deb        Debian packages, nfvd and nfv-dkms, in $(BUILD)/deb/'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo
 	@echo 'Packages that are missing are installed with apt: tools/setup.sh -n says which.'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# setup.sh [-n] [build|module|demo|kernel|debug|check|fresh|bench|draft]... - install with apt what is missing.
+# setup.sh [-n] [build|module|demo|kernel|debug|check|fresh|bench|draft|package]... - install with apt what is missing.
 #
 # Says nothing when nothing is missing; -n only says what is. Default: all.
 # shellcheck disable=SC2034 # kinds are used by name
@@ -22,7 +22,8 @@ esac
 kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
 # The module in machines; their kernels are fetched, not installed.
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
-check="$kernel $kernel_source user-mode-linux runc mmdebstrap iperf libunbound8 libxdp1
+package="$build debhelper dh-dkms dpkg-dev libbsd-dev"
+check="$kernel $package lintian $kernel_source user-mode-linux runc mmdebstrap iperf libunbound8 libxdp1
 	cppcheck clang-tidy-14 clang-format-14 strace systemd"
 fresh="git mmdebstrap util-linux"
 bench="$check"
@@ -40,8 +41,8 @@ wanted=
 [ $# -gt 0 ] || set -- bench debug draft fresh
 for kind; do
 	case $kind in
-	build | module | demo | kernel | debug | check | fresh | bench | draft) wanted+=" ${!kind}" ;;
-	*) echo "usage: setup.sh [-n] [build|module|demo|kernel|debug|check|fresh|bench|draft]..." >&2; exit 2 ;;
+	build | module | demo | kernel | debug | check | fresh | bench | draft | package) wanted+=" ${!kind}" ;;
+	*) echo "usage: setup.sh [-n] [build|module|demo|kernel|debug|check|fresh|bench|draft|package]..." >&2; exit 2 ;;
 	esac
 done
 
