@@ -15,6 +15,7 @@
 #include "netdev/netdev.h"
 #include "netdev/others.h"
 #include "netdev/port_packet.h"
+#include "netdev/trace.h"
 #include "netlink.h"
 #include "nfvd.h"
 #include "shortcut/shortcut.h"
@@ -71,6 +72,7 @@ int main(int argc, char **argv)
 	nfvd_fdstore_remove_rest();
 	nfvd_shortcut_adopted();
 	nfvd_netdev_clean();
+	nfvd_trace_undo_rest();
 	/* Nobody sends until all can receive: what the first guest sends would find no port to go to. */
 	nfvd_keep_wait();
 	nfvd_workers_go();

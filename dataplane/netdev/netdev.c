@@ -2,7 +2,6 @@
 #include "netdev/netdev.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_arp.h>
 #include <stdio.h>
 #include <string.h>
@@ -209,28 +208,6 @@ static int claim(struct nfvd_netdev *nd, struct nfvd_err *err)
 	return nfvd_err(err, NFV_RPC_E_FAILED, "cannot claim '%s': %s", nd->link.name, strerror(-nd->claim));
 }
 
-/* Set the device down again, with the IPv6 addresses that it was given while it was down. */
-static void put_down(int ifindex)
-{
-	static const char keep_name[] = "/proc/sys/net/ipv6/conf/%s/keep_addr_on_down";
-	char path[sizeof(keep_name) + IFNAMSIZ], was = 0;
-	struct nfvd_link now;
-	int fd;
-
-	if (nfvd_link_get(-1, NULL, ifindex, &now))
-		return;
-	snprintf(path, sizeof(path), keep_name, now.name);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0 && (pread(fd, &was, 1, 0) != 1 || pwrite(fd, "1", 1, 0) != 1))
-		was = 0;
-	nfvd_link_set_up(ifindex, false);
-	if (fd < 0)
-		return;
-	if (was && pwrite(fd, &was, 1, 0) != 1)
-		nfvd_log(LOG_WARNING, "cannot write '%s': %m", path);
-	close(fd);
-}
-
 /* Undo whatever of an attach was done; the device may be gone. */
 void nfvd_netdev_detach(struct nfvd_netdev *nd)
 {
@@ -238,9 +215,11 @@ void nfvd_netdev_detach(struct nfvd_netdev *nd)
 	attached[nd->port->id] = NULL;
 	nfvd_shortcut_port_del(nd->port);
 	/* The index of a device that is gone does not belong to it any more. */
-	if (nd->link.ifindex && !nd->was_up && !nd->stays)
-		put_down(nd->link.ifindex);
+	if (nd->link.ifindex && !nd->trace.was_up && !nd->stays)
+		nfvd_trace_put_down(nd->link.ifindex);
 	nd->carrier->close(nd);
+	if (!nd->stays)
+		nfvd_trace_remove(&nd->trace, nd->port->name);
 	if (nd->claim >= 0)
 		close(nd->claim);
 	nd->claim = -1;
@@ -251,9 +230,10 @@ static int take_device(struct nfvd_netdev *nd, struct nfvd_err *err)
 	uint64_t start;
 	int ret;
 
-	nd->was_up = nd->link.flags & IFF_UP;
+	nd->trace.was_up = nd->link.flags & IFF_UP;
 	if (nd->carrier->open(nd, err))
 		return -1;
+	nfvd_trace_take(&nd->trace, nd->port->name, &nd->link, nd->netns);
 	start = nfvd_now_us();
 	ret = nfvd_shortcut_port_add(nd->port, nd->link.ifindex, nd->sock, nd->link.mtu, is_veth(nd->port));
 	/* Without eBPF the port works; doctor tells what is missing. */
@@ -350,7 +330,7 @@ int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *p
 	port->priv = nd;
 	nd->port = port;
 	nd->sock = nd->claim = -1;
-	nd->was_up = true;
+	nd->trace.was_up = true;
 	if (parse(port, params, &a, err) || find_device(nd, &a, err))
 		return -1;
 	if (claim(nd, err)) {

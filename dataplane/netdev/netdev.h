@@ -25,6 +25,7 @@
 #define NFVD_NETDEV_H
 
 #include "netdev/others.h"
+#include "netdev/trace.h"
 #include "netlink.h"
 #include "switch/port.h"
 
@@ -49,7 +50,7 @@ struct nfvd_netdev {
 	char netns[256];		/* the container's, as attached; empty: not told */
 	char container_dev[IFNAMSIZ];
 	int claim;			/* shows other nfvds that the device is ours */
-	bool was_up;			/* to be put back */
+	struct nfvd_trace trace;	/* to be put back */
 	bool stays;			/* for the next nfvd: nothing is undone */
 	bool lost_carrier;
 	char not_plain[NFVD_OTHER_MAX];	/* why the shortcut is not used; empty: nothing hinders it */

@@ -313,21 +313,24 @@ static void restore_one(const struct nfvd_restricted *r, int netns, const char *
 		mnl_socket_close(nl);
 }
 
+static const char *const sends[] = { "tx-sctp-segmentation", "tx-gso-list", "tx-udp-segmentation", NULL };
+static const char *const receives[] = { "rx-lro", "rx-gro-list", "rx-udp-gro-forwarding", NULL };
+
 void nfvd_offloads_restrict(struct nfvd_offloads *o, const struct nfvd_port *port, const struct nfvd_link *link,
 			    const char *netns_path)
 {
-	bool uso = nfvd_packet_knows_uso();
-	const char *const sends[] = { "tx-sctp-segmentation", "tx-gso-list", uso ? NULL : "tx-udp-segmentation", NULL };
-	const char *const receives[] = { "rx-lro", "rx-gro-list", uso ? NULL : "rx-udp-gro-forwarding", NULL };
+	unsigned int n = nfvd_packet_knows_uso() ? 2 : 3;	/* the last is of UDP */
+	const char *const cut[] = { sends[0], sends[1], n > 2 ? sends[2] : NULL, NULL };
+	const char *const merge[] = { receives[0], receives[1], n > 2 ? receives[2] : NULL, NULL };
 	struct nfvd_link peer;
 	int err;
 
-	restrict_one(&o->own, NFVD_NETNS_HERE, "", link, receives);
+	restrict_one(&o->own, NFVD_NETNS_HERE, "", link, merge);
 	if (strcmp(link->kind, "veth"))
 		return;
 	err = nfvd_link_get_peer(link, &peer);
 	if (!err)
-		err = restrict_one(&o->peer, link->peer_netns, netns_path, &peer, sends);
+		err = restrict_one(&o->peer, link->peer_netns, netns_path, &peer, cut);
 	o->open = err;
 	if (err)
 		nfvd_event(port->name, "cannot tell the other end of %s to cut what a packet socket cannot say (SCTP): %s", link->name,
@@ -344,6 +347,66 @@ void nfvd_offloads_restore(struct nfvd_offloads *o, int ifindex, const char *net
 			restore_one(&o->peer, link.peer_netns, netns_path, &peer);
 	}
 	*o = (struct nfvd_offloads){ 0 };
+}
+
+/* ---- left by an earlier nfvd ---- */
+
+static json_t *changed_json(const struct nfvd_restricted *r)
+{
+	json_t *off = json_array(), *size = json_array();
+
+	for (unsigned int i = 0; i < NFVD_OFF_MAX && r->off[i]; i++)
+		json_array_append_new(off, json_string(r->off[i]));
+	for (unsigned int i = 0; i < NFVD_SIZES; i++)
+		json_array_append_new(size, json_integer(r->size[i]));
+	return json_pack("{s:o, s:o}", "off", off, "size", size);
+}
+
+static bool is_changed(const struct nfvd_restricted *r)
+{
+	static const uint32_t none[NFVD_SIZES];
+
+	return r->off[0] || memcmp(r->size, none, sizeof(none));
+}
+
+json_t *nfvd_offloads_json(const struct nfvd_offloads *o)
+{
+	json_t *obj = json_object();
+
+	if (is_changed(&o->own))
+		json_object_set_new(obj, "own", changed_json(&o->own));
+	if (is_changed(&o->peer))
+		json_object_set_new(obj, "peer", changed_json(&o->peer));
+	return obj;
+}
+
+static void add_one(struct nfvd_restricted *r, const json_t *before, const char *const *names)
+{
+	const json_t *off = json_object_get(before, "off"), *size = json_object_get(before, "size"), *name;
+	size_t i;
+
+	json_array_foreach(off, i, name)
+		for (unsigned int k = 0; names[k]; k++) {
+			unsigned int n = 0;
+
+			if (!json_is_string(name) || strcmp(json_string_value(name), names[k]))
+				continue;
+			while (n < NFVD_OFF_MAX - 1 && r->off[n] && r->off[n] != names[k])
+				n++;
+			r->off[n] = names[k];
+		}
+	for (i = 0; i < NFVD_SIZES; i++) {
+		json_int_t was = json_integer_value(json_array_get(size, i));
+
+		if (!r->size[i] && was > GSO_64K && was <= UINT32_MAX)
+			r->size[i] = was;
+	}
+}
+
+void nfvd_offloads_add(struct nfvd_offloads *o, const json_t *before)
+{
+	add_one(&o->own, json_object_get(before, "own"), receives);
+	add_one(&o->peer, json_object_get(before, "peer"), sends);
 }
 
 /* ---- telling ---- */

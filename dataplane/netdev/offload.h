@@ -44,6 +44,13 @@ void nfvd_offloads_restrict(struct nfvd_offloads *o, const struct nfvd_port *por
 /* Put back what was changed, as far as the device behind ifindex (0: none) is still there. */
 void nfvd_offloads_restore(struct nfvd_offloads *o, int ifindex, const char *netns_path);
 
+/*
+ * Return what was changed: a new reference, empty if nothing was. Add such a thing of an earlier nfvd to what is to be put
+ * back; what it cannot be is passed over.
+ */
+json_t *nfvd_offloads_json(const struct nfvd_offloads *o);
+void nfvd_offloads_add(struct nfvd_offloads *o, const json_t *before);
+
 /* Add what is restricted to a port's JSON. */
 void nfvd_offloads_show(const struct nfvd_offloads *o, json_t *obj);
 

@@ -46,7 +46,6 @@ struct packet {
 	unsigned int stuck;		/* ticks in which it missed frames there, and put in none */
 	unsigned int rest;		/* ticks until the ring may be renewed again */
 	struct nfvd_packet_ring ring;
-	struct nfvd_offloads offloads;
 	unsigned int bad;		/* slots of this turn whose frames were malformed; they come first */
 };
 
@@ -289,14 +288,13 @@ static int new_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
 
 static int open_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
 {
-	struct packet *p = (struct packet *)nd;
 	uint64_t start = nfvd_now_us();
 
 	if (nd->sock < 0 && new_socket(nd, err))
 		return -1;
 	nfvd_attach_step(nd->port, "socket", nfvd_now_us() - start);
 	start = nfvd_now_us();
-	nfvd_offloads_restrict(&p->offloads, nd->port, &nd->link, nd->netns);
+	nfvd_offloads_restrict(&nd->trace.offloads, nd->port, &nd->link, nd->netns);
 	nfvd_attach_step(nd->port, "offloads", nfvd_now_us() - start);
 	return 0;
 }
@@ -306,7 +304,7 @@ static void close_socket(struct nfvd_netdev *nd)
 	struct packet *p = (struct packet *)nd;
 
 	if (!nd->stays)
-		nfvd_offloads_restore(&p->offloads, nd->link.ifindex, nd->netns);
+		nfvd_offloads_restore(&nd->trace.offloads, nd->link.ifindex, nd->netns);
 	nfvd_ring_unmap(&p->ring);
 	if (nd->sock >= 0)
 		close(nd->sock);
@@ -453,7 +451,7 @@ static void packet_show(struct nfvd_port *port, json_t *obj)
 
 	count_missed(p);
 	json_object_set_new(obj, "missed", json_integer((json_int_t)p->missed));
-	nfvd_offloads_show(&p->offloads, obj);
+	nfvd_offloads_show(&p->nd.trace.offloads, obj);
 	nfvd_netdev_show(port, obj);
 }
 

@@ -249,7 +249,7 @@ containers()
 	wait $KEEPER
 	check "restart: told to end: no program is left" [ "$(programs veth-c1)$(programs veth-c2)" = "" ]
 	check "restart: told to end: no queueing discipline" [ "$(tc qdisc show dev veth-c1 | grep -c clsact)" = 0 ]
-	check "restart: told to end: the device is as it was" [ "$(flags_of veth-c1)" = '["BROADCAST","MULTICAST","UP"]' ]
+	check "restart: told to end: the devices are as they were" [ "$(flags_of veth-c1)$(flags_of veth-c2)" = '["BROADCAST","MULTICAST","UP"]["BROADCAST","MULTICAST"]' ]
 }
 
 # --- what is stored, and spoilt -------------------------------------------------------------
