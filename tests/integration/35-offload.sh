@@ -68,6 +68,7 @@ received()
 	local program
 
 	program=$(cat)
+	: >"$WORK/received"	# whoever was there before listened, too
 	# Of itself a command in the background has no input.
 	python c2 <<<"$program" >"$WORK/received" 2>&1 &
 	RECEIVER=$!
@@ -125,6 +126,7 @@ PY
 
 udp_segment()
 {
+	: >"$WORK/received"
 	ip netns exec c2 timeout 5 python3 -u -c '
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -199,6 +201,7 @@ matrix()
 # super_frames ADDRESS: what arrives in c2 by TCP arrives in frames that are longer than its MTU and in the tunnel
 super_frames()
 {
+	: >"$WORK/received"
 	ip netns exec c2 timeout 20 python3 -u -c '
 import socket, time
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x800))
