@@ -10,6 +10,7 @@
 #include "ctl.h"
 
 #define OPTIONS_MAX	16
+#define WORDS_MAX	2048	/* bytes of an ARG_WORDS value */
 
 static const struct ctl_arg *match(const struct ctl_arg *args, const char *word)
 {
@@ -121,17 +122,47 @@ static int set(const struct ctl_arg *arg, const char *text, json_t *obj, struct 
 	return CTL_OK;
 }
 
+static bool is_key(const struct ctl_arg *args, const char *word)
+{
+	for (; args->key; args++)
+		if (!strcmp(args->key, word))
+			return true;
+	return false;
+}
+
+/* Join the words of argv[0..argc) up to the next key into text. Return how many there were. */
+static int join(int argc, char **argv, const struct ctl_arg *args, char *text, size_t size)
+{
+	size_t n = 0;
+	int i;
+
+	text[0] = '\0';
+	for (i = 0; i < argc && (!i || !is_key(args, argv[i])); i++) {
+		int more = snprintf(text + n, size - n, "%s%s", i ? " " : "", argv[i]);
+
+		if ((size_t)more >= size - n)
+			return -1;
+		n += (size_t)more;
+	}
+	return i;
+}
+
 int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err)
 {
 	const struct ctl_arg *arg;
+	char text[WORDS_MAX];
+	int n;
 
-	for (int i = 0; i < argc; i += 2) {
+	for (int i = 0; i < argc; i += 1 + n) {
 		arg = match(args, argv[i]);
 		if (!arg)
 			return unknown(args, argv[i], err);
 		if (i + 1 == argc)
 			return ctl_usage(err, "'%s' needs a value", arg->key);
-		if (set(arg, argv[i + 1], obj, err))
+		n = arg->type == ARG_WORDS ? join(argc - i - 1, argv + i + 1, args, text, sizeof(text)) : 1;
+		if (n < 0)
+			return ctl_usage(err, "the value of '%s' is too long", arg->key);
+		if (set(arg, arg->type == ARG_WORDS ? text : argv[i + 1], obj, err))
 			return CTL_USAGE;
 	}
 	for (arg = args; arg->key; arg++)

@@ -11,7 +11,8 @@
 
 #define FORCE { "force", ARG_CHOICE, false, 0, 0, "no|yes" }
 /* Of each type. */
-#define COMMON { "macs", ARG_NUMBER, false, 1, 16384, NULL }, { "temporary", ARG_CHOICE, false, 0, 0, "no|yes" }
+#define X(name, otherwise, args, help) { name, ARG_WORDS, false, 0, 0, NULL },
+#define COMMON NFV_POLICY_WORDS(X) { "macs", ARG_NUMBER, false, 1, 16384, NULL }, { "temporary", ARG_CHOICE, false, 0, 0, "no|yes" }
 
 static const struct ctl_arg kvm_args[] = {
 	{ "socket", ARG_PATH, false, 0, 0, NULL },
@@ -47,6 +48,8 @@ static const struct ctl_arg xen_args[] = {
 	COMMON,
 	{ NULL, 0, false, 0, 0, NULL }
 };
+
+#undef X
 
 /* "open 0.1, bind 0.3" from {"open": 100, "bind": 300}. */
 static void steps_text(json_t *steps, char *buf, size_t size)

@@ -136,6 +136,55 @@ static int detach(const char *name, struct ctl_err *err)
 	return call("port.detach", json_pack("{ss}", "name", name), err);
 }
 
+static const struct word {
+	const char *name, *otherwise;
+} words[] = {
+#define X(name, otherwise, args, help) { name, otherwise },
+	NFV_POLICY_WORDS(X)
+#undef X
+};
+
+#define N_WORDS (sizeof(words) / sizeof(words[0]))
+
+/* Are they the same but for what the ports may do? Then nothing has to be attached anew. */
+static bool same_but_policy(const json_t *a, const json_t *b)
+{
+	json_t *x = json_deep_copy(a), *y = json_deep_copy(b);
+	bool same;
+
+	for (size_t i = 0; i < N_WORDS; i++) {
+		json_object_del(x, words[i].name);
+		json_object_del(y, words[i].name);
+	}
+	same = json_is_object(a) && json_is_object(b) && json_equal(x, y);
+	json_decref(x);
+	json_decref(y);
+	return same;
+}
+
+static int set_policy(const char *name, const json_t *port, struct ctl_err *err)
+{
+	json_t *params = json_pack("{ss}", "port", name);
+	bool stop = false;
+
+	for (size_t i = 0; i < N_WORDS; i++) {
+		const char *value = json_string_value(json_object_get(port, words[i].name));
+
+		if (!strcmp(words[i].name, "quarantine"))
+			stop = value && !strcmp(value, "on");
+		else
+			json_object_set_new(params, words[i].name, json_string(value ? value : words[i].otherwise));
+	}
+	/* Never more open in between than before or after. */
+	if (stop && call("quarantine.set", json_pack("{ss sb}", "port", name, "on", true), err)) {
+		json_decref(params);
+		return CTL_FAILED;
+	}
+	if (call("policy.set", params, err))
+		return CTL_FAILED;
+	return stop ? CTL_OK : call("quarantine.set", json_pack("{ss sb}", "port", name, "on", false), err);
+}
+
 /* From old to new, of one step; NULL or null: it is not there. */
 static int change(const char *name, const json_t *old, const json_t *new, struct ctl_err *err)
 {
@@ -144,6 +193,8 @@ static int change(const char *name, const json_t *old, const json_t *new, struct
 	if (json_is_boolean(new))
 		return !strcmp(name, "shortcut") ? call("shortcut.set", json_pack("{sb}", "on", json_is_true(new)), err) :
 						   call("link_local.set", json_pack("{sb}", "forward", json_is_true(new)), err);
+	if (same_but_policy(old, new))
+		return set_policy(name, new, err);
 	if (json_is_object(old))
 		rc = detach(name, err);
 	if (!rc && json_is_object(new))
@@ -158,6 +209,8 @@ static int undo_half(const json_t *step, struct ctl_err *err)
 	const char *name = json_string_value(json_object_get(step, "name"));
 	struct ctl_err ignored = { 0 };
 
+	if (same_but_policy(old, json_object_get(step, "new")))
+		return set_policy(name, old, err);
 	if (json_is_object(json_object_get(step, "new")))
 		detach(name, &ignored);
 	return !json_is_object(old) || !attach(old, err) || err->code == NFV_RPC_E_EXIST ? CTL_OK : CTL_FAILED;

@@ -57,6 +57,7 @@ enum ctl_arg_type {
 	ARG_NETNS,	/* a name, or a path as above */
 	ARG_NUMBER,	/* an integer from min to max */
 	ARG_SECONDS,	/* a real number from min to max */
+	ARG_WORDS,	/* all words up to the next key, joined by blanks */
 	ARG_CHOICE,	/* one of the words in choices, separated by '|' */
 };
 
@@ -147,6 +148,11 @@ int cmd_ledger(int argc, char **argv, struct ctl_err *err);
 int cmd_drops(int argc, char **argv, struct ctl_err *err);
 int cmd_fdb(int argc, char **argv, struct ctl_err *err);
 int cmd_events(int argc, char **argv, struct ctl_err *err);
+int cmd_set(int argc, char **argv, struct ctl_err *err);
+int cmd_limit(int argc, char **argv, struct ctl_err *err);
+int cmd_storm(int argc, char **argv, struct ctl_err *err);
+int cmd_quarantine(int argc, char **argv, struct ctl_err *err);
+int cmd_release(int argc, char **argv, struct ctl_err *err);
 int cmd_shortcut(int argc, char **argv, struct ctl_err *err);
 int cmd_link_local(int argc, char **argv, struct ctl_err *err);
 int cmd_save(int argc, char **argv, struct ctl_err *err);

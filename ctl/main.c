@@ -10,13 +10,13 @@
 #include "ctl.h"
 
 static const struct ctl_command attach_commands[] = {
-	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [owner USER] [group GROUP] [permissions OCTAL] [macs N] [temporary yes]",
+	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [owner USER] [group GROUP] [permissions OCTAL] [macs N] [temporary yes] [POLICY]",
 	  "a KVM guest, through a vhost-user socket", cmd_attach_kvm, NULL },
-	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [force yes] [macs N] [temporary yes]",
+	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [force yes] [macs N] [temporary yes] [POLICY]",
 	  "a container, by either end of its veth pair", cmd_attach_veth, NULL },
-	{ "netdev", "NAME dev IFNAME [force yes] [macs N] [temporary yes]",
+	{ "netdev", "NAME dev IFNAME [force yes] [macs N] [temporary yes] [POLICY]",
 	  "any other Linux network device (tap, vxlan, bond, physical)", cmd_attach_netdev, NULL },
-	{ "xen", "NAME domid N [devid N] [macs N] [temporary yes]",
+	{ "xen", "NAME domid N [devid N] [macs N] [temporary yes] [POLICY]",
 	  "a Xen guest's network interface, from xen-netback if that has it", cmd_attach_xen, NULL },
 	{ NULL, NULL, NULL, NULL, NULL }
 };
@@ -47,6 +47,13 @@ static const struct ctl_command commands[] = {
 	{ "drops", "[NAME] [all]", "frames and messages refused, by port and reason", cmd_drops, NULL },
 	{ "fdb", "[NAME]", "learnt addresses", cmd_fdb, NULL },
 	{ "events", "[since N]", "what happened to the ports", cmd_events, NULL },
+	{ "set", "NAME [WORD VALUE]...", "what a port may do; without words: what it may now. 'attach' takes the same words", cmd_set, NULL },
+	{ "limit", "NAME [from RATE [PPS]|none] [to RATE [PPS]|none]", "how fast a port may send and receive: from 1Gbit 200kpps to 2Gbit",
+	  cmd_limit, NULL },
+	{ "storm", "NAME [broadcast PPS|none|default] [unknown PPS|...] [multicast PPS|...]", "how much a port may have flooded: broadcast 1kpps",
+	  cmd_storm, NULL },
+	{ "quarantine", "NAME", "let nothing pass, from or to a port", cmd_quarantine, NULL },
+	{ "release", "NAME", "end a port's quarantine", cmd_release, NULL },
 	{ "shortcut", "on|off [NAME]", "let containers reach each other inside the kernel, or not", cmd_shortcut, NULL },
 	{ "link-local", "[forward|drop]", "whether STP, LACP, LLDP pass the switch", cmd_link_local, NULL },
 	{ "save", "FILE", "write what is attached and set into a file", cmd_save, NULL },
@@ -65,6 +72,14 @@ static const struct ctl_command root = {
 	"", "[-j|-jp] [--state-dir DIR] COMMAND ...", "", cmd_show, commands
 };
 
+static void help_words(void)
+{
+	out_line("%s", "");
+#define X(word, otherwise, args, help) out_line("  %-10s %s\n  %-10s   %s (%s)", word, args, "", help, otherwise);
+	NFV_POLICY_WORDS(X)
+#undef X
+}
+
 static int help(const struct ctl_command *cmd, const char *path)
 {
 	out_line("usage: nfvctl%s%s %s", path[0] ? " " : "", path, cmd->args);
@@ -72,6 +87,8 @@ static int help(const struct ctl_command *cmd, const char *path)
 		out_line("%s", "");
 		out_line("  %s", cmd->help);
 	}
+	if (cmd->run == cmd_set)
+		help_words();
 	if (!cmd->sub)
 		return CTL_OK;
 	out_line("%s", "");

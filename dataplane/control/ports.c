@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
+#include "control/policy_words.h"
 #include "log.h"
 #include "netdev/port_module.h"
 #include "netdev/port_packet.h"
@@ -40,6 +41,20 @@ static const struct nfvd_port_ops *find_type(const char *type, const char *mode,
 	else
 		nfvd_err(err, NFV_RPC_E_PARAMS, "no port type '%.32s' (kvm, veth, netdev, xen)", type);
 	return NULL;
+}
+
+/* 0, or -1 with *err. */
+static int take_words(struct nfvd_port *port, json_t *params, struct nfvd_err *err)
+{
+	json_t *words = nfvd_words_take(params);
+	int ret;
+
+	port->words = nfvd_words_merge(NULL, words);
+	json_decref(words);
+	ret = nfvd_words_parse(port->words, &port->policy, err);
+	if (ret)
+		json_decref(port->words);
+	return ret;
 }
 
 /* Take the members that every type has out of params; what is left is the type's. */
@@ -77,6 +92,10 @@ static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 		return NULL;
 	}
+	if (take_words(port, params, err)) {
+		free(port);
+		return NULL;
+	}
 	port->ops = ops;
 	port->macs_max = macs ? json_integer_value(macs) : NFVD_MACS_DEFAULT;
 	snprintf(port->name, sizeof(port->name), "%s", json_string_value(name));
@@ -101,6 +120,8 @@ static void init_queues(struct nfvd_port *port)
 static void free_port(struct nfvd_port *port)
 {
 	json_decref(port->attach_steps);
+	json_decref(port->words);
+	free(port->policy);
 	free(port);
 }
 
@@ -128,7 +149,7 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 	id = choose_id(port->name);
 	if (id == NFVD_PORTS_MAX || nfvd_counters_reset(id)) {
 		nfvd_err(err, NFV_RPC_E_LIMIT, "no room for more than %d ports", NFVD_PORTS_MAX);
-		free(port);
+		free_port(port);
 		return NULL;
 	}
 	port->id = id;

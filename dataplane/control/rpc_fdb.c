@@ -13,6 +13,7 @@
 struct entry {
 	uint64_t order;		/* VLAN, then the address as one reads it: this is what "from" counts */
 	uint64_t key;
+	uint16_t zone;
 	struct nfvd_fdb_where where;
 	uint32_t seen_ms;
 };
@@ -44,8 +45,10 @@ static void cut(struct selection *s)
 	qsort(s->e, s->n, sizeof(*s->e), compare);
 	if (s->n <= PAGE)
 		return;
-	s->n = PAGE;
-	s->end = s->e[PAGE - 1].order + 1;
+	/* All of one address stay together, however many zones it is in. */
+	for (s->n = PAGE; s->e[s->n].order == s->e[s->n - 1].order; s->n--)
+		;
+	s->end = s->e[s->n - 1].order + 1;
 	s->more = true;
 }
 
@@ -53,7 +56,7 @@ static void collect(struct nfvd_fdb_entry *e, void *arg)
 {
 	struct selection *s = arg;
 	struct entry new = {
-		.order = order(e->key), .key = e->key, .where = atomic_load(&e->where), .seen_ms = atomic_load(&e->seen_ms),
+		.order = order(e->key), .key = e->key, .zone = e->zone, .where = atomic_load(&e->where), .seen_ms = atomic_load(&e->seen_ms),
 	};
 	unsigned int at = new.where.at;
 

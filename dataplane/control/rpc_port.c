@@ -57,6 +57,8 @@ static json_t *show(struct nfvd_port *port)
 		show_learning(port, obj);
 		json_object_set_new(obj, "via", json_string(port->ops->mode ? port->ops->mode : "vhost-user"));
 	}
+	if (obj && json_object_size(port->words))
+		json_object_set(obj, "policy", port->words);
 	if (obj && port->ops->show)
 		port->ops->show(port, obj);
 	if (obj && atomic_load(&port->held)) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "clock.h"
+#include "control/policy_words.h"
 #include "control/ports.h"
 #include "control/role.h"
 #include "control/store.h"
@@ -313,6 +314,19 @@ int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, st
 		return 0;
 	before = json_deep_copy(config);
 	json_object_set_new(port ? json_array_get(ports(), at) : config, key, json_boolean(value));
+	return commit(before, err);
+}
+
+int nfvd_saved_words(const struct nfvd_port *port, struct nfvd_err *err)
+{
+	int at = index_of(port->name);
+	json_t *before;
+
+	if (at < 0)
+		return 0;
+	before = json_deep_copy(config);
+	nfvd_words_delete(json_array_get(ports(), at));
+	json_object_update(json_array_get(ports(), at), port->words);
 	return commit(before, err);
 }
 

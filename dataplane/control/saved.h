@@ -25,6 +25,9 @@ int nfvd_saved_detach(const char *name, struct nfvd_err *err);
 /* Keep a setting of the switch (port NULL) or of a port. Return 0, or -1 with *err if it could not be written. */
 int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, struct nfvd_err *err);
 
+/* Keep the port's policy, port->words, as it is now. As above. */
+int nfvd_saved_words(const struct nfvd_port *port, struct nfvd_err *err);
+
 /* Attach again what is not attached: if its time has come; or at once, because a device has changed. */
 void nfvd_saved_tick(void);
 void nfvd_saved_device_changed(void);

@@ -116,6 +116,18 @@ static void tell_full(struct nfvd_port *port)
 		atomic_store(&port->macs_full, false);
 }
 
+static void tell_spoofed(struct nfvd_port *port)
+{
+	uint64_t mac = atomic_load(&port->spoofed) ? atomic_exchange(&port->spoofed, 0) : 0;
+	uint8_t m[6];
+
+	if (!mac)
+		return;
+	memcpy(m, &mac, 6);
+	nfvd_event(port->name, "a frame from %02x:%02x:%02x:%02x:%02x:%02x is dropped, for it is none of the port's addresses, or claims one "
+		   "that is not; 'nfvctl set %s address ...' says which are", m[0], m[1], m[2], m[3], m[4], m[5], port->name);
+}
+
 static void age(void)
 {
 	static uint64_t earliest_us;
@@ -141,6 +153,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 		if (port->ops->tick)
 			port->ops->tick(port);
 		tell_full(port);
+		tell_spoofed(port);
 	}
 	nfvd_saved_tick();
 	if (nfvd_fdb_disputed())

@@ -467,4 +467,4 @@ static void packet_show(struct nfvd_port *port, json_t *obj)
 	.tx_work = 8192
 
 const struct nfvd_port_ops nfvd_port_veth = { .type = "veth", OPS };
-const struct nfvd_port_ops nfvd_port_netdev = { .type = "netdev", OPS };
+const struct nfvd_port_ops nfvd_port_netdev = { .type = "netdev", .storms = true, OPS };

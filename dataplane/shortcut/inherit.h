@@ -2,7 +2,7 @@
 /*
  * What of the shortcut outlives nfvd, in the descriptor store (fdstore.h), so that containers lose no frame between them:
  *
- *	@shortcut1/MAP		the maps, 1 being SHORTCUT_LAYOUT: another layout is another name
+ *	@shortcut2/MAP		the maps, 2 being SHORTCUT_LAYOUT: another layout is another name
  *	PORT/packet		the packet socket, with its filter and its ring
  *	PORT/ingress, PORT/egress	the tcx links, once there are any (tc.h): the socket is stored after them
  *

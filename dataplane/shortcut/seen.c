@@ -18,9 +18,10 @@ uint32_t nfvd_seen_ms(uint64_t key, unsigned int port, uint32_t then)
 	return nfvd_later(seen, then) ? seen : then;
 }
 
+/* The module forwards between ports without a policy only: they are in zone 0. */
 static void freshen(const struct nfvd_shortcut_entry *seen, uint32_t idle_ms)
 {
-	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(nfvd_fdb_key(seen->mac, seen->vlan));
+	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(0, nfvd_fdb_key(seen->mac, seen->vlan));
 	uint32_t then = nfvd_now_ms() - idle_ms;
 
 	if (e && nfvd_fdb_at(e) == seen->port && nfvd_later(then, atomic_load(&e->seen_ms)))

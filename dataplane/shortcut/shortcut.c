@@ -13,8 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/membarrier.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include "clock.h"
 #include "fdstore.h"
 #include "log.h"
@@ -35,6 +38,7 @@ struct device {
 	int ifindex;			/* 0: none of the host's, or gone */
 	struct nfvd_shortcut_device is;
 	bool redirect, on;
+	uint32_t group;			/* ports of one group reach each other without nfvd; NOBODY: none does */
 	int sock;			/* packet socket; -1: there is none */
 	uint64_t cookie;		/* of it; 0: none */
 	bool stored;			/* the next nfvd can go on with all of it */
@@ -43,6 +47,9 @@ struct device {
 	struct nfvd_tc tc;
 	atomic_bool first;		/* the program at egress sees what our socket sends before all others; read by workers */
 };
+
+#define NOBODY	UINT32_MAX
+#define MEMBARRIER_ELSE_US	100000	/* where the kernel has no such call (nohz_full) */
 
 static struct shortcut_bpf *bpf;	/* also read by workers, which start after init and end before fini */
 static bool all_on = true;
@@ -161,7 +168,13 @@ static bool allowed(unsigned int id)
 {
 	const struct device *d = &devices[id];
 
-	return all_on && d->port && d->redirect && d->on && d->is.up;
+	return all_on && d->port && d->redirect && d->on && d->is.up && d->group != NOBODY;
+}
+
+/* The module's table knows no groups. */
+static bool allowed_by_module(unsigned int id)
+{
+	return allowed(id) && !devices[id].group;
 }
 
 /* By our programs, past all that is on the device. */
@@ -175,7 +188,7 @@ static void publish_port(struct device *d)
 	uint32_t ifindex = d->ifindex;
 	bool on = redirects(d->port->id);
 	struct shortcut_port value = {
-		.port = d->port->id, .on = on, .mtu = d->is.mtu, .aside = d->is.aside, .cookie = d->cookie,
+		.port = d->port->id, .group = d->group, .on = on, .mtu = d->is.mtu, .aside = d->is.aside, .cookie = d->cookie,
 	};
 
 	/* As it was, until it is known what it is to be. */
@@ -290,12 +303,56 @@ static int install(struct device *d)
 			      bpf_program__fd(bpf->progs.shortcut_mark));
 }
 
+/* The first port with the same zone and VLANs lends its number; ports without a policy are group 0. */
+static uint32_t group_of(const struct nfvd_port *port)
+{
+	unsigned int id = 0;
+
+	if (!port->policy)
+		return 0;
+	if (nfvd_policy_inspects(port->policy))
+		return NOBODY;
+	while (id < port->id && !(devices[id].port && devices[id].port->policy && !nfvd_policy_inspects(devices[id].port->policy) &&
+				  nfvd_policy_same_segment(devices[id].port->policy, port->policy)))
+		id++;
+	return id + 1;
+}
+
+static void resync(void);
+
+/* Make groups of the ports as they are now. */
+static void make_groups(void)
+{
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (devices[id].port)
+			devices[id].group = group_of(devices[id].port);
+}
+
+/* And have the programs know. */
+static void regroup(void)
+{
+	make_groups();
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (devices[id].port)
+			publish_port(&devices[id]);
+	resync();
+}
+
+void nfvd_shortcut_policy_changed(void)
+{
+	regroup();
+	/* A program that began before has ended after this: the kernel waits for a grace period of RCU. */
+	if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(MEMBARRIER_ELSE_US);
+}
+
 int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect)
 {
 	struct device *d = &devices[port->id];
 	int err;
 
 	*d = (struct device){ .port = port, .ifindex = ifindex, .sock = sock, .redirect = redirect, .on = true };
+	d->group = group_of(port);
 	/* What has no device of the host is the module's alone; a device is looked at before it is used. */
 	d->is = (struct nfvd_shortcut_device){ .up = !ifindex, .mtu = mtu };
 	if (!bpf)
@@ -309,8 +366,6 @@ int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32
 		nfvd_shortcut_port_del(port);
 	return err;
 }
-
-static void resync(void);
 
 /* It is not the next nfvd's to go on with. */
 static void unstore(struct device *d)
@@ -339,7 +394,7 @@ void nfvd_shortcut_port_del(struct nfvd_port *port)
 	if (bpf)
 		forget_counters(port->id);
 	d->port = NULL;
-	resync();
+	regroup();
 }
 
 bool nfvd_shortcut_stays(const struct nfvd_port *port)
@@ -489,6 +544,24 @@ static int compare(const void *a, const void *b)
 	return memcmp(&((const struct shadow *)a)->key, &((const struct shadow *)b)->key, sizeof(struct shortcut_address));
 }
 
+/*
+ * The key of a learnt address: by the tag that its frames have. False: none, for in its VLAN tags are put on
+ * and taken off.
+ */
+static bool key_of(const struct nfvd_shortcut_entry *e, struct shortcut_address *key)
+{
+	const struct device *d = &devices[e->port];
+	const struct nfvd_policy *p = d->port ? d->port->policy : NULL;
+
+	if (d->group == NOBODY)
+		return false;
+	memset(key, 0, sizeof(*key));
+	memcpy(key->mac, e->mac, 6);
+	key->group = d->group;
+	key->vlan = p && p->native == e->vlan && !p->native_tagged ? 0 : e->vlan;
+	return true;
+}
+
 /* What the map should hold for one learnt address. False: nothing. */
 static bool wanted(const struct nfvd_shortcut_entry *e, struct shadow *s)
 {
@@ -497,8 +570,8 @@ static bool wanted(const struct nfvd_shortcut_entry *e, struct shadow *s)
 	if (!d || !d->port || !d->redirect || !d->ifindex)
 		return false;
 	memset(s, 0, sizeof(*s));
-	memcpy(s->key.mac, e->mac, 6);
-	s->key.vlan = e->vlan;
+	if (!key_of(e, &s->key))
+		return false;
 	s->where.port = e->port;
 	/*
 	 * A frame for the device itself has arrived where it goes. Whether one for another address is received
@@ -559,7 +632,7 @@ static void resync(void)
 	struct shadow *want = calloc(n_learnt ? n_learnt : 1, sizeof(*want));
 	size_t n = 0;
 
-	nfvd_kmod_table_sync(learnt, n_learnt, allowed);
+	nfvd_kmod_table_sync(learnt, n_learnt, allowed_by_module);
 	if (!want || !bpf || adopting || nfvd_fdstore_handing_over()) {
 		free(want);
 		return;
@@ -624,6 +697,17 @@ static void read_addresses(void)
 	qsort(shadow, n_shadow, sizeof(*shadow), compare);
 }
 
+/* The VLAN of an address with this key, at a port of its group; it is in the zone of that. False: the policy is another now. */
+static bool vlan_of_key(const struct device *d, const struct shortcut_address *key, uint16_t *vlan)
+{
+	const struct nfvd_policy *p = d->port->policy;
+
+	if (d->group != key->group)
+		return false;
+	*vlan = p && !key->vlan ? p->native : key->vlan;
+	return !p || nfvd_policy_carries(p, *vlan);
+}
+
 /* Learn again what it had learnt at ports that are here again. */
 static void learn_addresses(void)
 {
@@ -635,13 +719,15 @@ static void learn_addresses(void)
 		struct shadow *s = &shadow[i];
 		struct nfvd_port *port = s->where.port < NFVD_PORTS_MAX ? devices[s->where.port].port : NULL;
 		uint32_t age_ms = s->where.seen_ns && now > s->where.seen_ns ? (now - s->where.seen_ns) / 1000000 : 0;
+		uint16_t vlan;
 
 		s->where.seen_ns = 0;
-		if (!port || !nfvd_inherit_of(port->id) || atomic_load(&port->state) != NFVD_STATE_UP)
+		if (!port || !nfvd_inherit_of(port->id) || atomic_load(&port->state) != NFVD_STATE_UP ||
+		    !vlan_of_key(&devices[port->id], &s->key, &vlan))
 			continue;
-		learnt[n_learnt] = (struct nfvd_shortcut_entry){ .vlan = s->key.vlan, .port = port->id };
+		learnt[n_learnt] = (struct nfvd_shortcut_entry){ .vlan = vlan, .port = port->id };
 		memcpy(learnt[n_learnt++].mac, s->key.mac, sizeof(s->key.mac));
-		nfvd_fdb_learn(port, nfvd_fdb_key(s->key.mac, s->key.vlan), nfvd_now_ms() - age_ms);
+		nfvd_fdb_learn(port, nfvd_policy_zone(port->policy), nfvd_fdb_key(s->key.mac, vlan), nfvd_now_ms() - age_ms);
 	}
 	rcu_thread_offline();
 }
@@ -652,6 +738,7 @@ void nfvd_shortcut_adopted(void)
 
 	if (!adopting)
 		return;
+	make_groups();
 	read_addresses();
 	learn_addresses();
 	adopting = false;
@@ -675,12 +762,11 @@ void nfvd_shortcut_adopted(void)
 
 bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms)
 {
-	struct shadow probe = { .key.vlan = e->vlan };
+	struct shadow probe = { 0 };
 	struct shortcut_where where;
 	uint64_t now;
 
-	memcpy(probe.key.mac, e->mac, 6);
-	if (!bpf || !n_shadow || !bsearch(&probe, shadow, n_shadow, sizeof(*shadow), compare) ||
+	if (!bpf || !n_shadow || !key_of(e, &probe.key) || !bsearch(&probe, shadow, n_shadow, sizeof(*shadow), compare) ||
 	    bpf_map__lookup_elem(bpf->maps.addresses, &probe.key, sizeof(probe.key), &where, sizeof(where), 0) ||
 	    !where.seen_ns || where.port != e->port)
 		return false;

@@ -91,6 +91,12 @@ void nfvd_shortcut_tick(void);
 int nfvd_shortcut_set(struct nfvd_port *port, bool on);
 bool nfvd_shortcut_enabled(const struct nfvd_port *port);
 
+/*
+ * Policies of ports have changed: let frames skip nfvd only between ports for whom that makes no difference. When it
+ * returns, no frame is on its way by the old ones. It may take some 10 ms.
+ */
+void nfvd_shortcut_policy_changed(void);
+
 /* Replace the addresses by entries, which are all that the switch has learnt. */
 void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n);
 

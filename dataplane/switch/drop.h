@@ -22,7 +22,15 @@
 	X(BAD_SRC_MAC, "bad_src_mac", "the source address is multicast or zero") \
 	X(SAME_PORT, "same_port", "the destination is where the frame came from") \
 	X(NO_DST, "no_dst", "to be flooded, but there is no other port")	\
-	X(STORM, "storm", "flooded to several ports faster than one port may: 10000 broadcast and unknown, 50000 multicast a second") \
+	X(STORM, "storm", "flooded to several ports faster than one port may: 10000 broadcast, 10000 unknown, 50000 multicast a second, or as 'nfvctl storm' says") \
+	X(VLAN, "vlan", "tagged, or in a VLAN, as the port's 'vlan' does not allow; or, untagged, its next tag would show") \
+	X(SPOOFED_MAC, "spoofed_mac", "an Ethernet address that is none of the port's: 'nfvctl set NAME address ...' says which are") \
+	X(SPOOFED_IP, "spoofed_ip", "an IP address that is none of the port's: 'nfvctl set NAME address ...' says which are") \
+	X(GUARD, "guard", "the port may not be a DHCP server, or an IPv6 router: 'nfvctl set NAME guard ...'") \
+	X(ISOLATED, "isolated", "both ports are isolated")			\
+	X(QUARANTINED, "quarantined", "to or from a port in quarantine: 'nfvctl release NAME' ends it") \
+	X(LIMIT_FROM, "limit_from", "faster than 'nfvctl limit NAME from' allows") \
+	X(LIMIT_TO, "limit_to", "faster than 'nfvctl limit NAME to' allows")	\
 	X(DST_DOWN, "dst_down", "the destination port is not up")		\
 	X(DST_HELD, "dst_held", "the destination port was fenced, for it had held a worker: detach and attach it") \
 	X(DST_FULL, "dst_full", "the receiver posted too few buffers, or its socket was full") \

@@ -19,9 +19,14 @@ static atomic_bool woken;	/* moved_fd was, or is about to be, written */
 
 _Static_assert(sizeof(struct nfvd_fdb_where) == sizeof(uint64_t), "it changes as one");
 
-static inline unsigned long hash(uint64_t key)
+struct name {
+	uint64_t key;
+	uint16_t zone;
+};
+
+static inline unsigned long hash(uint16_t zone, uint64_t key)
 {
-	uint64_t h = (key ^ hash_key) * 0x9e3779b97f4a7c15u;
+	uint64_t h = (key ^ hash_key ^ (uint64_t)zone << 24) * 0x9e3779b97f4a7c15u;
 
 	h ^= h >> 32;
 	return h * 0xd6e8feb86659fd93u >> 20;
@@ -29,7 +34,10 @@ static inline unsigned long hash(uint64_t key)
 
 static int match(struct cds_lfht_node *node, const void *key)
 {
-	return caa_container_of(node, struct nfvd_fdb_entry, node)->key == *(const uint64_t *)key;
+	const struct nfvd_fdb_entry *e = caa_container_of(node, struct nfvd_fdb_entry, node);
+	const struct name *name = key;
+
+	return e->key == name->key && e->zone == name->zone;
 }
 
 int nfvd_fdb_init(void)
@@ -43,12 +51,13 @@ int nfvd_fdb_init(void)
 	return table ? 0 : -ENOMEM;
 }
 
-struct nfvd_fdb_entry *nfvd_fdb_lookup(uint64_t key)
+struct nfvd_fdb_entry *nfvd_fdb_lookup(uint16_t zone, uint64_t key)
 {
+	struct name name = { key, zone };
 	struct cds_lfht_iter it;
 	struct cds_lfht_node *node;
 
-	cds_lfht_lookup(table, hash(key), match, &key, &it);
+	cds_lfht_lookup(table, hash(zone, key), match, &name, &it);
 	node = cds_lfht_iter_get_node(&it);
 	return node ? caa_container_of(node, struct nfvd_fdb_entry, node) : NULL;
 }
@@ -70,8 +79,9 @@ static bool reserve(struct nfvd_port *port)
 	return false;
 }
 
-static __attribute__((noinline)) enum nfvd_learnt add(struct nfvd_port *src, uint64_t key, uint32_t now_ms)
+static __attribute__((noinline)) enum nfvd_learnt add(struct nfvd_port *src, uint16_t zone, uint64_t key, uint32_t now_ms)
 {
+	struct name name = { key, zone };
 	struct nfvd_fdb_entry *e;
 	struct cds_lfht_node *got;
 
@@ -84,9 +94,10 @@ static __attribute__((noinline)) enum nfvd_learnt add(struct nfvd_port *src, uin
 	}
 	cds_lfht_node_init(&e->node);
 	e->key = key;
+	e->zone = zone;
 	atomic_init(&e->where, (struct nfvd_fdb_where){ .at = src->id });
 	atomic_init(&e->seen_ms, now_ms);
-	got = cds_lfht_add_unique(table, hash(key), match, &key, &e->node);
+	got = cds_lfht_add_unique(table, hash(zone, key), match, &name, &e->node);
 	if (got != &e->node) {
 		/* Another worker was first; the next frame will find its entry. */
 		free(e);
@@ -206,12 +217,12 @@ static __attribute__((noinline)) enum nfvd_learnt move(struct nfvd_fdb_entry *e,
 	return full ? NFVD_LEARNT_LIMIT : NFVD_LEARNT_MOVE;
 }
 
-enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint64_t key, uint32_t now_ms)
+enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint16_t zone, uint64_t key, uint32_t now_ms)
 {
-	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(key);
+	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(zone, key);
 
 	if (!e)
-		return add(src, key, now_ms);
+		return add(src, zone, key, now_ms);
 	if (nfvd_fdb_at(e) != src->id)
 		return move(e, src, now_ms);
 	/* Two queues of a port may be on two workers: its stamp never goes back. */

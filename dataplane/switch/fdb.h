@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The forwarding database: (MAC address, VLAN) -> port.
+ * The forwarding database: (zone, VLAN, MAC address) -> port.
  *
  * An RCU hash table. Workers look up and learn under QSBR. Control and the ports' threads flush; control ages. The
  * place of an address, with its last moves, is one word that changes by compare-and-swap. A refresh only writes
@@ -55,6 +55,7 @@ struct nfvd_fdb_where {
 struct nfvd_fdb_entry {
 	struct cds_lfht_node node;
 	uint64_t key;			/* nfvd_fdb_key() */
+	uint16_t zone;
 	_Atomic(struct nfvd_fdb_where) where;
 	_Atomic(uint32_t) seen_ms;	/* wraps; on the clock of nfvd_now_ms() */
 	_Atomic(uint32_t) rival;	/* id + 1 of a port that it is contested with, to be told; 0: nothing to tell */
@@ -84,8 +85,8 @@ static inline uint64_t nfvd_fdb_key(const uint8_t *mac, uint16_t vlan)
 int nfvd_fdb_init(void);
 void nfvd_fdb_fini(void);
 
-/* Return the entry of key, or NULL. It is valid until the next quiescent state. Context: worker. */
-struct nfvd_fdb_entry *nfvd_fdb_lookup(uint64_t key);
+/* Return the entry of key in a zone, or NULL. It is valid until the next quiescent state. Context: worker. */
+struct nfvd_fdb_entry *nfvd_fdb_lookup(uint16_t zone, uint64_t key);
 
 /* Return the id of the port that e is at; NFVD_PORTS_MAX or more if its frames are to be flooded. */
 static inline uint32_t nfvd_fdb_at(struct nfvd_fdb_entry *e)
@@ -95,8 +96,8 @@ static inline uint32_t nfvd_fdb_at(struct nfvd_fdb_entry *e)
 	return w.at;
 }
 
-/* Learn that src sends with the source address key. now_ms is the time of this iteration. Context: worker. */
-enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint64_t key, uint32_t now_ms);
+/* Learn that src, in zone, sends with the source address key. now_ms is the time of this iteration. Context: worker. */
+enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint16_t zone, uint64_t key, uint32_t now_ms);
 
 /*
  * Forget the addresses at port (NULL: at all ports).

@@ -24,6 +24,7 @@
 #include <linux/virtio_net.h>
 
 #define NFVD_HDR_MAX	128	/* bytes of private header copy */
+#define NFVD_TAG_LEN	4	/* a VLAN tag */
 #define NFVD_BURST	64	/* frames that one poll of one queue takes at most */
 #define NFVD_BURST_BYTES (1 << 20)	/* after so many the poll ends, so that other queues get their turn */
 #define NFVD_FRAME_MAX	65562	/* bytes: a 64 KiB super-frame, Ethernet header, two VLAN tags */
@@ -32,7 +33,7 @@
 
 struct nfvd_frame {
 	uint32_t len;			/* bytes of the frame, Ethernet header on, no virtio_net_hdr */
-	uint16_t hdr_len;		/* bytes in hdr[]: min(len, NFVD_HDR_MAX) */
+	uint16_t hdr_len;		/* bytes in hdr[]: min(len, NFVD_HDR_MAX), and a tag that was added */
 	uint16_t iov_n;			/* iov[] holds exactly the bytes hdr_len..len; 0 while nfvd_in_kernel() */
 	bool held;			/* the module holds the frame: handle is valid */
 	bool flooded;			/* it has more than one destination */
@@ -42,7 +43,7 @@ struct nfvd_frame {
 	uint64_t handle;		/* <linux/nfv.h>; until the source's rx_done */
 	/* The two below are adjacent on purpose: one memcpy delivers both. */
 	struct virtio_net_hdr_mrg_rxbuf vnet;	/* little-endian; num_buffers is the receiver's */
-	uint8_t hdr[NFVD_HDR_MAX];
+	uint8_t hdr[NFVD_HDR_MAX + NFVD_TAG_LEN];	/* with room for a tag that a policy adds */
 };
 
 /* Return whether only the kernel can reach the payload. */

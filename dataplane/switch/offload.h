@@ -41,6 +41,12 @@ static inline uint32_t nfvd_offload_segments(const struct nfvd_frame *f)
 	return (f->len - f->vnet.hdr.hdr_len + f->vnet.hdr.gso_size - 1) / f->vnet.hdr.gso_size;
 }
 
+/* Return how many bytes these are: each has f's headers. */
+static inline uint64_t nfvd_offload_wire_bytes(const struct nfvd_frame *f)
+{
+	return f->len + (nfvd_offload_segments(f) - 1ull) * f->vnet.hdr.hdr_len;
+}
+
 /* Return whether f, or the longest segment of it, has more than mtu bytes behind Ethernet header and VLAN tags. */
 bool nfvd_offload_too_long(const struct nfvd_frame *f, uint32_t mtu);
 

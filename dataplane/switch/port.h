@@ -18,9 +18,11 @@
 #include "switch/drop.h"
 #include "switch/frame.h"
 #include "switch/ledger.h"
+#include "switch/policy.h"
 
 #define NFVD_PORTS_MAX	256
 #define NFVD_RXQS_MAX	8	/* receive queues of one port */
+#define NFVD_PINNED	(1ull << 63)
 
 struct nfvd_port;
 struct nfvd_worker;
@@ -106,6 +108,8 @@ struct nfvd_port_ops {
 	void (*findings)(const struct nfvd_port *port, json_t *list);
 	/* C. Called every 100 ms. May be NULL. */
 	void (*tick)(struct nfvd_port *port);
+	bool storms;			/* may flood as fast as it likes, unless its policy says otherwise: an uplink */
+	bool pausable;			/* what is not taken yet waits at the endpoint, and is not lost */
 	uint32_t tx_work;		/* of delivering one frame besides its bytes: how many bytes are copied meanwhile */
 };
 
@@ -123,7 +127,12 @@ struct nfvd_port {
 	bool macs_full_told;			/* C */
 	atomic_bool held;			/* watch.c: fenced because it held a worker; not polled, not delivered to */
 	_Atomic(uint32_t) held_times;
-	_Atomic(uint64_t) storm[2];		/* storm.h: broadcast and unknown; multicast */
+	_Atomic(uint64_t) storm[NFVD_STORMS];	/* storm.h */
+	struct nfvd_policy *policy;		/* RCU; NULL: plain */
+	struct nfvd_meter from, to;		/* of the policy's limits */
+	_Atomic(uint64_t) pinned;		/* NFVD_PINNED and the address that the policy pinned; 0: none yet */
+	_Atomic(uint64_t) spoofed;		/* so the last foreign address, for control to tell; 0: none */
+	json_t *words;				/* C: the policy as it was asked for */
 	unsigned int nr_rxq;
 	struct nfvd_rxq rxq[NFVD_RXQS_MAX];
 	uint64_t attach_us;

@@ -4,10 +4,10 @@
  *
  * Each such frame takes a buffer at every receiver, so a flood from one guest fills all rings. Frames are counted
  * as they would be on a wire: a super-frame counts as its segments. A frame that can go to one other port only is not
- * limited.
+ * limited. A policy may have other rates, with bursts in proportion, but not below the default ones.
  *
  * A bucket is a virtual clock (GCRA): the time at which everything that has passed is paid for. It may run ahead of
- * the true time by the burst. Both bursts together fit into a ring of 1024 and leave room for other traffic.
+ * the true time by the burst. All bursts together fit into a ring of 1024 and leave room for other traffic.
  * (rte_meter counts bytes, and its buckets belong to one thread.)
  */
 #ifndef NFVD_STORM_H
@@ -16,22 +16,28 @@
 #include <stdatomic.h>
 #include "switch/port.h"
 
-#define NFVD_STORM_RATE		10000	/* broadcast and unknown unicast, segments per second and port */
+#define NFVD_STORM_RATE		10000	/* broadcast, and as many of unknown unicast: segments per second and port */
 #define NFVD_STORM_BURST	128	/* segments */
 #define NFVD_STORM_MC_RATE	50000	/* multicast */
 #define NFVD_STORM_MC_BURST	256
 
 /*
- * Return whether src may have a frame of segs segments flooded at now (us), and charge it if so.
+ * Return whether src, of policy p, may have a frame of segs segments flooded at now (us), and charge it if so.
  * Context: worker; several at once.
  */
-static inline bool nfvd_storm_pass(struct nfvd_port *src, bool multicast, unsigned int segs, uint64_t now)
+static inline bool nfvd_storm_pass(struct nfvd_port *src, const struct nfvd_policy *p, enum nfvd_storm kind, unsigned int segs,
+				   uint64_t now)
 {
-	_Atomic(uint64_t) *bucket = &src->storm[multicast];
-	uint64_t each = 1000000 / (multicast ? NFVD_STORM_MC_RATE : NFVD_STORM_RATE);
-	uint64_t ahead = each * (multicast ? NFVD_STORM_MC_BURST : NFVD_STORM_BURST);
+	_Atomic(uint64_t) *bucket = &src->storm[kind];
+	uint64_t rate = p && p->storm[kind] ? p->storm[kind] : src->ops->storms ? NFVD_STORM_NONE :
+			kind == NFVD_STORM_MULTICAST ? NFVD_STORM_MC_RATE : NFVD_STORM_RATE;
+	uint64_t each = 1000000000 / rate;
+	uint64_t ahead = each * (kind == NFVD_STORM_MULTICAST ? NFVD_STORM_MC_BURST : NFVD_STORM_BURST);
 	uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed), from;
 
+	if (rate == NFVD_STORM_NONE)
+		return true;
+	now *= 1000;
 	do {
 		/* Also behind a counter that has begun anew, as after a suspend. */
 		from = old > now && old - now <= ahead ? old : now;

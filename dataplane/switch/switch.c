@@ -3,7 +3,7 @@
  * Deciding: each frame's private header says where it goes.
  *
  * A learning Ethernet switch per IEEE 802.1Q, with the VLAN identifier as part
- * of the address; tags pass unchanged. Frames of one burst are collected by
+ * of the address; tags pass unchanged, unless a port's policy wants another. Frames of one burst are collected by
  * destination, then each destination gets its own in one call, in order.
  *
  * One turn of a queue is bounded in work, counted in bytes copied: flooding to n
@@ -12,11 +12,10 @@
  */
 #include "switch/switch.h"
 
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
 #include <rte_branch_prediction.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
+#include "switch/address.h"
 #include "switch/cut.h"
 #include "switch/fdb.h"
 #include "switch/move.h"
@@ -28,6 +27,7 @@ struct memo {
 	uint64_t src_key, dst_key;
 	bool src_valid, dst_valid;
 	uint32_t dst;		/* port id; FLOOD or more */
+	const struct nfvd_policy *policy;	/* of the source, in this turn */
 };
 
 #define FLOOD NFVD_PORTS_MAX
@@ -39,19 +39,6 @@ struct memo {
  */
 #define TURN_WORK	(2u << 20)
 #define SEGMENT_WORK	1024	/* of making and delivering one more segment */
-
-static inline uint16_t vlan_of(const struct nfvd_frame *f)
-{
-	uint16_t type, tci;
-
-	memcpy(&type, f->hdr + 12, 2);
-	if (likely(type != htons(ETH_P_8021Q) && type != htons(ETH_P_8021AD)))
-		return 0;
-	if (f->hdr_len < 18)
-		return 0;
-	memcpy(&tci, f->hdr + 14, 2);
-	return ntohs(tci) & 0xfff;
-}
 
 /* IEEE 802.1Q table 8-1: 01-80-C2-00-00-00 to -0F stay on their link. */
 static inline bool link_local(const uint8_t *mac)
@@ -68,8 +55,6 @@ static inline bool pause_frame(const uint8_t *mac)
 {
 	return mac[5] == 1;
 }
-
-static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 static inline bool bad_source(const uint8_t *mac)
 {
@@ -95,7 +80,7 @@ static inline enum nfvd_drop learn(struct nfvd_worker *w, struct nfvd_port *src,
 		return NFVD_PASS;
 	if (unlikely(bad_source(f->hdr + 6)))
 		return NFVD_DROP_BAD_SRC_MAC;
-	what = nfvd_fdb_learn(src, key, w->now_ms);
+	what = nfvd_fdb_learn(src, nfvd_policy_zone(memo->policy), key, w->now_ms);
 	memo->src_key = key;
 	memo->src_valid = what == NFVD_LEARNT;
 	if (unlikely(what != NFVD_LEARNT))
@@ -122,7 +107,7 @@ static inline uint32_t lookup(const struct nfvd_frame *f, uint16_t vlan, struct 
 		return memo->dst;
 	memo->dst_key = key;
 	memo->dst_valid = true;
-	memo->dst = port_of(nfvd_fdb_lookup(key));
+	memo->dst = port_of(nfvd_fdb_lookup(nfvd_policy_zone(memo->policy), key));
 	return memo->dst;
 }
 
@@ -143,13 +128,37 @@ static uint64_t finishing_work(const struct nfvd_port *port, const struct nfvd_f
 	return f->needs & ~accepts ? 2ull * f->len + nfvd_offload_segments(f) * SEGMENT_WORK : 0;
 }
 
-/* The next port that a frame of src is flooded to, from id on; NULL if there is none. */
-static struct nfvd_port *next_receiver(const struct nfvd_port *src, unsigned int id)
+static inline bool may_reach(const struct nfvd_policy *src, const struct nfvd_port *port, uint16_t vlan)
+{
+	const struct nfvd_policy *dst = rcu_dereference(port->policy);
+
+	return likely(!src && !dst) || nfvd_policy_between(src, dst, vlan) == NFVD_PASS;
+}
+
+static enum nfvd_storm kind_of(const uint8_t *mac)
+{
+	static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	if (!(mac[0] & 1))
+		return NFVD_STORM_UNKNOWN;
+	return memcmp(mac, broadcast, sizeof(broadcast)) ? NFVD_STORM_MULTICAST : NFVD_STORM_BROADCAST;
+}
+
+/* A frame to be flooded: who sent it, and what decides who gets it. */
+struct flooding {
+	const struct nfvd_port *src;
+	const struct nfvd_policy *policy;
+	uint16_t vlan;
+};
+
+/* The next port that gets it, from id on; NULL if there is none. */
+static struct nfvd_port *next_receiver(const struct flooding *to, unsigned int id)
 {
 	for (; id < NFVD_PORTS_MAX; id++) {
 		struct nfvd_port *port = rcu_dereference(nfvd_ports[id]);
 
-		if (port && port != src && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP)
+		if (port && port != to->src && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP &&
+		    may_reach(to->policy, port, to->vlan))
 			return port;
 	}
 	return NULL;
@@ -166,22 +175,22 @@ static unsigned int flood_from(const struct nfvd_flooded *before, const struct n
 }
 
 /* work: of this turn up to now. before: what the last turn broke off; empty for all but the first frame. */
-static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f, uint64_t work,
-			    const struct nfvd_flooded *before)
+static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f, const struct flooding *to,
+			    uint64_t work, const struct nfvd_flooded *before)
 {
 	uint32_t segs = nfvd_offload_segments(f);
 	unsigned int n = 0, from = flood_from(before, f, segs);
-	struct nfvd_port *port = next_receiver(q->port, from);
+	struct nfvd_port *port = next_receiver(to, from);
 
 	if (!from) {
 		if (!port)
 			return NFVD_DROP_NO_DST;
-		if (next_receiver(q->port, port->id + 1) &&
-		    !nfvd_storm_pass(q->port, f->hdr[0] & 1 && memcmp(f->hdr, broadcast, sizeof(broadcast)), segs, nfvd_now_us()))
+		if (next_receiver(to, port->id + 1) &&
+		    !nfvd_storm_pass(q->port, to->policy, kind_of(f->hdr), segs, nfvd_now_us()))
 			return NFVD_DROP_STORM;
 	}
 	work += w->work;
-	for (; port && (!n || work < TURN_WORK); port = next_receiver(q->port, port->id + 1)) {
+	for (; port && (!n || work < TURN_WORK); port = next_receiver(to, port->id + 1)) {
 		uint64_t one = f->len + port->ops->tx_work + finishing_work(port, f);
 
 		append(w, port->id, f);
@@ -202,6 +211,26 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nf
 	return MORE;
 }
 
+/* A quarantined port's frames, and those that come too fast, go nowhere. NFVD_PASS: f is none of these. */
+static __attribute__((noinline)) enum nfvd_drop stop(struct nfvd_port *src, const struct nfvd_policy *p, const struct nfvd_frame *f)
+{
+	if (p->quarantined)
+		return NFVD_DROP_QUARANTINED;
+	/* Where frames wait at the endpoint, the worker has charged them, or not taken them. */
+	if (!src->ops->pausable && nfvd_rate_limits(&p->from) &&
+	    !nfvd_meter_pass(&src->from, &p->from, nfvd_offload_wire_bytes(f), nfvd_offload_segments(f), nfvd_meter_now()))
+		return NFVD_DROP_LIMIT_FROM;
+	return NFVD_PASS;
+}
+
+/* May the source send this frame? Sets *vlan to the one that it belongs to. */
+static __attribute__((noinline)) enum nfvd_drop judge(struct nfvd_port *src, const struct nfvd_policy *p, const struct nfvd_frame *f, uint16_t *vlan)
+{
+	enum nfvd_drop why = nfvd_policy_classify(p, f, vlan);
+
+	return why == NFVD_PASS && nfvd_policy_has_addresses(p) ? nfvd_address_check(src, p, f) : why;
+}
+
 static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f,
 				    struct memo *memo, uint64_t work, const struct nfvd_flooded *before)
 {
@@ -212,16 +241,21 @@ static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, s
 
 	if (unlikely(why != NFVD_PASS))
 		return why;
+	if (unlikely(memo->policy) && (why = stop(src, memo->policy, f)) != NFVD_PASS)
+		return why;
 	if (unlikely(link_local(f->hdr)) &&
 	    (pause_frame(f->hdr) || !atomic_load_explicit(&nfvd_link_local_forward, memory_order_relaxed)))
 		return NFVD_DROP_CTRL_PROTO;
-	vlan = vlan_of(f);
+	if (likely(!memo->policy))
+		vlan = nfvd_vlan_of(f);
+	else if ((why = judge(src, memo->policy, f, &vlan)) != NFVD_PASS)
+		return why;
 	why = learn(w, src, f, vlan, memo);
 	if (unlikely(why != NFVD_PASS))
 		return why;
 	dst = lookup(f, vlan, memo);
 	if (unlikely(dst == FLOOD))
-		return flood(w, q, f, work, before);
+		return flood(w, q, f, &(struct flooding){ src, memo->policy, vlan }, work, before);
 	if (unlikely(dst == src->id))
 		return NFVD_DROP_SAME_PORT;
 	if (unlikely(f->needs)) {
@@ -297,8 +331,55 @@ static void deliver_apart(struct nfvd_worker *w, struct nfvd_port *dst, struct n
 		deliver_finished(w, dst, f, l);
 }
 
-static void deliver_all(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_out *out, struct nfvd_ledger *l)
+/*
+ * Judge what goes from a port of policy src to dst, of policy to, and give it the tag that dst wants. What is left of out
+ * goes to dst. Frames that change are copies in room.
+ */
+static __attribute__((noinline)) void police(struct nfvd_worker *w, const struct nfvd_policy *src, struct nfvd_port *dst,
+			    const struct nfvd_policy *to, struct nfvd_out *out, struct nfvd_ledger *l)
 {
+	static __thread struct nfvd_frame room[NFVD_BURST];
+	uint64_t now = to && nfvd_rate_limits(&to->to) ? nfvd_meter_now() : 0;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < out->n; i++) {
+		struct nfvd_frame *f = out->f[i];
+		enum nfvd_retag how = NFVD_RETAG_NOT;
+		enum nfvd_drop why;
+		uint16_t vlan;
+
+		why = nfvd_policy_classify(src, f, &vlan);
+		if (why == NFVD_PASS)
+			why = nfvd_policy_between(src, to, vlan);
+		if (why == NFVD_PASS)
+			how = nfvd_policy_retag(to, f, vlan);
+		if (how == NFVD_RETAG_DOUBLE)
+			why = NFVD_DROP_VLAN;
+		if (why == NFVD_PASS && to && to->quarantined)
+			why = NFVD_DROP_QUARANTINED;
+		if (why == NFVD_PASS && now &&
+		    !nfvd_meter_pass(&dst->to, &to->to, nfvd_offload_wire_bytes(f), nfvd_offload_segments(f), now))
+			why = NFVD_DROP_LIMIT_TO;
+		if (why != NFVD_PASS) {
+			nfvd_tx_drop(w, dst, why, 1);
+			continue;
+		}
+		if (how != NFVD_RETAG_NOT) {
+			/* The kernel sends what it holds as it is. */
+			if (nfvd_in_kernel(f) && !bring(w, dst, &f, 1, l))
+				continue;
+			nfvd_retag(&room[n], f, how, vlan);
+			f = &room[n];
+		}
+		out->f[n++] = f;
+	}
+	out->n = n;
+}
+
+static void deliver_all(struct nfvd_worker *w, const struct nfvd_policy *src, struct nfvd_port *dst, struct nfvd_out *out,
+			struct nfvd_ledger *l)
+{
+	const struct nfvd_policy *policy = rcu_dereference(dst->policy);
 	uint32_t accepts = atomic_load_explicit(&dst->accepts, memory_order_relaxed);
 	uint32_t mtu = atomic_load_explicit(&dst->mtu, memory_order_relaxed);
 	unsigned int from = 0;
@@ -311,6 +392,8 @@ static void deliver_all(struct nfvd_worker *w, struct nfvd_port *dst, struct nfv
 		nfvd_tx_drop(w, dst, NFVD_DROP_DST_HELD, out->n);
 		return;
 	}
+	if (unlikely(src || policy))
+		police(w, src, dst, policy, out, l);
 	if (!(accepts & NFVD_ACCEPT_KERNEL))
 		out->n = bring(w, dst, out->f, out->n, l);
 	for (unsigned int i = 0; i < out->n; i++) {
@@ -327,14 +410,15 @@ static void deliver_all(struct nfvd_worker *w, struct nfvd_port *dst, struct nfv
 		dst->ops->tx(w, dst, out->f + from, out->n - from, l);
 }
 
-static void deliver(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst, struct nfvd_out *out)
+static void deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_policy *policy, struct nfvd_port *dst,
+		    struct nfvd_out *out)
 {
 	struct nfvd_ledger *l = &w->row[src->id][dst->id], before = *l;
 	struct nfvd_counters *to = &w->port[dst->id];
 
 	w->pair = l;
 	nfvd_watch_delivery(&w->watched, src->id, dst->id);
-	deliver_all(w, dst, out, l);
+	deliver_all(w, policy, dst, out, l);
 	to->tx_frames += l->frames - before.frames;
 	to->tx_bytes += l->bytes - before.bytes;
 	w->turn.delivered += l->frames - before.frames;
@@ -346,7 +430,7 @@ unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_
 	struct nfvd_flooded before = q->flooded;
 	struct nfvd_port *src = q->port;
 	struct nfvd_counters *c = &w->port[src->id];
-	struct memo memo = { 0 };
+	struct memo memo = { .policy = rcu_dereference(src->policy) };
 	uint64_t bytes = 0;
 	unsigned int done = 0;
 
@@ -370,7 +454,7 @@ unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_
 		struct nfvd_port *dst = rcu_dereference(nfvd_ports[w->touched[i]]);
 
 		if (likely(dst)) {
-			deliver(w, src, dst, out);
+			deliver(w, src, memo.policy, dst, out);
 		} else {
 			/* Detached in this iteration. */
 			w->turn.rx_dropped += out->n;

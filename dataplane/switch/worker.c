@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "log.h"
 #include "switch/call.h"
+#include "switch/offload.h"
 #include "switch/switch.h"
 
 #define QUEUES_MAX (NFVD_PORTS_MAX * NFVD_RXQS_MAX)
@@ -69,19 +70,61 @@ static void settle(struct nfvd_worker *w)
 	w->turn = (struct nfvd_balance){ 0 };
 }
 
+/* ---- limits on what is taken: what is beyond waits where it is ---- */
+
+static bool paced(const struct nfvd_port *port, const struct nfvd_policy *p)
+{
+	return port->ops->pausable && nfvd_rate_limits(&p->from);
+}
+
+/* How many frames may be taken now. */
+static __attribute__((noinline)) unsigned int room(struct nfvd_port *port, const struct nfvd_policy *p)
+{
+	uint64_t now = nfvd_meter_now();
+
+	return nfvd_meter_wait(&port->from, &p->from, now) ? 0 : nfvd_meter_room(&port->from, &p->from, now, NFVD_BURST);
+}
+
+static __attribute__((noinline)) void charge(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f, unsigned int n)
+{
+	uint64_t bytes = 0, segs = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		/* Frames with requests that make no sense were dropped; these are as the guest wrote them. */
+		bool sane = f[i].vnet.hdr.gso_size;
+
+		bytes += sane ? nfvd_offload_wire_bytes(&f[i]) : f[i].len;
+		segs += sane ? nfvd_offload_segments(&f[i]) : 1;
+	}
+	nfvd_meter_charge(&port->from, &p->from, bytes, segs, nfvd_meter_now());
+}
+
+/* For how many ms at least nothing may be taken from the port. */
+static unsigned int paused_ms(const struct nfvd_port *port)
+{
+	const struct nfvd_policy *p = rcu_dereference(port->policy);
+
+	if (likely(!p || !paced(port, p)))
+		return 0;
+	return (nfvd_meter_wait(&port->from, &p->from, nfvd_meter_now()) + 1000000 * NFVD_METER_NS - 1) / (1000000 * NFVD_METER_NS);
+}
+
 /* One turn of a queue. */
 static unsigned int poll_queue(struct thread *t, struct nfvd_rxq *q)
 {
 	struct nfvd_worker *w = &t->w;
 	const struct nfvd_port_ops *ops = q->port->ops;
-	unsigned int n, done = 0;
+	const struct nfvd_policy *policy = rcu_dereference(q->port->policy);
+	unsigned int n, done = 0, max = NFVD_BURST;
 
 	nfvd_watch_turn(&w->watched, q->port->id);
 	if (unlikely(atomic_load_explicit(&q->port->held, memory_order_relaxed)))
 		return 0;
+	if (unlikely(policy && paced(q->port, policy)) && !(max = room(q->port, policy)))
+		return 0;
 	w->src = q->port->id;
 	w->spread = q->port->id + q->index;
-	n = ops->rx(w, q, w->frames, NFVD_BURST);
+	n = ops->rx(w, q, w->frames, max);
 	if (q->woken) {
 		q->woken = false;
 		if (!n)
@@ -92,6 +135,8 @@ static unsigned int poll_queue(struct thread *t, struct nfvd_rxq *q)
 	if (n) {
 		done = nfvd_switch(w, q, w->frames, n);
 		w->turn.rx_frames += done;
+		if (unlikely(policy && paced(q->port, policy)))
+			charge(q->port, policy, w->frames, done);
 	}
 	nfvd_watch_delivery(&w->watched, w->src, NFVD_NOWHERE);
 	/* Before the endpoint learns that its frames were dealt with. */
@@ -113,15 +158,23 @@ static unsigned int iterate(struct thread *t)
 	return n;
 }
 
-/* Ask every endpoint for a wake-up (or stop asking). True if one has frames already. */
-static bool arm(struct thread *t, bool on)
+/*
+ * Ask every endpoint for a wake-up (or stop asking). True if one has frames already. *ms: lowered to when one that has
+ * reached its limit may go on; it is not asked.
+ */
+static bool arm(struct thread *t, bool on, unsigned int *ms)
 {
 	struct queues *qs = rcu_dereference(t->queues);
 	bool pending = false;
 
 	for (unsigned int i = 0; i < qs->n; i++) {
 		const struct nfvd_port *port = qs->q[i]->port;
+		unsigned int paused = on ? paused_ms(port) : 0;
 
+		if (unlikely(paused)) {
+			*ms = paused < *ms ? paused : *ms;
+			continue;
+		}
 		nfvd_watch_turn(&t->w.watched, port->id);
 		if (port->ops->arm && !atomic_load_explicit(&port->held, memory_order_relaxed))
 			pending |= port->ops->arm(qs->q[i], on);
@@ -141,18 +194,19 @@ static void note_woken(struct thread *t, const struct nfvd_rxq *q)
 
 static void sleep_until_event(struct thread *t)
 {
+	unsigned int ms = RECHECK_MS;
 	struct epoll_event ev[16];
 	uint64_t drain;
 	int n;
 
-	if (!arm(t, true)) {
+	if (!arm(t, true, &ms)) {
 		t->w.sleeps++;
 		rcu_thread_offline();
 		nfvd_watch_sleep(&t->w.watched, true);
-		n = epoll_wait(t->epoll, ev, 16, RECHECK_MS);
+		n = epoll_wait(t->epoll, ev, 16, ms);
 		nfvd_watch_sleep(&t->w.watched, false);
 		rcu_thread_online();
-		t->nobody_called = n == 0;
+		t->nobody_called = n == 0 && ms == RECHECK_MS;
 		/* Queues are edge-triggered, so their descriptors need no read; our own is level. */
 		for (int i = 0; i < n; i++)
 			if (ev[i].data.ptr)
@@ -160,7 +214,7 @@ static void sleep_until_event(struct thread *t)
 			else if (read(t->wake, &drain, sizeof(drain)) < 0)
 				nfvd_log(LOG_ERR, "worker %u: wake eventfd: %m", t->w.index);
 	}
-	arm(t, false);
+	arm(t, false, &ms);
 }
 
 static void *run(void *arg)

@@ -358,6 +358,7 @@ const struct nfvd_port_ops nfvd_port_vhost = {
 	.rx_done = vhost_rx_done,
 	.tx = vhost_tx,
 	.arm = vhost_arm,
+	.pausable = true,
 	.show = vhost_show,
 	.findings = vhost_findings,
 	.tick = vhost_tick,

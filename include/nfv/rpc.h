@@ -26,6 +26,8 @@
  *	fdb.list	{[port], [from]}		{entries: [...], ageing_s, [more]}
  *	shortcut.set	{on, [port]}			{on, [port]}
  *	link_local.set	{forward}			{forward}
+ *	policy.set	{port, [words, see below]}	{name, policy}
+ *	quarantine.set	{port, on}			{name, policy}
  *	events.get	{[since]}			{events: [...], next}
  *	config.get	{[generation]}			{generation, config: {version, ports: [params of port.attach, [shortcut]], ...,
  *						[by: {uid, pid, comm, method}, who made this generation]},
@@ -50,6 +52,10 @@
  * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach; [temporary: "yes"|"no"]:
  * kept until the machine boots again, by an nfvd that keeps its configuration; for toolstacks, which then ask anew.
  *
+ * Policy: port.attach and policy.set take the words of NFV_POLICY_WORDS, each a string as one writes it behind `nfvctl
+ * set`. policy.set changes the words that are there and leaves the others; when it returns, no frame is on its way by
+ * the old policy. The policy of a port has the words that have not their default values.
+ *
  * link_local: "forward"|"drop", what becomes of STP, LACP, LLDP and their like (01-80-C2-00-00-00 to
  * -0F). Pause frames never pass.
  *
@@ -57,6 +63,7 @@
  *	port	{name, id, serial, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us,
  *		attach_steps: {step: us}, macs, macs_max, mac_moves, mac_contested, mac_limit, ...}
  *		state		one of the NFV_STATES below; while it is not up also why, and hint, a command that helps
+ *		policy		words, as above
  *		id		less than 256; a later port may have it. serial: no other port ever has it
  *		macs		addresses learnt
  *		mac_moves	frames whose source had been at another port
@@ -109,6 +116,20 @@
  */
 #define NFV_NAME_MAX		31
 #define NFV_NAME_KEYWORDS(X)	X("help") X("all") X("time") X("since") X("on") X("off")
+
+/* X(word, default, arguments, help): what a port may do. Not by policy.set: quarantine. */
+#define NFV_POLICY_WORDS(X)								\
+	X("zone", "default", "NAME", "a layer-2 segment of its own: frames never leave it") \
+	X("vlan", "trunk all", "N | trunk LIST|all [native N [tagged]]", "an access port of VLAN N, or the VLANs that pass") \
+	X("isolated", "off", "on|off", "isolated ports reach others, but not each other") \
+	X("address", "any", "MAC|IP[/N]... [VRRP] | pin | any", "the addresses that the port may send from") \
+	X("guard", "none", "dhcp,ra | none", "it may not be a DHCP server, or an IPv6 router")	\
+	X("from", "none", "RATE [PPS] | none", "the most that is taken from the endpoint: 1Gbit 200kpps") \
+	X("to", "none", "RATE [PPS] | none", "the most that is delivered to it")	\
+	X("broadcast", "default", "PPS | none | default", "broadcast that it may have flooded") \
+	X("unknown", "default", "PPS | none | default", "unicast to unknown addresses that it may have flooded") \
+	X("multicast", "default", "PPS | none | default", "multicast that it may have flooded") \
+	X("quarantine", "off", "on|off", "nothing passes, from or to the port")
 
 /* JSON-RPC error codes; "data" carries {"hint": text} where a command helps. */
 #define NFV_RPC_E_PARSE		(-32700)

@@ -39,43 +39,43 @@ static int teardown(void **state)
 /* The port that has it; NFVD_PORTS_MAX: its frames are flooded. */
 static uint32_t at(uint64_t key)
 {
-	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(key);
+	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(0, key);
 
 	return e && nfvd_fdb_at(e) < NFVD_PORTS_MAX ? nfvd_fdb_at(e) : NFVD_PORTS_MAX;
 }
 
 static void learns_and_finds(void **state)
 {
-	assert_null(nfvd_fdb_lookup(KEY(1)));
-	assert_int_equal(nfvd_fdb_learn(&a, KEY(1), 0), NFVD_LEARNT);
+	assert_null(nfvd_fdb_lookup(0, KEY(1)));
+	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), 0), NFVD_LEARNT);
 	assert_int_equal(at(KEY(1)), 0);
 	assert_true(nfvd_fdb_changed());
-	assert_int_equal(nfvd_fdb_learn(&a, KEY(1), 5), NFVD_LEARNT);
+	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), 5), NFVD_LEARNT);
 	assert_false(nfvd_fdb_changed());
-	assert_int_equal(nfvd_fdb_lookup(KEY(1))->seen_ms, 5);
+	assert_int_equal(nfvd_fdb_lookup(0, KEY(1))->seen_ms, 5);
 	/* Two queues of a port are on two workers: the slower one does not make it look idle. */
-	nfvd_fdb_learn(&a, KEY(1), 1);
-	assert_int_equal(nfvd_fdb_lookup(KEY(1))->seen_ms, 5);
+	nfvd_fdb_learn(&a, 0, KEY(1), 1);
+	assert_int_equal(nfvd_fdb_lookup(0, KEY(1))->seen_ms, 5);
 }
 
 static void vlan_is_part_of_the_key(void **state)
 {
 	const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
 
-	assert_int_equal(nfvd_fdb_learn(&a, nfvd_fdb_key(mac, 5), 0), NFVD_LEARNT);
-	assert_null(nfvd_fdb_lookup(nfvd_fdb_key(mac, 0)));
-	assert_null(nfvd_fdb_lookup(nfvd_fdb_key(mac, 6)));
-	assert_non_null(nfvd_fdb_lookup(nfvd_fdb_key(mac, 5)));
+	assert_int_equal(nfvd_fdb_learn(&a, 0, nfvd_fdb_key(mac, 5), 0), NFVD_LEARNT);
+	assert_null(nfvd_fdb_lookup(0, nfvd_fdb_key(mac, 0)));
+	assert_null(nfvd_fdb_lookup(0, nfvd_fdb_key(mac, 6)));
+	assert_non_null(nfvd_fdb_lookup(0, nfvd_fdb_key(mac, 5)));
 }
 
 static void limit_is_per_port(void **state)
 {
 	for (unsigned int i = 0; i < 1000; i++)
-		assert_int_equal(nfvd_fdb_learn(&a, KEY(i), 0), i < 3 ? NFVD_LEARNT : NFVD_LEARNT_LIMIT);
+		assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(i), 0), i < 3 ? NFVD_LEARNT : NFVD_LEARNT_LIMIT);
 	assert_int_equal(a.macs, 3);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(5000), 0), NFVD_LEARNT);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(5000), 0), NFVD_LEARNT);
 	for (unsigned int i = 0; i < 3; i++)
-		assert_non_null(nfvd_fdb_lookup(KEY(i)));
+		assert_non_null(nfvd_fdb_lookup(0, KEY(i)));
 }
 
 /* Readable: somebody who moved an address wants control to look. */
@@ -90,10 +90,10 @@ static void one_move_is_believed(void **state)
 {
 	uint32_t now = 0xffffff00;	/* the clock wraps in between */
 
-	nfvd_fdb_learn(&a, KEY(1), now);
+	nfvd_fdb_learn(&a, 0, KEY(1), now);
 	nfvd_fdb_changed();
 	assert_false(moved_fd_readable());
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), now), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), now), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 1);
 	assert_int_equal(a.macs, 0);
 	assert_int_equal(b.macs, 1);
@@ -105,7 +105,7 @@ static void one_move_is_believed(void **state)
 		struct nfvd_port *to = i % 2 ? &a : &b;
 
 		now += NFVD_FDB_WINDOW_MS / 2;
-		assert_int_equal(nfvd_fdb_learn(to, KEY(1), now), NFVD_LEARNT_MOVE);
+		assert_int_equal(nfvd_fdb_learn(to, 0, KEY(1), now), NFVD_LEARNT_MOVE);
 		assert_int_equal(at(KEY(1)), to->id);
 	}
 	assert_false(nfvd_fdb_disputed());
@@ -114,10 +114,10 @@ static void one_move_is_believed(void **state)
 /* a had it, b takes it, a speaks, b takes it: the third move within a second. */
 static void dispute(uint32_t now)
 {
-	assert_int_equal(nfvd_fdb_learn(&a, KEY(1), now), NFVD_LEARNT);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), now + 1), NFVD_LEARNT_MOVE);
-	assert_int_equal(nfvd_fdb_learn(&a, KEY(1), now + 500), NFVD_LEARNT_MOVE);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), now + 1000), NFVD_LEARNT_CONTESTED);
+	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), now), NFVD_LEARNT);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), now + 1), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), now + 500), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), now + 1000), NFVD_LEARNT_CONTESTED);
 	assert_int_equal(at(KEY(1)), 0);
 	assert_int_equal(a.macs, 1);
 	assert_int_equal(b.macs, 0);
@@ -130,44 +130,44 @@ static void third_move_in_a_second_is_a_contest(void **state)
 	dispute(now);
 	assert_true(nfvd_fdb_disputed());
 	assert_false(nfvd_fdb_disputed());
-	assert_int_equal(nfvd_fdb_lookup(KEY(1))->rival, b.id + 1);
+	assert_int_equal(nfvd_fdb_lookup(0, KEY(1))->rival, b.id + 1);
 	/* However often others claim it; the owner has it all the while. */
 	for (now += 1000; now != 0xffffff00 + 21000; now += 100) {
-		assert_int_equal(nfvd_fdb_learn(now % 200 ? &b : &c, KEY(1), now), NFVD_LEARNT_CONTESTED);
-		assert_int_equal(nfvd_fdb_learn(&a, KEY(1), now), NFVD_LEARNT);
+		assert_int_equal(nfvd_fdb_learn(now % 200 ? &b : &c, 0, KEY(1), now), NFVD_LEARNT_CONTESTED);
+		assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), now), NFVD_LEARNT);
 		assert_int_equal(at(KEY(1)), 0);
 	}
 	assert_false(nfvd_fdb_disputed());
 	/* 5 s after the last claim one may have it again. The owner's frames are no claims. */
 	now += NFVD_FDB_CALM_MS - 101;
-	nfvd_fdb_learn(&a, KEY(1), now);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), now), NFVD_LEARNT_CONTESTED);
+	nfvd_fdb_learn(&a, 0, KEY(1), now);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), now), NFVD_LEARNT_CONTESTED);
 	now += NFVD_FDB_CALM_MS;
-	nfvd_fdb_learn(&a, KEY(1), now);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), now), NFVD_LEARNT_MOVE);
+	nfvd_fdb_learn(&a, 0, KEY(1), now);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), now), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 1);
 }
 
 /* In a dispute of three who was first has it, though it was not among the last. */
 static void first_one_wins(void **state)
 {
-	nfvd_fdb_learn(&a, KEY(1), 0);
-	nfvd_fdb_learn(&b, KEY(1), 900);
-	nfvd_fdb_learn(&c, KEY(1), 1800);
-	nfvd_fdb_learn(&b, KEY(1), 2700);
+	nfvd_fdb_learn(&a, 0, KEY(1), 0);
+	nfvd_fdb_learn(&b, 0, KEY(1), 900);
+	nfvd_fdb_learn(&c, 0, KEY(1), 1800);
+	nfvd_fdb_learn(&b, 0, KEY(1), 2700);
 	assert_int_equal(at(KEY(1)), 1);
-	assert_int_equal(nfvd_fdb_learn(&c, KEY(1), 2701), NFVD_LEARNT_CONTESTED);
+	assert_int_equal(nfvd_fdb_learn(&c, 0, KEY(1), 2701), NFVD_LEARNT_CONTESTED);
 	assert_int_equal(at(KEY(1)), 0);
 	/* Who comes back to find it decided in its favour did move it. */
-	nfvd_fdb_learn(&a, KEY(2), 0);
-	nfvd_fdb_learn(&b, KEY(2), 1);
-	nfvd_fdb_learn(&c, KEY(2), 2);
-	assert_int_equal(nfvd_fdb_learn(&a, KEY(2), 3), NFVD_LEARNT_MOVE);
+	nfvd_fdb_learn(&a, 0, KEY(2), 0);
+	nfvd_fdb_learn(&b, 0, KEY(2), 1);
+	nfvd_fdb_learn(&c, 0, KEY(2), 2);
+	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(2), 3), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(2)), 0);
-	assert_int_equal(nfvd_fdb_lookup(KEY(2))->rival, c.id + 1);
+	assert_int_equal(nfvd_fdb_lookup(0, KEY(2))->rival, c.id + 1);
 	assert_int_equal(a.macs, 2);
 	assert_int_equal(b.macs + c.macs, 0);
-	assert_int_equal(nfvd_fdb_learn(&c, KEY(2), 4), NFVD_LEARNT_CONTESTED);
+	assert_int_equal(nfvd_fdb_learn(&c, 0, KEY(2), 4), NFVD_LEARNT_CONTESTED);
 }
 
 /* Workers whose iterations began before a frame was stamped by another: no time has passed. */
@@ -178,20 +178,20 @@ static void clocks_of_two_workers_differ(void **state)
 	for (unsigned int i = 0; i < 3; i++) {
 		uint32_t t = starts[i];
 
-		nfvd_fdb_learn(&a, KEY(i), t + 4);
-		nfvd_fdb_learn(&b, KEY(i), t);
-		nfvd_fdb_learn(&a, KEY(i), t + 4);
-		assert_int_equal(nfvd_fdb_learn(&b, KEY(i), t), NFVD_LEARNT_CONTESTED);
+		nfvd_fdb_learn(&a, 0, KEY(i), t + 4);
+		nfvd_fdb_learn(&b, 0, KEY(i), t);
+		nfvd_fdb_learn(&a, 0, KEY(i), t + 4);
+		assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(i), t), NFVD_LEARNT_CONTESTED);
 		/* The owner's worker is ahead by ever more. */
 		for (uint32_t ahead = 0; ahead <= 20000; ahead += 4) {
-			nfvd_fdb_learn(&a, KEY(i), t + ahead);
-			assert_int_equal(nfvd_fdb_learn(&b, KEY(i), t), NFVD_LEARNT_CONTESTED);
+			nfvd_fdb_learn(&a, 0, KEY(i), t + ahead);
+			assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(i), t), NFVD_LEARNT_CONTESTED);
 			assert_int_equal(at(KEY(i)), 0);
 		}
 		/* The claims' last stamp counts, not the one of the worker that is behind. */
-		nfvd_fdb_learn(&b, KEY(i), t + 3000);
-		nfvd_fdb_learn(&b, KEY(i), t);
-		assert_int_equal(nfvd_fdb_learn(&b, KEY(i), t + 3000 + NFVD_FDB_CALM_MS - 1), NFVD_LEARNT_CONTESTED);
+		nfvd_fdb_learn(&b, 0, KEY(i), t + 3000);
+		nfvd_fdb_learn(&b, 0, KEY(i), t);
+		assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(i), t + 3000 + NFVD_FDB_CALM_MS - 1), NFVD_LEARNT_CONTESTED);
 	}
 	assert_int_equal(a.macs, 3);
 	assert_int_equal(b.macs, 0);
@@ -201,23 +201,23 @@ static void clocks_of_two_workers_differ(void **state)
 static void down_port_owns_nothing(void **state)
 {
 	dispute(0);
-	nfvd_fdb_learn(&a, KEY(2), 1000);
+	nfvd_fdb_learn(&a, 0, KEY(2), 1000);
 	atomic_store(&a.state, NFVD_STATE_DOWN);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 1001), NFVD_LEARNT_MOVE);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(2), 1001), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 1001), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(2), 1001), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 1);
 	assert_int_equal(a.macs, 0);
 	/* That was no dispute: three moves more are one. */
 	atomic_store(&a.state, NFVD_STATE_UP);
-	assert_int_equal(nfvd_fdb_learn(&c, KEY(1), 1002), NFVD_LEARNT_MOVE);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 1003), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&c, 0, KEY(1), 1002), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 1003), NFVD_LEARNT_MOVE);
 	/* Who was first is down: the others go on. */
 	atomic_store(&b.state, NFVD_STATE_DOWN);
-	assert_int_equal(nfvd_fdb_learn(&c, KEY(1), 1004), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&c, 0, KEY(1), 1004), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 2);
 	/* A detached port's id may be another's soon. */
 	nfvd_ports[2] = NULL;
-	assert_int_equal(nfvd_fdb_learn(&a, KEY(1), 1005), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), 1005), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 0);
 }
 
@@ -226,7 +226,7 @@ static void held_port_owns_nothing(void **state)
 {
 	dispute(0);
 	atomic_store(&a.held, true);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 1001), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 1001), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 1);
 	assert_int_equal(a.macs, 0);
 	atomic_store(&a.held, false);
@@ -234,16 +234,16 @@ static void held_port_owns_nothing(void **state)
 
 static void flush_forgets_who_was_first(void **state)
 {
-	nfvd_fdb_learn(&a, KEY(1), 0);
-	nfvd_fdb_learn(&b, KEY(1), 1);
-	nfvd_fdb_learn(&c, KEY(1), 2);
+	nfvd_fdb_learn(&a, 0, KEY(1), 0);
+	nfvd_fdb_learn(&b, 0, KEY(1), 1);
+	nfvd_fdb_learn(&c, 0, KEY(1), 2);
 	nfvd_fdb_flush(&a);
 	rcu_thread_online();
 	assert_int_equal(at(KEY(1)), 2);
 	/* Now c was first. */
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 3), NFVD_LEARNT_MOVE);
-	assert_int_equal(nfvd_fdb_learn(&c, KEY(1), 4), NFVD_LEARNT_MOVE);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 5), NFVD_LEARNT_CONTESTED);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 3), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&c, 0, KEY(1), 4), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 5), NFVD_LEARNT_CONTESTED);
 	assert_int_equal(at(KEY(1)), 2);
 }
 
@@ -251,24 +251,24 @@ static void flush_forgets_who_was_first(void **state)
 static void moves_to_a_full_port(void **state)
 {
 	b.macs_max = 1;
-	nfvd_fdb_learn(&b, KEY(9), 0);
-	nfvd_fdb_learn(&a, KEY(1), 0);
+	nfvd_fdb_learn(&b, 0, KEY(9), 0);
+	nfvd_fdb_learn(&a, 0, KEY(1), 0);
 	for (unsigned int i = 0; i < 10; i++) {
-		assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 1 + i), NFVD_LEARNT_LIMIT);
+		assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 1 + i), NFVD_LEARNT_LIMIT);
 		assert_int_equal(at(KEY(1)), NFVD_PORTS_MAX);
 	}
 	/* Its old port accounts for it, so that two ports together have no more than their shares. */
 	assert_int_equal(a.macs, 1);
 	assert_int_equal(b.macs, 1);
-	assert_int_equal(nfvd_fdb_learn(&a, KEY(1), 100), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), 100), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 0);
 	/* Who is full contests as well as any. */
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 101), NFVD_LEARNT_CONTESTED);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 101), NFVD_LEARNT_CONTESTED);
 	assert_int_equal(at(KEY(1)), 0);
 	assert_int_equal(a.macs, 1);
 	/* And a third one with room gets it. */
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 20000), NFVD_LEARNT_LIMIT);
-	assert_int_equal(nfvd_fdb_learn(&c, KEY(1), 30000), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 20000), NFVD_LEARNT_LIMIT);
+	assert_int_equal(nfvd_fdb_learn(&c, 0, KEY(1), 30000), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 2);
 	assert_int_equal(a.macs, 0);
 	assert_int_equal(c.macs, 1);
@@ -281,15 +281,15 @@ static void moves_to_a_full_port(void **state)
 static void owner_has_filled_its_share(void **state)
 {
 	a.macs_max = 1;
-	nfvd_fdb_learn(&a, KEY(1), 0);
-	nfvd_fdb_learn(&b, KEY(1), 1);
-	nfvd_fdb_learn(&a, KEY(2), 1);
-	nfvd_fdb_learn(&c, KEY(1), 2);
-	nfvd_fdb_learn(&b, KEY(1), 3);
+	nfvd_fdb_learn(&a, 0, KEY(1), 0);
+	nfvd_fdb_learn(&b, 0, KEY(1), 1);
+	nfvd_fdb_learn(&a, 0, KEY(2), 1);
+	nfvd_fdb_learn(&c, 0, KEY(1), 2);
+	nfvd_fdb_learn(&b, 0, KEY(1), 3);
 	assert_int_equal(at(KEY(1)), NFVD_PORTS_MAX);
 	assert_int_equal(a.macs, 1);
-	assert_int_equal(nfvd_fdb_learn(&a, KEY(1), 4), NFVD_LEARNT);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 5), NFVD_LEARNT_CONTESTED);
+	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), 4), NFVD_LEARNT);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 5), NFVD_LEARNT_CONTESTED);
 	nfvd_fdb_flush(NULL);
 	rcu_thread_online();
 	assert_int_equal(a.macs + b.macs + c.macs, 0);
@@ -300,13 +300,13 @@ static void deleted_under_a_mover(void **state)
 {
 	struct nfvd_fdb_entry *e;
 
-	nfvd_fdb_learn(&a, KEY(1), 0);
-	e = nfvd_fdb_lookup(KEY(1));
+	nfvd_fdb_learn(&a, 0, KEY(1), 0);
+	e = nfvd_fdb_lookup(0, KEY(1));
 	del(e);
 	assert_int_equal(move(e, &b, 100000), NFVD_LEARNT);
 	assert_int_equal(a.macs, 0);
 	assert_int_equal(b.macs, 0);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), 100000), NFVD_LEARNT);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 100000), NFVD_LEARNT);
 	assert_int_equal(b.macs, 1);
 }
 
@@ -324,38 +324,38 @@ static uint32_t seen_elsewhere(struct nfvd_fdb_entry *e)
 /* What others forward for is not forgotten, and is asked for when it would be; ageing says when that is. */
 static void asks_before_it_forgets(void **state)
 {
-	nfvd_fdb_learn(&a, KEY(1), 1000);
+	nfvd_fdb_learn(&a, 0, KEY(1), 1000);
 	assert_int_equal(nfvd_fdb_age(51000, seen_elsewhere), 250000);
 	assert_int_equal(nfvd_fdb_age(301001, seen_elsewhere), 290000 + NFVD_FDB_AGEING_S * 1000 - 301001);
 	rcu_thread_online();
-	assert_non_null(nfvd_fdb_lookup(KEY(1)));
+	assert_non_null(nfvd_fdb_lookup(0, KEY(1)));
 	nfvd_fdb_age(290000 + NFVD_FDB_AGEING_S * 1000 + 1, seen_elsewhere);
 	rcu_thread_online();
-	assert_null(nfvd_fdb_lookup(KEY(1)));
+	assert_null(nfvd_fdb_lookup(0, KEY(1)));
 	/* A dispute has to be looked after. */
-	nfvd_fdb_learn(&a, KEY(2), 1000000);
-	nfvd_fdb_learn(&b, KEY(2), 1000001);
+	nfvd_fdb_learn(&a, 0, KEY(2), 1000000);
+	nfvd_fdb_learn(&b, 0, KEY(2), 1000001);
 	assert_int_equal(nfvd_fdb_age(1000100, stamp), 0);
 	rcu_thread_online();
 }
 
 static void ages_and_flushes(void **state)
 {
-	nfvd_fdb_learn(&a, KEY(1), 1000);
-	nfvd_fdb_learn(&a, KEY(2), 200000);
-	nfvd_fdb_learn(&b, KEY(3), 200000);
+	nfvd_fdb_learn(&a, 0, KEY(1), 1000);
+	nfvd_fdb_learn(&a, 0, KEY(2), 200000);
+	nfvd_fdb_learn(&b, 0, KEY(3), 200000);
 	nfvd_fdb_age(1000 + NFVD_FDB_AGEING_S * 1000 + 1, stamp);
 	rcu_thread_online();
-	assert_null(nfvd_fdb_lookup(KEY(1)));
-	assert_non_null(nfvd_fdb_lookup(KEY(2)));
+	assert_null(nfvd_fdb_lookup(0, KEY(1)));
+	assert_non_null(nfvd_fdb_lookup(0, KEY(2)));
 	/* Stamped by a worker just after control read the clock. */
 	nfvd_fdb_age(199990, stamp);
 	rcu_thread_online();
-	assert_non_null(nfvd_fdb_lookup(KEY(2)));
+	assert_non_null(nfvd_fdb_lookup(0, KEY(2)));
 	nfvd_fdb_flush(&a);
 	rcu_thread_online();
-	assert_null(nfvd_fdb_lookup(KEY(2)));
-	assert_non_null(nfvd_fdb_lookup(KEY(3)));
+	assert_null(nfvd_fdb_lookup(0, KEY(2)));
+	assert_non_null(nfvd_fdb_lookup(0, KEY(3)));
 	assert_int_equal(a.macs, 0);
 }
 
@@ -364,16 +364,16 @@ static void old_moves_mean_nothing(void **state)
 {
 	uint32_t now = 5;
 
-	nfvd_fdb_learn(&a, KEY(1), now);
-	nfvd_fdb_learn(&b, KEY(1), now + 1);
-	nfvd_fdb_learn(&a, KEY(1), now + 2);
+	nfvd_fdb_learn(&a, 0, KEY(1), now);
+	nfvd_fdb_learn(&b, 0, KEY(1), now + 1);
+	nfvd_fdb_learn(&a, 0, KEY(1), now + 2);
 	for (unsigned int day = 0; day < 25; day++) {
 		now += 86400000;
-		nfvd_fdb_learn(&a, KEY(1), now);
+		nfvd_fdb_learn(&a, 0, KEY(1), now);
 		nfvd_fdb_age(now, stamp);
 		rcu_thread_online();
 	}
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(1), now), NFVD_LEARNT_MOVE);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), now), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 1);
 }
 
@@ -396,7 +396,7 @@ static void *speak(void *arg)
 
 	rcu_register_thread();
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		nfvd_fdb_learn(port, KEY(i % 4), nfvd_now_ms());
+		nfvd_fdb_learn(port, 0, KEY(i % 4), nfvd_now_ms());
 		if (i % 64 == 0)
 			rcu_quiescent_state();
 	}
@@ -438,7 +438,7 @@ static void workers_race(void **state)
 	pthread_join(flusher, NULL);
 	rcu_thread_online();
 	for (unsigned int i = 0; i < 4; i++) {
-		struct nfvd_fdb_entry *e = nfvd_fdb_lookup(KEY(i));
+		struct nfvd_fdb_entry *e = nfvd_fdb_lookup(0, KEY(i));
 
 		if (e)
 			n[nfvd_fdb_at(e) % NFVD_PORTS_MAX]++;
@@ -454,7 +454,7 @@ static void owner_keeps_it_against_a_worker(void **state)
 
 	a.macs_max = 4;
 	for (unsigned int i = 0; i < 4; i++)
-		nfvd_fdb_learn(&a, KEY(i), nfvd_now_ms());
+		nfvd_fdb_learn(&a, 0, KEY(i), nfvd_now_ms());
 	rcu_thread_offline();
 	pthread_create(&t[0], NULL, speak, &a);
 	pthread_create(&t[1], NULL, speak, &b);
@@ -462,12 +462,12 @@ static void owner_keeps_it_against_a_worker(void **state)
 	pthread_join(t[1], NULL);
 	rcu_thread_online();
 	/* Should one have been done before the other began: three moves, and it is decided. */
-	nfvd_fdb_learn(&b, KEY(0), nfvd_now_ms());
-	nfvd_fdb_learn(&a, KEY(0), nfvd_now_ms());
-	nfvd_fdb_learn(&b, KEY(0), nfvd_now_ms());
-	nfvd_fdb_learn(&a, KEY(0), nfvd_now_ms());
+	nfvd_fdb_learn(&b, 0, KEY(0), nfvd_now_ms());
+	nfvd_fdb_learn(&a, 0, KEY(0), nfvd_now_ms());
+	nfvd_fdb_learn(&b, 0, KEY(0), nfvd_now_ms());
+	nfvd_fdb_learn(&a, 0, KEY(0), nfvd_now_ms());
 	assert_int_equal(at(KEY(0)), 0);
-	assert_int_equal(nfvd_fdb_learn(&b, KEY(0), nfvd_now_ms()), NFVD_LEARNT_CONTESTED);
+	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(0), nfvd_now_ms()), NFVD_LEARNT_CONTESTED);
 }
 
 int main(void)

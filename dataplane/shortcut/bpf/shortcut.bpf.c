@@ -95,6 +95,10 @@ static __always_inline struct shortcut_where *find(struct __sk_buff *skb, const 
 	__builtin_memcpy(dst_key.mac, mac, 6);
 	__builtin_memcpy(src_key.mac, mac + 6, 6);
 	dst_key.vlan = src_key.vlan = skb->vlan_present ? skb->vlan_tci & 0xfff : 0;
+	/* A priority without a VLAN: some policies take it off. */
+	if (port->group && skb->vlan_present && !src_key.vlan)
+		return NULL;
+	dst_key.group = src_key.group = port->group;
 	*src = bpf_map_lookup_elem(&addresses, &src_key);
 	if (!*src || (*src)->port != port->port)
 		return NULL;

@@ -9,11 +9,12 @@
 #define SHORTCUT_NAME		32
 
 /* Maps outlive nfvd under this number. Another one for each change of what is in them, or of what a program notes. */
-#define SHORTCUT_LAYOUT		"1"
+#define SHORTCUT_LAYOUT		"2"
 
 struct shortcut_address {	/* key of addresses */
 	__u8 mac[6];
-	__u16 vlan;
+	__u16 vlan;		/* of the frame's tag */
+	__u32 group;		/* of the port; only ports of one group reach each other without nfvd */
 };
 
 struct shortcut_where {
@@ -32,7 +33,7 @@ struct shortcut_port {		/* value of ports, by ifindex */
 	__u32 aside;		/* the device is another's for now: take nothing, hinder nothing */
 	__u64 cookie;		/* of nfvd's packet socket there; 0: it has none */
 	__u32 stolen;		/* set by the program: frames left to tc did not arrive there */
-	__u32 pad;
+	__u32 group;		/* ports whose policies are the same; 0: without any */
 	__u64 from_ns;		/* CLOCK_MONOTONIC: before that its frames go by nfvd, see below */
 	char name[SHORTCUT_NAME]; /* whose it is, for the next nfvd */
 };

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/address.h"
+
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define DHCP_SERVER	67
+#define DHCP_CLIENT	68
+#define DHCP6_SERVER	547
+
+/* Types of ICMPv6. */
+enum { MLD_REPORT = 131, MLD_DONE = 132, ROUTER_SOLICIT = 133, ROUTER_ADVERT, NEIGHBOUR_SOLICIT, NEIGHBOUR_ADVERT, REDIRECT,
+       MLD2_REPORT = 143 };
+
+static uint16_t be16(const uint8_t *p)
+{
+	return p[0] << 8 | p[1];
+}
+
+static bool in_prefixes(const struct nfvd_prefix *list, unsigned int n, const uint8_t *address, unsigned int bytes)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int k = 0;
+
+		while (k < bytes && (address[k] & list[i].mask[k]) == list[i].address[k])
+			k++;
+		if (k == bytes)
+			return true;
+	}
+	return false;
+}
+
+static bool has_mac(const struct nfvd_policy *p, const uint8_t *mac)
+{
+	static const uint8_t vrrp[2][5] = { { 0, 0, 0x5e, 0, 1 }, { 0, 0, 0x5e, 0, 2 } };	/* RFC 5798 */
+
+	if (p->vrrp && (!memcmp(mac, vrrp[0], 5) || !memcmp(mac, vrrp[1], 5)))
+		return true;
+	for (unsigned int i = 0; i < p->n_macs; i++)
+		if (!memcmp(mac, p->macs[i], 6))
+			return true;
+	return false;
+}
+
+/* The first address after the port came up is its own. */
+static bool pinned(struct nfvd_port *port, const uint8_t *mac)
+{
+	uint64_t mine = NFVD_PINNED, none = 0;
+
+	memcpy(&mine, mac, 6);
+	return atomic_load_explicit(&port->pinned, memory_order_relaxed) == mine ||
+	       (!(mac[0] & 1) && atomic_compare_exchange_strong(&port->pinned, &none, mine));
+}
+
+static bool mac_ok(struct nfvd_port *port, const struct nfvd_policy *p, const uint8_t *mac)
+{
+	return (!p->n_macs && !p->pin) || has_mac(p, mac) || (p->pin && pinned(port, mac));
+}
+
+static bool ip_limited(const struct nfvd_policy *p)
+{
+	return p->n_ip4 || p->n_ip6;
+}
+
+static enum nfvd_drop check_arp(struct nfvd_port *port, const struct nfvd_policy *p, const uint8_t *arp, unsigned int left)
+{
+	static const uint8_t ethernet_ip[6] = { 0, 1, 8, 0, 6, 4 }, probe[4];	/* RFC 5227: a probe's sender is 0.0.0.0 */
+
+	if (left < 28 || memcmp(arp, ethernet_ip, sizeof(ethernet_ip)) || !mac_ok(port, p, arp + 8))
+		return NFVD_DROP_SPOOFED_MAC;
+	return !ip_limited(p) || in_prefixes(p->ip4, p->n_ip4, arp + 14, 4) || !memcmp(arp + 14, probe, 4) ? NFVD_PASS :
+		NFVD_DROP_SPOOFED_IP;
+}
+
+static enum nfvd_drop check_ip4(const struct nfvd_policy *p, const uint8_t *ip, unsigned int left)
+{
+	static const uint8_t any[4], all[4] = { 255, 255, 255, 255 };
+	const uint8_t *udp = NULL;
+	unsigned int len;
+	bool first;
+
+	if (left < 20)
+		return ip_limited(p) ? NFVD_DROP_SPOOFED_IP : NFVD_PASS;
+	len = (ip[0] & 0xf) * 4u;
+	first = !(be16(ip + 6) & 0x1fff);
+	if (first && len >= 20 && ip[9] == IPPROTO_UDP && left >= len + 8)
+		udp = ip + len;
+	if (p->guard & NFVD_GUARD_DHCP && first && ip[9] == IPPROTO_UDP && (!udp || be16(udp) == DHCP_SERVER))
+		return NFVD_DROP_GUARD;
+	if (!ip_limited(p) || in_prefixes(p->ip4, p->n_ip4, ip + 12, 4))
+		return NFVD_PASS;
+	return !memcmp(ip + 12, any, 4) && !memcmp(ip + 16, all, 4) && udp && be16(udp) == DHCP_CLIENT &&
+		be16(udp + 2) == DHCP_SERVER ? NFVD_PASS : NFVD_DROP_SPOOFED_IP;
+}
+
+/* A link-local address made from this MAC address: RFC 4291, appendix A. */
+static bool link_local_of(const uint8_t *ip, const uint8_t *mac)
+{
+	uint8_t want[16] = { 0xfe, 0x80, [8] = mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] };
+
+	return !memcmp(ip, want, sizeof(want));
+}
+
+static bool ip6_ok(const struct nfvd_policy *p, const uint8_t *ip, const uint8_t *mac)
+{
+	return in_prefixes(p->ip6, p->n_ip6, ip, 16) || link_local_of(ip, mac);
+}
+
+/* The options of a message of neighbour discovery: a link-layer address has to be the port's. */
+static bool options_ok(struct nfvd_port *port, const struct nfvd_policy *p, const uint8_t *opt, unsigned int left)
+{
+	while (left >= 2) {
+		unsigned int len = opt[1] * 8u;
+
+		/* Of no length, or cut off: Linux takes no such message; and behind the header it is not seen. */
+		if (!len || len > left)
+			return false;
+		if ((opt[0] == 1 || opt[0] == 2) && !mac_ok(port, p, opt + 2))
+			return false;
+		opt += len;
+		left -= len;
+	}
+	return !left;
+}
+
+/* icmp: n bytes of it are in the private header, of left bytes in all. */
+static enum nfvd_drop check_discovery(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f,
+				      const uint8_t *ip, const uint8_t *icmp, unsigned int n, unsigned int left)
+{
+	static const uint8_t any[16];
+	static const unsigned int fixed[] = { 8, 16, 24, 24, 40 };	/* of ROUTER_SOLICIT to REDIRECT, before the options */
+	unsigned int type = icmp[0], skip;
+
+	if (p->guard & NFVD_GUARD_RA && (type == ROUTER_ADVERT || type == REDIRECT))
+		return NFVD_DROP_GUARD;
+	if (type < ROUTER_SOLICIT || type > REDIRECT)
+		return NFVD_PASS;
+	skip = fixed[type - ROUTER_SOLICIT];
+	if (left < skip)
+		return NFVD_DROP_SPOOFED_MAC;
+	/* Of a redirect the target is another's, with its address. */
+	if (type != REDIRECT && (p->pin || p->n_macs) && (left > n || !options_ok(port, p, icmp + skip, left - skip)))
+		return NFVD_DROP_SPOOFED_MAC;
+	/* Who says that it has an address, or asks whether it may have it. */
+	if (ip_limited(p) && (type == NEIGHBOUR_ADVERT || (type == NEIGHBOUR_SOLICIT && !memcmp(ip + 8, any, 16))) &&
+	    (n < 24 || !ip6_ok(p, icmp + 8, f->hdr + 6)))
+		return NFVD_DROP_SPOOFED_IP;
+	return NFVD_PASS;
+}
+
+static bool may_be_unspecified(unsigned int type)
+{
+	return type == MLD_REPORT || type == MLD_DONE || type == ROUTER_SOLICIT || type == NEIGHBOUR_SOLICIT || type == MLD2_REPORT;
+}
+
+/* Step over the extension headers from *off on. The upper protocol; -1: it is not in the private header; -2: a later fragment. */
+static int upper_protocol(const struct nfvd_frame *f, unsigned int *off, unsigned int next)
+{
+	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS || next == IPPROTO_FRAGMENT ||
+	       next == IPPROTO_AH) {
+		const uint8_t *h = f->hdr + *off;
+
+		if (*off + 8 > f->hdr_len)
+			return -1;
+		if (next == IPPROTO_FRAGMENT && be16(h + 2) & 0xfff8)
+			return -2;
+		*off += next == IPPROTO_FRAGMENT ? 8 : next == IPPROTO_AH ? (h[1] + 2u) * 4 : (h[1] + 1u) * 8;
+		next = h[0];
+	}
+	return next;
+}
+
+/* Of the packet at ip, from off on: what is behind it is padding. */
+static unsigned int ip_bytes_left(const struct nfvd_frame *f, const uint8_t *ip, unsigned int off)
+{
+	unsigned int end = (unsigned int)(ip - f->hdr) + 40 + be16(ip + 4);
+
+	if (!be16(ip + 4) || end > f->len)
+		end = f->len;
+	return end > off ? end - off : 0;
+}
+
+static enum nfvd_drop check_ip6(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f, unsigned int off)
+{
+	static const uint8_t any[16];
+	const uint8_t *ip = f->hdr + off;
+	int upper, type = -1;
+
+	if (off + 40 > f->hdr_len)
+		return ip_limited(p) ? NFVD_DROP_SPOOFED_IP : NFVD_PASS;
+	off += 40;
+	upper = upper_protocol(f, &off, ip[6]);
+	if (upper == -1 || (upper >= 0 && (upper == IPPROTO_ICMPV6 || upper == IPPROTO_UDP) && off + 8 > f->hdr_len))
+		return p->guard ? NFVD_DROP_GUARD : NFVD_DROP_SPOOFED_IP;
+	if (upper == IPPROTO_UDP && p->guard & NFVD_GUARD_DHCP && be16(f->hdr + off) == DHCP6_SERVER)
+		return NFVD_DROP_GUARD;
+	if (upper == IPPROTO_ICMPV6) {
+		enum nfvd_drop why;
+
+		type = f->hdr[off];
+		why = check_discovery(port, p, f, ip, f->hdr + off, f->hdr_len - off, ip_bytes_left(f, ip, off));
+		if (why != NFVD_PASS)
+			return why;
+	}
+	if (!ip_limited(p) || ip6_ok(p, ip + 8, f->hdr + 6))
+		return NFVD_PASS;
+	return !memcmp(ip + 8, any, 16) && ip[24] == 0xff && type >= 0 && may_be_unspecified(type) ? NFVD_PASS : NFVD_DROP_SPOOFED_IP;
+}
+
+/* Where the frame's network layer begins, behind all tags, and *type. 0: not in the private header. */
+static unsigned int network_layer(const struct nfvd_frame *f, uint16_t *type)
+{
+	for (unsigned int off = 12; off + 2 <= f->hdr_len; off += 4) {
+		*type = be16(f->hdr + off);
+		if (*type != ETH_P_8021Q && *type != ETH_P_8021AD && *type != ETH_P_QINQ1)
+			return off + 2;
+	}
+	return 0;
+}
+
+static enum nfvd_drop check_network(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f)
+{
+	uint16_t type;
+	unsigned int off = network_layer(f, &type);
+
+	if (!off)
+		return NFVD_DROP_SPOOFED_IP;
+	switch (type) {
+	case ETH_P_ARP:
+	case ETH_P_RARP:
+		return check_arp(port, p, f->hdr + off, f->hdr_len - off);
+	case ETH_P_IP:
+		return check_ip4(p, f->hdr + off, f->hdr_len - off);
+	case ETH_P_IPV6:
+		return check_ip6(port, p, f, off);
+	default:
+		return NFVD_PASS;
+	}
+}
+
+enum nfvd_drop nfvd_address_check(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f)
+{
+	enum nfvd_drop why = mac_ok(port, p, f->hdr + 6) ? check_network(port, p, f) : NFVD_DROP_SPOOFED_MAC;
+
+	if (why == NFVD_DROP_SPOOFED_MAC && !atomic_load_explicit(&port->spoofed, memory_order_relaxed)) {
+		uint64_t mac = NFVD_PINNED;
+
+		memcpy(&mac, f->hdr + 6, 6);
+		atomic_store_explicit(&port->spoofed, mac, memory_order_relaxed);
+	}
+	return why;
+}

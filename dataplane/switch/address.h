@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which addresses a port may use, and what it may be: the addresses of Ethernet, ARP, IP and neighbour discovery, DHCP
+ * servers, IPv6 routers. Only the private header is read.
+ *
+ * With addresses of IP, all IP that is not from them is dropped, of both versions: what is not listed is not the
+ * port's. Let pass in addition: what is needed to get an address (DHCP from 0.0.0.0; duplicate address detection,
+ * router solicitation and multicast reports from ::), and IPv6's link-local address made from the MAC address.
+ * These are the semantics of port security in OVN (ovn-nb(5), Logical_Switch_Port).
+ *
+ * What should be looked at and lies behind the private header, as behind a long chain of IPv6 extension headers, is
+ * dropped, as RFC 7113 has it for router advertisements.
+ */
+#ifndef NFVD_ADDRESS_H
+#define NFVD_ADDRESS_H
+
+#include "switch/port.h"
+
+/* Judge f, which port sends, by its policy p. Return NFVD_PASS, or why f is dropped. Context: worker, before learning. */
+enum nfvd_drop nfvd_address_check(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Limits: how many bits and frames a second.
+ *
+ * A meter is a virtual clock (GCRA): the time at which all that has passed is paid for. It may run ahead of the true
+ * time by the burst. Bits and frames have a clock each. A super-frame costs what its segments would on a wire, each
+ * with its headers. (rte_meter's buckets belong to one thread.)
+ *
+ * Times are in 1/4096 ns and wrap after 52 days; only differences are looked at, and a clock that is further away than
+ * any frame could have moved it begins anew.
+ */
+#ifndef NFVD_METER_H
+#define NFVD_METER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+#include "switch/frame.h"
+
+#define NFVD_METER_NS		4096ull		/* units of a nanosecond */
+#define NFVD_METER_BURST_NS	10000000ull
+#define NFVD_METER_MIN_BPS	1000ull
+#define NFVD_METER_MAX_BPS	1000000000000ull
+#define NFVD_METER_MAX_PPS	1000000000ull
+
+struct nfvd_rate {
+	uint64_t bps, pps;			/* 0: no limit */
+	uint64_t byte, frame;			/* what one costs */
+	uint64_t byte_burst, frame_burst;	/* how far a clock may be ahead */
+};
+
+static inline uint64_t nfvd_meter_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (ts.tv_sec * 1000000000ull + ts.tv_nsec) * NFVD_METER_NS;
+}
+
+struct nfvd_meter {
+	_Atomic(uint64_t) bytes, frames;
+};
+
+static inline bool nfvd_rate_limits(const struct nfvd_rate *r)
+{
+	return r->bps || r->pps;
+}
+
+/* Fill in the rest of *r from bps and pps. */
+static inline void nfvd_rate_prepare(struct nfvd_rate *r)
+{
+	uint64_t burst = NFVD_METER_BURST_NS * NFVD_METER_NS;
+
+	r->byte = r->bps ? 8000000000ull * NFVD_METER_NS / r->bps : 0;
+	r->frame = r->pps ? 1000000000ull * NFVD_METER_NS / r->pps : 0;
+	r->byte_burst = r->byte * NFVD_FRAME_MAX > burst ? r->byte * NFVD_FRAME_MAX : burst;
+	/* A super-frame is 45 segments, or more. */
+	r->frame_burst = r->frame * 64 > burst ? r->frame * 64 : burst;
+}
+
+/* The clock as it is to be read at now: never in the past. */
+static inline uint64_t nfvd_meter_at(uint64_t clock, uint64_t now)
+{
+	int64_t ahead = (int64_t)(clock - now);
+
+	return ahead > 0 && ahead < INT64_MAX / 2 ? clock : now;
+}
+
+static inline void nfvd_meter_add(_Atomic(uint64_t) *clock, uint64_t cost, uint64_t now)
+{
+	uint64_t old = atomic_load_explicit(clock, memory_order_relaxed);
+
+	while (!atomic_compare_exchange_weak_explicit(clock, &old, nfvd_meter_at(old, now) + cost, memory_order_relaxed,
+						      memory_order_relaxed))
+		;
+}
+
+/* Charge so many bytes and frames (segments) at now. Context: worker; several at once. */
+static inline void nfvd_meter_charge(struct nfvd_meter *m, const struct nfvd_rate *r, uint64_t bytes, uint64_t frames,
+				     uint64_t now)
+{
+	if (r->bps)
+		nfvd_meter_add(&m->bytes, bytes * r->byte, now);
+	if (r->pps)
+		nfvd_meter_add(&m->frames, frames * r->frame, now);
+}
+
+/* Return for how long (in units) nothing may pass; 0: something may. */
+static inline uint64_t nfvd_meter_wait(const struct nfvd_meter *m, const struct nfvd_rate *r, uint64_t now)
+{
+	uint64_t bytes = nfvd_meter_at(atomic_load_explicit(&m->bytes, memory_order_relaxed), now) - now;
+	uint64_t frames = nfvd_meter_at(atomic_load_explicit(&m->frames, memory_order_relaxed), now) - now;
+	uint64_t wait = r->bps && bytes > r->byte_burst ? bytes - r->byte_burst : 0;
+
+	return r->pps && frames > r->frame_burst && frames - r->frame_burst > wait ? frames - r->frame_burst : wait;
+}
+
+/* Return how many super-frames may pass at least, up to max; 1 if anything may. Only while nfvd_meter_wait() is 0. */
+static inline unsigned int nfvd_meter_room(const struct nfvd_meter *m, const struct nfvd_rate *r, uint64_t now, unsigned int max)
+{
+	uint64_t bytes = nfvd_meter_at(atomic_load_explicit(&m->bytes, memory_order_relaxed), now) - now;
+	uint64_t frames = nfvd_meter_at(atomic_load_explicit(&m->frames, memory_order_relaxed), now) - now;
+	uint64_t n = max;
+
+	if (r->bps && (r->byte_burst - bytes) / (r->byte * NFVD_FRAME_MAX) < n)
+		n = (r->byte_burst - bytes) / (r->byte * NFVD_FRAME_MAX);
+	if (r->pps && (r->frame_burst - frames) / r->frame < n)
+		n = (r->frame_burst - frames) / r->frame;
+	return n ? n : 1;
+}
+
+/* Return whether a frame may pass, and charge it if so. */
+static inline bool nfvd_meter_pass(struct nfvd_meter *m, const struct nfvd_rate *r, uint64_t bytes, uint64_t frames, uint64_t now)
+{
+	if (nfvd_meter_wait(m, r, now))
+		return false;
+	nfvd_meter_charge(m, r, bytes, frames, now);
+	return true;
+}
+
+#endif
