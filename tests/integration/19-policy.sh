@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# limit: 900
+#
+# What ports may do: tests/policy/cases, each row between guests (vufront), containers, and both, with the shortcut and
+# without; then that a policy holds from the answer on, is kept, and
+# is refused where it makes no sense.
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+
+POLICY=$BUILD/tests/policy/policy
+CASES=$TOP/tests/policy/cases
+
+# containers NAME... - attached
+containers()
+{
+	local name
+
+	for name; do
+		mk_container "$name" 10.9.0.1/24
+		in_ns "$name" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+		in_ns "$name" ip addr flush dev eth0
+		ip -n "$name" link set eth0 address 02:00:00:00:00:0$name
+		nfvctl attach veth "$name" dev "veth-$name" >/dev/null
+		wait_for "state_is $name up"
+	done
+}
+
+# table LABEL ENDPOINT... [WORD]... - all rows; one result, and each row that fails
+table()
+{
+	local label=$1 rows bad
+
+	shift
+	"$POLICY" $STATE/ctl.sock "$CASES" "$@" >"$WORK/rows" 2>&1
+	rows=$(grep -c '^ok' "$WORK/rows") bad=$(grep -vc '^ok' "$WORK/rows")
+	check "$label: $(grep -c '^[^#].*|' "$CASES") rows" eval \
+		"[ $bad = 0 ] && [ $rows = \$(grep -c '^[^#].*|' $CASES) ] || { grep -v ^ok $WORK/rows; false; }"
+}
+
+# changes LABEL ENDPOINT ENDPOINT ENDPOINT
+changes() { check "$1: 200 changes under traffic, none late" "$BUILD/tests/policy/policy_changes" $STATE/ctl.sock 200 "${@:2}"; }
+
+# spoofed PORT - how many frames were dropped for that
+spoofed() { nfvctl -j drops "$1" all | jq '[.drops[] | select(.reason == "spoofed_mac").count] | add // 0'; }
+
+# refused WORDS - and says why
+refused() { check_fails "refused: $*" nfvctl set a "$@"; }
+
+start_nfvd
+containers a b c
+table "container - container, shortcut" dev:a dev:b dev:c twice
+check "the shortcut carried frames of these" eval "nfvctl -j ledger | jq -e '[.pairs[].shortcut_frames] | add > 20'"
+changes "container - container, shortcut" dev:a dev:b dev:c
+nfvctl shortcut off >/dev/null
+table "container - container, no shortcut" dev:a dev:b dev:c
+nfvctl shortcut on >/dev/null
+for name in a b c; do nfvctl detach $name >/dev/null; done
+
+for name in a b c; do nfvctl attach kvm $name >/dev/null; done
+table "guest - guest" kvm:$STATE/a.sock kvm:$STATE/b.sock kvm:$STATE/c.sock
+changes "guest - guest" kvm:$STATE/a.sock kvm:$STATE/b.sock kvm:$STATE/c.sock
+nfvctl detach b >/dev/null
+nfvctl attach veth b dev veth-b >/dev/null
+wait_for "state_is b up"
+table "guest - container" kvm:$STATE/a.sock dev:b kvm:$STATE/c.sock
+nfvctl detach a >/dev/null; nfvctl detach b >/dev/null
+nfvctl attach veth a dev veth-a >/dev/null
+nfvctl attach kvm b >/dev/null
+wait_for "state_is a up"
+table "container - guest" dev:a kvm:$STATE/b.sock kvm:$STATE/c.sock
+
+# ---- words ----
+refused zone 'a/b'
+refused vlan 0
+refused vlan 4095
+refused vlan trunk
+refused vlan trunk 10,10
+refused vlan trunk 10-20,15
+refused vlan trunk 20-10
+refused vlan trunk 10 native
+refused vlan trunk 10 native 5 untagged
+refused vlan trunk 10 10
+refused isolated maybe
+refused address 01:00:5e:00:00:01
+refused address 10.0.0.1/33
+refused address 10.0.0.256
+refused address any 10.0.0.1
+refused address VRRP
+refused address "$(for ((i = 0; i < 100; i++)); do printf '10.0.0.%d ' $i; done)"
+refused guard dns
+refused from 1000
+refused from 1Gbyte
+refused from 0Mbit
+refused from -1Mbit
+refused from nanMbit
+refused from 1Mbit 2Mbit
+refused from 2000000Gbit
+refused broadcast 1Mbit
+refused colour blue
+check "a bare number: both readings" eval "nfvctl set a from 1000 2>&1 | tr -s '[:space:]' ' ' | grep -q '1000Mbit, or from 1000pps'"
+check "none of it has changed anything" eval "[ \"\$(nfvctl set a)\" = 'a: no policy' ]"
+check "several words at once" nfvctl set a zone blue vlan trunk 10,20 native 10 address 02:00:00:00:00:0a 10.0.0.5 fd00::5 VRRP guard dhcp,ra
+check "they are shown" eval "nfvctl show a | grep -q 'policy.vlan *trunk 10,20 native 10$'"
+check "one is changed, the others stay" eval "nfvctl set a guard none && nfvctl set a | grep -q 'zone blue, vlan trunk 10,20 native 10, address 02:00:00:00:00:0a 10.0.0.5 fd00::5 VRRP$'"
+check "attach takes them, too" eval "nfvctl detach b && nfvctl attach kvm b vlan 10 from 1Gbit 200kpps && nfvctl set b | grep -q 'b: vlan 10, from 1Gbit 200kpps'"
+check "limit" eval "nfvctl limit b from none to 2Gbit && nfvctl set b | grep -q 'b: vlan 10, to 2Gbit'"
+check "storm" eval "nfvctl storm b broadcast 1kpps unknown none && nfvctl set b | grep -q 'broadcast 1kpps, unknown none'"
+check "quarantine and release" eval "nfvctl quarantine b && nfvctl set b | grep -q 'quarantine on' && nfvctl release b && ! nfvctl set b | grep -q quarantine"
+check "a file says it" eval "nfvctl save $WORK/site.json && nfvctl set b vlan 20 && nfvctl diff $WORK/site.json | grep -q '~.*b'"
+serial=$(nfvctl -j show b | jq .ports[0].serial)
+check "and applies it, without attaching anew" eval \
+	"nfvctl apply $WORK/site.json && nfvctl set b | grep -q 'vlan 10' && [ $serial = \$(nfvctl -j show b | jq .ports[0].serial) ]"
+check "a foreign address is an event that says what to do" eval \
+	"nfvctl set a address 02:00:00:00:00:99 vlan 10 && in_ns a $BUILD/tests/integration/frame send eth0 ff:ff:ff:ff:ff:ff 02:00:00:00:00:0a 0 60 1; \
+	 wait_for \"nfvctl events | grep -q 'nfvctl set a address'\""
+pinned()
+{
+	local before
+
+	nfvctl set a address pin zone default vlan trunk all
+	before=$(spoofed a)
+	in_ns a "$BUILD/tests/integration/frame" send eth0 ff:ff:ff:ff:ff:ff 02:00:00:00:00:0a 0 60 1
+	in_ns a "$BUILD/tests/integration/frame" send eth0 ff:ff:ff:ff:ff:ff 02:00:00:00:00:66 0 60 3
+	wait_for "[ \$(spoofed a) = $((before + 3)) ]"
+}
+check "what was pinned is the only one" pinned
+many_zones()
+{
+	local i
+
+	for ((i = 0; i < 300; i++)); do
+		nfvctl set b zone z$i || return
+	done
+	nfvctl set b | grep -q 'zone z299'
+}
+check "zones come and go" many_zones
+stop_nfvd
+mkdir -p $WORK/kept
+start_nfvd --config-dir $WORK/kept
+nfvctl attach veth a dev veth-a zone blue vlan 10 >/dev/null
+nfvctl set a guard ra >/dev/null
+nfvctl quarantine a >/dev/null
+kill -KILL $NFVD_PID; wait $NFVD_PID 2>/dev/null
+start_nfvd --config-dir $WORK/kept
+check "all of it is there after a crash" eval "nfvctl set a | grep -q 'a: zone blue, vlan 10, guard ra, quarantine on'"
+finish
