@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/policy.h"
 
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
-#include <string.h>
-
 static bool is_tag(const uint8_t *type)
 {
 	uint16_t t;
@@ -16,16 +12,6 @@ static bool is_tag(const uint8_t *type)
 static bool tagged(const struct nfvd_frame *f)
 {
 	return is_tag(f->hdr + 12);
-}
-
-uint16_t nfvd_vlan_of(const struct nfvd_frame *f)
-{
-	uint16_t tci;
-
-	if (!tagged(f) || f->hdr_len < 18)
-		return 0;
-	memcpy(&tci, f->hdr + 14, 2);
-	return ntohs(tci) & 0xfff;
 }
 
 bool nfvd_policy_inspects(const struct nfvd_policy *p)

@@ -15,8 +15,12 @@
 #ifndef NFVD_POLICY_H
 #define NFVD_POLICY_H
 
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <rte_branch_prediction.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include "switch/drop.h"
 #include "switch/frame.h"
 #include "switch/meter.h"
@@ -74,7 +78,18 @@ bool nfvd_policy_inspects(const struct nfvd_policy *p);
 bool nfvd_policy_same_segment(const struct nfvd_policy *a, const struct nfvd_policy *b);
 
 /* Return the VLAN of the frame's outer tag; 0 without one. */
-uint16_t nfvd_vlan_of(const struct nfvd_frame *f);
+static inline uint16_t nfvd_vlan_of(const struct nfvd_frame *f)
+{
+	uint16_t type, tci;
+
+	memcpy(&type, f->hdr + 12, 2);
+	if (likely(type != htons(ETH_P_8021Q) && type != htons(ETH_P_8021AD)))
+		return 0;
+	if (f->hdr_len < 18)
+		return 0;
+	memcpy(&tci, f->hdr + 14, 2);
+	return ntohs(tci) & 0xfff;
+}
 
 /* Set *vlan to the VLAN that f, from a port of policy p (NULL: plain), belongs to. Return NFVD_PASS, or why it has none. */
 enum nfvd_drop nfvd_policy_classify(const struct nfvd_policy *p, const struct nfvd_frame *f, uint16_t *vlan);

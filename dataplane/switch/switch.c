@@ -71,7 +71,7 @@ static void note_learnt(struct nfvd_worker *w, struct nfvd_port *src, enum nfvd_
 }
 
 static inline enum nfvd_drop learn(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_frame *f,
-				   uint16_t vlan, struct memo *memo)
+				   uint16_t zone, uint16_t vlan, struct memo *memo)
 {
 	uint64_t key = nfvd_fdb_key(f->hdr + 6, vlan);
 	enum nfvd_learnt what;
@@ -80,7 +80,7 @@ static inline enum nfvd_drop learn(struct nfvd_worker *w, struct nfvd_port *src,
 		return NFVD_PASS;
 	if (unlikely(bad_source(f->hdr + 6)))
 		return NFVD_DROP_BAD_SRC_MAC;
-	what = nfvd_fdb_learn(src, nfvd_policy_zone(memo->policy), key, w->now_ms);
+	what = nfvd_fdb_learn(src, zone, key, w->now_ms);
 	memo->src_key = key;
 	memo->src_valid = what == NFVD_LEARNT;
 	if (unlikely(what != NFVD_LEARNT))
@@ -97,7 +97,7 @@ static inline uint32_t port_of(struct nfvd_fdb_entry *e)
 	return port && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP ? at : FLOOD;
 }
 
-static inline uint32_t lookup(const struct nfvd_frame *f, uint16_t vlan, struct memo *memo)
+static inline uint32_t lookup(const struct nfvd_frame *f, uint16_t zone, uint16_t vlan, struct memo *memo)
 {
 	uint64_t key = nfvd_fdb_key(f->hdr, vlan);
 
@@ -107,7 +107,7 @@ static inline uint32_t lookup(const struct nfvd_frame *f, uint16_t vlan, struct 
 		return memo->dst;
 	memo->dst_key = key;
 	memo->dst_valid = true;
-	memo->dst = port_of(nfvd_fdb_lookup(nfvd_policy_zone(memo->policy), key));
+	memo->dst = port_of(nfvd_fdb_lookup(zone, key));
 	return memo->dst;
 }
 
@@ -231,9 +231,11 @@ static __attribute__((noinline)) enum nfvd_drop judge(struct nfvd_port *src, con
 	return why == NFVD_PASS && nfvd_policy_has_addresses(p) ? nfvd_address_check(src, p, f) : why;
 }
 
-static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f,
-				    struct memo *memo, uint64_t work, const struct nfvd_flooded *before)
+/* Compiled twice: plain, for a source without a policy, costs no look at one. */
+static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f,
+	struct memo *memo, const bool plain, uint64_t work, const struct nfvd_flooded *before)
 {
+	const uint16_t zone = plain ? 0 : memo->policy->zone;
 	struct nfvd_port *src = q->port;
 	enum nfvd_drop why = nfvd_offload_check(f);
 	uint16_t vlan;
@@ -241,19 +243,19 @@ static inline enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, s
 
 	if (unlikely(why != NFVD_PASS))
 		return why;
-	if (unlikely(memo->policy) && (why = stop(src, memo->policy, f)) != NFVD_PASS)
+	if (!plain && (why = stop(src, memo->policy, f)) != NFVD_PASS)
 		return why;
 	if (unlikely(link_local(f->hdr)) &&
 	    (pause_frame(f->hdr) || !atomic_load_explicit(&nfvd_link_local_forward, memory_order_relaxed)))
 		return NFVD_DROP_CTRL_PROTO;
-	if (likely(!memo->policy))
+	if (plain)
 		vlan = nfvd_vlan_of(f);
 	else if ((why = judge(src, memo->policy, f, &vlan)) != NFVD_PASS)
 		return why;
-	why = learn(w, src, f, vlan, memo);
+	why = learn(w, src, f, zone, vlan, memo);
 	if (unlikely(why != NFVD_PASS))
 		return why;
-	dst = lookup(f, vlan, memo);
+	dst = lookup(f, zone, vlan, memo);
 	if (unlikely(dst == FLOOD))
 		return flood(w, q, f, &(struct flooding){ src, memo->policy, vlan }, work, before);
 	if (unlikely(dst == src->id))
@@ -425,29 +427,42 @@ static void deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct n
 	w->turn.lost += l->dropped - before.dropped;
 }
 
-unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int n)
+/* Decide on n frames; return how many were taken, with *bytes. */
+static inline __attribute__((always_inline)) unsigned int decide_all(struct nfvd_worker *w, struct nfvd_rxq *q,
+	struct nfvd_frame *frames, unsigned int n, struct memo *memo, const bool plain, uint64_t *bytes)
 {
 	struct nfvd_flooded before = q->flooded;
-	struct nfvd_port *src = q->port;
-	struct nfvd_counters *c = &w->port[src->id];
-	struct memo memo = { .policy = rcu_dereference(src->policy) };
-	uint64_t bytes = 0;
+	struct nfvd_counters *c = &w->port[q->port->id];
 	unsigned int done = 0;
 
-	w->work = 0;
 	q->flooded.next = 0;
-	for (; done < n && w->work + bytes < TURN_WORK; done++) {
-		enum nfvd_drop why = decide(w, q, &frames[done], &memo, bytes, &before);
+	for (; done < n && w->work + *bytes < TURN_WORK; done++) {
+		enum nfvd_drop why = decide(w, q, &frames[done], memo, plain, *bytes, &before);
 
 		if (unlikely(why == MORE))
 			break;
-		bytes += frames[done].len;
+		*bytes += frames[done].len;
 		before.next = 0;
 		if (unlikely(why != NFVD_PASS)) {
 			w->turn.rx_dropped++;
 			c->drops[why]++;
 		}
 	}
+	return done;
+}
+
+unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int n)
+{
+	struct nfvd_port *src = q->port;
+	struct memo memo = { .policy = rcu_dereference(src->policy) };
+	uint64_t bytes = 0;
+	unsigned int done;
+
+	w->work = 0;
+	if (likely(!memo.policy))
+		done = decide_all(w, q, frames, n, &memo, true, &bytes);
+	else
+		done = decide_all(w, q, frames, n, &memo, false, &bytes);
 	w->turn.rx_bytes += bytes;
 	for (unsigned int i = 0; i < w->n_touched; i++) {
 		struct nfvd_out *out = &w->out[w->touched[i]];
@@ -458,7 +473,7 @@ unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_
 		} else {
 			/* Detached in this iteration. */
 			w->turn.rx_dropped += out->n;
-			c->drops[NFVD_DROP_DST_DOWN] += out->n;
+			w->port[src->id].drops[NFVD_DROP_DST_DOWN] += out->n;
 		}
 		out->n = 0;
 	}
