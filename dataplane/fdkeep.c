@@ -24,6 +24,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "privileges.h"
 
 #define STORED_MAX	8192	/* as in nfvd.service */
 #define NAME_MAX_BYTES	255
@@ -217,6 +218,8 @@ int main(int argc, char **argv)
 		      "  that it stores: fdkeep nfvd --keep. SIGHUP starts it anew, SIGTERM ends both.\n", stderr);
 		return 2;
 	}
+	if (nfvd_privileges_of_fdkeep())
+		fputs("fdkeep: has more privileges than it needs: they cannot be dropped\n", stderr);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	sigaddset(&mask, SIGTERM);

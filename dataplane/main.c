@@ -18,6 +18,7 @@
 #include "netdev/trace.h"
 #include "netlink.h"
 #include "nfvd.h"
+#include "privileges.h"
 #include "shortcut/shortcut.h"
 #include "switch/call.h"
 #include "switch/fdb.h"
@@ -45,6 +46,9 @@ int main(int argc, char **argv)
 		return err;
 	umask(077);	/* what others may do with a file is said where it is made */
 	nfvd_config_descriptors();
+	err = nfvd_privileges_of_nfvd();
+	if (err)
+		nfvd_event(NULL, "more privileges than needed: they cannot be dropped: %s", strerror(-err));
 	snprintf(socket, sizeof(socket), "%s/" NFV_CTL_SOCKET, nfvd_config.state_dir);
 	if ((err = nfvd_loop_init()))
 		goto out;

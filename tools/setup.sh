@@ -9,7 +9,7 @@ set -eu
 
 build="make gcc meson ninja-build pkg-config git
 	libdpdk-dev liburcu-dev libbpf-dev libelf-dev zlib1g-dev libjansson-dev
-	libsystemd-dev libmnl-dev libsmartcols-dev libxen-dev libnuma-dev libcmocka-dev
+	libsystemd-dev libmnl-dev libsmartcols-dev libxen-dev libnuma-dev libseccomp-dev libcap-dev libcmocka-dev
 	clang-14 llvm-14 libclang-rt-14-dev bpftool"
 run="iproute2 iputils-ping ethtool iperf iperf3 jq socat util-linux procps"
 guests="qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod"

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "privileges.h"
 #include "vhost/sock.h"
 
 #define CHANNEL	3	/* the spawner's descriptor */
@@ -106,6 +107,11 @@ int nfvd_gate_main(void)
 
 	close_range(CHANNEL + 1, ~0u, 0);
 	sigaction(SIGCHLD, &no_children, NULL);
+	err = nfvd_privileges_of_spawner();
+	if (err) {
+		fprintf(stderr, "<3>" NFVD_GATE_NAME ": no guest can be taken on, privileges cannot be dropped: %s\n", strerror(-err));
+		_exit(1);
+	}
 	/* -EAGAIN: a signal came. */
 	while (!(err = recv_with_fds(CHANNEL, 0, &o, sizeof(o), fds, 2, &n, &lost)) || err == -EAGAIN) {
 		pid_t pid;
@@ -115,6 +121,8 @@ int nfvd_gate_main(void)
 		pid = n == 2 && !lost ? fork() : -1;
 		if (!pid) {
 			close(CHANNEL);
+			if (nfvd_privileges_of_gate())
+				_exit(1);
 			pass_on(fds[0], fds[1], &o);
 			_exit(0);
 		}
