@@ -21,8 +21,11 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* Sanitizers call what the program itself does not. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* Sanitizers call what the program itself does not. gcc says that there is one by a macro, clang by a feature. */
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define FILTERS	0
 #else
 #define FILTERS	1

@@ -9,38 +9,7 @@
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
-POLICY=$BUILD/tests/policy/policy
-CASES=$TOP/tests/policy/cases
-
-# containers NAME... - attached
-containers()
-{
-	local name
-
-	for name; do
-		mk_container "$name" 10.9.0.1/24
-		in_ns "$name" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
-		in_ns "$name" ip addr flush dev eth0
-		ip -n "$name" link set eth0 address 02:00:00:00:00:0$name
-		nfvctl attach veth "$name" dev "veth-$name" >/dev/null
-		wait_for "state_is $name up"
-	done
-}
-
-# table LABEL ENDPOINT... [WORD]... - all rows; one result, and each row that fails
-table()
-{
-	local label=$1 rows bad
-
-	shift
-	"$POLICY" $STATE/ctl.sock "$CASES" "$@" >"$WORK/rows" 2>&1
-	rows=$(grep -c '^ok' "$WORK/rows") bad=$(grep -vc '^ok' "$WORK/rows")
-	check "$label: $(grep -c '^[^#].*|' "$CASES") rows" eval \
-		"[ $bad = 0 ] && [ $rows = \$(grep -c '^[^#].*|' $CASES) ] || { grep -v ^ok $WORK/rows; false; }"
-}
-
-# changes LABEL ENDPOINT ENDPOINT ENDPOINT
-changes() { check "$1: 200 changes under traffic, none late" "$BUILD/tests/policy/policy_changes" $STATE/ctl.sock 200 "${@:2}"; }
+. "$TOP/tests/policy/lib.sh"
 
 # spoofed PORT - how many frames were dropped for that
 spoofed() { nfvctl -j drops "$1" all | jq '[.drops[] | select(.reason == "spoofed_mac").count] | add // 0'; }
@@ -49,7 +18,7 @@ spoofed() { nfvctl -j drops "$1" all | jq '[.drops[] | select(.reason == "spoofe
 refused() { check_fails "refused: $*" nfvctl set a "$@"; }
 
 start_nfvd
-containers a b c
+containers
 table "container - container, shortcut" dev:a dev:b dev:c twice
 check "the shortcut carried frames of these" eval "nfvctl -j ledger | jq -e '[.pairs[].shortcut_frames] | add > 20'"
 changes "container - container, shortcut" dev:a dev:b dev:c

@@ -85,12 +85,16 @@ json_t *ask(const char *method, json_t *params, char *refusal, size_t size)
 json_int_t taken_from(const char *port)
 {
 	char why[256];
-	json_t *stats = ask("stats.get", json_pack("{s:s}", "port", port), why, sizeof(why)), *list;
+	json_t *stats = ask("stats.get", json_pack("{s:s}", "port", port), why, sizeof(why)), *list, *port_is, *count;
+	const char *reason;
 	json_int_t n = json_integer_value(json_object_get(json_array_get(json_object_get(stats, "ports"), 0), "rx_frames"));
 
 	json_decref(stats);
 	list = ask("port.list", json_pack("{s:s}", "name", port), why, sizeof(why));
-	n += json_integer_value(json_object_get(json_array_get(json_object_get(list, "ports"), 0), "missed"));
+	port_is = json_array_get(json_object_get(list, "ports"), 0);
+	n += json_integer_value(json_object_get(port_is, "missed"));
+	json_object_foreach(json_object_get(port_is, "missed_by"), reason, count)
+		n += json_integer_value(count);
 	json_decref(list);
 	return n;
 }

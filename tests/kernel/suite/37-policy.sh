@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# limit: 600
+# What ports may do, where the module carries the frames: the same table of cases as everywhere.
+. "$(dirname "$0")/lib.sh"
+. "$TOP/tests/policy/lib.sh"
+
+load
+start_nfvd
+containers mode module
+table "module" dev:a dev:b dev:c twice
+nfvctl shortcut off >/dev/null
+table "module, no shortcut" dev:a dev:b dev:c
+nfvctl shortcut on >/dev/null
+changes "module" dev:a dev:b dev:c
+nfvctl detach b >/dev/null
+nfvctl attach kvm b >/dev/null
+table "module to a guest" dev:a kvm:$STATE/b.sock dev:c
+nfvctl detach a >/dev/null
+nfvctl detach b >/dev/null
+nfvctl attach veth b dev veth-b mode module >/dev/null
+nfvctl attach kvm a >/dev/null
+wait_for "state_is b up"
+table "guest to the module" kvm:$STATE/a.sock dev:b dev:c
+nfvctl detach a >/dev/null
+nfvctl attach veth a dev veth-a mode packet >/dev/null
+wait_for "state_is a up"
+table "packet socket to the module" dev:a dev:b dev:c
+stop_nfvd
+check "nfv.ko goes" wait_for unload 20
+finish
