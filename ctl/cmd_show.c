@@ -236,7 +236,7 @@ int cmd_drops(int argc, char **argv, struct ctl_err *err)
 int cmd_fdb(int argc, char **argv, struct ctl_err *err)
 {
 	static const struct out_column columns[] = {
-		{ "mac", "MAC" }, { "vlan", "VLAN" }, { "port", "PORT" }, { "age_ms", "AGE ms" }, { NULL, NULL }
+		{ "mac", "MAC" }, { "zone", "ZONE", OUT_IF_ANY }, { "vlan", "VLAN" }, { "port", "PORT" }, { "age_ms", "AGE ms" }, { NULL, NULL }
 	};
 	static const struct view view = { "fdb.list", "entries", "port", NULL, "no address was learnt yet", columns };
 

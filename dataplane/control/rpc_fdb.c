@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "clock.h"
+#include "control/policy_words.h"
 #include "control/rpc_methods.h"
 #include "control/rpc_params.h"
 #include "shortcut/seen.h"
@@ -78,7 +79,7 @@ static json_t *entry_json(const struct entry *e)
 
 	memcpy(m, &e->key, 6);
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
-	return json_pack("{s:s, s:i, s:s, s:i, s:b}", "mac", mac, "vlan", (int)(e->key >> 48), "port",
+	return json_pack("{s:s, s:s*, s:i, s:s, s:i, s:b}", "mac", mac, "zone", e->zone ? nfvd_zone_name(e->zone) : NULL, "vlan", (int)(e->key >> 48), "port",
 			 nfvd_ports[e->where.at]->name, "age_ms",
 			 (int)nfvd_elapsed_ms(nfvd_now_ms(), nfvd_seen_ms(e->key, e->where.at, e->seen_ms)),
 			 "contested", e->where.moves == NFVD_FDB_CONTESTED);

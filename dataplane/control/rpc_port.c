@@ -61,6 +61,8 @@ static json_t *show(struct nfvd_port *port)
 		json_object_set(obj, "policy", port->words);
 	if (obj && port->ops->show)
 		port->ops->show(port, obj);
+	if (obj && port->policy && port->policy->quarantined)
+		nfvd_show_why(obj, "it is in quarantine: nothing passes, from or to it", "nfvctl release %s", port->name);
 	if (obj && atomic_load(&port->held)) {
 		json_object_set_new(obj, "state", json_string(nfvd_state_name(NFVD_STATE_FENCED)));
 		json_object_set_new(obj, "reason", json_string(nfvd_reasons[NFVD_DROP_WORKER_HELD].name));

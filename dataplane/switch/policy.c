@@ -75,7 +75,7 @@ static void shift(struct nfvd_frame *f, int by)
 		f->vnet.hdr.hdr_len += by;
 }
 
-void nfvd_retag(struct nfvd_frame *to, const struct nfvd_frame *from, enum nfvd_retag how, uint16_t vlan)
+bool nfvd_retag(struct nfvd_frame *to, const struct nfvd_frame *from, enum nfvd_retag how, uint16_t vlan)
 {
 	uint16_t type = htons(ETH_P_8021Q), tci = htons(vlan);
 
@@ -99,4 +99,5 @@ void nfvd_retag(struct nfvd_frame *to, const struct nfvd_frame *from, enum nfvd_
 	default:
 		break;
 	}
+	return !(to->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || to->vnet.hdr.csum_start >= NFVD_FRAME_MIN;
 }

@@ -101,7 +101,10 @@ enum nfvd_retag { NFVD_RETAG_NOT, NFVD_RETAG_POP, NFVD_RETAG_PUSH, NFVD_RETAG_SE
 
 /* Return what has to be done to the tag of f, of this VLAN, for a port of policy dst. DOUBLE: a tag would be left. */
 enum nfvd_retag nfvd_policy_retag(const struct nfvd_policy *dst, const struct nfvd_frame *f, uint16_t vlan);
-/* Do it: make *to a frame of its own with another tag. All of from's payload is in this process. */
-void nfvd_retag(struct nfvd_frame *to, const struct nfvd_frame *from, enum nfvd_retag how, uint16_t vlan);
+/*
+ * Do it: make *to a frame of its own with another tag. All of from's payload is in this process. Return false if *to is
+ * none: the checksum request points into the tag, or so far that it cannot be moved.
+ */
+bool nfvd_retag(struct nfvd_frame *to, const struct nfvd_frame *from, enum nfvd_retag how, uint16_t vlan);
 
 #endif

@@ -370,7 +370,10 @@ static __attribute__((noinline)) void police(struct nfvd_worker *w, const struct
 			/* The kernel sends what it holds as it is. */
 			if (nfvd_in_kernel(f) && !bring(w, dst, &f, 1, l))
 				continue;
-			nfvd_retag(&room[n], f, how, vlan);
+			if (!nfvd_retag(&room[n], f, how, vlan)) {
+				nfvd_tx_drop(w, dst, NFVD_DROP_BAD_CSUM, 1);
+				continue;
+			}
 			f = &room[n];
 		}
 		out->f[n++] = f;

@@ -85,7 +85,7 @@
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
  *	drop	{port, reason, count, help, frames: these are frames, not requests, faults and their like}
  *	finding	{level: "warn"|"bad", text, [port], hint: a command that helps}
- *	entry	{mac, vlan, port, age_ms, contested: several ports claim it}
+ *	entry	{mac, [zone: if not the default one], vlan, port, age_ms, contested: several ports claim it}
  *	event	{seq, time_ms, port, text}: of many of a kind the last, which says how many came before it
  *
  * Conservation, per port and in total: rx_frames + replicated = delivered + dropped + in_flight,
