@@ -159,10 +159,11 @@ static int upper_protocol(const struct nfvd_frame *f, unsigned int *off, unsigne
 {
 	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS || next == IPPROTO_FRAGMENT ||
 	       next == IPPROTO_AH) {
-		const uint8_t *h = f->hdr + *off;
+		const uint8_t *h;
 
 		if (*off + 8 > f->hdr_len)
 			return -1;
+		h = f->hdr + *off;
 		if (next == IPPROTO_FRAGMENT && be16(h + 2) & 0xfff8)
 			return -2;
 		*off += next == IPPROTO_FRAGMENT ? 8 : next == IPPROTO_AH ? (h[1] + 2u) * 4 : (h[1] + 1u) * 8;

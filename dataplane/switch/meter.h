@@ -40,6 +40,7 @@ static inline uint64_t nfvd_meter_now(void)
 
 struct nfvd_meter {
 	_Atomic(uint64_t) bytes, frames;
+	_Atomic(uint32_t) typical;	/* bytes of a frame, as of late; 0: not known */
 };
 
 static inline bool nfvd_rate_limits(const struct nfvd_rate *r)
@@ -96,15 +97,19 @@ static inline uint64_t nfvd_meter_wait(const struct nfvd_meter *m, const struct 
 	return r->pps && frames > r->frame_burst && frames - r->frame_burst > wait ? frames - r->frame_burst : wait;
 }
 
-/* Return how many super-frames may pass at least, up to max; 1 if anything may. Only while nfvd_meter_wait() is 0. */
+/*
+ * Return how many frames may pass if they are as those of late, from 1 to max. If they are larger, the clock is further
+ * ahead afterwards, and what follows waits for longer. Only while nfvd_meter_wait() is 0.
+ */
 static inline unsigned int nfvd_meter_room(const struct nfvd_meter *m, const struct nfvd_rate *r, uint64_t now, unsigned int max)
 {
 	uint64_t bytes = nfvd_meter_at(atomic_load_explicit(&m->bytes, memory_order_relaxed), now) - now;
 	uint64_t frames = nfvd_meter_at(atomic_load_explicit(&m->frames, memory_order_relaxed), now) - now;
+	uint64_t typical = atomic_load_explicit(&m->typical, memory_order_relaxed), each = r->byte * (typical ? typical : NFVD_FRAME_MAX);
 	uint64_t n = max;
 
-	if (r->bps && (r->byte_burst - bytes) / (r->byte * NFVD_FRAME_MAX) < n)
-		n = (r->byte_burst - bytes) / (r->byte * NFVD_FRAME_MAX);
+	if (r->bps && (r->byte_burst - bytes) / each < n)
+		n = (r->byte_burst - bytes) / each;
 	if (r->pps && (r->frame_burst - frames) / r->frame < n)
 		n = (r->frame_burst - frames) / r->frame;
 	return n ? n : 1;

@@ -97,6 +97,8 @@ static __attribute__((noinline)) void charge(struct nfvd_port *port, const struc
 		segs += sane ? nfvd_offload_segments(&f[i]) : 1;
 	}
 	nfvd_meter_charge(&port->from, &p->from, bytes, segs, nfvd_meter_now());
+	if (n)
+		atomic_store_explicit(&port->from.typical, bytes / n, memory_order_relaxed);
 }
 
 /* For how many ms at least nothing may be taken from the port. */

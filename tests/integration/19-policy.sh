@@ -29,6 +29,25 @@ for name in a b c; do nfvctl detach $name >/dev/null; done
 
 for name in a b c; do nfvctl attach kvm $name >/dev/null; done
 table "guest - guest" kvm:$STATE/a.sock kvm:$STATE/b.sock kvm:$STATE/c.sock
+
+# rate WORDS SIZE UNIT WANT - guests that send all they can, both ways: UNIT (gbps, mpps) of both is not above twice WANT; on
+# a machine that does other things it may be less
+rate()
+{
+	local got
+
+	nfvctl set a $1 >/dev/null && nfvctl set b $1 >/dev/null || return
+	got=$("$BUILD/tests/bench/vugen" --a $STATE/a.sock --b $STATE/b.sock --size "$2" --seconds 1 | jq ".$3")
+	nfvctl set a from none to none >/dev/null; nfvctl set b from none to none >/dev/null
+	echo "$got $3"
+	awk -v got="$got" -v want="$4" 'BEGIN { exit !(got <= 2.06 * want && got >= want) }'
+}
+check "100 Mbit/s from each" rate "from 100Mbit" 1500 gbps 0.1
+check "1 Gbit/s to each" rate "to 1Gbit" 1500 gbps 1
+check "100000 frames/s from each" rate "from 100kpps" 64 mpps 0.1
+check "100000 frames/s to each" rate "to 100kpps" 64 mpps 0.1
+check "what was too fast towards a guest is counted" eval "nfvctl drops b | grep -q limit_to"
+check "what a guest sends too fast waits: it is not lost" eval "! nfvctl drops all | grep -q 'limit_from *[1-9]'"
 changes "guest - guest" kvm:$STATE/a.sock kvm:$STATE/b.sock kvm:$STATE/c.sock
 nfvctl detach b >/dev/null
 nfvctl attach veth b dev veth-b >/dev/null
