@@ -20,6 +20,17 @@ static const char *word(const char *text, char *buf, size_t size)
 	return n ? buf : "-";
 }
 
+/* A parameter is not to look like a field of ours. */
+static bool is_ours(const char *key)
+{
+	static const char *const fields[] = { "uid", "pid", "comm", "role", "method", "result", "why" };
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (!strcmp(fields[i], key))
+			return true;
+	return false;
+}
+
 /* " key=value" for each; what is no number, string or boolean by its length only. */
 static void put_params(json_t *params, char *line, size_t size)
 {
@@ -42,7 +53,7 @@ static void put_params(json_t *params, char *line, size_t size)
 			snprintf(line + at, size - at, " ...");
 			return;
 		}
-		snprintf(line + at, size - at, " %s=%s", word(key, key_word, sizeof(key_word)), value[0] ? value : "-");
+		snprintf(line + at, size - at, " %s=%s", is_ours(key) ? "?" : word(key, key_word, sizeof(key_word)), value[0] ? value : "-");
 	}
 }
 
