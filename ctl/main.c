@@ -47,7 +47,7 @@ static const struct ctl_command commands[] = {
 	{ "drops", "[NAME] [all]", "frames and messages refused, by port and reason", cmd_drops, NULL },
 	{ "fdb", "[NAME]", "learnt addresses", cmd_fdb, NULL },
 	{ "events", "[since N]", "what happened to the ports", cmd_events, NULL },
-	{ "set", "NAME [WORD VALUE]...", "what a port may do; without words: what it may now. 'attach' takes the same words", cmd_set, NULL },
+	{ "set", "NAME [WORD VALUE]...", "what a port may do; 'attach' takes the same words", cmd_set, NULL },
 	{ "limit", "NAME [from RATE [PPS]|none] [to RATE [PPS]|none]", "how fast a port may send and receive: from 1Gbit 200kpps to 2Gbit",
 	  cmd_limit, NULL },
 	{ "storm", "NAME [broadcast PPS|none|default] [unknown PPS|...] [multicast PPS|...]", "how much a port may have flooded: broadcast 1kpps",
@@ -74,10 +74,17 @@ static const struct ctl_command root = {
 
 static void help_words(void)
 {
-	out_line("%s", "");
-#define X(word, otherwise, args, help) out_line("  %-10s %s\n  %-10s   %s (%s)", word, args, "", help, otherwise);
-	NFV_POLICY_WORDS(X)
+	static const char *const words[][4] = {
+#define X(word, otherwise, args, help) { word, otherwise, args, help },
+		NFV_POLICY_WORDS(X)
 #undef X
+	};
+
+	out_line("%s", "");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		out_line("  %-10s %s", words[i][0], words[i][2]);
+		out_line("  %-10s   %s (%s)", "", words[i][3], words[i][1]);
+	}
 }
 
 static int help(const struct ctl_command *cmd, const char *path)

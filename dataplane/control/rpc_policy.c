@@ -88,7 +88,8 @@ json_t *nfvd_rpc_policy_set(json_t *params, struct nfvd_err *err)
 	}
 	if (json_object_get(words, "quarantine")) {
 		json_decref(words);
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'quarantine' is set by quarantine.set");
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'quarantine' has a command of its own");
+		nfvd_hint(err, "nfvctl quarantine %s, or nfvctl release %s", port->name, port->name);
 		return NULL;
 	}
 	text = json_dumps(words, JSON_COMPACT | JSON_ENSURE_ASCII);

@@ -223,7 +223,7 @@ command_line()
 	manners "unknown command like none" 2 "unknown command 'nosuch'$" nosuch
 	manners "unknown option" 2 "unknown option '--nosuch'" --nosuch show
 	manners "option without its value" 2 "needs a directory" show --state-dir
-	manners "ambiguous prefix" 2 "'s' is ambiguous: show, stats, shortcut, save" s
+	manners "ambiguous prefix" 2 "'s' is ambiguous: show, stats, set, storm, shortcut, save" s
 	manners "unknown argument" 2 "attach kvm vm0: unknown argument 'colour'$" attach kvm vm0 colour red
 	manners "mistyped argument" 2 "unknown argument 'sokcet'; did you mean 'socket'?" attach kvm vm0 sokcet /x
 	manners "argument twice" 2 "'queues' is given twice" attach kvm vm0 queues 1 queues 2
@@ -247,7 +247,7 @@ command_line()
 	done
 	check_fails "nfvctl: help of what is no command" nfvctl help nosuch
 	check "nfvctl: help is no wider than a terminal" \
-		[ -z "$(for c in "" attach bench probe; do nfvctl help $c; done | grep -v ^usage | grep '.\{81\}')" ]
+		[ -z "$(for c in "" attach bench probe set; do nfvctl help $c; done | grep -v ^usage | grep '.\{81\}')" ]
 	check "nfvctl: options anywhere" [ "$(nfvctl --state-dir=$STATE show -j)" = "$(nfvctl --json show)" ]
 	check "nfvctl: -jp" grep -q '^  "ports"' <(nfvctl show -jp)
 	check "nfvctl: nothing of this has attached anything" no_ports
