@@ -136,25 +136,15 @@ static int detach(const char *name, struct ctl_err *err)
 	return call("port.detach", json_pack("{ss}", "name", name), err);
 }
 
-static const struct word {
-	const char *name, *otherwise;
-} words[] = {
-#define X(name, otherwise, args, help) { name, otherwise },
-	NFV_POLICY_WORDS(X)
-#undef X
-};
-
-#define N_WORDS (sizeof(words) / sizeof(words[0]))
-
 /* Are they the same but for what the ports may do? Then nothing has to be attached anew. */
 static bool same_but_policy(const json_t *a, const json_t *b)
 {
 	json_t *x = json_deep_copy(a), *y = json_deep_copy(b);
 	bool same;
 
-	for (size_t i = 0; i < N_WORDS; i++) {
-		json_object_del(x, words[i].name);
-		json_object_del(y, words[i].name);
+	for (const struct ctl_word *w = ctl_words; w->name; w++) {
+		json_object_del(x, w->name);
+		json_object_del(y, w->name);
 	}
 	same = json_is_object(a) && json_is_object(b) && json_equal(x, y);
 	json_decref(x);
@@ -167,13 +157,13 @@ static int set_policy(const char *name, const json_t *port, struct ctl_err *err)
 	json_t *params = json_pack("{ss}", "port", name);
 	bool stop = false;
 
-	for (size_t i = 0; i < N_WORDS; i++) {
-		const char *value = json_string_value(json_object_get(port, words[i].name));
+	for (const struct ctl_word *w = ctl_words; w->name; w++) {
+		const char *value = json_string_value(json_object_get(port, w->name));
 
-		if (!strcmp(words[i].name, "quarantine"))
+		if (!strcmp(w->name, "quarantine"))
 			stop = value && !strcmp(value, "on");
 		else
-			json_object_set_new(params, words[i].name, json_string(value ? value : words[i].otherwise));
+			json_object_set_new(params, w->name, json_string(value ? value : w->otherwise));
 	}
 	/* Never more open in between than before or after. */
 	if (stop && call("quarantine.set", json_pack("{ss sb}", "port", name, "on", true), err)) {

@@ -9,8 +9,15 @@
 #define WORD(name) { name, ARG_WORDS, false, 0, 0, NULL }
 #define END { NULL, 0, false, 0, 0, NULL }
 
+const struct ctl_word ctl_words[] = {
+#define X(name, otherwise, args, help) { #name, otherwise, args, help },
+	NFV_POLICY_WORDS(X)
+#undef X
+	{ NULL, NULL, NULL, NULL }
+};
+
 static const struct ctl_arg all_words[] = {
-#define X(name, otherwise, args, help) WORD(name),
+#define X(name, otherwise, args, help) WORD(#name),
 	NFV_POLICY_WORDS(X)
 #undef X
 	END

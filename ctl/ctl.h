@@ -136,6 +136,13 @@ void progress_end(void);
 /* Return whether a virtual machine runs here at the speed of the CPU. If not, write the reason to why. */
 bool kvm_runs(char *why, size_t size);
 
+/* ---- cmd_set.c ---- */
+/* What may be said of a port, with its default: NFV_POLICY_WORDS. Ends with a NULL name. */
+struct ctl_word {
+	const char *name, *otherwise, *args, *help;
+};
+extern const struct ctl_word ctl_words[];
+
 /* ---- commands ---- */
 int cmd_attach_kvm(int argc, char **argv, struct ctl_err *err);
 int cmd_attach_veth(int argc, char **argv, struct ctl_err *err);

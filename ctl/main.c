@@ -74,16 +74,10 @@ static const struct ctl_command root = {
 
 static void help_words(void)
 {
-	static const char *const words[][4] = {
-#define X(word, otherwise, args, help) { word, otherwise, args, help },
-		NFV_POLICY_WORDS(X)
-#undef X
-	};
-
 	out_line("%s", "");
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		out_line("  %-10s %s", words[i][0], words[i][2]);
-		out_line("  %-10s   %s (%s)", "", words[i][3], words[i][1]);
+	for (const struct ctl_word *w = ctl_words; w->name; w++) {
+		out_line("  %-10s %s", w->name, w->args);
+		out_line("  %-10s   %s (%s)", "", w->help, w->otherwise);
 	}
 }
 

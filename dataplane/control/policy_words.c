@@ -13,10 +13,15 @@
 #define WORD_MAX	2000	/* bytes of one value */
 #define VLAN_MAX	4094
 
+#define X(name, otherwise, args, help) static int parse_##name(char *text, struct nfvd_policy *p, struct nfvd_err *err);
+NFV_POLICY_WORDS(X)
+#undef X
+
 static const struct word {
 	const char *name, *otherwise;
+	int (*parse)(char *text, struct nfvd_policy *p, struct nfvd_err *err);	/* 0, or -1 with *err */
 } words[] = {
-#define X(name, otherwise, args, help) { name, otherwise },
+#define X(name, otherwise, args, help) { #name, otherwise, parse_##name },
 	NFV_POLICY_WORDS(X)
 #undef X
 };
@@ -405,12 +410,6 @@ static int parse_multicast(char *text, struct nfvd_policy *p, struct nfvd_err *e
 	return parse_storm("multicast", text, &p->storm[NFVD_STORM_MULTICAST], err);
 }
 
-/* In the order of NFV_POLICY_WORDS. */
-static int (*const parsers[N_WORDS])(char *text, struct nfvd_policy *p, struct nfvd_err *err) = {
-	parse_zone, parse_vlan, parse_isolated, parse_address, parse_guard, parse_from, parse_to, parse_broadcast, parse_unknown,
-	parse_multicast, parse_quarantine,
-};
-
 static int parse(const json_t *obj, struct nfvd_policy *p, struct nfvd_err *err)
 {
 	for (size_t i = 0; i < N_WORDS; i++) {
@@ -422,7 +421,7 @@ static int parse(const json_t *obj, struct nfvd_policy *p, struct nfvd_err *err)
 		if (!json_is_string(value) || json_string_length(value) >= sizeof(text) || !json_string_length(value))
 			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is a text of at most %d bytes", words[i].name, WORD_MAX - 1);
 		snprintf(text, sizeof(text), "%s", json_string_value(value));
-		if (strcmp(text, words[i].otherwise) && parsers[i](text, p, err))
+		if (strcmp(text, words[i].otherwise) && words[i].parse(text, p, err))
 			return -1;
 	}
 	return 0;

@@ -26,7 +26,7 @@ static void use(struct nfvd_port *port, struct nfvd_policy *policy)
 	atomic_store(&port->pinned, 0);
 	if (moves)
 		nfvd_port_forget(port);
-	nfvd_shortcut_policy_changed();
+	nfvd_shortcut_policy_changed(port);
 	free(old);
 }
 

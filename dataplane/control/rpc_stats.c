@@ -8,7 +8,7 @@
 #include "control/rpc_params.h"
 #include "module/kmod.h"
 #include "nfvd.h"
-#include "shortcut/shortcut.h"
+#include "shortcut/programs.h"
 #include "shortcut/table.h"
 #include "switch/move.h"
 #include "switch/worker.h"
@@ -54,7 +54,7 @@ static void add_ledger(struct nfvd_ledger *to, const struct nfvd_ledger *from)
 }
 
 /* Frames that took the shortcut came in and went out, without a copy; stolen ones came in. */
-static void add_shortcut(unsigned int src, unsigned int dst, const struct nfvd_shortcut_count *n, void *arg)
+static void add_shortcut(unsigned int src, unsigned int dst, const struct nfvd_programs_count *n, void *arg)
 {
 	struct totals *t = arg;
 
@@ -128,7 +128,7 @@ void nfvd_stats_retire(unsigned int id)
 		return;
 	t->one = true;
 	t->id = id;
-	nfvd_shortcut_counters(add_shortcut, t);
+	nfvd_programs_counters(add_shortcut, t);
 	nfvd_kmod_table_counters(add_forwarded, t);
 	for (unsigned int other = 0; other < NFVD_PORTS_MAX; other++)
 		add_counters(&retired[other], &t->port[other]);
@@ -158,7 +158,7 @@ static struct totals *sum(void)
 	}
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
 		add_counters(&t->port[id], &retired[id]);
-	nfvd_shortcut_counters(add_shortcut, t);
+	nfvd_programs_counters(add_shortcut, t);
 	nfvd_kmod_table_counters(add_forwarded, t);
 	return t;
 }

@@ -4,17 +4,9 @@
 #include <linux/if_ether.h>
 #include <rte_branch_prediction.h>
 #include <string.h>
-#include "shortcut/shortcut.h"
+#include "shortcut/complete.h"
 #include "switch/move.h"
 #include "switch/offload.h"
-
-#define VLAN_HLEN	4
-
-static bool is_tag(const uint8_t *type)
-{
-	return (type[0] == ETH_P_8021Q >> 8 && type[1] == (ETH_P_8021Q & 0xff)) ||
-	       (type[0] == ETH_P_8021AD >> 8 && type[1] == (ETH_P_8021AD & 0xff));
-}
 
 /*
  * Of tags, a packet socket lets one of 802.1Q pass beyond the MTU, and does not look at super-frames. A veth lets any tag
@@ -22,8 +14,8 @@ static bool is_tag(const uint8_t *type)
  */
 static bool too_many_tags(const struct nfvd_frame *f, uint32_t mtu)
 {
-	return f->len > mtu + ETH_HLEN && f->hdr_len > 2 * ETH_ALEN + 2 * VLAN_HLEN && is_tag(f->hdr + 2 * ETH_ALEN) &&
-	       (f->hdr[2 * ETH_ALEN] == ETH_P_8021AD >> 8 || is_tag(f->hdr + 2 * ETH_ALEN + VLAN_HLEN));
+	return f->len > mtu + ETH_HLEN && f->hdr_len > 2 * ETH_ALEN + 2 * NFVD_TAG_LEN && nfvd_is_tag(f->hdr + 2 * ETH_ALEN) &&
+	       (f->hdr[2 * ETH_ALEN] == ETH_P_8021AD >> 8 || nfvd_is_tag(f->hdr + 2 * ETH_ALEN + NFVD_TAG_LEN));
 }
 
 /* As nfvd_move_to_msg(), but for n bytes that follow the Ethernet header. c->head is filled. */
@@ -55,12 +47,12 @@ static enum nfvd_drop tagged(struct nfvd_port *port, struct nfvd_frame *f, uint3
 			     struct msghdr *msg)
 {
 	/* A checksum that would begin among the addresses is not to be made. */
-	bool bad = f->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && f->vnet.hdr.csum_start < ETH_HLEN + VLAN_HLEN;
-	uint32_t mark = bad ? 0 : nfvd_shortcut_untag(port->id, f->hdr, c->head);
+	bool bad = f->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && f->vnet.hdr.csum_start < ETH_HLEN + NFVD_TAG_LEN;
+	uint32_t mark = bad ? 0 : nfvd_complete_untag(port->id, f->hdr, c->head);
 
 	if (mark)
-		send_without(f, VLAN_HLEN, mark, c, msg);
-	else if (is_tag(f->hdr + 2 * ETH_ALEN + VLAN_HLEN) && nfvd_offload_too_long(f, mtu - VLAN_HLEN))
+		send_without(f, NFVD_TAG_LEN, mark, c, msg);
+	else if (nfvd_is_tag(f->hdr + 2 * ETH_ALEN + NFVD_TAG_LEN) && nfvd_offload_too_long(f, mtu - NFVD_TAG_LEN))
 		return NFVD_DROP_MTU;
 	else
 		msg->msg_iovlen = nfvd_move_to_msg(f, msg->msg_iov);
@@ -69,7 +61,7 @@ static enum nfvd_drop tagged(struct nfvd_port *port, struct nfvd_frame *f, uint3
 
 static enum nfvd_drop tunnelled(struct nfvd_port *port, struct nfvd_frame *f, struct nfvd_completion *c, struct msghdr *msg)
 {
-	uint32_t mark = nfvd_shortcut_tunnel(port->id, f->hdr, c->head);
+	uint32_t mark = nfvd_complete_tunnel(port->id, f->hdr, c->head);
 
 	if (!mark)
 		return NFVD_DROP_GSO_UNSUP;

@@ -27,6 +27,7 @@
 #include "netdev/packet_ring.h"
 #include "nfvd.h"
 #include "shortcut/inherit.h"
+#include "shortcut/programs.h"
 #include "shortcut/shortcut.h"
 #include "switch/move.h"
 #include "switch/worker.h"
@@ -77,7 +78,7 @@ static void packet_rx_done(struct nfvd_worker *w, struct nfvd_rxq *q, unsigned i
 	struct packet *p = q->port->priv;
 
 	nfvd_ring_done(&p->ring, p->bad + n);
-	nfvd_shortcut_ring_done(q->port->id, p->bad + n);
+	nfvd_order_done(q->port->id, p->bad + n);
 }
 
 /* ---- sending ---- */
@@ -246,7 +247,7 @@ static int take_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
 static void adopt_socket(struct nfvd_netdev *nd)
 {
 	struct packet *p = (struct packet *)nd;
-	uint32_t *position = nfvd_shortcut_ring_position(nd->port->id);
+	uint32_t *position = nfvd_order_position(nd->port->id);
 	int sock = position ? nfvd_fdstore_take(nd->port->name, "packet") : -1, err;
 
 	if (sock < 0)
@@ -279,7 +280,7 @@ static int new_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
 	if (setsockopt(nd->sock, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof(promisc)) ||
 	    bind(nd->sock, (struct sockaddr *)&addr, sizeof(addr)))
 		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot bind to '%s': %s", nd->link.name, strerror(errno));
-	p->ring.position = nfvd_shortcut_ring_position(nd->port->id);
+	p->ring.position = nfvd_order_position(nd->port->id);
 	if (p->ring.position)
 		*p->ring.position = 0;
 	nfvd_packet_ahead();
@@ -342,7 +343,7 @@ static void count_missed(struct packet *p)
 	if (!stats.tp_drops)
 		return;
 	nfvd_fault(p->nd.port, NFVD_DROP_MISSED, stats.tp_drops);
-	nfvd_shortcut_ring_done(p->nd.port->id, stats.tp_drops);
+	nfvd_order_done(p->nd.port->id, stats.tp_drops);
 }
 
 /* A worker begins with the ring. 0 or -errno. */
@@ -353,12 +354,12 @@ static int start_ring(struct packet *p)
 
 	/* Both as of one moment, as far as possible. */
 	for (unsigned int i = 0; i < 100; i++) {
-		taken = nfvd_shortcut_ring_queued(port->id);
+		taken = nfvd_order_queued(port->id);
 		waiting = nfvd_ring_queued(&p->ring);
-		if (taken == nfvd_shortcut_ring_queued(port->id))
+		if (taken == nfvd_order_queued(port->id))
 			break;
 	}
-	nfvd_shortcut_ring_starts(port->id, taken - waiting);
+	nfvd_order_starts(port->id, taken - waiting);
 	count_missed(p);
 	return nfvd_worker_add(&port->rxq[0]);
 }

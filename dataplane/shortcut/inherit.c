@@ -132,8 +132,9 @@ void nfvd_inherit_remove(const struct nfvd_port *port)
 
 /* ---- the record ---- */
 
-void nfvd_inherit_read(int ports)
+uint32_t nfvd_inherit_read(int ports)
 {
+	uint32_t group = 0;
 	struct shortcut_port as;
 	uint32_t key, *prev = NULL;
 
@@ -143,7 +144,11 @@ void nfvd_inherit_read(int ports)
 		    strnlen(as.name, sizeof(as.name)) == sizeof(as.name) || !nfvd_name_ok(as.name))
 			continue;
 		inherited[as.port] = (struct nfvd_inherited){ .ifindex = (int)key, .as = as };
+		/* UINT32_MAX: none. */
+		if (as.group + 1 > group + 1)
+			group = as.group;
 	}
+	return group;
 }
 
 unsigned int nfvd_inherit_id(const char *name)

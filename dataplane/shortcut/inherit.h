@@ -2,7 +2,7 @@
 /*
  * What of the shortcut outlives nfvd, in the descriptor store (fdstore.h), so that containers lose no frame between them:
  *
- *	@shortcut2/MAP		the maps, 2 being SHORTCUT_LAYOUT: another layout is another name
+ *	@shortcut3/MAP		the maps, 3 being SHORTCUT_LAYOUT: another layout is another name
  *	PORT/packet		the packet socket, with its filter and its ring
  *	PORT/ingress, PORT/egress	the tcx links, once there are any (tc.h): the socket is stored after them
  *
@@ -38,8 +38,8 @@ bool nfvd_inherit_maps_take(struct bpf_object *obj);
 void nfvd_inherit_maps_put(struct bpf_object *obj);
 void nfvd_inherit_maps_remove(struct bpf_object *obj);
 
-/* Read the record from the map of ports, by its descriptor. */
-void nfvd_inherit_read(int ports);
+/* Read the record from the map of ports, by its descriptor. Return the highest group that a port had. */
+uint32_t nfvd_inherit_read(int ports);
 /* Return the id that the port of this name had; NFVD_PORTS_MAX: none. */
 unsigned int nfvd_inherit_id(const char *name);
 /* Return the port that had this id, or NULL. */

@@ -60,28 +60,7 @@ void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcu
 bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, size_t size);
 bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char *what, size_t size);
 
-/*
- * Follow the frames in a packet socket's ring, so that none is overtaken by a frame on the shortcut.
- * nfvd_shortcut_ring_queued() returns how many frames the socket took. nfvd_shortcut_ring_starts() is called before a
- * worker begins with the ring: so many of them were delivered or lost. W: nfvd_shortcut_ring_done() records that n more
- * were. nfvd_shortcut_ring_position() returns where the ring's position is kept for the next nfvd; NULL: nowhere.
- */
-uint64_t nfvd_shortcut_ring_queued(unsigned int id);
-void nfvd_shortcut_ring_starts(unsigned int id, uint64_t done);
-uint32_t *nfvd_shortcut_ring_position(unsigned int id);
-void nfvd_shortcut_ring_done(unsigned int id, uint64_t n);
-
-/*
- * W. What no packet socket can be told, the program at the egress of port id does for frames of its socket. Begin such a
- * frame, whose headers are hdr: write the 14 bytes to head that are sent in place of the first bytes of hdr. Return the
- * message's mark (SO_MARK), or 0 if the program cannot be relied on.
- *
- *	untag	put a VLAN tag: the first of hdr, whose first 18 bytes head replaces
- *	tunnel	say that it is a super-frame in a tunnel (nfvd_layout_plain_tunnel()): head replaces 14 bytes
- */
-uint32_t nfvd_shortcut_untag(unsigned int id, const uint8_t *hdr, uint8_t head[14]);
-uint32_t nfvd_shortcut_tunnel(unsigned int id, const uint8_t *hdr, uint8_t head[14]);
-/* Return whether it can be. Context: any. */
+/* Return whether the program at egress completes what a packet socket cannot be told (complete.h). Context: any. */
 bool nfvd_shortcut_completes(unsigned int id);
 
 /* Let the programs work for 2 s more, because nfvd lives; may make a filter a link (tc.h). Called every 0.1 s. */
@@ -92,10 +71,10 @@ int nfvd_shortcut_set(struct nfvd_port *port, bool on);
 bool nfvd_shortcut_enabled(const struct nfvd_port *port);
 
 /*
- * Policies of ports have changed: let frames skip nfvd only between ports for whom that makes no difference. When it
+ * The policy of port has changed: let its frames skip nfvd only to ports for whom that makes no difference. When it
  * returns, no frame is on its way by the old ones. It may take some 10 ms.
  */
-void nfvd_shortcut_policy_changed(void);
+void nfvd_shortcut_policy_changed(const struct nfvd_port *port);
 
 /* Replace the addresses by entries, which are all that the switch has learnt. */
 void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n);
@@ -108,14 +87,5 @@ void nfvd_shortcut_forget(const struct nfvd_port *port);
 
 /* Set *age_ms to how long ago a frame from e's address, at e's port, took the shortcut. Return false if none ever did. */
 bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms);
-
-/* Cumulative. stolen: frames that another tc program took before ours could pass them on. */
-struct nfvd_shortcut_count {
-	uint64_t frames, bytes, stolen;
-};
-
-/* Call cb for each pair of source and destination port. */
-void nfvd_shortcut_counters(void (*cb)(unsigned int src, unsigned int dst, const struct nfvd_shortcut_count *n, void *),
-			    void *arg);
 
 #endif

@@ -72,6 +72,7 @@
 	X(FD_EXHAUSTED, "fd_exhausted", "a guest was refused: nfvd has few file descriptors left; raise LimitNOFILE") \
 	X(NO_MEMORY, "no_memory", "a guest was refused: nfvd could not get or map memory for it") \
 	X(MISSED, "missed", "frames that the kernel did not put into the packet socket's ring: it was full, or no virtio_net_hdr says what they need") \
+	X(UNCOMPLETED, "uncompleted", "frames that the kernel could not give their VLAN tag or tunnel headers, at the container's device: lost after they were sent") \
 	X(RING_STUCK, "ring_stuck", "the kernel had stopped filling the packet socket's ring, which was set up anew") \
 	X(CALL_SLOW, "call_slow", "interrupting the guest took half a millisecond and more, again and again")
 

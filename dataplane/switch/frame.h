@@ -46,6 +46,12 @@ struct nfvd_frame {
 	uint8_t hdr[NFVD_HDR_MAX + NFVD_TAG_LEN];	/* with room for a tag that a policy adds */
 };
 
+/* Return whether type, where an EtherType is, is that of a VLAN tag. */
+static inline bool nfvd_is_tag(const uint8_t *type)
+{
+	return (type[0] == 0x81 && type[1] == 0x00) || (type[0] == 0x88 && type[1] == 0xa8);	/* ETH_P_8021Q, ETH_P_8021AD */
+}
+
 /* Return whether only the kernel can reach the payload. */
 static inline bool nfvd_in_kernel(const struct nfvd_frame *f)
 {

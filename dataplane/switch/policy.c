@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/policy.h"
 
-static bool is_tag(const uint8_t *type)
-{
-	uint16_t t;
-
-	memcpy(&t, type, 2);
-	return t == htons(ETH_P_8021Q) || t == htons(ETH_P_8021AD);
-}
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <string.h>
 
 static bool tagged(const struct nfvd_frame *f)
 {
-	return is_tag(f->hdr + 12);
+	return nfvd_is_tag(f->hdr + 12);
 }
 
 bool nfvd_policy_inspects(const struct nfvd_policy *p)
@@ -35,7 +31,7 @@ enum nfvd_drop nfvd_policy_classify(const struct nfvd_policy *p, const struct nf
 	*vlan = nfvd_vlan_of(f);
 	if (!p)
 		return NFVD_PASS;
-	if (p->access && tagged(f) && (*vlan || f->hdr_len < 18 || is_tag(f->hdr + 16)))
+	if (p->access && tagged(f) && (*vlan || f->hdr_len < 18 || nfvd_is_tag(f->hdr + 16)))
 		return NFVD_DROP_VLAN;
 	/* A tag of VLAN 0 has a priority only. */
 	if (!*vlan)
@@ -58,7 +54,7 @@ enum nfvd_retag nfvd_policy_retag(const struct nfvd_policy *dst, const struct nf
 	if (!vlan)
 		return NFVD_RETAG_NOT;
 	if (dst && vlan == dst->native && !dst->native_tagged)
-		return !tag ? NFVD_RETAG_NOT : is_tag(f->hdr + 16) ? NFVD_RETAG_DOUBLE : NFVD_RETAG_POP;
+		return !tag ? NFVD_RETAG_NOT : nfvd_is_tag(f->hdr + 16) ? NFVD_RETAG_DOUBLE : NFVD_RETAG_POP;
 	if (!tag)
 		return NFVD_RETAG_PUSH;
 	return nfvd_vlan_of(f) == vlan ? NFVD_RETAG_NOT : NFVD_RETAG_SET;

@@ -15,12 +15,9 @@
 #ifndef NFVD_POLICY_H
 #define NFVD_POLICY_H
 
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
 #include <rte_branch_prediction.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 #include "switch/drop.h"
 #include "switch/frame.h"
 #include "switch/meter.h"
@@ -80,15 +77,9 @@ bool nfvd_policy_same_segment(const struct nfvd_policy *a, const struct nfvd_pol
 /* Return the VLAN of the frame's outer tag; 0 without one. */
 static inline uint16_t nfvd_vlan_of(const struct nfvd_frame *f)
 {
-	uint16_t type, tci;
-
-	memcpy(&type, f->hdr + 12, 2);
-	if (likely(type != htons(ETH_P_8021Q) && type != htons(ETH_P_8021AD)))
+	if (likely(!nfvd_is_tag(f->hdr + 12)) || f->hdr_len < 18)
 		return 0;
-	if (f->hdr_len < 18)
-		return 0;
-	memcpy(&tci, f->hdr + 14, 2);
-	return ntohs(tci) & 0xfff;
+	return (f->hdr[14] << 8 | f->hdr[15]) & 0xfff;
 }
 
 /* Set *vlan to the VLAN that f, from a port of policy p (NULL: plain), belongs to. Return NFVD_PASS, or why it has none. */

@@ -83,7 +83,7 @@ static void set(unsigned int port, const char *key, const char *value)
 /* A port as it is attached. */
 static void reset(unsigned int port)
 {
-#define X(word, otherwise, args, help) if (strcmp(word, "quarantine")) set(port, word, otherwise);
+#define X(word, otherwise, args, help) if (strcmp(#word, "quarantine")) set(port, #word, otherwise);
 	NFV_POLICY_WORDS(X)
 #undef X
 }

@@ -66,7 +66,7 @@ static bool set_policy(unsigned int port, char *text, char *why, size_t size)
 	json_t *params = json_pack("{s:s}", "port", ends[port].name), *result;
 	char *item;
 
-#define X(word, otherwise, args, help) if (strcmp(word, "quarantine")) json_object_set_new(params, word, json_string(otherwise));
+#define X(word, otherwise, args, help) if (strcmp(#word, "quarantine")) json_object_set_new(params, #word, json_string(otherwise));
 	NFV_POLICY_WORDS(X)
 #undef X
 	if (quarantined[port] != (strstr(text, "quarantine") != NULL)) {

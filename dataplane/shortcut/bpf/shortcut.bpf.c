@@ -306,14 +306,16 @@ static __always_inline bool put_outer(struct __sk_buff *skb)
 	       !bpf_skb_store_bytes(skb, ETH_HLEN, outer, sizeof(outer), 0);
 }
 
-static __always_inline int complete(struct __sk_buff *skb, __u32 kind)
+static __always_inline int complete(struct __sk_buff *skb, __u32 kind, __u32 port)
 {
 	__u32 mark = skb->mark;
 
 	skb->mark = 0;
-	if (!address(skb))
-		return TC_ACT_SHOT;
-	return (kind == SHORTCUT_TAG ? put_tag(skb, mark) : put_outer(skb)) ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	if (address(skb) && (kind == SHORTCUT_TAG ? put_tag(skb, mark) : put_outer(skb)))
+		return TC_ACT_UNSPEC;
+	if (port < SHORTCUT_PORTS)
+		__sync_fetch_and_add(&orders[port].lost, 1);
+	return TC_ACT_SHOT;
 }
 
 SEC("tc")
@@ -327,7 +329,7 @@ int shortcut_egress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
 	if (port && port->cookie && bpf_get_socket_cookie(skb) == port->cookie)
-		return unfinished ? complete(skb, kind) : TC_ACT_UNSPEC;
+		return unfinished ? complete(skb, kind, port->port) : TC_ACT_UNSPEC;
 	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !port || port->aside || bpf_ktime_get_coarse_ns() > alive_until_ns)
 		return TC_ACT_UNSPEC;
 	return TC_ACT_SHOT;

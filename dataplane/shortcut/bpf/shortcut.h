@@ -9,7 +9,7 @@
 #define SHORTCUT_NAME		32
 
 /* Maps outlive nfvd under this number. Another one for each change of what is in them, or of what a program notes. */
-#define SHORTCUT_LAYOUT		"2"
+#define SHORTCUT_LAYOUT		"3"
 
 struct shortcut_address {	/* key of addresses */
 	__u8 mac[6];
@@ -52,7 +52,8 @@ struct shortcut_order {		/* by port id; of frames in its packet socket's ring */
 	__u64 queued;		/* program: how many the socket took, */
 	__u64 last;		/* the number of the last one that the shortcut was possible for, */
 	__u64 held_ns;		/* since when such ones go through nfvd; 0: they do not */
-	__u64 pad[5];
+	__u64 lost;		/* program: frames of nfvd's socket that it could not complete, see SHORTCUT_TAG */
+	__u64 pad[4];
 	__u64 done;		/* nfvd: how many it has delivered, or lost; a cache line of its own */
 	__u32 position;		/* nfvd: in the ring, for the next nfvd (netdev/packet_ring.h) */
 	__u32 pad3;

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What no packet socket can be told, the program at the egress of port id does for frames of its socket. Begin such a
+ * frame, whose headers are hdr: write the 14 bytes to head that are sent in place of the first bytes of hdr. Return the
+ * message's mark (SO_MARK), or 0 if the program cannot be relied on.
+ *
+ *	untag	put a VLAN tag: the first of hdr, whose first 18 bytes head replaces
+ *	tunnel	say that it is a super-frame in a tunnel (nfvd_layout_plain_tunnel()): head replaces 14 bytes
+ *
+ * Context: worker.
+ */
+#ifndef NFVD_SHORTCUT_COMPLETE_H
+#define NFVD_SHORTCUT_COMPLETE_H
+
+#include <stdint.h>
+
+uint32_t nfvd_complete_untag(unsigned int id, const uint8_t *hdr, uint8_t head[14]);
+uint32_t nfvd_complete_tunnel(unsigned int id, const uint8_t *hdr, uint8_t head[14]);
+
+#endif
