@@ -118,6 +118,7 @@ int main(int argc, char **argv)
 	failed += fds_tests();
 	failed += own_tests();
 	failed += crowd_tests();
+	failed += holes_tests();
 	failed += again_tests();
 
 	witness_stop();

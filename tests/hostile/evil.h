@@ -116,7 +116,18 @@ uint64_t gpa_of(const void *p);			/* in evil's memory */
 /* A sound header and a frame of MIN bytes from evil to peer, in evil.big. */
 void load(void);
 
+/* What was sent by the ring, once more. */
+void send_again(struct vuf_vring *r);
+
+/* Where the socket of a port is; attach one of kvm, mode "server" or "client"; and detach it. */
+void port_path(const char *name, char *path, size_t size);
+void port_attach(const char *name, const char *mode, int queues);
+void port_detach(const char *name);
+
 /* ---- fixtures (evil-vu.c) ---- */
+
+#define RUN_MS	2000	/* of traffic, where more than a moment is needed */
+
 
 void witness_check(const char *name);	/* up to now it has nothing to complain of */
 int attach_anew(void **state);			/* evil's port: nothing learnt, nothing counted */
@@ -134,6 +145,7 @@ int mem_tests(void);
 int fds_tests(void);
 int own_tests(void);
 int crowd_tests(void);
+int holes_tests(void);
 int again_tests(void);
 int frame_tests(void);
 int flood_tests(void);

@@ -214,3 +214,33 @@ void traffic_flows(void)
 		guest_gets(&evil, frame, sizeof(frame));
 	}
 }
+
+/* ---- ports ---- */
+
+void port_path(const char *name, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s.sock", getenv("NFVD_STATE_DIR"), name);
+}
+
+void port_attach(const char *name, const char *mode, int queues)
+{
+	char path[108];
+
+	port_path(name, path, sizeof(path));
+	json_decref(rpc("port.attach", json_pack("{s:s, s:s, s:s, s:s, s:i}", "type", "kvm", "name", name, "mode", mode, "socket", path,
+						 "queues", queues)));
+}
+
+void port_detach(const char *name)
+{
+	json_decref(rpc("port.detach", json_pack("{s:s}", "name", name)));
+}
+
+void send_again(struct vuf_vring *r)
+{
+	uint32_t id, len;
+
+	while (vuf_used(r, &id, &len))
+		vuf_post(r, id);
+	vuf_publish(r);
+}
