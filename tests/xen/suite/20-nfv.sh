@@ -51,6 +51,29 @@ check "and as they were, again" in_pieces on off
 check "container to guest: one copy" once c1 vm1
 check "TCP from container to guest" domu_exec vm1 'iperf3 -c 10.0.0.9 -t 2 -R | tail -n 4'
 
+# --- what they may do --------------------------------------------------------------------
+
+# The module's table had these pairs: nobody may go on by it.
+may() { nfvctl set "$1" "${@:2}" >/dev/null; }
+apart() { ! domu_exec vm1 "ping -c 2 -i 0.2 -W 1 10.0.0.${1:-2}"; }
+why_not() { nfvctl drops "$1" | grep -q " $2 "; }
+check "zones: apart" eval 'may vm2 zone blue && apart && pings vm1 10.0.0.9'
+check "zones: together" eval 'may vm1 zone blue && pings vm1 10.0.0.2'
+check "zones: and not with the container" apart 9
+check "VLANs: apart" eval 'may vm1 vlan 10 && may vm2 vlan 20 && apart'
+check "VLANs: together" eval 'may vm2 vlan 10 && pings vm1 10.0.0.2'
+check "isolated: apart" eval 'may vm1 isolated on && may vm2 isolated on && apart && why_not vm2 isolated'
+check "isolated: the other is not" eval 'may vm2 isolated off && pings vm1 10.0.0.2'
+check "address: its own" eval 'may vm1 address $MAC1 10.0.0.1 && pings vm1 10.0.0.2'
+check "address: another IP" eval 'may vm1 address $MAC1 10.0.0.77 && apart && why_not vm1 spoofed_ip'
+check "address: another MAC" eval 'may vm1 address 02:00:00:00:00:77 && apart && why_not vm1 spoofed_mac'
+check "quarantine: apart" eval 'may vm1 address any && nfvctl quarantine vm2 && apart && why_not vm2 quarantined'
+check "release: together" eval 'nfvctl release vm2 && pings vm1 10.0.0.2'
+check "limits: what is too fast is counted" eval \
+	'may vm1 from 1Mbit && domu_exec vm1 "iperf3 -u -b 20M -c 10.0.0.2 -t 1" >/dev/null; why_not vm1 limit_from'
+check "without a policy: all again" eval 'for port in vm1 vm2; do
+	may $port zone default vlan trunk all isolated off address any from none; done; pings vm1 10.0.0.2 && pings vm1 10.0.0.9'
+
 # --- without the daemon ------------------------------------------------------------------
 
 # Super-frames, and of the emulated ones few come in a second.
