@@ -17,9 +17,12 @@
 #ifndef NFVD_FRAME_H
 #define NFVD_FRAME_H
 
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <linux/virtio_net.h>
 
@@ -49,7 +52,10 @@ struct nfvd_frame {
 /* Return whether type, where an EtherType is, is that of a VLAN tag. */
 static inline bool nfvd_is_tag(const uint8_t *type)
 {
-	return (type[0] == 0x81 && type[1] == 0x00) || (type[0] == 0x88 && type[1] == 0xa8);	/* ETH_P_8021Q, ETH_P_8021AD */
+	uint16_t t;
+
+	memcpy(&t, type, sizeof(t));
+	return t == htons(ETH_P_8021Q) || t == htons(ETH_P_8021AD);
 }
 
 /* Return whether only the kernel can reach the payload. */

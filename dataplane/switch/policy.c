@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/policy.h"
 
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
 #include <string.h>
 
 static bool tagged(const struct nfvd_frame *f)
