@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "policy/storm.h"
 #include "switch/port.h"
-#include "switch/storm.h"
 
 #define WORD_MAX	2000	/* bytes of one value */
 #define VLAN_MAX	4094

@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 #include "err.h"
-#include "switch/policy.h"
+#include "policy/policy.h"
 
 /* Move the words among params into a new object. */
 json_t *nfvd_words_take(json_t *params);

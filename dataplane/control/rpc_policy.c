@@ -23,7 +23,7 @@ static void use(struct nfvd_port *port, struct nfvd_policy *policy)
 
 	rcu_assign_pointer(port->policy, policy);
 	nfvd_quiesce();
-	atomic_store(&port->pinned, 0);
+	atomic_store(&port->address.pinned, 0);
 	if (moves)
 		nfvd_port_forget(port);
 	nfvd_shortcut_policy_changed(port);

@@ -118,7 +118,7 @@ static void tell_full(struct nfvd_port *port)
 
 static void tell_spoofed(struct nfvd_port *port)
 {
-	uint64_t mac = atomic_load(&port->spoofed) ? atomic_exchange(&port->spoofed, 0) : 0;
+	uint64_t mac = atomic_load(&port->address.spoofed) ? atomic_exchange(&port->address.spoofed, 0) : 0;
 	uint8_t m[6];
 
 	if (!mac)

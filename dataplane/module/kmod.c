@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "clock.h"
+#include "frame/nfv_batch.h"
 #include "log.h"
 #include "nfvd.h"
 #include "switch/move.h"
-#include "switch/nfv_batch.h"
 #include "switch/worker.h"
 
 #define DEVICE		"/dev/nfv"

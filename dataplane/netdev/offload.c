@@ -21,8 +21,8 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "frame/offload.h"
 #include "log.h"
-#include "switch/offload.h"
 
 #define GSO_64K		65536	/* bytes: what Linux calls the legacy maximum */
 #define STRINGS_MAX	256	/* features that a kernel may have */

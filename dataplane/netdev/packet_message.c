@@ -4,9 +4,9 @@
 #include <linux/if_ether.h>
 #include <rte_branch_prediction.h>
 #include <string.h>
+#include "frame/offload.h"
 #include "shortcut/complete.h"
 #include "switch/move.h"
-#include "switch/offload.h"
 
 /*
  * Of tags, a packet socket lets one of 802.1Q pass beyond the MTU, and does not look at super-frames. A veth lets any tag

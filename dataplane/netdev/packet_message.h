@@ -10,8 +10,8 @@
 #define NFVD_PACKET_MESSAGE_H
 
 #include <sys/socket.h>
-#include "switch/drop.h"
-#include "switch/frame.h"
+#include "frame/drop.h"
+#include "frame/frame.h"
 #include "switch/port.h"
 
 /* What such a message has of its own. */

@@ -27,8 +27,8 @@
 #include <linux/if_packet.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "switch/drop.h"
-#include "switch/frame.h"
+#include "frame/drop.h"
+#include "frame/frame.h"
 
 #define NFVD_RING_SLOT		2048u		/* bytes: a frame of 1900, its virtio_net_hdr, 100 of the kernel's */
 #define NFVD_RING_BLOCK		(2u << 20)	/* bytes that the kernel takes in one piece, if it can */

@@ -5,9 +5,9 @@
 #include <linux/if_ether.h>
 #include <linux/types.h>
 #include <string.h>
+#include "frame/offload.h"
 #include "shortcut/bpf/shortcut.h"
 #include "shortcut/shortcut.h"
-#include "switch/offload.h"
 
 static void address_nobody(const uint8_t *hdr, uint8_t *head)
 {

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include "frame/nfv_batch.h"
 #include "log.h"
-#include "switch/nfv_batch.h"
 
 /* The table as it was set last; shown[i] is what entries[i] stands for. */
 static struct nfv_fdb_entry *table;

@@ -2,8 +2,8 @@
 /* The moves that involve frames in the kernel; see move.h. */
 #include "switch/move.h"
 
+#include "frame/nfv_batch.h"
 #include "switch/context.h"
-#include "switch/nfv_batch.h"
 
 bool nfvd_copies_add(struct nfvd_copies *c, const struct nfvd_frame *f, const struct nfvd_cursor *at)
 {

@@ -25,9 +25,9 @@
 
 #include <uapi/linux/nfv.h>
 #include <string.h>
-#include "switch/drop.h"
-#include "switch/frame.h"
-#include "switch/ledger.h"
+#include "frame/drop.h"
+#include "frame/frame.h"
+#include "frame/ledger.h"
 
 /* A position in a list of I/O vectors. */
 struct nfvd_cursor {

@@ -15,14 +15,15 @@
 #include <jansson.h>
 #include <nfv/rpc.h>
 #include "err.h"
-#include "switch/drop.h"
-#include "switch/frame.h"
-#include "switch/ledger.h"
-#include "switch/policy.h"
+#include "frame/drop.h"
+#include "frame/frame.h"
+#include "frame/ledger.h"
+#include "frame/offload.h"
+#include "policy/address.h"
+#include "policy/policy.h"
 
 #define NFVD_PORTS_MAX	256
 #define NFVD_RXQS_MAX	8	/* receive queues of one port */
-#define NFVD_PINNED	(1ull << 63)
 
 struct nfvd_port;
 struct nfvd_worker;
@@ -32,18 +33,6 @@ enum nfvd_state {
 	NFV_STATES(X)
 #undef X
 };
-
-/* The unfinished work that a receiver accepts; nfvd computes or segments the rest. */
-#define NFVD_ACCEPT_CSUM	(1u << 0)	/* partial checksums */
-#define NFVD_ACCEPT_TSO4	(1u << 1)
-#define NFVD_ACCEPT_TSO6	(1u << 2)
-#define NFVD_ACCEPT_ECN		(1u << 3)	/* TSO with ECN */
-#define NFVD_ACCEPT_USO		(1u << 4)	/* UDP segmentation: kernel devices only */
-#define NFVD_ACCEPT_KERNEL	(1u << 5)	/* frames whose payload the kernel module holds */
-#define NFVD_ACCEPT_SKB		(1u << 6)	/* skbs that the module passes on as they are, with all that an skb can express */
-#define NFVD_ACCEPT_ALL		0x7fu
-#define NFVD_ACCEPT_TUNNEL	(1u << 8)	/* TCP in VXLAN by IPv4: the devices with a program that puts the tunnel's headers on */
-#define NFVD_ACCEPT_NEVER	(1u << 7)	/* what no virtio_net_hdr can express: no receiver accepts it */
 
 /* A frame that had reached only some of its receivers when the turn ended. Its queue goes on with it. */
 struct nfvd_flooded {
@@ -130,8 +119,7 @@ struct nfvd_port {
 	_Atomic(uint64_t) storm[NFVD_STORMS];	/* storm.h */
 	struct nfvd_policy *policy;		/* RCU; NULL: plain */
 	struct nfvd_meter from, to;		/* of the policy's limits */
-	_Atomic(uint64_t) pinned;		/* NFVD_PINNED and the address that the policy pinned; 0: none yet */
-	_Atomic(uint64_t) spoofed;		/* so the last foreign address, for control to tell; 0: none */
+	struct nfvd_address_state address;
 	json_t *words;				/* C: the policy as it was asked for */
 	unsigned int nr_rxq;
 	struct nfvd_rxq rxq[NFVD_RXQS_MAX];

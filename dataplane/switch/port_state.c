@@ -20,7 +20,7 @@ void nfvd_port_set_state(struct nfvd_port *port, enum nfvd_state state, const ch
 	if (old == state)
 		return;
 	if (old == NFVD_STATE_UP || state == NFVD_STATE_UP) {
-		atomic_store(&port->pinned, 0);
+		atomic_store(&port->address.pinned, 0);
 		nfvd_port_forget(port);
 	}
 	nfvd_event(port->name, "%s -> %s%s%s", nfvd_state_name(old), nfvd_state_name(state), why ? ": " : "", why ? why : "");

@@ -15,12 +15,12 @@
 #include <rte_branch_prediction.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
-#include "switch/address.h"
-#include "switch/cut.h"
+#include "frame/cut.h"
+#include "frame/offload.h"
+#include "policy/address.h"
+#include "policy/storm.h"
 #include "switch/fdb.h"
 #include "switch/move.h"
-#include "switch/offload.h"
-#include "switch/storm.h"
 
 /* The last look-ups of a burst: neighbouring frames tend to belong together. */
 struct memo {
@@ -186,7 +186,7 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nf
 		if (!port)
 			return NFVD_DROP_NO_DST;
 		if (next_receiver(to, port->id + 1) &&
-		    !nfvd_storm_pass(q->port, to->policy, kind_of(f->hdr), segs, nfvd_now_us()))
+		    !nfvd_storm_pass(q->port->storm, to->policy, q->port->ops->storms, kind_of(f->hdr), segs, nfvd_now_us()))
 			return NFVD_DROP_STORM;
 	}
 	work += w->work;
@@ -228,7 +228,7 @@ static __attribute__((noinline)) enum nfvd_drop judge(struct nfvd_port *src, con
 {
 	enum nfvd_drop why = nfvd_policy_classify(p, f, vlan);
 
-	return why == NFVD_PASS && nfvd_policy_has_addresses(p) ? nfvd_address_check(src, p, f) : why;
+	return why == NFVD_PASS && nfvd_policy_has_addresses(p) ? nfvd_address_check(&src->address, p, f) : why;
 }
 
 /* Compiled twice: plain, for a source without a policy, costs no look at one. */

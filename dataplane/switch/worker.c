@@ -14,9 +14,9 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
+#include "frame/offload.h"
 #include "log.h"
 #include "switch/call.h"
-#include "switch/offload.h"
 #include "switch/switch.h"
 
 #define QUEUES_MAX (NFVD_PORTS_MAX * NFVD_RXQS_MAX)

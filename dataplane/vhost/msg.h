@@ -12,7 +12,7 @@
 #include <linux/vhost_types.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "switch/drop.h"
+#include "frame/drop.h"
 
 enum nfvd_vu_request {
 	VU_GET_FEATURES = 1,

@@ -13,9 +13,9 @@
 
 #include <linux/virtio_ring.h>
 #include <rte_spinlock.h>
-#include "switch/drop.h"
-#include "switch/frame.h"
-#include "switch/ledger.h"
+#include "frame/drop.h"
+#include "frame/frame.h"
+#include "frame/ledger.h"
 #include "vhost/gmem.h"
 
 #define NFVD_VRING_SIZE_MAX	32768

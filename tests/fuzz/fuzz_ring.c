@@ -9,7 +9,7 @@
  * writable descriptors name is written, by nfvd as well as by the module.
  */
 #include "../unit/guest.h"
-#include "switch/cut.h"
+#include "frame/cut.h"
 #include "vhost/vring_split.c"
 #include "vhost/gmem.c"
 #include "switch/call.c"

@@ -7,8 +7,8 @@
 #define TEST_MODULE_H
 
 #include <errno.h>
-#include "switch/nfv_batch.h"
-#include "switch/drop.c"
+#include "frame/drop.c"
+#include "frame/nfv_batch.h"
 #include "switch/move.c"
 
 #define MODULE_STALE	1000

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
-#include "switch/offload.c"
-#include "switch/cut.c"
+#include "frame/cut.c"
+#include "frame/offload.c"
 
 static uint8_t wire[NFVD_FRAME_MAX];
 static struct iovec rest[7];

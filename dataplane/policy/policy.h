@@ -18,9 +18,9 @@
 #include <rte_branch_prediction.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "switch/drop.h"
-#include "switch/frame.h"
-#include "switch/meter.h"
+#include "frame/drop.h"
+#include "frame/frame.h"
+#include "policy/meter.h"
 
 #define NFVD_ZONES_MAX		256
 #define NFVD_POLICY_ADDRESSES	32	/* of each kind: MAC, IPv4, IPv6 */

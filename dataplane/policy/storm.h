@@ -14,7 +14,7 @@
 #define NFVD_STORM_H
 
 #include <stdatomic.h>
-#include "switch/port.h"
+#include "policy/policy.h"
 
 #define NFVD_STORM_RATE		10000	/* broadcast, and as many of unknown unicast: segments per second and port */
 #define NFVD_STORM_BURST	128	/* segments */
@@ -22,14 +22,15 @@
 #define NFVD_STORM_MC_BURST	256
 
 /*
- * Return whether src, of policy p, may have a frame of segs segments flooded at now (us), and charge it if so.
+ * Return whether the port of these buckets (NFVD_STORMS) and of policy p may have a frame of segs segments flooded at
+ * now (us), and charge it if so. uplink: without a limit unless p has one.
  * Context: worker; several at once.
  */
-static inline bool nfvd_storm_pass(struct nfvd_port *src, const struct nfvd_policy *p, enum nfvd_storm kind, unsigned int segs,
-				   uint64_t now)
+static inline bool nfvd_storm_pass(_Atomic(uint64_t) *buckets, const struct nfvd_policy *p, bool uplink, enum nfvd_storm kind,
+				   unsigned int segs, uint64_t now)
 {
-	_Atomic(uint64_t) *bucket = &src->storm[kind];
-	uint64_t rate = p && p->storm[kind] ? p->storm[kind] : src->ops->storms ? NFVD_STORM_NONE :
+	_Atomic(uint64_t) *bucket = &buckets[kind];
+	uint64_t rate = p && p->storm[kind] ? p->storm[kind] : uplink ? NFVD_STORM_NONE :
 			kind == NFVD_STORM_MULTICAST ? NFVD_STORM_MC_RATE : NFVD_STORM_RATE;
 	uint64_t each = 1000000000 / rate;
 	uint64_t ahead = each * (kind == NFVD_STORM_MULTICAST ? NFVD_STORM_MC_BURST : NFVD_STORM_BURST);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/address.h"
+#include "policy/address.h"
 
 #include <linux/if_ether.h>
 #include <netinet/in.h>
@@ -44,18 +44,18 @@ static bool has_mac(const struct nfvd_policy *p, const uint8_t *mac)
 }
 
 /* The first address after the port came up is its own. */
-static bool pinned(struct nfvd_port *port, const uint8_t *mac)
+static bool pinned(struct nfvd_address_state *state, const uint8_t *mac)
 {
 	uint64_t mine = NFVD_PINNED, none = 0;
 
 	memcpy(&mine, mac, 6);
-	return atomic_load_explicit(&port->pinned, memory_order_relaxed) == mine ||
-	       (!(mac[0] & 1) && atomic_compare_exchange_strong(&port->pinned, &none, mine));
+	return atomic_load_explicit(&state->pinned, memory_order_relaxed) == mine ||
+	       (!(mac[0] & 1) && atomic_compare_exchange_strong(&state->pinned, &none, mine));
 }
 
-static bool mac_ok(struct nfvd_port *port, const struct nfvd_policy *p, const uint8_t *mac)
+static bool mac_ok(struct nfvd_address_state *state, const struct nfvd_policy *p, const uint8_t *mac)
 {
-	return (!p->n_macs && !p->pin) || has_mac(p, mac) || (p->pin && pinned(port, mac));
+	return (!p->n_macs && !p->pin) || has_mac(p, mac) || (p->pin && pinned(state, mac));
 }
 
 static bool ip_limited(const struct nfvd_policy *p)
@@ -63,11 +63,11 @@ static bool ip_limited(const struct nfvd_policy *p)
 	return p->n_ip4 || p->n_ip6;
 }
 
-static enum nfvd_drop check_arp(struct nfvd_port *port, const struct nfvd_policy *p, const uint8_t *arp, unsigned int left)
+static enum nfvd_drop check_arp(struct nfvd_address_state *state, const struct nfvd_policy *p, const uint8_t *arp, unsigned int left)
 {
 	static const uint8_t ethernet_ip[6] = { 0, 1, 8, 0, 6, 4 }, probe[4];	/* RFC 5227: a probe's sender is 0.0.0.0 */
 
-	if (left < 28 || memcmp(arp, ethernet_ip, sizeof(ethernet_ip)) || !mac_ok(port, p, arp + 8))
+	if (left < 28 || memcmp(arp, ethernet_ip, sizeof(ethernet_ip)) || !mac_ok(state, p, arp + 8))
 		return NFVD_DROP_SPOOFED_MAC;
 	return !ip_limited(p) || in_prefixes(p->ip4, p->n_ip4, arp + 14, 4) || !memcmp(arp + 14, probe, 4) ? NFVD_PASS :
 		NFVD_DROP_SPOOFED_IP;
@@ -108,7 +108,7 @@ static bool ip6_ok(const struct nfvd_policy *p, const uint8_t *ip, const uint8_t
 }
 
 /* The options of a message of neighbour discovery: a link-layer address has to be the port's. */
-static bool options_ok(struct nfvd_port *port, const struct nfvd_policy *p, const uint8_t *opt, unsigned int left)
+static bool options_ok(struct nfvd_address_state *state, const struct nfvd_policy *p, const uint8_t *opt, unsigned int left)
 {
 	while (left >= 2) {
 		unsigned int len = opt[1] * 8u;
@@ -116,7 +116,7 @@ static bool options_ok(struct nfvd_port *port, const struct nfvd_policy *p, cons
 		/* Of no length, or cut off: Linux takes no such message; and behind the header it is not seen. */
 		if (!len || len > left)
 			return false;
-		if ((opt[0] == 1 || opt[0] == 2) && !mac_ok(port, p, opt + 2))
+		if ((opt[0] == 1 || opt[0] == 2) && !mac_ok(state, p, opt + 2))
 			return false;
 		opt += len;
 		left -= len;
@@ -125,7 +125,7 @@ static bool options_ok(struct nfvd_port *port, const struct nfvd_policy *p, cons
 }
 
 /* icmp: n bytes of it are in the private header, of left bytes in all. */
-static enum nfvd_drop check_discovery(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f,
+static enum nfvd_drop check_discovery(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f,
 				      const uint8_t *ip, const uint8_t *icmp, unsigned int n, unsigned int left)
 {
 	static const uint8_t any[16];
@@ -140,7 +140,7 @@ static enum nfvd_drop check_discovery(struct nfvd_port *port, const struct nfvd_
 	if (left < skip)
 		return NFVD_DROP_SPOOFED_MAC;
 	/* Of a redirect the target is another's, with its address. */
-	if (type != REDIRECT && (p->pin || p->n_macs) && (left > n || !options_ok(port, p, icmp + skip, left - skip)))
+	if (type != REDIRECT && (p->pin || p->n_macs) && (left > n || !options_ok(state, p, icmp + skip, left - skip)))
 		return NFVD_DROP_SPOOFED_MAC;
 	/* Who says that it has an address, or asks whether it may have it. */
 	if (ip_limited(p) && (type == NEIGHBOUR_ADVERT || (type == NEIGHBOUR_SOLICIT && !memcmp(ip + 8, any, 16))) &&
@@ -182,7 +182,7 @@ static unsigned int ip_bytes_left(const struct nfvd_frame *f, const uint8_t *ip,
 	return end > off ? end - off : 0;
 }
 
-static enum nfvd_drop check_ip6(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f, unsigned int off)
+static enum nfvd_drop check_ip6(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f, unsigned int off)
 {
 	static const uint8_t any[16];
 	const uint8_t *ip = f->hdr + off;
@@ -200,7 +200,7 @@ static enum nfvd_drop check_ip6(struct nfvd_port *port, const struct nfvd_policy
 		enum nfvd_drop why;
 
 		type = f->hdr[off];
-		why = check_discovery(port, p, f, ip, f->hdr + off, f->hdr_len - off, ip_bytes_left(f, ip, off));
+		why = check_discovery(state, p, f, ip, f->hdr + off, f->hdr_len - off, ip_bytes_left(f, ip, off));
 		if (why != NFVD_PASS)
 			return why;
 	}
@@ -220,7 +220,7 @@ static unsigned int network_layer(const struct nfvd_frame *f, uint16_t *type)
 	return 0;
 }
 
-static enum nfvd_drop check_network(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f)
+static enum nfvd_drop check_network(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f)
 {
 	uint16_t type;
 	unsigned int off = network_layer(f, &type);
@@ -230,25 +230,25 @@ static enum nfvd_drop check_network(struct nfvd_port *port, const struct nfvd_po
 	switch (type) {
 	case ETH_P_ARP:
 	case ETH_P_RARP:
-		return check_arp(port, p, f->hdr + off, f->hdr_len - off);
+		return check_arp(state, p, f->hdr + off, f->hdr_len - off);
 	case ETH_P_IP:
 		return check_ip4(p, f->hdr + off, f->hdr_len - off);
 	case ETH_P_IPV6:
-		return check_ip6(port, p, f, off);
+		return check_ip6(state, p, f, off);
 	default:
 		return NFVD_PASS;
 	}
 }
 
-enum nfvd_drop nfvd_address_check(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f)
+enum nfvd_drop nfvd_address_check(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f)
 {
-	enum nfvd_drop why = mac_ok(port, p, f->hdr + 6) ? check_network(port, p, f) : NFVD_DROP_SPOOFED_MAC;
+	enum nfvd_drop why = mac_ok(state, p, f->hdr + 6) ? check_network(state, p, f) : NFVD_DROP_SPOOFED_MAC;
 
-	if (why == NFVD_DROP_SPOOFED_MAC && !atomic_load_explicit(&port->spoofed, memory_order_relaxed)) {
+	if (why == NFVD_DROP_SPOOFED_MAC && !atomic_load_explicit(&state->spoofed, memory_order_relaxed)) {
 		uint64_t mac = NFVD_PINNED;
 
 		memcpy(&mac, f->hdr + 6, 6);
-		atomic_store_explicit(&port->spoofed, mac, memory_order_relaxed);
+		atomic_store_explicit(&state->spoofed, mac, memory_order_relaxed);
 	}
 	return why;
 }

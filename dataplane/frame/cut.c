@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/cut.h"
+#include "frame/cut.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -9,7 +9,7 @@
 #ifndef NFVD_CUT_H
 #define NFVD_CUT_H
 
-#include "switch/offload.h"
+#include "frame/offload.h"
 
 #define NFVD_CUT_IOVS(n)	((n) + 2)	/* vectors that nfvd_cut_start() needs for a frame of n */
 

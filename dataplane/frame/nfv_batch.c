@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/nfv_batch.h"
+#include "frame/nfv_batch.h"
 
 #include <errno.h>
 #include <stdint.h>

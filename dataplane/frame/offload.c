@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/offload.h"
+#include "frame/offload.h"
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>

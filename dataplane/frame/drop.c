@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/drop.h"
+#include "frame/drop.h"
 
 #include <errno.h>
 

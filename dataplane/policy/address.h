@@ -14,9 +14,21 @@
 #ifndef NFVD_ADDRESS_H
 #define NFVD_ADDRESS_H
 
-#include "switch/port.h"
+#include <stdatomic.h>
+#include <stdint.h>
+#include "frame/drop.h"
+#include "frame/frame.h"
+#include "policy/policy.h"
 
-/* Judge f, which port sends, by its policy p. Return NFVD_PASS, or why f is dropped. Context: worker, before learning. */
-enum nfvd_drop nfvd_address_check(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f);
+#define NFVD_PINNED	(1ull << 63)
+
+/* What a port's addresses have come to. */
+struct nfvd_address_state {
+	_Atomic(uint64_t) pinned;	/* NFVD_PINNED and the address that the policy pinned; 0: none yet */
+	_Atomic(uint64_t) spoofed;	/* so the last foreign address, for control to tell; 0: none */
+};
+
+/* Judge f by policy p of the port that sends it, whose state it is. Return NFVD_PASS, or why f is dropped. Context: worker, before learning. */
+enum nfvd_drop nfvd_address_check(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f);
 
 #endif

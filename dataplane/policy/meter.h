@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
-#include "switch/frame.h"
+#include "frame/frame.h"
 
 #define NFVD_METER_NS		4096ull		/* units of a nanosecond */
 #define NFVD_METER_BURST_NS	10000000ull

@@ -20,9 +20,20 @@
 #define NFVD_OFFLOAD_H
 
 #include <stdbool.h>
-#include "switch/drop.h"
-#include "switch/frame.h"
-#include "switch/port.h"
+#include "frame/drop.h"
+#include "frame/frame.h"
+
+/* The unfinished work that a receiver accepts; nfvd computes or segments the rest. */
+#define NFVD_ACCEPT_CSUM	(1u << 0)	/* partial checksums */
+#define NFVD_ACCEPT_TSO4	(1u << 1)
+#define NFVD_ACCEPT_TSO6	(1u << 2)
+#define NFVD_ACCEPT_ECN		(1u << 3)	/* TSO with ECN */
+#define NFVD_ACCEPT_USO		(1u << 4)	/* UDP segmentation: kernel devices only */
+#define NFVD_ACCEPT_KERNEL	(1u << 5)	/* frames whose payload the kernel module holds */
+#define NFVD_ACCEPT_SKB		(1u << 6)	/* skbs that the module passes on as they are, with all that an skb can express */
+#define NFVD_ACCEPT_ALL		0x7fu
+#define NFVD_ACCEPT_TUNNEL	(1u << 8)	/* TCP in VXLAN by IPv4: the devices with a program that puts the tunnel's headers on */
+#define NFVD_ACCEPT_NEVER	(1u << 7)	/* what no virtio_net_hdr can express: no receiver accepts it */
 
 #define NFVD_MSS_MIN		48	/* of TCP; Linux takes and makes no smaller one */
 #define NFVD_UDP_SEGS_MAX	128	/* as Linux */
