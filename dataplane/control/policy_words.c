@@ -382,6 +382,16 @@ static int parse_to(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 	return parse_limit("to", text, &p->to, err);
 }
 
+static int parse_weight(char *text, struct nfvd_policy *p, struct nfvd_err *err)
+{
+	unsigned int weight;
+
+	if (!number(text, 1, NFVD_WEIGHT_MAX, &weight))
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'weight' is a number from 1 to %d, not '%.32s'", NFVD_WEIGHT_MAX, text);
+	p->weight = weight;
+	return 0;
+}
+
 static int parse_storm(const char *name, char *text, uint64_t *to, struct nfvd_err *err)
 {
 	bool frames;

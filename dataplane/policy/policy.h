@@ -46,6 +46,7 @@ struct nfvd_policy {
 	bool pin;			/* the first source address is the only one */
 	bool vrrp;			/* and those of virtual routers */
 	uint8_t guard;			/* NFVD_GUARD_* */
+	uint8_t weight;			/* of its share of a worker; 0: 1 */
 	uint8_t n_macs, n_ip4, n_ip6;	/* 0, and no pin: any */
 	uint8_t macs[NFVD_POLICY_ADDRESSES][6];
 	struct nfvd_prefix ip4[NFVD_POLICY_ADDRESSES], ip6[NFVD_POLICY_ADDRESSES];
@@ -62,6 +63,11 @@ static inline bool nfvd_policy_carries(const struct nfvd_policy *p, uint16_t vla
 static inline uint16_t nfvd_policy_zone(const struct nfvd_policy *p)
 {
 	return p ? p->zone : 0;
+}
+
+static inline unsigned int nfvd_policy_weight(const struct nfvd_policy *p)
+{
+	return unlikely(p && p->weight) ? p->weight : 1;
 }
 
 static inline bool nfvd_policy_has_addresses(const struct nfvd_policy *p)

@@ -13,7 +13,6 @@
 #include "switch/port.h"
 #include "switch/watch.h"
 
-#define NFVD_WORKERS_MAX	16
 #define NFVD_IOV_POOL		8192	/* vectors for the frames of one burst */
 
 /* The frames of one source. It holds: rx_frames + replicated = delivered + lost + rx_dropped. */
@@ -55,6 +54,7 @@ struct nfvd_worker {
 	uint32_t now_ms;		/* as of this iteration */
 	unsigned int src;		/* id of the port whose queue has its turn */
 	uint64_t work;			/* of this turn beyond the bytes taken, in bytes copied */
+	uint64_t spent;			/* on what this turn delivered, in bytes copied */
 	struct nfvd_balance turn;	/* to be added to src's; zero between turns */
 	unsigned int spread;		/* same for all frames of one source queue: picks a receive queue */
 	struct nfvd_frame frames[NFVD_BURST] __attribute__((aligned(64)));

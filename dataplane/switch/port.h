@@ -21,9 +21,11 @@
 #include "frame/offload.h"
 #include "policy/address.h"
 #include "policy/policy.h"
+#include "switch/share.h"
 
 #define NFVD_PORTS_MAX	256
 #define NFVD_RXQS_MAX	8	/* receive queues of one port */
+#define NFVD_WORKERS_MAX	16
 
 struct nfvd_port;
 struct nfvd_worker;
@@ -50,6 +52,7 @@ struct nfvd_rxq {
 	int fd;				/* readable when there may be frames; set before nfvd_worker_add() */
 	int node;			/* NUMA node of the endpoint's memory; -1: no matter */
 	struct nfvd_flooded flooded;	/* W */
+	struct nfvd_share share;	/* W */
 	void *priv;			/* the port type's */
 };
 
@@ -123,6 +126,7 @@ struct nfvd_port {
 	json_t *words;				/* C: the policy as it was asked for */
 	unsigned int nr_rxq;
 	struct nfvd_rxq rxq[NFVD_RXQS_MAX];
+	struct nfvd_busy busy[NFVD_WORKERS_MAX];	/* W: of each its own */
 	uint64_t attach_us;
 	json_t *attach_steps;			/* {step: microseconds} */
 	_Atomic(uint64_t) faults[NFVD_N_REASONS];	/* counted outside workers: nfvd_fault() */

@@ -428,6 +428,7 @@ static void deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct n
 	to->tx_bytes += l->bytes - before.bytes;
 	w->turn.delivered += l->frames - before.frames;
 	w->turn.lost += l->dropped - before.dropped;
+	w->spent += l->bytes - before.bytes + (l->frames - before.frames) * dst->ops->tx_work;
 }
 
 /* Decide on n frames; return how many were taken, with *bytes. */

@@ -42,6 +42,8 @@ struct thread {
 	pthread_t tid;
 	int epoll, wake;
 	bool nobody_called;		/* it looks by itself, after RECHECK_MS */
+	bool owing;			/* in this round a queue sits out, see share.h */
+	uint32_t round;
 	atomic_bool stop;
 	sem_t started, go;
 };
@@ -112,11 +114,10 @@ static unsigned int paused_ms(const struct nfvd_port *port)
 }
 
 /* One turn of a queue. */
-static unsigned int poll_queue(struct thread *t, struct nfvd_rxq *q)
+static unsigned int turn(struct thread *t, struct nfvd_rxq *q, const struct nfvd_policy *policy)
 {
 	struct nfvd_worker *w = &t->w;
 	const struct nfvd_port_ops *ops = q->port->ops;
-	const struct nfvd_policy *policy = rcu_dereference(q->port->policy);
 	unsigned int n, done = 0, max = NFVD_BURST;
 
 	nfvd_watch_turn(&w->watched, q->port->id);
@@ -126,6 +127,7 @@ static unsigned int poll_queue(struct thread *t, struct nfvd_rxq *q)
 		return 0;
 	w->src = q->port->id;
 	w->spread = q->port->id + q->index;
+	w->spent = 0;
 	n = ops->rx(w, q, w->frames, max);
 	if (q->woken) {
 		q->woken = false;
@@ -141,23 +143,64 @@ static unsigned int poll_queue(struct thread *t, struct nfvd_rxq *q)
 			charge(q->port, policy, w->frames, done);
 	}
 	nfvd_watch_delivery(&w->watched, w->src, NFVD_NOWHERE);
+	q->share.credit -= w->spent + w->turn.rx_frames * NFVD_SHARE_FRAME;
 	/* Before the endpoint learns that its frames were dealt with. */
 	settle(w);
 	ops->rx_done(w, q, done);
 	return n;
 }
 
-/* One round over all queues. Returns the number of frames. */
-static unsigned int iterate(struct thread *t)
+/* A queue's place in a round: as many turns as its port has weight, if it owes nothing. */
+static unsigned int poll_queue(struct thread *t, struct nfvd_rxq *q)
+{
+	const struct nfvd_policy *policy = rcu_dereference(q->port->policy);
+	unsigned int weight = nfvd_policy_weight(policy), n = 0, got;
+	struct nfvd_busy *busy = likely(q->port->nr_rxq == 1) ? NULL : &q->port->busy[t->w.index];
+	int32_t each = weight * NFVD_SHARE_ROUND;
+
+	if (busy)
+		each /= nfvd_busy_in(busy, t->round);
+	if (unlikely(!nfvd_share_begin(&q->share, each))) {
+		t->owing = true;
+	} else {
+		do {
+			got = turn(t, q, policy);
+			n += got;
+		} while (got && unlikely(--weight) && q->share.credit > 0);
+	}
+	if (busy && (n || q->share.credit <= 0))
+		busy->now++;
+	return n;
+}
+
+/* All who have frames owe: let the rounds pass that the first of them has to sit out. */
+static void pass_rounds(struct queues *qs)
+{
+	int32_t least = INT32_MAX;
+
+	for (unsigned int i = 0; i < qs->n; i++)
+		if (qs->q[i]->share.credit <= 0 && nfvd_share_rounds(&qs->q[i]->share) < least)
+			least = nfvd_share_rounds(&qs->q[i]->share);
+	for (unsigned int i = 0; i < qs->n; i++)
+		if (qs->q[i]->share.credit <= 0)
+			qs->q[i]->share.credit += least * qs->q[i]->share.each;
+}
+
+/* One round over all queues. Returns whether there was something to do. */
+static bool iterate(struct thread *t)
 {
 	struct queues *qs = rcu_dereference(t->queues);
 	unsigned int n = 0;
 
 	t->w.now_ms = nfvd_now_ms();
+	t->round++;
+	t->owing = false;
 	for (unsigned int i = 0; i < qs->n; i++)
 		n += poll_queue(t, qs->q[i]);
 	t->nobody_called = false;
-	return n;
+	if (unlikely(t->owing) && !n)
+		pass_rounds(qs);
+	return n || t->owing;
 }
 
 /*
@@ -232,11 +275,11 @@ static void *run(void *arg)
 	rcu_register_thread();
 	nfvd_call_use(t->w.index);
 	while (!atomic_load_explicit(&t->stop, memory_order_relaxed)) {
-		unsigned int n = iterate(t);
+		bool busy = iterate(t);
 
 		rcu_quiescent_state();
 		/* The clock is looked at now and then: frames that come meanwhile would wait for it. */
-		if (n) {
+		if (busy) {
 			idle = 0;
 		} else if (++idle == IDLE_ROUNDS) {
 			idle_since = nfvd_now_us();
@@ -399,6 +442,7 @@ int nfvd_worker_add(struct nfvd_rxq *q)
 	qs->n = t->queues->n + 1;
 	q->worker = &t->w;
 	q->flooded.next = 0;
+	q->share = (struct nfvd_share){ 0 };
 	publish(t);
 out:
 	pthread_mutex_unlock(&queues_lock);

@@ -127,6 +127,7 @@
 	X(guard, "none", "dhcp,ra | none", "it may not be a DHCP server, or an IPv6 router")	\
 	X(from, "none", "RATE [PPS] | none", "the most that is taken from the endpoint: 1Gbit 200kpps") \
 	X(to, "none", "RATE [PPS] | none", "the most that is delivered to it")	\
+	X(weight, "1", "N", "its share of a worker beside the others', 1 to 64")	\
 	X(broadcast, "default", "PPS | none | default", "broadcast that it may have flooded") \
 	X(unknown, "default", "PPS | none | default", "unicast to unknown addresses that it may have flooded") \
 	X(multicast, "default", "PPS | none | default", "multicast that it may have flooded") \

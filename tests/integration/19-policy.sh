@@ -86,6 +86,8 @@ refused from nanMbit
 refused from 1Mbit 2Mbit
 refused from 2000000Gbit
 refused broadcast 1Mbit
+refused weight 0
+refused weight 65
 refused colour blue
 check "a bare number: both readings" eval "nfvctl set a from 1000 2>&1 | tr -s '[:space:]' ' ' | grep -q '1000Mbit, or from 1000pps'"
 check "none of it has changed anything" eval "[ \"\$(nfvctl set a)\" = 'a: no policy' ]"
@@ -93,6 +95,7 @@ check "several words at once" nfvctl set a zone blue vlan trunk 10,20 native 10 
 check "they are shown" eval "nfvctl show a | grep -q 'policy.vlan *trunk 10,20 native 10$'"
 check "one is changed, the others stay" eval "nfvctl set a guard none && nfvctl set a | grep -q 'zone blue, vlan trunk 10,20 native 10, address 02:00:00:00:00:0a 10.0.0.5 fd00::5 VRRP$'"
 check "attach takes them, too" eval "nfvctl detach b && nfvctl attach kvm b vlan 10 from 1Gbit 200kpps && nfvctl set b | grep -q 'b: vlan 10, from 1Gbit 200kpps'"
+check "weight" eval "nfvctl set b weight 3 && nfvctl set b | grep -q 'weight 3' && nfvctl set b weight 1 && ! nfvctl set b | grep -q weight"
 check "limit" eval "nfvctl limit b from none to 2Gbit && nfvctl set b | grep -q 'b: vlan 10, to 2Gbit'"
 check "storm" eval "nfvctl storm b broadcast 1kpps unknown none && nfvctl set b | grep -q 'broadcast 1kpps, unknown none'"
 check "quarantine and release" eval "nfvctl quarantine b && nfvctl set b | grep -q 'quarantine on' && nfvctl release b && ! nfvctl set b | grep -q quarantine"

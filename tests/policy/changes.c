@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "policy.h"
 
-#define PASSES_MS	20	/* for how long frames may pass, and may not */
+#define PASSES_MS	3	/* for how long frames may pass, and may not */
 #define PACE_US		20
 #define SEEN_MAX	(1u << 24)
 

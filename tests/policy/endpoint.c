@@ -143,6 +143,8 @@ static void open_guest(struct endpoint *e, const char *path)
 	vuf_publish(&e->vuf.vq[VUF_RX(0)]);
 }
 
+#define FULL_MS	5000	/* nfvd may not have the processor */
+
 void endpoint_open(struct endpoint *e, const char *what)
 {
 	errno = EINVAL;
@@ -159,9 +161,11 @@ void endpoint_send(struct endpoint *e, const uint8_t *frame, size_t n)
 	struct vuf_vring *tx = &e->vuf.vq[VUF_TX(0)];
 
 	if (e->kvm) {
-		vuf_tx_reap(tx);
-		if (vuf_tx_post(tx, NULL, 12, frame, n))
-			die("guest's Tx ring");
+		uint64_t end = now_ms() + FULL_MS;
+
+		for (vuf_tx_reap(tx); vuf_tx_post(tx, NULL, 12, frame, n); vuf_tx_reap(tx))
+			if (now_ms() > end)
+				die("guest's Tx ring");
 		vuf_publish(tx);
 		return;
 	}

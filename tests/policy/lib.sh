@@ -33,4 +33,4 @@ table()
 }
 
 # changes LABEL ENDPOINT ENDPOINT ENDPOINT
-changes() { check "$1: 200 changes under traffic, none late" "$BUILD/tests/policy/policy_changes" $STATE/ctl.sock 200 "${@:2}"; }
+changes() { check "$1: 1000 changes under traffic, none late" "$BUILD/tests/policy/policy_changes" $STATE/ctl.sock 1000 "${@:2}"; }

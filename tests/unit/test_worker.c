@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Rounds of a worker whose queues always have frames, or never: what each gets of the work, by its weight. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "clock.c"
+#include "frame/offload.c"
+#include "switch/context.c"
+#include "switch/worker.c"
+
+struct sender {
+	struct nfvd_port port;
+	struct nfvd_policy policy;
+	uint64_t turn;		/* work of one turn; 0: it has no frames */
+	uint64_t done;
+	unsigned int out, longest;	/* rounds in a row without a turn */
+	bool had;
+};
+
+/* ---- what is around a worker ---- */
+
+void nfvd_log(int level, const char *fmt, ...) { (void)level; (void)fmt; }
+void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n) { (void)port; (void)what; (void)n; }
+void nfvd_watch_sleep(struct nfvd_watched *w, bool asleep) { (void)w; (void)asleep; }
+void nfvd_call_use(unsigned int i) { (void)i; }
+
+unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int n)
+{
+	struct sender *s = q->port->priv;
+
+	w->spent = s->turn - n * NFVD_SHARE_FRAME;
+	s->done += s->turn;
+	s->had = true;
+	(void)frames;
+	return n;
+}
+
+static unsigned int rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int max)
+{
+	const struct sender *s = q->port->priv;
+
+	(void)w; (void)frames;
+	return s->turn ? max : 0;
+}
+
+static void rx_done(struct nfvd_worker *w, struct nfvd_rxq *q, unsigned int n) { (void)w; (void)q; (void)n; }
+
+static const struct nfvd_port_ops ops = { .rx = rx, .rx_done = rx_done };
+
+/* ---- tests ---- */
+
+static struct thread *t;
+static struct sender s[3];
+
+static void sender(unsigned int i, unsigned int weight, unsigned int queues, uint64_t turn)
+{
+	struct nfvd_port *port = &s[i].port;
+
+	s[i] = (struct sender){ .policy = { .weight = weight }, .turn = turn };
+	*port = (struct nfvd_port){ .id = i, .ops = &ops, .priv = &s[i], .policy = &s[i].policy, .nr_rxq = queues };
+	for (unsigned int k = 0; k < queues; k++) {
+		port->rxq[k] = (struct nfvd_rxq){ .port = port, .index = k };
+		t->queues->q[t->queues->n++] = &port->rxq[k];
+	}
+}
+
+static int setup(void **state)
+{
+	t = calloc(1, sizeof(*t));
+	t->queues = &t->both[0];
+	return !t;
+}
+
+static int teardown(void **state)
+{
+	free(t);
+	return 0;
+}
+
+static void rounds(unsigned int n)
+{
+	while (n--) {
+		assert_true(iterate(t));
+		for (unsigned int i = 0; i < 3; i++) {
+			s[i].out = s[i].had ? 0 : s[i].out + 1;
+			s[i].longest = s[i].out > s[i].longest ? s[i].out : s[i].longest;
+			s[i].had = false;
+		}
+	}
+}
+
+static void by_weight(void **state)
+{
+	sender(0, 0, 1, 2 << 20);
+	sender(1, 2, 1, 2 << 20);
+	sender(2, 5, 1, 300000);
+	rounds(10000);
+	assert_in_range(s[1].done * 100 / s[0].done, 195, 205);
+	assert_in_range(s[2].done * 100 / s[0].done, 490, 510);
+}
+
+static void small_turns_by_weight(void **state)
+{
+	sender(0, 1, 1, 53248);
+	sender(1, 3, 1, 53248);
+	sender(2, 1, 1, 20000);
+	rounds(10000);
+	assert_in_range(s[1].done * 100 / s[0].done, 280, 305);
+	assert_int_equal(s[2].longest, 0);
+}
+
+/* Its turn comes in each round, while the other sits out. */
+static void small_turns_are_never_out(void **state)
+{
+	sender(0, 1, 1, 2 << 20);
+	sender(1, 1, 1, 53248);
+	sender(2, 1, 1, 53248);
+	rounds(10000);
+	assert_int_equal(s[1].longest, 0);
+	assert_int_equal(s[2].longest, 0);
+	assert_in_range(s[0].longest, 30, 33);
+}
+
+/* Alone, it sits out one round, in which nobody else has frames. */
+static void nothing_is_left_unused(void **state)
+{
+	sender(0, 1, 1, 2 << 20);
+	sender(1, 1, 1, 0);
+	sender(2, 1, 1, 0);
+	rounds(10000);
+	assert_int_equal(s[0].longest, 1);
+}
+
+static void credit_is_not_saved(void **state)
+{
+	sender(0, 1, 1, 2 << 20);
+	sender(1, 1, 1, 0);
+	rounds(1000);
+	s[1].turn = 2 << 20;
+	s[0].done = s[1].done = 0;
+	rounds(1000);
+	assert_in_range(s[1].done * 100 / s[0].done, 99, 101);
+}
+
+/* However many queues a port has, and whichever of them have frames. */
+static void queues_of_a_port_share(void **state)
+{
+	sender(0, 1, 8, 300000);
+	sender(1, 1, 1, 300000);
+	rounds(20000);
+	assert_in_range(s[1].done * 100 / s[0].done, 97, 103);
+	for (unsigned int k = 0; k < 8; k++)
+		assert_true(s[0].port.rxq[k].share.credit <= NFVD_SHARE_ROUND);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(by_weight, setup, teardown),
+		cmocka_unit_test_setup_teardown(small_turns_by_weight, setup, teardown),
+		cmocka_unit_test_setup_teardown(small_turns_are_never_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_left_unused, setup, teardown),
+		cmocka_unit_test_setup_teardown(credit_is_not_saved, setup, teardown),
+		cmocka_unit_test_setup_teardown(queues_of_a_port_share, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
