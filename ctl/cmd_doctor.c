@@ -258,7 +258,7 @@ static void check_offloads(json_t *port)
 static void check_ports(void)
 {
 	struct ctl_err err = { 0 };
-	json_t *all = rpc_call("port.list", NULL, &err), *port;
+	json_t *all = rpc_list("port.list", "ports", NULL, &err), *port;
 	json_t *ports = json_object_get(all, "ports");
 	size_t i;
 

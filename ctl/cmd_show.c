@@ -24,15 +24,16 @@ static json_t *named(const char *key, const char *name)
 static json_t *ports_with_counters(const char *name, struct ctl_err *err)
 {
 	static const char *const counters[] = {
-		"rx_frames", "rx_bytes", "tx_frames", "tx_bytes", "dropped", "ledger_frames", "ledger_copies",
+		"rx_frames", "rx_bytes", "tx_frames", "tx_bytes", "dropped", "ledger_frames", "ledger_copies", "paused_s",
+		"bound", "bound_why", "pressure",
 	};
-	json_t *all = rpc_call("port.list", named("name", name), err), *stats = NULL, *port;
+	json_t *all = rpc_list("port.list", "ports", named("name", name), err), *stats = NULL, *port;
 	/* One that is kept and not attached has no id, and no counters. */
 	bool attached = !name || json_object_get(json_array_get(json_object_get(all, "ports"), 0), "id");
 	size_t i;
 
 	if (all)
-		stats = attached ? rpc_call("stats.get", named("port", name), err) : json_object();
+		stats = attached ? rpc_list("stats.get", "ports", named("port", name), err) : json_object();
 	if (!stats) {
 		json_decref(all);
 		return NULL;
@@ -120,7 +121,7 @@ int cmd_show(int argc, char **argv, struct ctl_err *err)
 		{ "name", "NAME" }, { "type", "TYPE" }, { "state", "STATE" }, { "via", "VIA", OUT_SPARE },
 		{ "dev|socket", "AT", OUT_SPARE }, { "queues", "QUEUES", OUT_SPARE }, { "accepts", "ACCEPTS", OUT_SPARE },
 		{ "rx_frames", "RX FRAMES" }, { "tx_frames", "TX FRAMES" }, { "dropped", "DROPPED" },
-		{ "copies_per_frame", "COPIES/FRAME", OUT_SPARE }, { "why", "WHY", OUT_IF_ANY }, { NULL, NULL }
+		{ "copies_per_frame", "COPIES/FRAME", OUT_SPARE }, { "bound", "BOUND", OUT_SPARE }, { "why", "WHY", OUT_IF_ANY }, { NULL, NULL }
 	};
 	static const struct out_column rates[] = {
 		{ "name", "NAME" }, { "state", "STATE" }, { "rx_pps", "RX pps" }, { "rx_gbps", "RX Gb/s" },

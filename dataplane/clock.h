@@ -23,6 +23,14 @@ static inline uint32_t nfvd_now_ms(void)
 
 uint64_t nfvd_now_us(void);	/* monotonic, exact */
 
+static inline uint64_t nfvd_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
 /* Return the milliseconds from then to now; 0 if then is in the future. Both are less than 24 days apart. */
 static inline uint32_t nfvd_elapsed_ms(uint32_t now, uint32_t then)
 {

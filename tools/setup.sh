@@ -9,7 +9,7 @@ set -eu
 
 build="make gcc meson ninja-build pkg-config git
 	libdpdk-dev liburcu-dev libbpf-dev libelf-dev zlib1g-dev libjansson-dev
-	libsystemd-dev libmnl-dev libsmartcols-dev libxen-dev libnuma-dev libseccomp-dev libcap-dev libcmocka-dev
+	libsystemd-dev libmnl-dev libsmartcols-dev libmicrohttpd-dev libpcap-dev libxen-dev libnuma-dev libseccomp-dev libcap-dev libcmocka-dev
 	clang-14 llvm-14 libclang-rt-14-dev bpftool"
 run="iproute2 iputils-ping ethtool iperf iperf3 jq socat util-linux procps"
 guests="qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod"
@@ -24,7 +24,7 @@ kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
 package="$build debhelper dh-dkms dpkg-dev libbsd-dev"
 check="$kernel $package lintian $kernel_source user-mode-linux runc mmdebstrap iperf libunbound8 libxdp1
-	cppcheck clang-tidy-14 clang-format-14 strace systemd"
+	cppcheck clang-tidy-14 clang-format-14 strace systemd prometheus tshark"
 fresh="git mmdebstrap util-linux"
 bench="$check"
 debug="$kernel $kernel_source"

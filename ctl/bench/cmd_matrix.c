@@ -88,7 +88,7 @@ static json_t *measure_pair(const char *name_a, const char *name_b, unsigned int
 /* Those that are up: names of those that can be measured, and of the others why not. */
 static int list_ports(json_t *names, json_t *left_out, struct ctl_err *err)
 {
-	json_t *all = rpc_call("port.list", NULL, err), *port, *name;
+	json_t *all = rpc_list("port.list", "ports", NULL, err), *port, *name;
 	const char *reason;
 	size_t i;
 

@@ -15,6 +15,8 @@
 #include "switch/switch.h"
 #include "switch/worker.h"
 
+#define PORTS_PAGE	128	/* ports of one reply */
+
 static const char *const none[] = { NULL };
 
 static json_t *accepts(uint32_t bits)
@@ -113,12 +115,12 @@ json_t *nfvd_rpc_daemon_info(json_t *params, struct nfvd_err *err)
 {
 	if (nfvd_rpc_only(params, none, err))
 		return NULL;
-	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:b, s:s, s:o, s:{s:I, s:s}}", "version", NFV_VERSION, "pid", (int)getpid(),
+	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:b, s:s, s:o, s:o, s:{s:I, s:s}}", "version", NFV_VERSION, "pid", (int)getpid(),
 		"state_dir", nfvd_config.state_dir, "workers", nfvd_config.workers,
 		"uptime_s", (json_int_t)((nfvd_now_us() - nfvd_started_us) / 1000000),
 		"shortcut", nfvd_shortcut_available() && nfvd_shortcut_enabled(NULL),
 		"link_local", atomic_load(&nfvd_link_local_forward) ? "forward" : "drop",
-		"control", nfvd_rpc_counters(),
+		"control", nfvd_rpc_counters(), "generation", nfvd_saved_generation(),
 		"caller", "uid", (json_int_t)nfvd_caller->uid, "role", nfvd_role_name(nfvd_caller->role));
 }
 
@@ -145,26 +147,36 @@ json_t *nfvd_rpc_port_detach(json_t *params, struct nfvd_err *err)
 	return json_pack("{s:O}", "name", name);
 }
 
+/* The ports from id *from on, up to a page; *from: where the next one begins, or NFVD_PORTS_MAX. */
+static void list_ports(json_t *list, const struct nfvd_port *only, uint64_t *from)
+{
+	size_t end = json_array_size(list) + PORTS_PAGE;
+
+	for (; *from < NFVD_PORTS_MAX && json_array_size(list) < end; ++*from)
+		if (nfvd_ports[*from] && (!only || only == nfvd_ports[*from]))
+			json_array_append_new(list, show(nfvd_ports[*from]));
+}
+
 json_t *nfvd_rpc_port_list(json_t *params, struct nfvd_err *err)
 {
-	static const char *const names[] = { "name", NULL };
+	static const char *const names[] = { "name", "from", NULL };
 	struct nfvd_port *only;
+	uint64_t from;
 	json_t *list;
 
-	if (nfvd_rpc_only(params, names, err))
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_from(params, &from, err))
 		return NULL;
 	list = json_array();
-	nfvd_saved_missing(list, json_string_value(json_object_get(params, "name")));
+	if (!from)
+		nfvd_saved_missing(list, json_string_value(json_object_get(params, "name")));
 	if (json_object_get(params, "name") && json_array_size(list))
 		return json_pack("{s:o}", "ports", list);
 	if (nfvd_rpc_port(params, "name", &only, err)) {
 		json_decref(list);
 		return NULL;
 	}
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (nfvd_ports[id] && (!only || only == nfvd_ports[id]))
-			json_array_append_new(list, show(nfvd_ports[id]));
-	return json_pack("{s:o}", "ports", list);
+	list_ports(list, only, &from);
+	return nfvd_rpc_part("ports", list, from < NFVD_PORTS_MAX, from);
 }
 
 json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err)

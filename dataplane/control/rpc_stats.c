@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "clock.h"
+#include "control/pressure.h"
 #include "control/rpc_methods.h"
 #include "control/rpc_params.h"
 #include "module/kmod.h"
@@ -16,6 +17,7 @@
 /* Elements of one reply: far from NFV_RPC_BACKLOG_MAX, and some 10 ms of work. */
 #define PAIRS_PAGE	2048
 #define DROPS_PAGE	8192
+#define PORTS_PAGE	128
 
 /*
  * Of what ports exchanged past nfvd with others that have gone since: the shortcut and the module count by
@@ -39,6 +41,7 @@ static void add_counters(struct nfvd_counters *to, const struct nfvd_counters *f
 	to->rx_syscalls += from->rx_syscalls;
 	to->tx_frames += from->tx_frames;
 	to->tx_bytes += from->tx_bytes;
+	nfvd_pressure_add(&to->pressure, &from->pressure);
 	for (unsigned int i = NFVD_PASS + 1; i < NFVD_N_DROPS; i++)
 		to->drops[i] += from->drops[i];
 }
@@ -187,46 +190,62 @@ static json_t *stats_of(const struct totals *t, unsigned int id)
 	const struct nfvd_ledger l = sent_by(t, id);
 	uint64_t dropped = b->rx_dropped + b->lost;
 
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", nfvd_ports[id]->name,
+	json_t *obj = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", nfvd_ports[id]->name,
 		"rx_frames", (json_int_t)b->rx_frames, "rx_bytes", (json_int_t)b->rx_bytes,
 		"replicated", (json_int_t)b->replicated, "delivered", (json_int_t)b->delivered,
 		"dropped", (json_int_t)dropped, "in_flight", (json_int_t)in_flight_of(b),
 		"tx_frames", (json_int_t)c->tx_frames, "tx_bytes", (json_int_t)c->tx_bytes,
 		"rx_syscalls", (json_int_t)c->rx_syscalls, "ledger_frames", (json_int_t)l.frames,
-		"ledger_copies", (json_int_t)l.copies, "ledger_copied_bytes", (json_int_t)l.copied_bytes);
+		"ledger_copies", (json_int_t)l.copies, "ledger_copied_bytes", (json_int_t)l.copied_bytes,
+		"ledger_syscalls", (json_int_t)l.syscalls);
+
+	json_object_set_new(obj, "paused_s", json_real((double)c->pressure.paused_ns / 1e9));
+	nfvd_pressure_show(nfvd_ports[id], obj);
+	return obj;
+}
+
+/* The ports from id *from on, up to a page; *from: where the next one begins, or NFVD_PORTS_MAX. */
+static json_t *stats_list(const struct totals *t, const struct nfvd_port *only, uint64_t *from)
+{
+	json_t *list = json_array();
+
+	for (; *from < NFVD_PORTS_MAX; ++*from) {
+		if (!nfvd_ports[*from] || (only && only->id != *from))
+			continue;
+		if (json_array_size(list) == PORTS_PAGE)
+			break;
+		json_array_append_new(list, stats_of(t, *from));
+	}
+	return list;
 }
 
 json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err)
 {
-	static const char *const names[] = { "port", NULL };
+	static const char *const names[] = { "port", "from", NULL };
 	struct nfvd_port *only;
-	json_t *list;
+	json_t *part;
 	struct totals *t;
 	int64_t in_flight = 0;
-	uint64_t sleeps = 0;
-	bool inexact;
+	uint64_t sleeps = 0, from;
 
-	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err))
+	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err) || nfvd_rpc_from(params, &from, err))
 		return NULL;
 	t = sum();
 	if (!t) {
 		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 		return NULL;
 	}
-	list = json_array();
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
-		if (!nfvd_ports[id])
-			continue;
-		in_flight += in_flight_of(&t->port[id].balance);
-		if (!only || only->id == id)
-			json_array_append_new(list, stats_of(t, id));
-	}
-	inexact = t->inexact;
-	free(t);
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (nfvd_ports[id])
+			in_flight += in_flight_of(&t->port[id].balance);
 	for (unsigned int i = 0; i < nfvd_n_workers; i++)
 		sleeps += nfvd_workers[i]->sleeps;
-	return json_pack("{s:o, s:I, s:I, s:b}", "ports", list, "in_flight", (json_int_t)in_flight, "sleeps",
-			 (json_int_t)sleeps, "inexact", inexact);
+	part = stats_list(t, only, &from);
+	part = nfvd_rpc_part("ports", part, from < NFVD_PORTS_MAX, from);
+	json_object_update_new(part, json_pack("{s:I, s:I, s:b, s:o}", "in_flight", (json_int_t)in_flight, "sleeps", (json_int_t)sleeps,
+					       "inexact", t->inexact, "workers", nfvd_pressure_workers()));
+	free(t);
+	return part;
 }
 
 static json_t *pair(const struct totals *t, unsigned int src, unsigned int dst)

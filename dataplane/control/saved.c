@@ -352,13 +352,18 @@ static json_t *show_generation(unsigned int generation, struct nfvd_err *err)
 	return NULL;
 }
 
+json_t *nfvd_saved_generation(void)
+{
+	return keeping ? json_integer(nfvd_store_generation()) : json_null();
+}
+
 json_t *nfvd_saved_show(unsigned int generation, struct nfvd_err *err)
 {
 	if (generation)
 		return show_generation(generation, err);
 	if (!keeping)
 		drop_gone();
-	return json_pack("{s:o, s:O, s:o}", "generation", keeping ? json_integer(nfvd_store_generation()) : json_null(),
+	return json_pack("{s:o, s:O, s:o}", "generation", nfvd_saved_generation(),
 			 "config", config, "history", keeping ? nfvd_store_history() : json_array());
 }
 

@@ -37,6 +37,8 @@ void nfvd_saved_device_changed(void);
  * With a generation other than 0: what was asked for then; NULL with *err if that is not kept.
  */
 json_t *nfvd_saved_show(unsigned int generation, struct nfvd_err *err);
+/* Return a new reference to the number of the configuration; null if nothing is kept. */
+json_t *nfvd_saved_generation(void);
 /* Append the ports that are kept and not attached (of this name; NULL: all) to list, as in port.list. */
 void nfvd_saved_missing(json_t *list, const char *name);
 /* Append what doctor reports to list. */

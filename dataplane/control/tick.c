@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
+#include "control/pressure.h"
 #include "control/saved.h"
 #include "log.h"
 #include "nfvd.h"
@@ -155,6 +156,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 		tell_full(port);
 		tell_spoofed(port);
 	}
+	nfvd_pressure_tick();
 	nfvd_saved_tick();
 	if (nfvd_fdb_disputed())
 		nfvd_fdb_each(tell_dispute, NULL);

@@ -53,6 +53,17 @@ bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfv
 	return false;
 }
 
+void nfvd_pressure_add(struct nfvd_pressure *to, const struct nfvd_pressure *from)
+{
+	to->taken += from->taken;
+	to->taken_full += from->taken_full;
+	to->sent += from->sent;
+	to->sent_full += from->sent_full;
+	to->given += from->given;
+	to->given_full += from->given_full;
+	to->paused_ns += from->paused_ns;
+}
+
 void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
 {
 	w->turn.rx_frames += n;

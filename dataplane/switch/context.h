@@ -33,6 +33,14 @@ static inline void nfvd_balance_add(struct nfvd_balance *to, const struct nfvd_b
 	to->lost += from->lost;
 }
 
+/* Who waits for whom: turns, and what they found. */
+struct nfvd_pressure {
+	uint64_t taken, taken_full;	/* turns that took frames from it; that left more waiting */
+	uint64_t sent, sent_full;	/* bursts that it sent to one destination; that found too few buffers there */
+	uint64_t given, given_full;	/* the same of bursts that others sent to it */
+	uint64_t paused_ns;		/* for how long nothing was taken because of its limit */
+};
+
 struct nfvd_counters {
 	_Atomic(uint64_t) seq;		/* odd while balance changes */
 	struct nfvd_balance balance;
@@ -40,6 +48,7 @@ struct nfvd_counters {
 	uint64_t tx_frames, tx_bytes;	/* delivered to it, by all sources there ever were */
 	uint64_t drops[NFVD_N_DROPS];	/* by reason, as source or as destination */
 	uint64_t learnt[NFVD_N_LEARNT];	/* frames from it, but for NFVD_LEARNT */
+	struct nfvd_pressure pressure;
 } __attribute__((aligned(64)));
 
 struct nfvd_out {
@@ -70,6 +79,7 @@ struct nfvd_worker {
 	struct nfvd_counters port[NFVD_PORTS_MAX];
 	struct nfvd_ledger *row[NFVD_PORTS_MAX];	/* [source][destination]; allocated at attach */
 	uint64_t sleeps;
+	uint64_t busy_ns, asleep_ns;	/* in rounds that took frames; waiting for an endpoint. The rest it looked in vain */
 };
 
 extern struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
@@ -88,6 +98,8 @@ int nfvd_counters_reset(unsigned int id);
  * Context: control.
  */
 bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfvd_counters *c);
+
+void nfvd_pressure_add(struct nfvd_pressure *to, const struct nfvd_pressure *from);
 
 /* Count n frames that were taken from port's endpoint and dropped. Context: worker. */
 void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);

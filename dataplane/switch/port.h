@@ -53,6 +53,7 @@ struct nfvd_rxq {
 	int node;			/* NUMA node of the endpoint's memory; -1: no matter */
 	struct nfvd_flooded flooded;	/* W */
 	struct nfvd_share share;	/* W */
+	uint64_t paused_ns;		/* W: since when its port's limit lets nothing be taken; 0: it does */
 	void *priv;			/* the port type's */
 };
 

@@ -415,11 +415,20 @@ static void deliver_all(struct nfvd_worker *w, const struct nfvd_policy *src, st
 		dst->ops->tx(w, dst, out->f + from, out->n - from, l);
 }
 
+static void note_burst(struct nfvd_pressure *from, struct nfvd_pressure *to, bool full)
+{
+	from->sent++;
+	from->sent_full += full;
+	to->given++;
+	to->given_full += full;
+}
+
 static void deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_policy *policy, struct nfvd_port *dst,
 		    struct nfvd_out *out)
 {
 	struct nfvd_ledger *l = &w->row[src->id][dst->id], before = *l;
 	struct nfvd_counters *to = &w->port[dst->id];
+	uint64_t full = to->drops[NFVD_DROP_DST_FULL];
 
 	w->pair = l;
 	nfvd_watch_delivery(&w->watched, src->id, dst->id);
@@ -429,6 +438,7 @@ static void deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct n
 	w->turn.delivered += l->frames - before.frames;
 	w->turn.lost += l->dropped - before.dropped;
 	w->spent += l->bytes - before.bytes + (l->frames - before.frames) * dst->ops->tx_work;
+	note_burst(&w->port[src->id].pressure, &to->pressure, to->drops[NFVD_DROP_DST_FULL] != full);
 }
 
 /* Decide on n frames; return how many were taken, with *bytes. */

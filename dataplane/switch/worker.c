@@ -113,6 +113,29 @@ static unsigned int paused_ms(const struct nfvd_port *port)
 	return (nfvd_meter_wait(&port->from, &p->from, nfvd_meter_now()) + 1000000 * NFVD_METER_NS - 1) / (1000000 * NFVD_METER_NS);
 }
 
+/* Nothing is taken in this turn: from when on? */
+static __attribute__((noinline)) unsigned int pause_queue(struct nfvd_rxq *q)
+{
+	if (!q->paused_ns)
+		q->paused_ns = nfvd_now_ns();
+	return 0;
+}
+
+static __attribute__((noinline)) void end_pause(struct nfvd_worker *w, struct nfvd_rxq *q)
+{
+	w->port[q->port->id].pressure.paused_ns += nfvd_now_ns() - q->paused_ns;
+	q->paused_ns = 0;
+}
+
+/* A turn took n frames, and has dealt with done of them. */
+static void note_pressure(struct nfvd_worker *w, unsigned int n, unsigned int done, unsigned int max)
+{
+	struct nfvd_pressure *p = &w->port[w->src].pressure;
+
+	p->taken++;
+	p->taken_full += n >= max || done < n || w->turn.rx_bytes >= NFVD_BURST_BYTES;
+}
+
 /* One turn of a queue. */
 static unsigned int turn(struct thread *t, struct nfvd_rxq *q, const struct nfvd_policy *policy)
 {
@@ -124,7 +147,9 @@ static unsigned int turn(struct thread *t, struct nfvd_rxq *q, const struct nfvd
 	if (unlikely(atomic_load_explicit(&q->port->held, memory_order_relaxed)))
 		return 0;
 	if (unlikely(policy && paced(q->port, policy)) && !(max = room(q->port, policy)))
-		return 0;
+		return pause_queue(q);
+	if (unlikely(q->paused_ns))
+		end_pause(w, q);
 	w->src = q->port->id;
 	w->spread = q->port->id + q->index;
 	w->spent = 0;
@@ -139,6 +164,7 @@ static unsigned int turn(struct thread *t, struct nfvd_rxq *q, const struct nfvd
 	if (n) {
 		done = nfvd_switch(w, q, w->frames, n);
 		w->turn.rx_frames += done;
+		note_pressure(w, n, done, max);
 		if (unlikely(policy && paced(q->port, policy)))
 			charge(q->port, policy, w->frames, done);
 	}
@@ -245,12 +271,15 @@ static void sleep_until_event(struct thread *t)
 	int n;
 
 	if (!arm(t, true, &ms)) {
+		uint64_t start_ns = nfvd_now_ns();
+
 		t->w.sleeps++;
 		rcu_thread_offline();
 		nfvd_watch_sleep(&t->w.watched, true);
 		n = epoll_wait(t->epoll, ev, 16, ms);
 		nfvd_watch_sleep(&t->w.watched, false);
 		rcu_thread_online();
+		t->w.asleep_ns += nfvd_now_ns() - start_ns;
 		t->nobody_called = n == 0 && ms == RECHECK_MS;
 		/* Queues are edge-triggered, so their descriptors need no read; our own is level. */
 		for (int i = 0; i < n; i++)
@@ -265,7 +294,7 @@ static void sleep_until_event(struct thread *t)
 static void *run(void *arg)
 {
 	struct thread *t = arg;
-	uint64_t idle_since = 0;
+	uint64_t idle_since = 0, last_ns = nfvd_now_ns(), now_ns;
 	unsigned int idle = 0;	/* rounds without a frame */
 
 	t->w.watched.tid = gettid();
@@ -278,6 +307,9 @@ static void *run(void *arg)
 		bool busy = iterate(t);
 
 		rcu_quiescent_state();
+		now_ns = nfvd_now_ns();
+		t->w.busy_ns += busy ? now_ns - last_ns : 0;
+		last_ns = now_ns;
 		/* The clock is looked at now and then: frames that come meanwhile would wait for it. */
 		if (busy) {
 			idle = 0;
@@ -285,6 +317,7 @@ static void *run(void *arg)
 			idle_since = nfvd_now_us();
 		} else if (!(idle % IDLE_ROUNDS) && nfvd_now_us() - idle_since > spin_limit_us) {
 			sleep_until_event(t);
+			last_ns = nfvd_now_ns();
 			idle = 0;
 		}
 	}

@@ -15,12 +15,13 @@
  *	method		params				result
  *	------		------				------
  *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, link_local, control,
+ *						generation: of the configuration, null: not kept,
  *						caller: {uid, role: "read"|"operate"|"admin"}}, who asks
  *	findings.get	{}				{findings: [...]}
  *	port.attach	{type, name, ...}		{name, id, type, attach_us, ...as in port.list}
  *	port.detach	{name}				{name}
- *	port.list	{[name]}			{ports: [...]}
- *	stats.get	{[port]}			{ports: [...], in_flight, sleeps, inexact: a worker hangs}
+ *	port.list	{[name], [from]}		{ports: [...], [more]}
+ *	stats.get	{[port], [from]}		{ports: [...], in_flight, sleeps, inexact: a worker hangs, workers: [...], [more]}
  *	ledger.get	{[port], [peer], [from]}	{pairs: [...], [more]}
  *	drops.get	{[port], [all], [from]}		{drops: [...], [more]}
  *	fdb.list	{[port], [from]}		{entries: [...], ageing_s, [more]}
@@ -37,7 +38,7 @@
  * port, peer, and name in port.list select: only what concerns that port, or that pair of ports. in_flight and
  * sleeps (how often workers went to sleep) are sums over all ports. all: list counts of 0, too.
  *
- * Lists in parts: a result with "more" is not the whole list. Repeat the request with the value of "more" as "from".
+ * Lists in parts: a result with "more" is not the whole list; the numbers beside it are of all ports. Repeat the request with the value of "more" as "from".
  * An element that exists all the time appears exactly once. Entries are ordered by VLAN and address, pairs and
  * drops by port id. Each response keeps nfvd's control thread busy for some 10 ms at most.
  *
@@ -82,7 +83,15 @@
  *	    via the module {missed_by: {reason: n}, held, held_kib}; <linux/nfv.h> has the reasons
  *	    xen adds those of the module, and {domid, devid, domain, offloads: [...], stalled}
  *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls,
- *		ledger_frames, ledger_copies, ledger_copied_bytes}: the last three are sums of the pairs it is src of
+ *		ledger_frames, ledger_copies, ledger_copied_bytes, ledger_syscalls (sums of the pairs it is src of),
+ *		paused_s, bound: "guest"|"switch"|"peer"|"idle", bound_why, pressure: {from, to}}
+ *		paused_s	for how long its limit let nothing be taken, in all
+ *		bound		what limited it in the last second, of what passed nfvd; bound_why in words
+ *		pressure	shares of that second's turns: from, that left frames of its waiting; to, of the bursts to it that
+ *				found too few buffers
+ *	worker	{index, cpu: -1 if not pinned, busy_s, sleep_s, busy, sleeps}
+ *		busy_s		time in rounds that took frames; sleep_s waiting for an endpoint. The rest it looked in vain
+ *		busy		share of the last second
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
  *	drop	{port, reason, count, help, frames: these are frames, not requests, faults and their like}
  *	finding	{level: "warn"|"bad", text, [port], hint: a command that helps}
