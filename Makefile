@@ -96,13 +96,15 @@ install: build install-files
 install-files:
 	@install -d '$(SBIN)' '$(SHARE)' '$(SCRIPTS)' '$(UNITS)'
 	@install $(BUILD)/dataplane/nfvd $(BUILD)/dataplane/fdkeep $(BUILD)/ctl/nfvctl '$(SBIN)'
+	@install -m 644 tools/packaging/nfv-alerts.yml '$(SHARE)'
 	@rm -rf '$(SHARE)/guests' && cp -R --preserve=mode tools/guests '$(SHARE)'
 	@sed 's|^PATH=.*|&:$(prefix)/sbin|' tools/xen/vif-nfv >'$(SCRIPTS)/vif-nfv' && chmod 755 '$(SCRIPTS)/vif-nfv'
 	@sed 's|@SBIN@|$(prefix)/sbin|' tools/packaging/nfvd.service >'$(UNITS)/nfvd.service'
+	@sed 's|@SBIN@|$(prefix)/sbin|' tools/packaging/nfvd-export.service >'$(UNITS)/nfvd-export.service'
 
 # With the prefix, sysconfdir and DESTDIR of the install.
 uninstall:
-	@rm -f '$(SBIN)/nfvd' '$(SBIN)/fdkeep' '$(SBIN)/nfvctl' '$(SCRIPTS)/vif-nfv' '$(UNITS)/nfvd.service'
+	@rm -f '$(SBIN)/nfvd' '$(SBIN)/fdkeep' '$(SBIN)/nfvctl' '$(SCRIPTS)/vif-nfv' '$(UNITS)/nfvd.service' '$(UNITS)/nfvd-export.service'
 	@rm -rf '$(SHARE)'
 	@rmdir --ignore-fail-on-non-empty '$(SCRIPTS)' '$(dir $(SCRIPTS))' '$(UNITS)' '$(dir $(UNITS))' 2>/dev/null || true
 

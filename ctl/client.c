@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "ctl.h"
 
-#define CALL_TIMEOUT_MS	30000	/* attaching may wait for the kernel */
+int rpc_timeout_ms = 30000;	/* attaching may wait for the kernel */
 
 static int fd = -1;
 
@@ -163,7 +163,7 @@ json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err)
 	json_t *request = json_pack("{ss si ss so}", "jsonrpc", "2.0", "id", ++id, "method", method,
 				    "params", params ? params : json_object());
 	char *text = json_dumps(request, JSON_COMPACT), *line = NULL;
-	int64_t deadline = now_ms() + CALL_TIMEOUT_MS;
+	int64_t deadline = now_ms() + rpc_timeout_ms;
 	json_t *reply, *result = NULL;
 	int sent;
 	ssize_t len;

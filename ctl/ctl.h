@@ -84,6 +84,7 @@ json_t *args_absolute(const char *path);
 int save_json(json_t *result, const char *path, struct ctl_err *err);
 
 /* ---- client.c ---- */
+extern int rpc_timeout_ms;	/* for a reply */
 /* Send a request to nfvd; takes params (NULL: none). Return a new reference to the result, or NULL with *err filled in. */
 json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err);
 /* Call a method whose list[] comes in parts, and return all parts in one. */
@@ -167,6 +168,7 @@ int cmd_diff(int argc, char **argv, struct ctl_err *err);
 int cmd_apply(int argc, char **argv, struct ctl_err *err);
 int cmd_history(int argc, char **argv, struct ctl_err *err);
 int cmd_rollback(int argc, char **argv, struct ctl_err *err);
+int cmd_export(int argc, char **argv, struct ctl_err *err);
 int cmd_doctor(int argc, char **argv, struct ctl_err *err);
 int cmd_version(int argc, char **argv, struct ctl_err *err);
 int cmd_bench_throughput(int argc, char **argv, struct ctl_err *err);

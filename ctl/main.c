@@ -63,6 +63,7 @@ static const struct ctl_command commands[] = {
 	{ "rollback", "[GENERATION]", "make it what it was then; before the last change", cmd_rollback, NULL },
 	{ "bench", "throughput|rtt|matrix|draft ...", "measure endpoints", NULL, bench_commands },
 	{ "probe", "rtt ADDRESS", "measure from this host or guest", NULL, probe_commands },
+	{ "export", "[--listen ADDRESS:PORT|unix:PATH]", "metrics for Prometheus, over HTTP, until it is ended (127.0.0.1:9477)", cmd_export, NULL },
 	{ "doctor", "", "what this host can and cannot do, and what mends it", cmd_doctor, NULL },
 	{ "version", "", "versions of nfvctl and nfvd", cmd_version, NULL },
 	{ NULL, NULL, NULL, NULL, NULL }

@@ -7,7 +7,7 @@ set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/guests/cache.sh"
 
 include=systemd-sysv,dbus,iproute2,jq,dkms,linux-headers-cloud-amd64,python3,procps
-include+=,libbpf1,libjansson4,libmnl0,libnuma1,libsmartcols1,libsystemd0,liburcu8,libxenstore4,libbsd0
+include+=,libbpf1,libjansson4,libmnl0,libnuma1,libsmartcols1,libmicrohttpd12,libpcap0.8,libsystemd0,liburcu8,libxenstore4,libbsd0
 image=$cache/deb-$(echo "$include" | sha256sum | cut -c 1-16)
 if [ ! -e "$image" ]; then
 	making "the Debian for the packages"

@@ -120,6 +120,15 @@ void nfvd_pressure_show(const struct nfvd_port *port, json_t *obj)
 						       share(s->p.given_full, s->p.given)));
 }
 
+static json_t *rounds(const struct nfvd_worker *w)
+{
+	json_t *list = json_array();
+
+	for (unsigned int bin = 0; bin < NFVD_ROUND_BINS; bin++)
+		json_array_append_new(list, json_integer((json_int_t)w->rounds[bin]));
+	return list;
+}
+
 json_t *nfvd_pressure_workers(void)
 {
 	json_t *list = json_array();
@@ -127,8 +136,9 @@ json_t *nfvd_pressure_workers(void)
 	for (unsigned int i = 0; i < nfvd_n_workers; i++) {
 		const struct nfvd_worker *w = nfvd_workers[i];
 
-		json_array_append_new(list, json_pack("{s:i, s:i, s:f, s:f, s:f, s:I}", "index", (int)i, "cpu", w->cpu, "busy_s", (double)w->busy_ns / 1e9,
-			"sleep_s", (double)w->asleep_ns / 1e9, "busy", busy[i], "sleeps", (json_int_t)w->sleeps));
+		json_array_append_new(list, json_pack("{s:i, s:i, s:f, s:f, s:f, s:I, s:o}", "index", (int)i, "cpu", w->cpu, "busy_s", (double)w->busy_ns / 1e9,
+			"sleep_s", (double)w->asleep_ns / 1e9, "busy", busy[i], "sleeps", (json_int_t)w->sleeps,
+			"rounds", rounds(w)));
 	}
 	return list;
 }

@@ -13,6 +13,7 @@
 #include "switch/port.h"
 #include "switch/watch.h"
 
+#define NFVD_ROUND_BINS	16	/* up to 16 ms, and longer */
 #define NFVD_IOV_POOL		8192	/* vectors for the frames of one burst */
 
 /* The frames of one source. It holds: rx_frames + replicated = delivered + lost + rx_dropped. */
@@ -79,6 +80,7 @@ struct nfvd_worker {
 	struct nfvd_counters port[NFVD_PORTS_MAX];
 	struct nfvd_ledger *row[NFVD_PORTS_MAX];	/* [source][destination]; allocated at attach */
 	uint64_t sleeps;
+	uint64_t rounds[NFVD_ROUND_BINS];	/* that took frames, by how long: bin b less than 2^b µs, the last one any */
 	uint64_t busy_ns, asleep_ns;	/* in rounds that took frames; waiting for an endpoint. The rest it looked in vain */
 };
 

@@ -291,6 +291,15 @@ static void sleep_until_event(struct thread *t)
 	arm(t, false, &ms);
 }
 
+/* A µs is 1024 ns here. */
+static void note_round(struct nfvd_worker *w, uint64_t ns)
+{
+	unsigned int bin = ns >> 10 ? 64 - __builtin_clzll(ns >> 10) : 0;
+
+	w->busy_ns += ns;
+	w->rounds[bin < NFVD_ROUND_BINS ? bin : NFVD_ROUND_BINS - 1]++;
+}
+
 static void *run(void *arg)
 {
 	struct thread *t = arg;
@@ -308,7 +317,8 @@ static void *run(void *arg)
 
 		rcu_quiescent_state();
 		now_ns = nfvd_now_ns();
-		t->w.busy_ns += busy ? now_ns - last_ns : 0;
+		if (busy)
+			note_round(&t->w, now_ns - last_ns);
 		last_ns = now_ns;
 		/* The clock is looked at now and then: frames that come meanwhile would wait for it. */
 		if (busy) {

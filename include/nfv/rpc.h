@@ -89,7 +89,9 @@
  *		bound		what limited it in the last second, of what passed nfvd; bound_why in words
  *		pressure	shares of that second's turns: from, that left frames of its waiting; to, of the bursts to it that
  *				found too few buffers
- *	worker	{index, cpu: -1 if not pinned, busy_s, sleep_s, busy, sleeps}
+ *	worker	{index, cpu: -1 if not pinned, busy_s, sleep_s, busy, sleeps, rounds: [...]}
+ *		rounds		that took frames, by how long: element b less than 2^b us, the last one any. A frame that
+ *				comes during one waits until it ends
  *		busy_s		time in rounds that took frames; sleep_s waiting for an endpoint. The rest it looked in vain
  *		busy		share of the last second
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}

@@ -33,7 +33,7 @@ installed()
 	check "$name: the guests for bench draft" [ -x "$root/share/nfv-fastpath/guests/guest" ]
 	check "$name: Xen's script" [ -x "$scripts/vif-nfv" ]
 	check "$name: nothing is elsewhere" \
-		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/(nfvd|nfvctl|fdkeep)|$root/share/nfv-fastpath/guests/.*|$root/lib/systemd/system/nfvd.service|$scripts/vif-nfv)$")" ]
+		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/(nfvd|nfvctl|fdkeep)|$root/share/nfv-fastpath/(guests/.*|nfv-alerts.yml)|$root/lib/systemd/system/nfvd(-export)?.service|$scripts/vif-nfv)$")" ]
 	check "$name: nfvctl runs" grep -q "nfvctl 0" <("$root/sbin/nfvctl" version)
 	check "$name: make uninstall" make_ uninstall "$@"
 	check "$name: no file is left" [ -z "$(files "$WORK/root")" ]
@@ -53,7 +53,7 @@ make_ install prefix="$root/a" >/dev/null
 NFVD=$root/a/sbin/nfvd NFVCTL=$root/a/sbin/nfvctl
 start_nfvd
 unit=$root/a/lib/systemd/system/nfvd.service
-check "installed: systemd understands the unit" [ -z "$(systemd-analyze verify --man=no "$unit" 2>&1)" ]
+check "installed: systemd understands the units" [ -z "$(systemd-analyze verify --man=no "$unit" "${unit%.service}-export.service" 2>&1)" ]
 # systemd is not PID 1 here. What it would do: its folders, its command, its socket for READY=1.
 service()
 {
