@@ -243,20 +243,3 @@ int cmd_fdb(int argc, char **argv, struct ctl_err *err)
 
 	return show_view(&view, json_object(), argc, argv, err);
 }
-
-int cmd_events(int argc, char **argv, struct ctl_err *err)
-{
-	static const struct ctl_arg args[] = { { "since", ARG_NUMBER, false, 0, INT32_MAX, NULL }, { .key = NULL } };
-	static const struct out_column columns[] = {
-		{ "seq", "SEQ" }, { "time_ms", "TIME", OUT_TIME }, { "port", "PORT" }, { "text", "EVENT" }, { NULL, NULL }
-	};
-	static const struct view view = { "events.get", "events", NULL, NULL, "nothing happened yet", columns };
-	json_t *params = json_object();
-	int rc = args_parse(argc, argv, args, params, err);
-
-	if (rc) {
-		json_decref(params);
-		return rc;
-	}
-	return show_view(&view, params, 0, NULL, err);
-}

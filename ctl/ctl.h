@@ -126,6 +126,9 @@ void out_status(const char *text);
 /* Return a borrowed reference to the member of obj that a column key names, or NULL. */
 json_t *out_member(json_t *obj, const char *key);
 
+/* Begin the next picture of a live table: on a terminal in the place of the last, else below it. */
+void out_picture(void);
+
 /* ---- progress.c ---- */
 double now_s(void);	/* CLOCK_MONOTONIC */
 void progress_start(unsigned int steps);
@@ -155,6 +158,7 @@ int cmd_stats(int argc, char **argv, struct ctl_err *err);
 int cmd_ledger(int argc, char **argv, struct ctl_err *err);
 int cmd_drops(int argc, char **argv, struct ctl_err *err);
 int cmd_fdb(int argc, char **argv, struct ctl_err *err);
+int cmd_top(int argc, char **argv, struct ctl_err *err);
 int cmd_events(int argc, char **argv, struct ctl_err *err);
 int cmd_set(int argc, char **argv, struct ctl_err *err);
 int cmd_limit(int argc, char **argv, struct ctl_err *err);

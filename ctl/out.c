@@ -428,6 +428,12 @@ void out_status(const char *text)
 	fflush(stderr);
 }
 
+void out_picture(void)
+{
+	if (isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+}
+
 int out_end(void)
 {
 	if (!fflush(stdout) && !ferror(stdout))

@@ -23,7 +23,8 @@
 struct event {
 	uint64_t seq, time_ms, shown_ms;
 	unsigned int like, unshown;	/* events that this one stands for besides itself; of them, without a line */
-	const char *kind;		/* the format string: one place in the code */
+	enum nfvd_event_kind kind;
+	const char *place;		/* the format string: one place in the code */
 	char port[NFV_NAME_MAX + 1], text[200];
 };
 
@@ -138,7 +139,7 @@ static unsigned int stand_in(const struct event *e)
 	unsigned int last = 0, n = 0;
 
 	for (unsigned int i = 0; i < n_events; i++) {
-		if (events[i].kind != e->kind || events[i].time_ms + KIND_MS < e->time_ms ||
+		if (events[i].place != e->place || events[i].time_ms + KIND_MS < e->time_ms ||
 		    strcmp(events[i].port, e->port))
 			continue;
 		last = i;
@@ -179,15 +180,12 @@ static void add(struct event *e)
 	events[n_events++] = *e;
 }
 
-void nfvd_event(const char *port, const char *fmt, ...)
+static void vevent(enum nfvd_event_kind kind, const char *port, const char *fmt, va_list ap)
 {
-	struct event e = { .kind = fmt };
+	struct event e = { .kind = kind, .place = fmt };
 	struct timespec ts;
-	va_list ap;
 
-	va_start(ap, fmt);
 	vsnprintf(e.text, sizeof(e.text), fmt, ap);
-	va_end(ap);
 	nfv_text_clean(e.text);
 	snprintf(e.port, sizeof(e.port), "%s", port ? port : "");
 	clock_gettime(CLOCK_REALTIME, &ts);
@@ -197,16 +195,39 @@ void nfvd_event(const char *port, const char *fmt, ...)
 	pthread_mutex_unlock(&lock);
 }
 
+void nfvd_event(const char *port, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vevent(NFVD_EVENT_NOTE, port, fmt, ap);
+	va_end(ap);
+}
+
+void nfvd_event_of(enum nfvd_event_kind kind, const char *port, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vevent(kind, port, fmt, ap);
+	va_end(ap);
+}
+
 static json_t *to_json(const struct event *e)
 {
+	static const char *const kinds[] = {
+#define X(e, name) name,
+		NFVD_EVENT_KINDS(X)
+#undef X
+	};
 	char text[sizeof(e->text) + 48];
 
 	if (e->like)
 		snprintf(text, sizeof(text), "%s (and %u like it before)", e->text, e->like);
 	else
 		snprintf(text, sizeof(text), "%s", e->text);
-	return json_pack("{s:I, s:I, s:s, s:s}", "seq", (json_int_t)e->seq, "time_ms", (json_int_t)e->time_ms,
-			 "port", e->port, "text", text);
+	return json_pack("{s:I, s:I, s:s, s:s, s:s}", "seq", (json_int_t)e->seq, "time_ms", (json_int_t)e->time_ms,
+			 "kind", kinds[e->kind], "port", e->port, "text", text);
 }
 
 json_t *nfvd_events(uint64_t since)

@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 	if ((err = nfvd_gmem_sigbus_init()) || (err = nfvd_fdb_init()))
 		goto no_fdb;
 	if (nfvd_shortcut_init())
-		nfvd_event(NULL, "container shortcut not available, containers go through user space");
+		nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL, "container shortcut not available, containers go through user space");
 	if ((err = nfvd_netlink_start(nfvd_event_loop, device_changed)))
 		goto no_netlink;
 	nfvd_ports_init();
@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 	if (!nfvd_kmod_available())
 		nfvd_packet_ahead();
 	sd_notify(0, "READY=1");
-	nfvd_event(NULL, "nfvd %s ready: %u worker(s), control socket %s", NFV_VERSION, nfvd_config.workers, socket);
+	nfvd_event_of(NFVD_EVENT_STARTED, NULL, "nfvd %s ready: %u worker(s), control socket %s", NFV_VERSION, nfvd_config.workers, socket);
 	err = sd_event_loop(nfvd_event_loop);
 	sd_notify(0, "STOPPING=1");
 	nfvd_rpc_stop();

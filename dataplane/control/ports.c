@@ -164,7 +164,7 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 	}
 	rcu_assign_pointer(nfvd_ports[id], port);
 	port->attach_us = nfvd_now_us() - start;
-	nfvd_event(port->name, "attached (%s) in %.1f ms", port->ops->type, port->attach_us / 1000.0);
+	nfvd_event_of(NFVD_EVENT_ATTACHED, port->name, "attached (%s) in %.1f ms", port->ops->type, port->attach_us / 1000.0);
 	return port;
 }
 
@@ -177,7 +177,7 @@ static void detach(struct nfvd_port *port)
 	nfvd_port_forget(port);
 	nfvd_stats_retire(port->id);
 	port->ops->detach(port);
-	nfvd_event(port->name, "detached");
+	nfvd_event_of(NFVD_EVENT_DETACHED, port->name, "detached");
 	free_port(port);
 }
 

@@ -97,7 +97,7 @@ json_t *nfvd_rpc_policy_set(json_t *params, struct nfvd_err *err)
 		free(text);
 		return NULL;
 	}
-	nfvd_event(port->name, "policy: %.200s", text);
+	nfvd_event_of(NFVD_EVENT_POLICY, port->name, "policy: %.200s", text);
 	free(text);
 	return shown(port);
 }
@@ -119,6 +119,6 @@ json_t *nfvd_rpc_quarantine_set(json_t *params, struct nfvd_err *err)
 	}
 	if (change(port, json_pack("{s:s}", "quarantine", json_is_true(on) ? "on" : "off"), err))
 		return NULL;
-	nfvd_event(port->name, json_is_true(on) ? "quarantined" : "released from quarantine");
+	nfvd_event_of(NFVD_EVENT_QUARANTINE, port->name, json_is_true(on) ? "quarantined" : "released from quarantine");
 	return shown(port);
 }

@@ -202,7 +202,7 @@ json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err)
 		nfvd_shortcut_set(port, before);
 		return NULL;
 	}
-	nfvd_event(port ? port->name : NULL, "shortcut %s", json_is_true(on) ? "on" : "off");
+	nfvd_event_of(NFVD_EVENT_SETTING, port ? port->name : NULL, "shortcut %s", json_is_true(on) ? "on" : "off");
 	return json_incref(params);
 }
 
@@ -220,7 +220,7 @@ json_t *nfvd_rpc_link_local_set(json_t *params, struct nfvd_err *err)
 	if (nfvd_saved_set(NULL, "link_local", json_is_true(forward), err))
 		return NULL;
 	atomic_store(&nfvd_link_local_forward, json_is_true(forward));
-	nfvd_event(NULL, "link-local protocols: %s", json_is_true(forward) ? "forward" : "drop");
+	nfvd_event_of(NFVD_EVENT_SETTING, NULL, "link-local protocols: %s", json_is_true(forward) ? "forward" : "drop");
 	return json_incref(params);
 }
 

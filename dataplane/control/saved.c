@@ -75,7 +75,7 @@ static bool sound(const json_t *doc, char *reason, size_t size)
 static void note_broken(const char *file, const char *reason)
 {
 	json_array_append_new(broken, json_sprintf("%s: %s", file, reason));
-	nfvd_event(NULL, "configuration %s is not used: %s", file, reason);
+	nfvd_event_of(NFVD_EVENT_CONFIG, NULL, "configuration %s is not used: %s", file, reason);
 }
 
 /* Who makes this generation. */
@@ -143,7 +143,7 @@ static bool attach_kept(const json_t *kept)
 	}
 	if (!before || strcmp(before, err.text)) {
 		json_object_set_new(why_not, name, json_string(err.text));
-		nfvd_event(name, "cannot be attached now, and is tried again until it can: %s", err.text);
+		nfvd_event_of(NFVD_EVENT_CONFIG, name, "cannot be attached now, and is tried again until it can: %s", err.text);
 	}
 	return false;
 }
@@ -224,7 +224,7 @@ int nfvd_saved_start(const char *dir)
 	if (json_is_false(json_object_get(config, "shortcut")))
 		nfvd_shortcut_set(NULL, false);
 	nfvd_saved_tick();
-	nfvd_event(NULL, "configuration of '%s': generation %u, %zu port(s), of which %zu wait", dir, nfvd_store_generation(),
+	nfvd_event_of(NFVD_EVENT_CONFIG, NULL, "configuration of '%s': generation %u, %zu port(s), of which %zu wait", dir, nfvd_store_generation(),
 		   json_array_size(ports()), json_object_size(why_not));
 	return 0;
 }
@@ -298,7 +298,7 @@ int nfvd_saved_detach(const char *name, struct nfvd_err *err)
 			return -1;
 		json_object_del(why_not, name);
 		if (keeping && !nfvd_port_find(name)) {
-			nfvd_event(name, "not attached, and not kept any more");
+			nfvd_event_of(NFVD_EVENT_CONFIG, name, "not attached, and not kept any more");
 			return 0;
 		}
 	}

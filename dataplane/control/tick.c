@@ -100,7 +100,7 @@ static void tell_dispute(struct nfvd_fdb_entry *e, void *arg)
 	memcpy(m, &e->key, 6);
 	if (e->key >> 48)
 		snprintf(vlan, sizeof(vlan), " in VLAN %u", (unsigned int)(e->key >> 48));
-	nfvd_event(nfvd_ports[at]->name, "%02x:%02x:%02x:%02x:%02x:%02x%s is claimed by %s and %s: it stays at %s until only that "
+	nfvd_event_of(NFVD_EVENT_ADDRESS, nfvd_ports[at]->name, "%02x:%02x:%02x:%02x:%02x:%02x%s is claimed by %s and %s: it stays at %s until only that "
 		   "has claimed it for %d s", m[0], m[1], m[2], m[3], m[4], m[5], vlan, nfvd_ports[at]->name,
 		   nfvd_ports[rival - 1]->name, nfvd_ports[at]->name, NFVD_FDB_CALM_MS / 1000);
 }
@@ -110,7 +110,7 @@ static void tell_full(struct nfvd_port *port)
 	bool full = atomic_load(&port->macs_full);
 
 	if (full && !port->macs_full_told)
-		nfvd_event(port->name, "has taught its share of %u addresses: frames to further ones are flooded; "
+		nfvd_event_of(NFVD_EVENT_ADDRESS, port->name, "has taught its share of %u addresses: frames to further ones are flooded; "
 			   "'macs N' at attach raises it", port->macs_max);
 	port->macs_full_told = full;
 	if (full && atomic_load(&port->macs) < port->macs_max)
@@ -125,7 +125,7 @@ static void tell_spoofed(struct nfvd_port *port)
 	if (!mac)
 		return;
 	memcpy(m, &mac, 6);
-	nfvd_event(port->name, "a frame from %02x:%02x:%02x:%02x:%02x:%02x is dropped, for it is none of the port's addresses, or claims one "
+	nfvd_event_of(NFVD_EVENT_ADDRESS, port->name, "a frame from %02x:%02x:%02x:%02x:%02x:%02x is dropped, for it is none of the port's addresses, or claims one "
 		   "that is not; 'nfvctl set %s address ...' says which are", m[0], m[1], m[2], m[3], m[4], m[5], port->name);
 }
 

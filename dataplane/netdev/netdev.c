@@ -295,9 +295,9 @@ static void follow_others(struct nfvd_netdev *nd)
 		return;
 	strcpy(nd->not_plain, why);
 	if (why[0])
-		nfvd_event(nd->port->name, "shortcut not used: %s", why);
+		nfvd_event_of(NFVD_EVENT_SHORTCUT, nd->port->name, "shortcut not used: %s", why);
 	else
-		nfvd_event(nd->port->name, "shortcut used again: nothing is in its way");
+		nfvd_event_of(NFVD_EVENT_SHORTCUT, nd->port->name, "shortcut used again: nothing is in its way");
 }
 
 /* Look at the device as it is now: by the time a message is read, it may be out of date. */

@@ -554,7 +554,7 @@ void nfvd_shortcut_adopted(void)
 	}
 	resync();
 	if (n)
-		nfvd_event(NULL, "shortcut: goes on with %u container(s) and %zu address(es)", n, n_learnt);
+		nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL, "shortcut: goes on with %u container(s) and %zu address(es)", n, n_learnt);
 }
 
 bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms)

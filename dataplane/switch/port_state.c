@@ -23,5 +23,5 @@ void nfvd_port_set_state(struct nfvd_port *port, enum nfvd_state state, const ch
 		atomic_store(&port->address.pinned, 0);
 		nfvd_port_forget(port);
 	}
-	nfvd_event(port->name, "%s -> %s%s%s", nfvd_state_name(old), nfvd_state_name(state), why ? ": " : "", why ? why : "");
+	nfvd_event_of(NFVD_EVENT_STATE, port->name, "%s -> %s%s%s", nfvd_state_name(old), nfvd_state_name(state), why ? ": " : "", why ? why : "");
 }

@@ -170,7 +170,7 @@ static void fence_at(struct nfvd_port *port, unsigned int worker, const struct n
 
 	proc_line(w, "wchan", where, sizeof(where));
 	fence(port);
-	nfvd_event(port->name, "fenced: it held worker %u for %u ms, in %s", worker, (unsigned int)(us / 1000),
+	nfvd_event_of(NFVD_EVENT_FENCED, port->name, "fenced: it held worker %u for %u ms, in %s", worker, (unsigned int)(us / 1000),
 		   where[0] && strcmp(where, "0") ? where : "user space");
 }
 
@@ -237,7 +237,7 @@ static void note_hole(unsigned int worker, const struct nfvd_worker *w, uint32_t
 		return;
 	holes[port->id].n = 0;
 	fence(port);
-	nfvd_event(port->name, "fenced: worker %u waited for holes that are punched into its memory, %u times", worker, HOLES_MAX);
+	nfvd_event_of(NFVD_EVENT_FENCED, port->name, "fenced: worker %u waited for holes that are punched into its memory, %u times", worker, HOLES_MAX);
 }
 
 /* gap_us: since the last look, as far as this thread could know of it. */

@@ -83,7 +83,7 @@ void nfvd_vhost_note_fence(struct nfvd_vhost *v, unsigned int i, struct nfvd_vri
 	v->vq[i].fault_seen = true;
 	v->vq[i].reason = why;
 	nfvd_fault(v->port, why, 1);
-	nfvd_event(v->port->name, "queue %u fenced: %s (%s)", i, nfvd_reasons[why].name, nfvd_reasons[why].help);
+	nfvd_event_of(NFVD_EVENT_FENCED, v->port->name, "queue %u fenced: %s (%s)", i, nfvd_reasons[why].name, nfvd_reasons[why].help);
 	nfvd_vhost_update_state(v, nfvd_reasons[why].name);
 }
 

@@ -98,7 +98,10 @@
  *	drop	{port, reason, count, help, frames: these are frames, not requests, faults and their like}
  *	finding	{level: "warn"|"bad", text, [port], hint: a command that helps}
  *	entry	{mac, [zone: if not the default one], vlan, port, age_ms, contested: several ports claim it}
- *	event	{seq, time_ms, port, text}: of many of a kind the last, which says how many came before it
+ *	event	{seq, time_ms, kind, port, text}: of many that are alike the last, which says how many came before it
+ *		kind		"started", "attached", "detached", "state", "fenced", "policy", "quarantine", "address", "setting",
+ *				"shortcut", "config", "capture", or "note": all else
+ *		seq		counts events; one that is missing was not kept
  *
  * Conservation, per port and in total: rx_frames + replicated = delivered + dropped + in_flight,
  * where a frame flooded to n ports, or cut into n segments, counts n - 1 times as replicated.

@@ -46,6 +46,7 @@ const struct nfvd_reason nfvd_reasons[NFVD_N_REASONS];
 uint64_t nfvd_now_us(void) { return 1; }
 void nfvd_quiesce(void) { }
 void nfvd_event(const char *name, const char *fmt, ...) { require(name == port.name); }
+void nfvd_event_of(enum nfvd_event_kind kind, const char *name, const char *fmt, ...) { require(name == port.name); }
 void nfvd_port_set_state(struct nfvd_port *p, enum nfvd_state state, const char *why) { atomic_store(&p->state, state); }
 void nfvd_fault(struct nfvd_port *p, enum nfvd_drop what, unsigned int n) { require(what < NFVD_N_REASONS); }
 

@@ -64,7 +64,7 @@ static void history_is_shared(void **state)
 		nfvd_event(name, "said");
 	}
 	for (unsigned int i = 0; i < sizeof(kinds); i++) {
-		struct event e = { .kind = &kinds[i], .port = "loud" };
+		struct event e = { .place = &kinds[i], .port = "loud" };
 
 		snprintf(e.text, sizeof(e.text), "%u", i);
 		pthread_mutex_lock(&lock);
