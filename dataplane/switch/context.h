@@ -62,6 +62,8 @@ struct nfvd_worker {
 	int cpu;			/* -1: not pinned */
 	struct nfvd_watched watched;
 	uint32_t now_ms;		/* as of this iteration */
+	uint32_t round;
+	bool owing;			/* in this round a queue sits out, see share.h */
 	unsigned int src;		/* id of the port whose queue has its turn */
 	uint64_t work;			/* of this turn beyond the bytes taken, in bytes copied */
 	uint64_t spent;			/* on what this turn delivered, in bytes copied */

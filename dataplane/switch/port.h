@@ -48,7 +48,9 @@ struct nfvd_rxq {
 	struct nfvd_port *port;
 	unsigned int index;
 	struct nfvd_worker *worker;	/* set by nfvd_worker_add() */
+	bool hot;			/* W: polled in every round; else when its fd says so */
 	bool woken;			/* W: its fd woke the worker, and no frame was found yet */
+	uint32_t busy_ms;		/* W: when it last had a frame */
 	int fd;				/* readable when there may be frames; set before nfvd_worker_add() */
 	int node;			/* NUMA node of the endpoint's memory; -1: no matter */
 	struct nfvd_flooded flooded;	/* W */

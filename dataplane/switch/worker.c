@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <numa.h>
+#include <poll.h>
 #include <pthread.h>
 #include <rte_branch_prediction.h>
-#include <rte_pause.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -14,10 +14,9 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
-#include "frame/offload.h"
 #include "log.h"
 #include "switch/call.h"
-#include "switch/switch.h"
+#include "switch/turn.h"
 
 #define QUEUES_MAX (NFVD_PORTS_MAX * NFVD_RXQS_MAX)
 /*
@@ -27,9 +26,13 @@
  */
 #define RECHECK_MS 200
 #define IDLE_ROUNDS 16
+#define COOL_MS 50		/* of a queue without frames until it is cold */
+#define LOOK_NS 40000		/* between two looks at who of the cold has called */
+#define EVENTS 64
 
 /* A worker's queues, replaced as a whole. Room for all there can be: adding one needs no memory. */
 struct queues {
+	uint64_t generation;
 	unsigned int n;
 	struct nfvd_rxq *q[QUEUES_MAX];
 };
@@ -39,11 +42,15 @@ struct thread {
 	struct nfvd_worker w;
 	struct queues *queues;		/* RCU: one of both; the other is changed, then takes its place */
 	struct queues both[2];
+	uint64_t generation;		/* that hot is of */
+	unsigned int n_hot;
+	struct nfvd_rxq *hot[QUEUES_MAX];
+	unsigned int rechecked;		/* of all queues: how far the worker has come */
+	uint32_t tick_ms;
+	uint64_t last_ns, look_ns;	/* when the last round ended; when the worker last looked who called */
 	pthread_t tid;
 	int epoll, wake;
 	bool nobody_called;		/* it looks by itself, after RECHECK_MS */
-	bool owing;			/* in this round a queue sits out, see share.h */
-	uint32_t round;
 	atomic_bool stop;
 	sem_t started, go;
 };
@@ -56,219 +63,169 @@ static struct thread *thread_of(struct nfvd_worker *w)
 	return caa_container_of(w, struct thread, w);
 }
 
-/* All that this turn took is delivered or dropped: let it be seen. */
-static void settle(struct nfvd_worker *w)
-{
-	struct nfvd_counters *c = &w->port[w->src];
-	uint64_t seq = atomic_load_explicit(&c->seq, memory_order_relaxed);
+/* ---- hot and cold ---- */
 
-	if (!(w->turn.rx_frames | w->turn.replicated))
+/* Take up what control has changed. Return all queues. */
+static struct queues *follow(struct thread *t)
+{
+	struct queues *qs = rcu_dereference(t->queues);
+
+	if (likely(qs->generation == t->generation))
+		return qs;
+	t->generation = qs->generation;
+	t->n_hot = 0;
+	for (unsigned int i = 0; i < qs->n; i++)
+		if (qs->q[i]->hot)
+			t->hot[t->n_hot++] = qs->q[i];
+	return qs;
+}
+
+/* Ask the queue's endpoint for a wake-up, or stop asking. Return true if it has frames already. */
+static bool ask(struct thread *t, struct nfvd_rxq *q, bool on)
+{
+	const struct nfvd_port *port = q->port;
+
+	nfvd_watch_turn(&t->w.watched, port->id);
+	return port->ops->arm && !atomic_load_explicit(&port->held, memory_order_relaxed) && port->ops->arm(q, on);
+}
+
+static void heat(struct thread *t, struct nfvd_rxq *q)
+{
+	if (q->hot)
 		return;
-	atomic_store_explicit(&c->seq, seq + 1, memory_order_relaxed);
-	/* Pairs with the acquire fence of the reader. */
-	atomic_thread_fence(memory_order_release);
-	nfvd_balance_add(&c->balance, &w->turn);
-	atomic_store_explicit(&c->seq, seq + 2, memory_order_release);
-	w->turn = (struct nfvd_balance){ 0 };
+	ask(t, q, false);
+	q->hot = true;
+	q->busy_ms = t->w.now_ms;
+	t->hot[t->n_hot++] = q;
 }
 
-/* ---- limits on what is taken: what is beyond waits where it is ---- */
-
-static bool paced(const struct nfvd_port *port, const struct nfvd_policy *p)
+/*
+ * See which queues' descriptors are readable. They are edge-triggered, so they need no read; the worker's own is level.
+ * Whose queue is deleted has no event any more, and who has had one just before is there until the next quiescent state.
+ */
+static void look(struct thread *t, bool slept)
 {
-	return port->ops->pausable && nfvd_rate_limits(&p->from);
-}
+	struct epoll_event ev[EVENTS];
+	uint64_t drain;
+	int n = epoll_wait(t->epoll, ev, EVENTS, 0);
 
-/* How many frames may be taken now. */
-static __attribute__((noinline)) unsigned int room(struct nfvd_port *port, const struct nfvd_policy *p)
-{
-	uint64_t now = nfvd_meter_now();
+	for (int i = 0; i < n; i++) {
+		struct nfvd_rxq *q = ev[i].data.ptr;
 
-	return nfvd_meter_wait(&port->from, &p->from, now) ? 0 : nfvd_meter_room(&port->from, &p->from, now, NFVD_BURST);
-}
-
-static __attribute__((noinline)) void charge(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f, unsigned int n)
-{
-	uint64_t bytes = 0, segs = 0;
-
-	for (unsigned int i = 0; i < n; i++) {
-		/* Frames with requests that make no sense were dropped; these are as the guest wrote them. */
-		bool sane = f[i].vnet.hdr.gso_size;
-
-		bytes += sane ? nfvd_offload_wire_bytes(&f[i]) : f[i].len;
-		segs += sane ? nfvd_offload_segments(&f[i]) : 1;
+		if (!q) {
+			if (read(t->wake, &drain, sizeof(drain)) < 0)
+				nfvd_log(LOG_ERR, "worker %u: wake eventfd: %m", t->w.index);
+			continue;
+		}
+		if (slept || !q->hot)
+			q->woken = true;
+		heat(t, q);
 	}
-	nfvd_meter_charge(&port->from, &p->from, bytes, segs, nfvd_meter_now());
-	if (n)
-		atomic_store_explicit(&port->from.typical, bytes / n, memory_order_relaxed);
+	t->look_ns = t->last_ns;
 }
 
-/* For how many ms at least nothing may be taken from the port. */
-static unsigned int paused_ms(const struct nfvd_port *port)
+/* Poll n of the cold queues, whose call may have got lost. */
+static unsigned int recheck(struct thread *t, const struct queues *qs, unsigned int n)
 {
-	const struct nfvd_policy *p = rcu_dereference(port->policy);
+	unsigned int frames = 0;
 
-	if (likely(!p || !paced(port, p)))
-		return 0;
-	return (nfvd_meter_wait(&port->from, &p->from, nfvd_meter_now()) + 1000000 * NFVD_METER_NS - 1) / (1000000 * NFVD_METER_NS);
-}
+	for (; n; n--) {
+		struct nfvd_rxq *q = qs->q[t->rechecked++ % qs->n];
+		unsigned int got = q->hot ? 0 : nfvd_turns(&t->w, q, t->nobody_called);
 
-/* Nothing is taken in this turn: from when on? */
-static __attribute__((noinline)) unsigned int pause_queue(struct nfvd_rxq *q)
-{
-	if (!q->paused_ns)
-		q->paused_ns = nfvd_now_ns();
-	return 0;
-}
-
-static __attribute__((noinline)) void end_pause(struct nfvd_worker *w, struct nfvd_rxq *q)
-{
-	w->port[q->port->id].pressure.paused_ns += nfvd_now_ns() - q->paused_ns;
-	q->paused_ns = 0;
-}
-
-/* A turn took n frames, and has dealt with done of them. */
-static void note_pressure(struct nfvd_worker *w, unsigned int n, unsigned int done, unsigned int max)
-{
-	struct nfvd_pressure *p = &w->port[w->src].pressure;
-
-	p->taken++;
-	p->taken_full += n >= max || done < n || w->turn.rx_bytes >= NFVD_BURST_BYTES;
-}
-
-/* One turn of a queue. */
-static unsigned int turn(struct thread *t, struct nfvd_rxq *q, const struct nfvd_policy *policy)
-{
-	struct nfvd_worker *w = &t->w;
-	const struct nfvd_port_ops *ops = q->port->ops;
-	unsigned int n, done = 0, max = NFVD_BURST;
-
-	nfvd_watch_turn(&w->watched, q->port->id);
-	if (unlikely(atomic_load_explicit(&q->port->held, memory_order_relaxed)))
-		return 0;
-	if (unlikely(policy && paced(q->port, policy)) && !(max = room(q->port, policy)))
-		return pause_queue(q);
-	if (unlikely(q->paused_ns))
-		end_pause(w, q);
-	w->src = q->port->id;
-	w->spread = q->port->id + q->index;
-	w->spent = 0;
-	n = ops->rx(w, q, w->frames, max);
-	if (q->woken) {
-		q->woken = false;
-		if (!n)
-			nfvd_fault(q->port, NFVD_DROP_KICK_SPURIOUS, 1);
-	} else if (unlikely(t->nobody_called) && n) {
-		nfvd_fault(q->port, NFVD_DROP_KICK_MISSING, 1);
+		if (got)
+			heat(t, q);
+		frames += got;
 	}
-	if (n) {
-		done = nfvd_switch(w, q, w->frames, n);
-		w->turn.rx_frames += done;
-		note_pressure(w, n, done, max);
-		if (unlikely(policy && paced(q->port, policy)))
-			charge(q->port, policy, w->frames, done);
-	}
-	nfvd_watch_delivery(&w->watched, w->src, NFVD_NOWHERE);
-	q->share.credit -= w->spent + w->turn.rx_frames * NFVD_SHARE_FRAME;
-	/* Before the endpoint learns that its frames were dealt with. */
-	settle(w);
-	ops->rx_done(w, q, done);
-	return n;
+	return frames;
 }
 
-/* A queue's place in a round: as many turns as its port has weight, if it owes nothing. */
-static unsigned int poll_queue(struct thread *t, struct nfvd_rxq *q)
+/* Who waits for a limit, or has nothing to call with, stays hot. */
+static void cool(struct thread *t)
 {
-	const struct nfvd_policy *policy = rcu_dereference(q->port->policy);
-	unsigned int weight = nfvd_policy_weight(policy), n = 0, got;
-	struct nfvd_busy *busy = likely(q->port->nr_rxq == 1) ? NULL : &q->port->busy[t->w.index];
-	int32_t each = weight * NFVD_SHARE_ROUND;
+	for (unsigned int i = 0; i < t->n_hot;) {
+		struct nfvd_rxq *q = t->hot[i];
 
-	if (busy)
-		each /= nfvd_busy_in(busy, t->round);
-	if (unlikely(!nfvd_share_begin(&q->share, each))) {
-		t->owing = true;
-	} else {
-		do {
-			got = turn(t, q, policy);
-			n += got;
-		} while (got && unlikely(--weight) && q->share.credit > 0);
+		if (q->fd < 0 || nfvd_elapsed_ms(t->w.now_ms, q->busy_ms) < COOL_MS || q->share.credit <= 0 ||
+		    nfvd_paused_ms(q->port) || ask(t, q, true)) {
+			i++;
+			continue;
+		}
+		q->hot = false;
+		t->hot[i] = t->hot[--t->n_hot];
 	}
-	if (busy && (n || q->share.credit <= 0))
-		busy->now++;
+}
+
+/* What is to be done a few hundred times a second. */
+static unsigned int tick(struct thread *t, const struct queues *qs)
+{
+	uint32_t passed = nfvd_elapsed_ms(t->w.now_ms, t->tick_ms);
+	unsigned int cold = qs->n - t->n_hot, n = 0;
+
+	t->tick_ms = t->w.now_ms;
+	if (cold)
+		n = recheck(t, qs, t->nobody_called || passed >= RECHECK_MS ? qs->n : (qs->n * passed + RECHECK_MS - 1) / RECHECK_MS);
+	t->nobody_called = false;
+	cool(t);
 	return n;
 }
 
 /* All who have frames owe: let the rounds pass that the first of them has to sit out. */
-static void pass_rounds(struct queues *qs)
+static void pass_rounds(struct thread *t)
 {
 	int32_t least = INT32_MAX;
 
-	for (unsigned int i = 0; i < qs->n; i++)
-		if (qs->q[i]->share.credit <= 0 && nfvd_share_rounds(&qs->q[i]->share) < least)
-			least = nfvd_share_rounds(&qs->q[i]->share);
-	for (unsigned int i = 0; i < qs->n; i++)
-		if (qs->q[i]->share.credit <= 0)
-			qs->q[i]->share.credit += least * qs->q[i]->share.each;
+	for (unsigned int i = 0; i < t->n_hot; i++)
+		if (t->hot[i]->share.credit <= 0 && nfvd_share_rounds(&t->hot[i]->share) < least)
+			least = nfvd_share_rounds(&t->hot[i]->share);
+	for (unsigned int i = 0; i < t->n_hot; i++)
+		if (t->hot[i]->share.credit <= 0)
+			t->hot[i]->share.credit += least * t->hot[i]->share.each;
 }
 
-/* One round over all queues. Returns whether there was something to do. */
-static bool iterate(struct thread *t)
+/* One round over all hot queues. idle: rounds before it in which nothing was to be done. Return whether there was now. */
+static bool iterate(struct thread *t, unsigned int idle)
 {
-	struct queues *qs = rcu_dereference(t->queues);
+	struct queues *qs = follow(t);
 	unsigned int n = 0;
 
 	t->w.now_ms = nfvd_now_ms();
-	t->round++;
-	t->owing = false;
-	for (unsigned int i = 0; i < qs->n; i++)
-		n += poll_queue(t, qs->q[i]);
-	t->nobody_called = false;
-	if (unlikely(t->owing) && !n)
-		pass_rounds(qs);
-	return n || t->owing;
+	t->w.round++;
+	t->w.owing = false;
+	if (t->n_hot < qs->n && (idle % IDLE_ROUNDS == IDLE_ROUNDS - 1 || t->last_ns - t->look_ns > LOOK_NS))
+		look(t, false);
+	for (unsigned int i = 0; i < t->n_hot; i++)
+		n += nfvd_turns(&t->w, t->hot[i], t->nobody_called);
+	if (unlikely(t->w.now_ms != t->tick_ms))
+		n += tick(t, qs);
+	if (unlikely(t->w.owing) && !n)
+		pass_rounds(t);
+	return n || t->w.owing;
 }
 
 /*
- * Ask every endpoint for a wake-up (or stop asking). True if one has frames already. *ms: lowered to when one that has
+ * Ask every hot endpoint for a wake-up (or stop asking). True if one has frames already. *ms: lowered to when one that has
  * reached its limit may go on; it is not asked.
  */
 static bool arm(struct thread *t, bool on, unsigned int *ms)
 {
-	struct queues *qs = rcu_dereference(t->queues);
 	bool pending = false;
 
-	for (unsigned int i = 0; i < qs->n; i++) {
-		const struct nfvd_port *port = qs->q[i]->port;
-		unsigned int paused = on ? paused_ms(port) : 0;
+	for (unsigned int i = 0; i < t->n_hot; i++) {
+		unsigned int paused = on ? nfvd_paused_ms(t->hot[i]->port) : 0;
 
-		if (unlikely(paused)) {
+		if (unlikely(paused))
 			*ms = paused < *ms ? paused : *ms;
-			continue;
-		}
-		nfvd_watch_turn(&t->w.watched, port->id);
-		if (port->ops->arm && !atomic_load_explicit(&port->held, memory_order_relaxed))
-			pending |= port->ops->arm(qs->q[i], on);
+		else
+			pending |= ask(t, t->hot[i], on);
 	}
 	return pending;
 }
 
-/* An event's queue may have been deleted while we slept: look it up before touching it. */
-static void note_woken(struct thread *t, const struct nfvd_rxq *q)
-{
-	struct queues *qs = rcu_dereference(t->queues);
-
-	for (unsigned int i = 0; i < qs->n; i++)
-		if (qs->q[i] == q)
-			qs->q[i]->woken = true;
-}
-
 static void sleep_until_event(struct thread *t)
 {
+	struct pollfd events = { t->epoll, POLLIN, 0 };
 	unsigned int ms = RECHECK_MS;
-	struct epoll_event ev[16];
-	uint64_t drain;
-	int n;
 
 	if (!arm(t, true, &ms)) {
 		uint64_t start_ns = nfvd_now_ns();
@@ -276,17 +233,13 @@ static void sleep_until_event(struct thread *t)
 		t->w.sleeps++;
 		rcu_thread_offline();
 		nfvd_watch_sleep(&t->w.watched, true);
-		n = epoll_wait(t->epoll, ev, 16, ms);
+		t->nobody_called = poll(&events, 1, ms) == 0 && ms == RECHECK_MS;
 		nfvd_watch_sleep(&t->w.watched, false);
 		rcu_thread_online();
 		t->w.asleep_ns += nfvd_now_ns() - start_ns;
-		t->nobody_called = n == 0 && ms == RECHECK_MS;
-		/* Queues are edge-triggered, so their descriptors need no read; our own is level. */
-		for (int i = 0; i < n; i++)
-			if (ev[i].data.ptr)
-				note_woken(t, ev[i].data.ptr);
-			else if (read(t->wake, &drain, sizeof(drain)) < 0)
-				nfvd_log(LOG_ERR, "worker %u: wake eventfd: %m", t->w.index);
+		/* Who was deleted meanwhile is not touched. */
+		follow(t);
+		look(t, true);
 	}
 	arm(t, false, &ms);
 }
@@ -303,9 +256,10 @@ static void note_round(struct nfvd_worker *w, uint64_t ns)
 static void *run(void *arg)
 {
 	struct thread *t = arg;
-	uint64_t idle_since = 0, last_ns = nfvd_now_ns(), now_ns;
+	uint64_t idle_since = 0, now_ns;
 	unsigned int idle = 0;	/* rounds without a frame */
 
+	t->last_ns = nfvd_now_ns();
 	t->w.watched.tid = gettid();
 	sem_post(&t->started);
 	while (sem_wait(&t->go) && errno == EINTR)
@@ -313,13 +267,13 @@ static void *run(void *arg)
 	rcu_register_thread();
 	nfvd_call_use(t->w.index);
 	while (!atomic_load_explicit(&t->stop, memory_order_relaxed)) {
-		bool busy = iterate(t);
+		bool busy = iterate(t, idle);
 
 		rcu_quiescent_state();
 		now_ns = nfvd_now_ns();
 		if (busy)
-			note_round(&t->w, now_ns - last_ns);
-		last_ns = now_ns;
+			note_round(&t->w, now_ns - t->last_ns);
+		t->last_ns = now_ns;
 		/* The clock is looked at now and then: frames that come meanwhile would wait for it. */
 		if (busy) {
 			idle = 0;
@@ -327,7 +281,7 @@ static void *run(void *arg)
 			idle_since = nfvd_now_us();
 		} else if (!(idle % IDLE_ROUNDS) && nfvd_now_us() - idle_since > spin_limit_us) {
 			sleep_until_event(t);
-			last_ns = nfvd_now_ns();
+			t->last_ns = nfvd_now_ns();
 			idle = 0;
 		}
 	}
@@ -460,6 +414,7 @@ static struct queues *spare(struct thread *t)
 
 static void publish(struct thread *t)
 {
+	spare(t)->generation = t->queues->generation + 1;
 	rcu_assign_pointer(t->queues, spare(t));
 	wake(t);
 	synchronize_rcu();
@@ -485,6 +440,8 @@ int nfvd_worker_add(struct nfvd_rxq *q)
 	qs->n = t->queues->n + 1;
 	q->worker = &t->w;
 	q->flooded.next = 0;
+	q->hot = true;
+	q->busy_ms = nfvd_now_ms();
 	q->share = (struct nfvd_share){ 0 };
 	publish(t);
 out:

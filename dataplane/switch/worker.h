@@ -2,6 +2,9 @@
 /*
  * Workers: threads that poll receive queues, switch, and sleep when idle.
  *
+ * A queue without frames for a while is cold: it is not polled, its endpoint is asked for a wake-up, and that is looked
+ * for now and then. So an idle port costs nothing, however many there are.
+ *
  * Each worker is a QSBR reader. What it finds in nfvd_ports[], the FDB and a port's guest memory stays valid until
  * the end of the loop iteration, where the worker reports a quiescent state. A sleeping worker is offline and holds
  * no reference.

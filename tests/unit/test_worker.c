@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rounds of a worker whose queues always have frames, or never: what each gets of the work, by its weight. */
+/* Rounds of a worker whose queues always have frames, or never: what each gets of the work, by its weight; who is polled. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include "clock.c"
 #include "frame/offload.c"
 #include "switch/context.c"
+#include "switch/turn.c"
 #include "switch/worker.c"
 
 struct sender {
@@ -17,6 +18,7 @@ struct sender {
 	uint64_t done;
 	unsigned int out, longest;	/* rounds in a row without a turn */
 	bool had;
+	unsigned int polled;
 };
 
 /* ---- what is around a worker ---- */
@@ -39,9 +41,10 @@ unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_
 
 static unsigned int rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int max)
 {
-	const struct sender *s = q->port->priv;
+	struct sender *s = q->port->priv;
 
 	(void)w; (void)frames;
+	s->polled++;
 	return s->turn ? max : 0;
 }
 
@@ -61,8 +64,9 @@ static void sender(unsigned int i, unsigned int weight, unsigned int queues, uin
 	s[i] = (struct sender){ .policy = { .weight = weight }, .turn = turn };
 	*port = (struct nfvd_port){ .id = i, .ops = &ops, .priv = &s[i], .policy = &s[i].policy, .nr_rxq = queues };
 	for (unsigned int k = 0; k < queues; k++) {
-		port->rxq[k] = (struct nfvd_rxq){ .port = port, .index = k };
+		port->rxq[k] = (struct nfvd_rxq){ .port = port, .index = k, .fd = -1, .hot = true };
 		t->queues->q[t->queues->n++] = &port->rxq[k];
+		t->queues->generation++;
 	}
 }
 
@@ -82,7 +86,7 @@ static int teardown(void **state)
 static void rounds(unsigned int n)
 {
 	while (n--) {
-		assert_true(iterate(t));
+		assert_true(iterate(t, 0));
 		for (unsigned int i = 0; i < 3; i++) {
 			s[i].out = s[i].had ? 0 : s[i].out + 1;
 			s[i].longest = s[i].out > s[i].longest ? s[i].out : s[i].longest;
@@ -155,6 +159,49 @@ static void queues_of_a_port_share(void **state)
 		assert_true(s[0].port.rxq[k].share.credit <= NFVD_SHARE_ROUND);
 }
 
+/* Rounds until the first queue of s[1] is hot or cold; for how many ms. */
+static uint32_t until_hot(bool hot)
+{
+	uint32_t start = nfvd_now_ms();
+
+	while (s[1].port.rxq[0].hot != hot) {
+		t->last_ns = nfvd_now_ns();
+		iterate(t, 0);
+		assert_in_range(nfvd_elapsed_ms(nfvd_now_ms(), start), 0, 2000);
+	}
+	return nfvd_elapsed_ms(nfvd_now_ms(), start);
+}
+
+static void silent_queues_are_cold(void **state)
+{
+	int fd = eventfd(0, EFD_NONBLOCK);
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.ptr = &s[1].port.rxq[0] };
+
+	sender(0, 1, 1, 100);
+	sender(1, 1, 1, 0);
+	s[1].port.rxq[0].fd = fd;
+	t->epoll = epoll_create1(0);
+	assert_int_equal(epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &ev), 0);
+	until_hot(false);
+	s[1].polled = s[0].polled = 0;
+	rounds(1000);
+	assert_int_equal(s[0].polled, 1000);
+	assert_in_range(s[1].polled, 0, 20);
+
+	/* It calls. */
+	s[1].turn = 100;
+	assert_int_equal(eventfd_write(fd, 1), 0);
+	assert_in_range(until_hot(true), 0, 10);
+	s[1].turn = 0;
+	assert_in_range(until_hot(false), COOL_MS / 2, 1000);
+
+	/* Its call gets lost. */
+	s[1].turn = 100;
+	assert_in_range(until_hot(true), 0, 2 * RECHECK_MS);
+	close(fd);
+	close(t->epoll);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +211,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_left_unused, setup, teardown),
 		cmocka_unit_test_setup_teardown(credit_is_not_saved, setup, teardown),
 		cmocka_unit_test_setup_teardown(queues_of_a_port_share, setup, teardown),
+		cmocka_unit_test_setup_teardown(silent_queues_are_cold, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/turn.h"
+
+#include <rte_branch_prediction.h>
+#include <urcu-qsbr.h>
+#include "clock.h"
+#include "switch/switch.h"
+
+/* All that this turn took is delivered or dropped: let it be seen. */
+static void settle(struct nfvd_worker *w)
+{
+	struct nfvd_counters *c = &w->port[w->src];
+	uint64_t seq = atomic_load_explicit(&c->seq, memory_order_relaxed);
+
+	if (!(w->turn.rx_frames | w->turn.replicated))
+		return;
+	atomic_store_explicit(&c->seq, seq + 1, memory_order_relaxed);
+	/* Pairs with the acquire fence of the reader. */
+	atomic_thread_fence(memory_order_release);
+	nfvd_balance_add(&c->balance, &w->turn);
+	atomic_store_explicit(&c->seq, seq + 2, memory_order_release);
+	w->turn = (struct nfvd_balance){ 0 };
+}
+
+/* ---- limits on what is taken: what is beyond waits where it is ---- */
+
+static bool paced(const struct nfvd_port *port, const struct nfvd_policy *p)
+{
+	return port->ops->pausable && nfvd_rate_limits(&p->from);
+}
+
+/* How many frames may be taken now. */
+static __attribute__((noinline)) unsigned int room(struct nfvd_port *port, const struct nfvd_policy *p)
+{
+	uint64_t now = nfvd_meter_now();
+
+	return nfvd_meter_wait(&port->from, &p->from, now) ? 0 : nfvd_meter_room(&port->from, &p->from, now, NFVD_BURST);
+}
+
+static __attribute__((noinline)) void charge(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f, unsigned int n)
+{
+	uint64_t bytes = 0, segs = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		/* Frames with requests that make no sense were dropped; these are as the guest wrote them. */
+		bool sane = f[i].vnet.hdr.gso_size;
+
+		bytes += sane ? nfvd_offload_wire_bytes(&f[i]) : f[i].len;
+		segs += sane ? nfvd_offload_segments(&f[i]) : 1;
+	}
+	nfvd_meter_charge(&port->from, &p->from, bytes, segs, nfvd_meter_now());
+	if (n)
+		atomic_store_explicit(&port->from.typical, bytes / n, memory_order_relaxed);
+}
+
+unsigned int nfvd_paused_ms(const struct nfvd_port *port)
+{
+	const struct nfvd_policy *p = rcu_dereference(port->policy);
+
+	if (likely(!p || !paced(port, p)))
+		return 0;
+	return (nfvd_meter_wait(&port->from, &p->from, nfvd_meter_now()) + 1000000 * NFVD_METER_NS - 1) / (1000000 * NFVD_METER_NS);
+}
+
+/* Nothing is taken in this turn: from when on? */
+static __attribute__((noinline)) unsigned int pause_queue(struct nfvd_rxq *q)
+{
+	if (!q->paused_ns)
+		q->paused_ns = nfvd_now_ns();
+	return 0;
+}
+
+static __attribute__((noinline)) void end_pause(struct nfvd_worker *w, struct nfvd_rxq *q)
+{
+	w->port[q->port->id].pressure.paused_ns += nfvd_now_ns() - q->paused_ns;
+	q->paused_ns = 0;
+}
+
+/* A turn took n frames, and has dealt with done of them. */
+static void note_pressure(struct nfvd_worker *w, unsigned int n, unsigned int done, unsigned int max)
+{
+	struct nfvd_pressure *p = &w->port[w->src].pressure;
+
+	p->taken++;
+	p->taken_full += n >= max || done < n || w->turn.rx_bytes >= NFVD_BURST_BYTES;
+}
+
+/* One turn of a queue. */
+static unsigned int turn(struct nfvd_worker *w, struct nfvd_rxq *q, const struct nfvd_policy *policy, bool nobody_called)
+{
+	const struct nfvd_port_ops *ops = q->port->ops;
+	unsigned int n, done = 0, max = NFVD_BURST;
+
+	nfvd_watch_turn(&w->watched, q->port->id);
+	if (unlikely(atomic_load_explicit(&q->port->held, memory_order_relaxed)))
+		return 0;
+	if (unlikely(policy && paced(q->port, policy)) && !(max = room(q->port, policy)))
+		return pause_queue(q);
+	if (unlikely(q->paused_ns))
+		end_pause(w, q);
+	w->src = q->port->id;
+	w->spread = q->port->id + q->index;
+	w->spent = 0;
+	n = ops->rx(w, q, w->frames, max);
+	if (q->woken) {
+		q->woken = false;
+		if (!n)
+			nfvd_fault(q->port, NFVD_DROP_KICK_SPURIOUS, 1);
+	} else if (unlikely(nobody_called) && n) {
+		nfvd_fault(q->port, NFVD_DROP_KICK_MISSING, 1);
+	}
+	if (n) {
+		done = nfvd_switch(w, q, w->frames, n);
+		w->turn.rx_frames += done;
+		note_pressure(w, n, done, max);
+		if (unlikely(policy && paced(q->port, policy)))
+			charge(q->port, policy, w->frames, done);
+	}
+	nfvd_watch_delivery(&w->watched, w->src, NFVD_NOWHERE);
+	q->share.credit -= w->spent + w->turn.rx_frames * NFVD_SHARE_FRAME;
+	/* Before the endpoint learns that its frames were dealt with. */
+	settle(w);
+	ops->rx_done(w, q, done);
+	return n;
+}
+
+unsigned int nfvd_turns(struct nfvd_worker *w, struct nfvd_rxq *q, bool nobody_called)
+{
+	const struct nfvd_policy *policy = rcu_dereference(q->port->policy);
+	unsigned int weight = nfvd_policy_weight(policy), n = 0, got;
+	struct nfvd_busy *busy = likely(q->port->nr_rxq == 1) ? NULL : &q->port->busy[w->index];
+	int32_t each = weight * NFVD_SHARE_ROUND;
+
+	if (busy)
+		each /= nfvd_busy_in(busy, w->round);
+	if (unlikely(!nfvd_share_begin(&q->share, each))) {
+		w->owing = true;
+	} else {
+		do {
+			got = turn(w, q, policy, nobody_called);
+			n += got;
+		} while (got && unlikely(--weight) && q->share.credit > 0);
+	}
+	if (busy && (n || q->share.credit <= 0))
+		busy->now++;
+	return n;
+}
