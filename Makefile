@@ -15,7 +15,7 @@ export NFV_BUILD = $(BUILD)
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-restart bench-xen bench-draft lint install install-files uninstall install-dkms deb clean help
+.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-policy bench-restart bench-xen bench-draft lint install install-files uninstall install-dkms deb clean help
 
 all: build
 
@@ -81,6 +81,10 @@ bench-draft: setup-draft setup-kernel build
 bench-restart: setup-bench build
 	@tests/bench/run restart
 
+# What policies hold, and what they cost.
+bench-policy: setup-bench build
+	@tests/bench/run policy
+
 bench: setup-bench build
 	@tests/bench/run $(ARGS)
 
@@ -139,6 +143,7 @@ help:
 	@echo 'make check-bench   each bench once, as short as can be: is it whole? A few minutes'
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
+	@echo 'make bench-policy  limits, fairness and quarantine, beside OVS-DPDK and tc-tbf'
 	@echo 'make bench-restart  the pause that a kill or a restart costs, beside OVS-DPDK'
 	@echo 'make bench-xen  Xen guests on nfv.ko beside xen-netback and a bridge, emulated'
 	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host, Xen emulated'

@@ -368,13 +368,17 @@ static int parse_limit(const char *name, char *text, struct nfvd_rate *r, struct
 			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': at most 1000Mpps, not '%.32s'", name, t);
 		*(frames ? &r->pps : &r->bps) = rate;
 	}
-	nfvd_rate_prepare(r);
+	nfvd_rate_prepare(r, NFVD_METER_DROP_NS);
 	return 0;
 }
 
 static int parse_from(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 {
-	return parse_limit("from", text, &p->from, err);
+	if (parse_limit("from", text, &p->from_dropped, err))
+		return -1;
+	p->from = p->from_dropped;
+	nfvd_rate_prepare(&p->from, NFVD_METER_WAIT_NS);
+	return 0;
 }
 
 static int parse_to(char *text, struct nfvd_policy *p, struct nfvd_err *err)

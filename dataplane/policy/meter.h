@@ -19,7 +19,8 @@
 #include "frame/frame.h"
 
 #define NFVD_METER_NS		4096ull		/* units of a nanosecond */
-#define NFVD_METER_BURST_NS	10000000ull
+#define NFVD_METER_WAIT_NS	10000000ull	/* bursts */
+#define NFVD_METER_DROP_NS	250000000ull
 #define NFVD_METER_MIN_BPS	1000ull
 #define NFVD_METER_MAX_BPS	1000000000000ull
 #define NFVD_METER_MAX_PPS	1000000000ull
@@ -49,9 +50,9 @@ static inline bool nfvd_rate_limits(const struct nfvd_rate *r)
 }
 
 /* Fill in the rest of *r from bps and pps. */
-static inline void nfvd_rate_prepare(struct nfvd_rate *r)
+static inline void nfvd_rate_prepare(struct nfvd_rate *r, uint64_t burst_ns)
 {
-	uint64_t burst = NFVD_METER_BURST_NS * NFVD_METER_NS;
+	uint64_t burst = burst_ns * NFVD_METER_NS;
 
 	r->byte = r->bps ? 8000000000ull * NFVD_METER_NS / r->bps : 0;
 	r->frame = r->pps ? 1000000000ull * NFVD_METER_NS / r->pps : 0;

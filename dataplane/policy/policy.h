@@ -52,6 +52,7 @@ struct nfvd_policy {
 	struct nfvd_prefix ip4[NFVD_POLICY_ADDRESSES], ip6[NFVD_POLICY_ADDRESSES];
 	uint64_t vlans[64];		/* bit v: VLAN v may pass; 0: untagged frames without a native VLAN */
 	struct nfvd_rate from, to;
+	struct nfvd_rate from_dropped;	/* from, of a port whose frames cannot wait */
 	uint64_t storm[NFVD_STORMS];	/* frames a second; 0: the default, or NFVD_STORM_NONE */
 };
 

@@ -34,10 +34,11 @@ struct memo {
 #define MORE ((enum nfvd_drop)(NFVD_N_REASONS + 1))	/* flooded in part: to be gone on with */
 
 /*
- * Bytes copied, or as much other work: some 0.3 ms, in the middle of a flood. More than NFVD_BURST_BYTES, so that
+ * Bytes copied, or as much other work: some 0.3 ms. More than NFVD_BURST_BYTES, so that
  * what goes to one port is never cut short. A frame above the limit is still done, to one port.
  */
 #define TURN_WORK	(2u << 20)
+#define FLOOD_WORK	(128u << 10)	/* a flood is broken off after less: others have it to wait for */
 #define SEGMENT_WORK	1024	/* of making and delivering one more segment */
 
 /* IEEE 802.1Q table 8-1: 01-80-C2-00-00-00 to -0F stay on their link. */
@@ -190,7 +191,7 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nf
 			return NFVD_DROP_STORM;
 	}
 	work += w->work;
-	for (; port && (!n || work < TURN_WORK); port = next_receiver(to, port->id + 1)) {
+	for (; port && (!n || work < FLOOD_WORK); port = next_receiver(to, port->id + 1)) {
 		uint64_t one = f->len + port->ops->tx_work + finishing_work(port, f);
 
 		append(w, port->id, f);
@@ -218,7 +219,7 @@ static __attribute__((noinline)) enum nfvd_drop stop(struct nfvd_port *src, cons
 		return NFVD_DROP_QUARANTINED;
 	/* Where frames wait at the endpoint, the worker has charged them, or not taken them. */
 	if (!src->ops->pausable && nfvd_rate_limits(&p->from) &&
-	    !nfvd_meter_pass(&src->from, &p->from, nfvd_offload_wire_bytes(f), nfvd_offload_segments(f), nfvd_meter_now()))
+	    !nfvd_meter_pass(&src->from, &p->from_dropped, nfvd_offload_wire_bytes(f), nfvd_offload_segments(f), nfvd_meter_now()))
 		return NFVD_DROP_LIMIT_FROM;
 	return NFVD_PASS;
 }

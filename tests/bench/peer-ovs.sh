@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# peer-ovs.sh start DIR | jumbo DIR | start-veth DIR IFNAME | again DIR | stop DIR | give-back FILE
+# peer-ovs.sh start DIR | jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR | stop DIR | give-back FILE
 #
 # Open vSwitch with DPDK (Debian's build) as it comes: one bridge, NORMAL action,
 # one PMD on core 1. start: two vhost-user ports, DIR/a.sock and DIR/b.sock, in a
 # network namespace of its own (the bridge makes interfaces); jumbo: from now on with frames of
-# 9000 bytes. start-veth: DIR/a.sock, where the guest listens, and the netdev IFNAME, in the caller's network
+# 9000 bytes; limit: ingress policing of a, bursts of 10 ms. start-veth: DIR/a.sock, where the guest listens, and the netdev IFNAME, in the caller's network
 # namespace, which must not be the machine's own; super-frames and partial checksums pass (userspace-tso-enable).
 # again: ovs-vswitchd has ended, and is started in the caller's network namespace; its ports are in its database.
 # Every file is in DIR; stop ends what start began, and gives back
@@ -15,7 +15,7 @@
 set -eu
 cmd=${1-} dir=${2-} ifname=${3-}
 . "$(dirname "$0")/hugepages.sh"
-usage() { echo "usage: ${0##*/} start DIR | jumbo DIR | start-veth DIR IFNAME | again DIR | stop DIR | give-back FILE" >&2; exit 2; }
+usage() { echo "usage: ${0##*/} start DIR | jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR | stop DIR | give-back FILE" >&2; exit 2; }
 [ -n "$dir" ] || usage
 
 reserved=${NFV_HUGEPAGES:-$dir/hugepages}	# how many there were before
@@ -143,7 +143,7 @@ start()
 }
 
 case $cmd in
-start* | jumbo | again)
+start* | jumbo | limit | again)
 	ovs=$("$(dirname "$0")/fetch-ovs.sh")
 	vswitchd=$ovs/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
 	schema=$ovs/usr/share/openvswitch/vswitch.ovsschema
@@ -159,6 +159,7 @@ again)
 	export OVS_RUNDIR=$dir OVS_DBDIR=$dir OVS_LOGDIR=$dir OVS_SYSCONFDIR=$dir
 	run_vswitchd
 	;;
+limit) vsctl --timeout=20 set Interface a ingress_policing_rate="$ifname" ingress_policing_burst=$((ifname / 100)) ;;
 stop) stop ;;
 give-back) cat >/dev/null; huge_give_back "$dir" ;;
 *) usage ;;

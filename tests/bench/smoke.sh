@@ -42,6 +42,12 @@ check "make bench: container" bench bench container.json container
 cases bridge tcp-container-container rtt-container-container
 cases ovs-dpdk tcp-vm-container rtt-vm-container tcp-vm-container-own-core rtt-vm-container-own-core
 
+check "make bench-policy" bench bench-policy policy.json
+cases ovs-dpdk rate-from-100Mbit-64
+cases tc-tbf rate-from-100Mbit-tcp
+cases alone tcp-beside-small tcp-beside-super rtt-beside-small rtt-beside-super
+check "the rest of it" says '[.cases[].name] | contains(["neighbours", "vm-vm-64", "quarantine-guests", "rate-to-100Mbit-64"])'
+
 check "make bench-draft" bench bench-draft draft.json "--only container --runs 1 --time 1"
 check "its shape" says '.smoke and .complete and .tables.throughput[0].tx.median > 0 and .host.build.sha256[0]'
 

@@ -112,7 +112,7 @@ static void test_rates(void **state)
 			struct nfvd_meter m = { 0 };
 			uint64_t now = 12345 * MS, got, want = rates[i] / 8 * 10;
 
-			nfvd_rate_prepare(&r);
+			nfvd_rate_prepare(&r, NFVD_METER_WAIT_NS);
 			/* The burst once, and what is begun. */
 			passed(&m, &r, now, 1000, sizes[s], 1);
 			if (rates[i] > 1000000000 && sizes[s] == 64)
@@ -127,7 +127,7 @@ static void test_frames_a_second(void **state)
 	struct nfvd_rate r = { .pps = 10000 };
 	struct nfvd_meter m = { 0 };
 
-	nfvd_rate_prepare(&r);
+	nfvd_rate_prepare(&r, NFVD_METER_WAIT_NS);
 	passed(&m, &r, 0, 1000, 64, 1);
 	assert_in_range(passed(&m, &r, 1000 * MS, 1000, 64, 1) / 64, 9800, 10200);
 	/* A super-frame costs its segments. */
@@ -140,7 +140,7 @@ static void test_wraps(void **state)
 	struct nfvd_meter m = { 0 };
 	uint64_t now = 0 - 500 * MS;
 
-	nfvd_rate_prepare(&r);
+	nfvd_rate_prepare(&r, NFVD_METER_WAIT_NS);
 	atomic_store(&m.bytes, now);
 	passed(&m, &r, now, 400, 1500, 1);
 	assert_in_range(passed(&m, &r, now + 400 * MS, 10000, 1500, 1), 1220000, 1280000);
@@ -153,13 +153,13 @@ static void test_wait_and_room(void **state)
 	struct nfvd_rate r = { .bps = 1000000 };
 	struct nfvd_meter m = { 0 };
 
-	nfvd_rate_prepare(&r);
+	nfvd_rate_prepare(&r, NFVD_METER_WAIT_NS);
 	assert_int_equal(nfvd_meter_wait(&m, &r, MS), 0);
 	assert_int_equal(nfvd_meter_room(&m, &r, MS, 64), 1);
 	nfvd_meter_charge(&m, &r, 3 * NFVD_FRAME_MAX, 1, MS);
 	assert_true(nfvd_meter_wait(&m, &r, MS) > 1000 * MS);
 	r = (struct nfvd_rate){ .bps = 10000000000 };
-	nfvd_rate_prepare(&r);
+	nfvd_rate_prepare(&r, NFVD_METER_WAIT_NS);
 	m = (struct nfvd_meter){ 0 };
 	assert_int_equal(nfvd_meter_room(&m, &r, MS, 64), 64);
 }
