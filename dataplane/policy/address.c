@@ -240,15 +240,29 @@ static enum nfvd_drop check_network(struct nfvd_address_state *state, const stru
 	}
 }
 
+static void note_spoofed(struct nfvd_address_state *state, const struct nfvd_frame *f)
+{
+	uint64_t mac = NFVD_PINNED;
+
+	if (atomic_load_explicit(&state->spoofed, memory_order_relaxed))
+		return;
+	memcpy(&mac, f->hdr + 6, 6);
+	atomic_store_explicit(&state->spoofed, mac, memory_order_relaxed);
+}
+
+enum nfvd_drop nfvd_address_check_rest(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f)
+{
+	enum nfvd_drop why = check_network(state, p, f);
+
+	if (why == NFVD_DROP_SPOOFED_MAC)
+		note_spoofed(state, f);
+	return why;
+}
+
 enum nfvd_drop nfvd_address_check(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f)
 {
-	enum nfvd_drop why = mac_ok(state, p, f->hdr + 6) ? check_network(state, p, f) : NFVD_DROP_SPOOFED_MAC;
-
-	if (why == NFVD_DROP_SPOOFED_MAC && !atomic_load_explicit(&state->spoofed, memory_order_relaxed)) {
-		uint64_t mac = NFVD_PINNED;
-
-		memcpy(&mac, f->hdr + 6, 6);
-		atomic_store_explicit(&state->spoofed, mac, memory_order_relaxed);
-	}
-	return why;
+	if (mac_ok(state, p, f->hdr + 6))
+		return nfvd_address_check_rest(state, p, f);
+	note_spoofed(state, f);
+	return NFVD_DROP_SPOOFED_MAC;
 }

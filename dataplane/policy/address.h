@@ -30,5 +30,7 @@ struct nfvd_address_state {
 
 /* Judge f by policy p of the port that sends it, whose state it is. Return NFVD_PASS, or why f is dropped. Context: worker, before learning. */
 enum nfvd_drop nfvd_address_check(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f);
+/* The same for a frame whose source of Ethernet passed before. */
+enum nfvd_drop nfvd_address_check_rest(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f);
 
 #endif

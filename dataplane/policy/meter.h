@@ -19,7 +19,7 @@
 #include "frame/frame.h"
 
 #define NFVD_METER_NS		4096ull		/* units of a nanosecond */
-#define NFVD_METER_WAIT_NS	10000000ull	/* bursts */
+#define NFVD_METER_WAIT_NS	40000000ull	/* bursts; this one makes up for a worker that did not get its processor */
 #define NFVD_METER_DROP_NS	250000000ull
 #define NFVD_METER_MIN_BPS	1000ull
 #define NFVD_METER_MAX_BPS	1000000000000ull
@@ -122,6 +122,31 @@ static inline bool nfvd_meter_pass(struct nfvd_meter *m, const struct nfvd_rate 
 	if (nfvd_meter_wait(m, r, now))
 		return false;
 	nfvd_meter_charge(m, r, bytes, frames, now);
+	return true;
+}
+
+/* Many frames at one time: how far the clocks are ahead, and what they will be charged. */
+struct nfvd_meter_batch {
+	uint64_t byte_ahead, frame_ahead, bytes, frames;
+};
+
+static inline struct nfvd_meter_batch nfvd_meter_begin(const struct nfvd_meter *m, uint64_t now)
+{
+	return (struct nfvd_meter_batch){
+		.byte_ahead = nfvd_meter_at(atomic_load_explicit(&m->bytes, memory_order_relaxed), now) - now,
+		.frame_ahead = nfvd_meter_at(atomic_load_explicit(&m->frames, memory_order_relaxed), now) - now,
+	};
+}
+
+/* As nfvd_meter_pass(); charged with nfvd_meter_charge() at the end. */
+static inline bool nfvd_meter_batch_pass(struct nfvd_meter_batch *b, const struct nfvd_rate *r, uint64_t bytes, uint64_t frames)
+{
+	if ((r->bps && b->byte_ahead > r->byte_burst) || (r->pps && b->frame_ahead > r->frame_burst))
+		return false;
+	b->byte_ahead += bytes * r->byte;
+	b->frame_ahead += frames * r->frame;
+	b->bytes += bytes;
+	b->frames += frames;
 	return true;
 }
 

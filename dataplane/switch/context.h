@@ -66,6 +66,7 @@ struct nfvd_worker {
 	bool owing;			/* in this round a queue sits out, see share.h */
 	unsigned int src;		/* id of the port whose queue has its turn */
 	uint64_t work;			/* of this turn beyond the bytes taken, in bytes copied */
+	uint64_t meter_now;		/* as of this turn, for limits; 0: not asked yet */
 	uint64_t spent;			/* on what this turn delivered, in bytes copied */
 	struct nfvd_balance turn;	/* to be added to src's; zero between turns */
 	unsigned int spread;		/* same for all frames of one source queue: picks a receive queue */
@@ -85,6 +86,14 @@ struct nfvd_worker {
 	uint64_t rounds[NFVD_ROUND_BINS];	/* that took frames, by how long: bin b less than 2^b µs, the last one any */
 	uint64_t busy_ns, asleep_ns;	/* in rounds that took frames; waiting for an endpoint. The rest it looked in vain */
 };
+
+/* Return the time for limits, once for a turn. Context: worker. */
+static inline uint64_t nfvd_turn_now(struct nfvd_worker *w)
+{
+	if (!w->meter_now)
+		w->meter_now = nfvd_meter_now();
+	return w->meter_now;
+}
 
 extern struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
 extern unsigned int nfvd_n_workers;

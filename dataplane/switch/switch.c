@@ -15,19 +15,22 @@
 #include <rte_branch_prediction.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
-#include "frame/cut.h"
 #include "frame/offload.h"
 #include "policy/address.h"
 #include "policy/storm.h"
+#include "switch/deliver.h"
 #include "switch/fdb.h"
-#include "switch/move.h"
 
 /* The last look-ups of a burst: neighbouring frames tend to belong together. */
 struct memo {
 	uint64_t src_key, dst_key;
 	bool src_valid, dst_valid;
 	uint32_t dst;		/* port id; FLOOD or more */
-	const struct nfvd_policy *policy;	/* of the source, in this turn */
+	/* The policy of the source in this turn, and what it says of all frames. */
+	const struct nfvd_policy *policy;
+	bool stops;			/* some may have to be dropped at once: stop() */
+	bool addresses;			/* they are looked at */
+	enum nfvd_drop untagged;	/* NFVD_PASS, or why none without a tag passes */
 };
 
 #define FLOOD NFVD_PORTS_MAX
@@ -225,11 +228,27 @@ static __attribute__((noinline)) enum nfvd_drop stop(struct nfvd_port *src, cons
 }
 
 /* May the source send this frame? Sets *vlan to the one that it belongs to. */
-static __attribute__((noinline)) enum nfvd_drop judge(struct nfvd_port *src, const struct nfvd_policy *p, const struct nfvd_frame *f, uint16_t *vlan)
+static inline enum nfvd_drop judge(struct nfvd_port *src, const struct memo *memo, const struct nfvd_frame *f, uint16_t *vlan)
 {
-	enum nfvd_drop why = nfvd_policy_classify(p, f, vlan);
+	enum nfvd_drop why = memo->untagged;
 
-	return why == NFVD_PASS && nfvd_policy_has_addresses(p) ? nfvd_address_check(&src->address, p, f) : why;
+	*vlan = memo->policy->native;
+	if (unlikely(nfvd_is_tag(f->hdr + 12)))
+		why = nfvd_policy_classify(memo->policy, f, vlan);
+	if (why != NFVD_PASS || !memo->addresses)
+		return why;
+	/* Its source was looked at before it was learnt, in this turn. */
+	if (memo->src_valid && memo->src_key == nfvd_fdb_key(f->hdr + 6, *vlan))
+		return nfvd_address_check_rest(&src->address, memo->policy, f);
+	return nfvd_address_check(&src->address, memo->policy, f);
+}
+
+static void note_policy(struct memo *memo, const struct nfvd_port *src, const struct nfvd_policy *p)
+{
+	memo->policy = p;
+	memo->stops = p->quarantined || (!src->ops->pausable && nfvd_rate_limits(&p->from));
+	memo->addresses = nfvd_policy_has_addresses(p);
+	memo->untagged = nfvd_policy_carries(p, p->native) ? NFVD_PASS : NFVD_DROP_VLAN;
 }
 
 /* Compiled twice: plain, for a source without a policy, costs no look at one. */
@@ -244,14 +263,14 @@ static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_w
 
 	if (unlikely(why != NFVD_PASS))
 		return why;
-	if (!plain && (why = stop(src, memo->policy, f)) != NFVD_PASS)
+	if (!plain && memo->stops && (why = stop(src, memo->policy, f)) != NFVD_PASS)
 		return why;
 	if (unlikely(link_local(f->hdr)) &&
 	    (pause_frame(f->hdr) || !atomic_load_explicit(&nfvd_link_local_forward, memory_order_relaxed)))
 		return NFVD_DROP_CTRL_PROTO;
 	if (plain)
 		vlan = nfvd_vlan_of(f);
-	else if ((why = judge(src, memo->policy, f, &vlan)) != NFVD_PASS)
+	else if ((why = judge(src, memo, f, &vlan)) != NFVD_PASS)
 		return why;
 	why = learn(w, src, f, zone, vlan, memo);
 	if (unlikely(why != NFVD_PASS))
@@ -268,178 +287,6 @@ static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_w
 	}
 	append(w, dst, f);
 	return NFVD_PASS;
-}
-
-/* Bring here what the kernel still holds of n frames. What cannot be is dropped; returns how many are left. */
-static unsigned int bring(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n,
-			  struct nfvd_ledger *l)
-{
-	unsigned int left = 0;
-
-	nfvd_move_to_private(w, f, n, l);
-	for (unsigned int i = 0; i < n; i++)
-		if (likely(!nfvd_in_kernel(f[i])))
-			f[left++] = f[i];
-	if (left < n)
-		nfvd_tx_drop(w, dst, NFVD_DROP_EXPIRED, n - left);
-	return left;
-}
-
-static void send_segments(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *segs, unsigned int n,
-			  struct nfvd_ledger *l)
-{
-	struct nfvd_frame *list[NFVD_BURST];
-
-	for (unsigned int i = 0; i < n; i++) {
-		list[i] = &segs[i];
-		list[i]->held = false;	/* not what the kernel holds any more */
-	}
-	dst->ops->tx(w, dst, list, n, l);
-}
-
-/* Deliver one frame that asks for more than the receiver takes. */
-static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *f, struct nfvd_ledger *l)
-{
-	static __thread struct nfvd_frame segs[NFVD_BURST];
-	static __thread struct iovec whole[NFVD_CUT_IOVS(NFVD_IOV_MAX)], pool[NFVD_CUT_IOVS(NFVD_IOV_MAX) + 2 * NFVD_BURST];
-	static __thread struct nfvd_sum_room room;
-	static __thread struct nfvd_cut cut;
-	unsigned int n;
-
-	/* Summing and cutting read the payload. */
-	if (nfvd_in_kernel(f) && !bring(w, dst, &f, 1, l))
-		return;
-	if (f->vnet.hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
-		segs[0] = *f;
-		nfvd_offload_checksum(&segs[0], &room);
-		send_segments(w, dst, segs, 1, l);
-		return;
-	}
-	if (!nfvd_cut_start(&cut, f, atomic_load_explicit(&dst->accepts, memory_order_relaxed), whole)) {
-		nfvd_tx_drop(w, dst, NFVD_DROP_GSO_UNSUP, 1);
-		return;
-	}
-	while ((n = nfvd_cut_next(&cut, segs, NFVD_BURST, pool, sizeof(pool) / sizeof(pool[0]))))
-		send_segments(w, dst, segs, n, l);
-	w->turn.replicated += cut.frames - 1;
-}
-
-/* Deliver a frame that the receiver does not take as it is. */
-static void deliver_apart(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *f, enum nfvd_fit fit,
-			  struct nfvd_ledger *l)
-{
-	if (fit == NFVD_FIT_NOT)
-		nfvd_tx_drop(w, dst, NFVD_DROP_MTU, 1);
-	else
-		deliver_finished(w, dst, f, l);
-}
-
-/*
- * Judge what goes from a port of policy src to dst, of policy to, and give it the tag that dst wants. What is left of out
- * goes to dst. Frames that change are copies in room.
- */
-static __attribute__((noinline)) void police(struct nfvd_worker *w, const struct nfvd_policy *src, struct nfvd_port *dst,
-			    const struct nfvd_policy *to, struct nfvd_out *out, struct nfvd_ledger *l)
-{
-	static __thread struct nfvd_frame room[NFVD_BURST];
-	uint64_t now = to && nfvd_rate_limits(&to->to) ? nfvd_meter_now() : 0;
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < out->n; i++) {
-		struct nfvd_frame *f = out->f[i];
-		enum nfvd_retag how = NFVD_RETAG_NOT;
-		enum nfvd_drop why;
-		uint16_t vlan;
-
-		why = nfvd_policy_classify(src, f, &vlan);
-		if (why == NFVD_PASS)
-			why = nfvd_policy_between(src, to, vlan);
-		if (why == NFVD_PASS)
-			how = nfvd_policy_retag(to, f, vlan);
-		if (how == NFVD_RETAG_DOUBLE)
-			why = NFVD_DROP_VLAN;
-		if (why == NFVD_PASS && to && to->quarantined)
-			why = NFVD_DROP_QUARANTINED;
-		if (why == NFVD_PASS && now &&
-		    !nfvd_meter_pass(&dst->to, &to->to, nfvd_offload_wire_bytes(f), nfvd_offload_segments(f), now))
-			why = NFVD_DROP_LIMIT_TO;
-		if (why != NFVD_PASS) {
-			nfvd_tx_drop(w, dst, why, 1);
-			continue;
-		}
-		if (how != NFVD_RETAG_NOT) {
-			/* The kernel sends what it holds as it is. */
-			if (nfvd_in_kernel(f) && !bring(w, dst, &f, 1, l))
-				continue;
-			if (!nfvd_retag(&room[n], f, how, vlan)) {
-				nfvd_tx_drop(w, dst, NFVD_DROP_BAD_CSUM, 1);
-				continue;
-			}
-			f = &room[n];
-		}
-		out->f[n++] = f;
-	}
-	out->n = n;
-}
-
-static void deliver_all(struct nfvd_worker *w, const struct nfvd_policy *src, struct nfvd_port *dst, struct nfvd_out *out,
-			struct nfvd_ledger *l)
-{
-	const struct nfvd_policy *policy = rcu_dereference(dst->policy);
-	uint32_t accepts = atomic_load_explicit(&dst->accepts, memory_order_relaxed);
-	uint32_t mtu = atomic_load_explicit(&dst->mtu, memory_order_relaxed);
-	unsigned int from = 0;
-
-	if (unlikely(atomic_load_explicit(&dst->state, memory_order_relaxed) != NFVD_STATE_UP)) {
-		nfvd_tx_drop(w, dst, NFVD_DROP_DST_DOWN, out->n);
-		return;
-	}
-	if (unlikely(atomic_load_explicit(&dst->held, memory_order_relaxed))) {
-		nfvd_tx_drop(w, dst, NFVD_DROP_DST_HELD, out->n);
-		return;
-	}
-	if (unlikely(src || policy))
-		police(w, src, dst, policy, out, l);
-	if (!(accepts & NFVD_ACCEPT_KERNEL))
-		out->n = bring(w, dst, out->f, out->n, l);
-	for (unsigned int i = 0; i < out->n; i++) {
-		enum nfvd_fit fit = nfvd_offload_fit(out->f[i], accepts, mtu);
-
-		if (likely(fit == NFVD_FIT_AS_IS))
-			continue;
-		if (i > from)
-			dst->ops->tx(w, dst, out->f + from, i - from, l);
-		deliver_apart(w, dst, out->f[i], fit, l);
-		from = i + 1;
-	}
-	if (out->n > from)
-		dst->ops->tx(w, dst, out->f + from, out->n - from, l);
-}
-
-static void note_burst(struct nfvd_pressure *from, struct nfvd_pressure *to, bool full)
-{
-	from->sent++;
-	from->sent_full += full;
-	to->given++;
-	to->given_full += full;
-}
-
-static void deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_policy *policy, struct nfvd_port *dst,
-		    struct nfvd_out *out)
-{
-	struct nfvd_ledger *l = &w->row[src->id][dst->id], before = *l;
-	struct nfvd_counters *to = &w->port[dst->id];
-	uint64_t full = to->drops[NFVD_DROP_DST_FULL];
-
-	w->pair = l;
-	nfvd_watch_delivery(&w->watched, src->id, dst->id);
-	deliver_all(w, policy, dst, out, l);
-	to->tx_frames += l->frames - before.frames;
-	to->tx_bytes += l->bytes - before.bytes;
-	w->turn.delivered += l->frames - before.frames;
-	w->turn.lost += l->dropped - before.dropped;
-	w->spent += l->bytes - before.bytes + (l->frames - before.frames) * dst->ops->tx_work;
-	note_burst(&w->port[src->id].pressure, &to->pressure, to->drops[NFVD_DROP_DST_FULL] != full);
 }
 
 /* Decide on n frames; return how many were taken, with *bytes. */
@@ -469,22 +316,25 @@ static inline __attribute__((always_inline)) unsigned int decide_all(struct nfvd
 unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int n)
 {
 	struct nfvd_port *src = q->port;
-	struct memo memo = { .policy = rcu_dereference(src->policy) };
+	const struct nfvd_policy *policy = rcu_dereference(src->policy);
+	struct memo memo = { 0 };
 	uint64_t bytes = 0;
 	unsigned int done;
 
 	w->work = 0;
-	if (likely(!memo.policy))
+	if (likely(!policy)) {
 		done = decide_all(w, q, frames, n, &memo, true, &bytes);
-	else
+	} else {
+		note_policy(&memo, src, policy);
 		done = decide_all(w, q, frames, n, &memo, false, &bytes);
+	}
 	w->turn.rx_bytes += bytes;
 	for (unsigned int i = 0; i < w->n_touched; i++) {
 		struct nfvd_out *out = &w->out[w->touched[i]];
 		struct nfvd_port *dst = rcu_dereference(nfvd_ports[w->touched[i]]);
 
 		if (likely(dst)) {
-			deliver(w, src, memo.policy, dst, out);
+			nfvd_deliver(w, src, policy, dst, out);
 		} else {
 			/* Detached in this iteration. */
 			w->turn.rx_dropped += out->n;

@@ -30,15 +30,16 @@ static bool paced(const struct nfvd_port *port, const struct nfvd_policy *p)
 }
 
 /* How many frames may be taken now. */
-static __attribute__((noinline)) unsigned int room(struct nfvd_port *port, const struct nfvd_policy *p)
+static __attribute__((noinline)) unsigned int room(struct nfvd_worker *w, struct nfvd_port *port, const struct nfvd_policy *p)
 {
-	uint64_t now = nfvd_meter_now();
+	uint64_t now = nfvd_turn_now(w);
 
 	return nfvd_meter_wait(&port->from, &p->from, now) ? 0 : nfvd_meter_room(&port->from, &p->from, now, NFVD_BURST);
 }
 
-static __attribute__((noinline)) void charge(struct nfvd_port *port, const struct nfvd_policy *p, const struct nfvd_frame *f, unsigned int n)
+static __attribute__((noinline)) void charge(struct nfvd_worker *w, struct nfvd_port *port, const struct nfvd_policy *p, unsigned int n)
 {
+	const struct nfvd_frame *f = w->frames;
 	uint64_t bytes = 0, segs = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -48,7 +49,7 @@ static __attribute__((noinline)) void charge(struct nfvd_port *port, const struc
 		bytes += sane ? nfvd_offload_wire_bytes(&f[i]) : f[i].len;
 		segs += sane ? nfvd_offload_segments(&f[i]) : 1;
 	}
-	nfvd_meter_charge(&port->from, &p->from, bytes, segs, nfvd_meter_now());
+	nfvd_meter_charge(&port->from, &p->from, bytes, segs, nfvd_turn_now(w));
 	if (n)
 		atomic_store_explicit(&port->from.typical, bytes / n, memory_order_relaxed);
 }
@@ -92,9 +93,10 @@ static unsigned int turn(struct nfvd_worker *w, struct nfvd_rxq *q, const struct
 	unsigned int n, done = 0, max = NFVD_BURST;
 
 	nfvd_watch_turn(&w->watched, q->port->id);
+	w->meter_now = 0;
 	if (unlikely(atomic_load_explicit(&q->port->held, memory_order_relaxed)))
 		return 0;
-	if (unlikely(policy && paced(q->port, policy)) && !(max = room(q->port, policy)))
+	if (unlikely(policy && paced(q->port, policy)) && !(max = room(w, q->port, policy)))
 		return pause_queue(q);
 	if (unlikely(q->paused_ns))
 		end_pause(w, q);
@@ -114,7 +116,7 @@ static unsigned int turn(struct nfvd_worker *w, struct nfvd_rxq *q, const struct
 		w->turn.rx_frames += done;
 		note_pressure(w, n, done, max);
 		if (unlikely(policy && paced(q->port, policy)))
-			charge(q->port, policy, w->frames, done);
+			charge(w, q->port, policy, done);
 	}
 	nfvd_watch_delivery(&w->watched, w->src, NFVD_NOWHERE);
 	q->share.credit -= w->spent + w->turn.rx_frames * NFVD_SHARE_FRAME;

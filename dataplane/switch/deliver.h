@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What becomes of frames between the decision and their destination: the destination's policy, tags, checksums and
+ * segments that it does not take as they are, and the counters of the pair.
+ */
+#ifndef NFVD_DELIVER_H
+#define NFVD_DELIVER_H
+
+#include "switch/context.h"
+
+/* Deliver the frames in out, of src with this policy, to dst, or drop them. Context: worker. */
+void nfvd_deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_policy *policy, struct nfvd_port *dst,
+		  struct nfvd_out *out);
+
+#endif
