@@ -20,81 +20,6 @@
 
 #define CONFIRM_MAX	3600	/* s */
 
-static const char *const settings[] = { "link_local", "shortcut", NULL };	/* booleans of the configuration */
-
-/* A setting that is not there has its default: link-local is dropped, the shortcut on. */
-static bool setting_of(const json_t *config, const char *name)
-{
-	const json_t *value = json_object_get(config, name);
-
-	return value ? json_is_true(value) : !strcmp(name, "shortcut");
-}
-
-static const json_t *find(const json_t *config, const char *name)
-{
-	const json_t *port;
-	size_t i;
-
-	json_array_foreach(json_object_get(config, "ports"), i, port)
-		if (!strcmp(json_string_value(json_object_get(port, "name")), name))
-			return port;
-	return NULL;
-}
-
-static void add_step(json_t *steps, const char *op, const char *name, const json_t *old, const json_t *new)
-{
-	json_array_append_new(steps, json_pack("{ss ss so so}", "op", op, "name", name, "old",
-		old ? json_deep_copy(old) : json_null(), "new", new ? json_deep_copy(new) : json_null()));
-}
-
-/* What goes goes first: another may want its device, or its name. */
-static json_t *difference(const json_t *now, const json_t *wanted)
-{
-	json_t *steps = json_array(), *port;
-	size_t i;
-
-	json_array_foreach(json_object_get(now, "ports"), i, port) {
-		const char *name = json_string_value(json_object_get(port, "name"));
-
-		if (!find(wanted, name) && !json_object_get(port, "temporary"))
-			add_step(steps, "-", name, port, NULL);
-	}
-	json_array_foreach(json_object_get(wanted, "ports"), i, port) {
-		const char *name = json_string_value(json_object_get(port, "name"));
-		const json_t *old = find(now, name);
-
-		if (!old || !json_equal(old, port))
-			add_step(steps, old ? "~" : "+", name, old, port);
-	}
-	for (i = 0; settings[i]; i++)
-		if (setting_of(now, settings[i]) != setting_of(wanted, settings[i]))
-			add_step(steps, "~", settings[i], setting_of(now, settings[i]) ? json_true() : json_false(),
-				 setting_of(wanted, settings[i]) ? json_true() : json_false());
-	return steps;
-}
-
-/* Is it what nfvctl save writes? CTL_OK or CTL_FAILED with *err. */
-static int check(const json_t *wanted, const char *path, struct ctl_err *err)
-{
-	const json_t *list = json_object_get(wanted, "ports"), *port, *other;
-	size_t i, k;
-
-	if (json_integer_value(json_object_get(wanted, "version")) != 1 || !json_is_array(list)) {
-		ctl_hint(err, "nfvctl save FILE writes one");
-		return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: no configuration of version 1: {\"version\": 1, \"ports\": [...]}", path);
-	}
-	json_array_foreach(list, i, port) {
-		const char *name = json_string_value(json_object_get(port, "name"));
-
-		if (!name || !json_is_string(json_object_get(port, "type")))
-			return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: port %zu has no name and type", path, i + 1);
-		json_array_foreach(list, k, other)
-			if (k < i && !strcmp(json_string_value(json_object_get(other, "name")), name))
-				return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: there are two ports '%s'", path, name);
-	}
-	return CTL_OK;
-}
-
 /* NULL with *err. */
 static json_t *read_wanted(const char *path, struct ctl_err *err)
 {
@@ -103,7 +28,7 @@ static json_t *read_wanted(const char *path, struct ctl_err *err)
 
 	if (!wanted)
 		ctl_fail(err, NFV_RPC_E_FAILED, "%s: line %d: %s", path, error.line, error.text);
-	else if (check(wanted, path, err)) {
+	else if (config_check(wanted, path, err)) {
 		json_decref(wanted);
 		wanted = NULL;
 	}
@@ -136,6 +61,22 @@ static int detach(const char *name, struct ctl_err *err)
 	return call("port.detach", json_pack("{ss}", "name", name), err);
 }
 
+/* Of a port "from" is a limit. */
+static bool is_mirror(const json_t *obj)
+{
+	return json_is_array(json_object_get(obj, "from"));
+}
+
+static int add_one(const json_t *new, struct ctl_err *err)
+{
+	return is_mirror(new) ? call("mirror.add", json_deep_copy(new), err) : attach(new, err);
+}
+
+static int remove_one(const json_t *old, const char *name, struct ctl_err *err)
+{
+	return is_mirror(old) ? call("mirror.remove", json_pack("{ss}", "name", name), err) : detach(name, err);
+}
+
 /* Are they the same but for what the ports may do? Then nothing has to be attached anew. */
 static bool same_but_policy(const json_t *a, const json_t *b)
 {
@@ -146,33 +87,48 @@ static bool same_but_policy(const json_t *a, const json_t *b)
 		json_object_del(x, w->name);
 		json_object_del(y, w->name);
 	}
-	same = json_is_object(a) && json_is_object(b) && json_equal(x, y);
+	same = json_is_object(a) && json_is_object(b) && !is_mirror(a) && json_equal(x, y);
 	json_decref(x);
 	json_decref(y);
 	return same;
 }
 
+/* The parameters of the quarantine that value says, "on" or "mirror PORT"; NULL: none. */
+static json_t *quarantine_of(const char *name, const char *value)
+{
+	if (!value || !strcmp(value, "off"))
+		return NULL;
+	return strncmp(value, "mirror ", 7) ? json_pack("{ss sb}", "port", name, "on", true) :
+		json_pack("{ss sb ss}", "port", name, "on", true, "mirror", value + 7);
+}
+
 static int set_policy(const char *name, const json_t *port, struct ctl_err *err)
 {
 	json_t *params = json_pack("{ss}", "port", name);
-	bool stop = false;
+	json_t *stop = NULL;
+	int rc = CTL_OK;
 
 	for (const struct ctl_word *w = ctl_words; w->name; w++) {
 		const char *value = json_string_value(json_object_get(port, w->name));
 
 		if (!strcmp(w->name, "quarantine"))
-			stop = value && !strcmp(value, "on");
+			stop = quarantine_of(name, value);
 		else
 			json_object_set_new(params, w->name, json_string(value ? value : w->otherwise));
 	}
+	if (!stop)
+		stop = json_pack("{ss sb}", "port", name, "on", false);
 	/* Never more open in between than before or after. */
-	if (stop && call("quarantine.set", json_pack("{ss sb}", "port", name, "on", true), err)) {
+	if (json_is_true(json_object_get(stop, "on")))
+		rc = call("quarantine.set", json_incref(stop), err);
+	if (rc)
 		json_decref(params);
-		return CTL_FAILED;
-	}
-	if (call("policy.set", params, err))
-		return CTL_FAILED;
-	return stop ? CTL_OK : call("quarantine.set", json_pack("{ss sb}", "port", name, "on", false), err);
+	else
+		rc = call("policy.set", params, err);
+	if (!rc && json_is_false(json_object_get(stop, "on")))
+		rc = call("quarantine.set", json_incref(stop), err);
+	json_decref(stop);
+	return rc;
 }
 
 /* From old to new, of one step; NULL or null: it is not there. */
@@ -186,9 +142,9 @@ static int change(const char *name, const json_t *old, const json_t *new, struct
 	if (same_but_policy(old, new))
 		return set_policy(name, new, err);
 	if (json_is_object(old))
-		rc = detach(name, err);
+		rc = remove_one(old, name, err);
 	if (!rc && json_is_object(new))
-		rc = attach(new, err);
+		rc = add_one(new, err);
 	return rc;
 }
 
@@ -202,8 +158,8 @@ static int undo_half(const json_t *step, struct ctl_err *err)
 	if (same_but_policy(old, json_object_get(step, "new")))
 		return set_policy(name, old, err);
 	if (json_is_object(json_object_get(step, "new")))
-		detach(name, &ignored);
-	return !json_is_object(old) || !attach(old, err) || err->code == NFV_RPC_E_EXIST ? CTL_OK : CTL_FAILED;
+		remove_one(json_object_get(step, "new"), name, &ignored);
+	return !json_is_object(old) || !add_one(old, err) || err->code == NFV_RPC_E_EXIST ? CTL_OK : CTL_FAILED;
 }
 
 /* Back from before step n; from n, too, if that failed. Says in *err what could not be undone. */
@@ -330,7 +286,7 @@ static int become(json_t *wanted, bool dry, unsigned int confirm_s, struct ctl_e
 	int rc = now ? CTL_OK : CTL_FAILED;
 
 	if (now) {
-		steps = difference(json_object_get(now, "config"), wanted);
+		steps = config_difference(json_object_get(now, "config"), wanted);
 		if (dry)
 			print(steps);
 		else
@@ -419,7 +375,7 @@ static json_t *config_of(json_int_t generation, json_t **by, struct ctl_err *err
 /* What came and went from one configuration to the next, as "+vm1 -c2 ~shortcut". */
 static json_t *changes(const json_t *before, const json_t *after)
 {
-	json_t *steps = difference(before, after), *step;
+	json_t *steps = config_difference(before, after), *step;
 	char text[120] = "";
 	size_t i;
 

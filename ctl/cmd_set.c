@@ -110,14 +110,17 @@ int cmd_storm(int argc, char **argv, struct ctl_err *err)
 
 static int quarantine(int argc, char **argv, bool on, struct ctl_err *err)
 {
+	bool mirror = on && argc == 3 && !strcmp(argv[1], "mirror");
 	json_t *params;
 
-	if (argc > 1)
-		return ctl_usage(err, "one NAME is needed");
+	if (argc > 1 && !mirror)
+		return ctl_usage(err, on ? "one NAME is needed, and perhaps 'mirror PORT'" : "one NAME is needed");
 	params = named(argc, argv, err);
 	if (!params)
 		return CTL_USAGE;
 	json_object_set_new(params, "on", json_boolean(on));
+	if (mirror)
+		json_object_set_new(params, "mirror", json_string(argv[2]));
 	return call("quarantine.set", params, err);
 }
 

@@ -166,6 +166,14 @@ int cmd_storm(int argc, char **argv, struct ctl_err *err);
 int cmd_quarantine(int argc, char **argv, struct ctl_err *err);
 int cmd_release(int argc, char **argv, struct ctl_err *err);
 int cmd_shortcut(int argc, char **argv, struct ctl_err *err);
+/* Return a new list of the steps that make wanted of now: {op, name, old, new}, see cmd_config.c. */
+json_t *config_difference(const json_t *now, const json_t *wanted);
+/* Is it what nfvctl save writes? CTL_OK or CTL_FAILED with *err. */
+int config_check(const json_t *wanted, const char *path, struct ctl_err *err);
+
+int cmd_mirror_add(int argc, char **argv, struct ctl_err *err);
+int cmd_mirror_remove(int argc, char **argv, struct ctl_err *err);
+int cmd_mirror_show(int argc, char **argv, struct ctl_err *err);
 int cmd_link_local(int argc, char **argv, struct ctl_err *err);
 int cmd_save(int argc, char **argv, struct ctl_err *err);
 int cmd_diff(int argc, char **argv, struct ctl_err *err);

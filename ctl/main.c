@@ -38,6 +38,14 @@ static const struct ctl_command probe_commands[] = {
 	{ NULL, NULL, NULL, NULL, NULL }
 };
 
+static const struct ctl_command mirror_commands[] = {
+	{ "add", "NAME from PORT[,PORT]... [both|sent|received] to PORT [snap N]",
+	  "a port gets copies of what others send, and are sent", cmd_mirror_add, NULL },
+	{ "remove", "NAME", "end a mirror", cmd_mirror_remove, NULL },
+	{ "show", "", "all mirrors", cmd_mirror_show, NULL },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
+
 static const struct ctl_command commands[] = {
 	{ "attach", "kvm|veth|netdev|xen NAME ...", "make an endpoint a port of the switch", NULL, attach_commands },
 	{ "detach", "NAME", "take a port off the switch", cmd_detach, NULL },
@@ -53,8 +61,9 @@ static const struct ctl_command commands[] = {
 	  cmd_limit, NULL },
 	{ "storm", "NAME [broadcast PPS|none|default] [unknown PPS|...] [multicast PPS|...]", "how much a port may have flooded: broadcast 1kpps",
 	  cmd_storm, NULL },
-	{ "quarantine", "NAME", "let nothing pass, from or to a port", cmd_quarantine, NULL },
+	{ "quarantine", "NAME [mirror PORT]", "let nothing pass, from or to a port", cmd_quarantine, NULL },
 	{ "release", "NAME", "end a port's quarantine", cmd_release, NULL },
+	{ "mirror", "add|remove|show ...", "copy what ports send and are sent to a probe port", NULL, mirror_commands },
 	{ "shortcut", "on|off [NAME]", "let containers reach each other inside the kernel, or not", cmd_shortcut, NULL },
 	{ "link-local", "[forward|drop]", "whether STP, LACP, LLDP pass the switch", cmd_link_local, NULL },
 	{ "save", "FILE", "write what is attached and set into a file", cmd_save, NULL },

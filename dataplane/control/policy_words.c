@@ -310,6 +310,10 @@ static int parse_isolated(char *text, struct nfvd_policy *p, struct nfvd_err *er
 
 static int parse_quarantine(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 {
+	if (!strncmp(text, "mirror ", 7) && nfvd_name_ok(text + 7)) {
+		p->quarantined = true;
+		return 0;
+	}
 	return on_off("quarantine", text, &p->quarantined, err);
 }
 

@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
+#include "control/mirrors.h"
 #include "control/policy_words.h"
 #include "log.h"
 #include "netdev/port_module.h"
@@ -163,6 +164,7 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 		return NULL;
 	}
 	rcu_assign_pointer(nfvd_ports[id], port);
+	nfvd_mirrors_apply();
 	port->attach_us = nfvd_now_us() - start;
 	nfvd_event_of(NFVD_EVENT_ATTACHED, port->name, "attached (%s) in %.1f ms", port->ops->type, port->attach_us / 1000.0);
 	return port;
@@ -171,6 +173,7 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 static void detach(struct nfvd_port *port)
 {
 	rcu_assign_pointer(nfvd_ports[port->id], NULL);
+	nfvd_mirrors_apply();
 	for (unsigned int i = 0; i < port->nr_rxq; i++)
 		nfvd_worker_del(&port->rxq[i]);
 	nfvd_quiesce();

@@ -4,6 +4,9 @@
 /* Not for operators of guests: to take a device from the host, or have nfvd, which is root, open sockets anywhere. */
 static const char *const attach_admin[] = { "force", "socket", NULL };
 
+/* To see what others send. */
+static const char *const quarantine_admin[] = { "mirror", NULL };
+
 const struct nfvd_rpc_method nfvd_rpc_methods[] = {
 #define X(role, name, call, admin_params) { name, call, NFVD_ROLE_##role, admin_params },
 	NFVD_RPC_METHODS(X)

@@ -18,7 +18,10 @@
 	X(READ, "config.get", nfvd_rpc_config_get, NULL)				\
 	X(OPERATE, "port.attach", nfvd_rpc_port_attach, attach_admin)			\
 	X(OPERATE, "port.detach", nfvd_rpc_port_detach, NULL)				\
-	X(OPERATE, "quarantine.set", nfvd_rpc_quarantine_set, NULL)			\
+	X(OPERATE, "quarantine.set", nfvd_rpc_quarantine_set, quarantine_admin)		\
+	X(READ, "mirror.list", nfvd_rpc_mirror_list, NULL)				\
+	X(ADMIN, "mirror.add", nfvd_rpc_mirror_add, NULL)				\
+	X(ADMIN, "mirror.remove", nfvd_rpc_mirror_remove, NULL)				\
 	X(ADMIN, "policy.set", nfvd_rpc_policy_set, NULL)				\
 	X(ADMIN, "shortcut.set", nfvd_rpc_shortcut_set, NULL)				\
 	X(ADMIN, "link_local.set", nfvd_rpc_link_local_set, NULL)

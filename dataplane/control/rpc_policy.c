@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods about the policies of ports. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <urcu-qsbr.h>
+#include "control/mirrors.h"
 #include "control/policy_words.h"
 #include "control/rpc_methods.h"
 #include "control/rpc_params.h"
@@ -104,8 +106,9 @@ json_t *nfvd_rpc_policy_set(json_t *params, struct nfvd_err *err)
 
 json_t *nfvd_rpc_quarantine_set(json_t *params, struct nfvd_err *err)
 {
-	static const char *const names[] = { "port", "on", NULL };
-	json_t *on = json_object_get(params, "on");
+	static const char *const names[] = { "port", "on", "mirror", NULL };
+	json_t *on = json_object_get(params, "on"), *mirror = json_object_get(params, "mirror");
+	char how[sizeof("mirror ") + NFV_NAME_MAX];
 	struct nfvd_port *port;
 
 	if (nfvd_rpc_only(params, names, err))
@@ -117,8 +120,16 @@ json_t *nfvd_rpc_quarantine_set(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on'");
 		return NULL;
 	}
-	if (change(port, json_pack("{s:s}", "quarantine", json_is_true(on) ? "on" : "off"), err))
+	if (mirror && (!json_is_true(on) || !json_is_string(mirror) || !strcmp(json_string_value(mirror), port->name) ||
+		       !nfvd_port_find(json_string_value(mirror)))) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'mirror' is the name of another port, for a quarantine that begins");
+		nfvd_hint(err, "nfvctl show");
 		return NULL;
+	}
+	snprintf(how, sizeof(how), "mirror %s", mirror ? json_string_value(mirror) : "");
+	if (change(port, json_pack("{s:s}", "quarantine", mirror ? how : json_is_true(on) ? "on" : "off"), err))
+		return NULL;
+	nfvd_mirrors_apply();
 	nfvd_event_of(NFVD_EVENT_QUARANTINE, port->name, json_is_true(on) ? "quarantined" : "released from quarantine");
 	return shown(port);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "clock.h"
+#include "control/mirrors.h"
 #include "control/policy_words.h"
 #include "control/ports.h"
 #include "control/role.h"
@@ -26,7 +27,7 @@ static json_t *broken;		/* files that were not sound: ["NAME: reason"] */
 static json_t *why_not;		/* {name: text} */
 static uint64_t next_try_us, retry_us = RETRY_MIN_US;
 
-/* ---- the document: {version, boot, by, link_local, shortcut, ports: [{type, name, ..., shortcut, temporary}]} ---- */
+/* ---- the document: {version, boot, by, link_local, shortcut, mirrors, ports: [{type, name, ..., shortcut, temporary}]} ---- */
 
 static json_t *ports(void)
 {
@@ -69,6 +70,10 @@ static bool sound(const json_t *doc, char *reason, size_t size)
 			snprintf(reason, size, "port %zu has no name and type", i);
 			return false;
 		}
+	if (!nfvd_mirrors_sound(json_object_get(doc, "mirrors"))) {
+		snprintf(reason, size, "its mirrors are malformed");
+		return false;
+	}
 	return true;
 }
 
@@ -223,6 +228,7 @@ int nfvd_saved_start(const char *dir)
 		atomic_store(&nfvd_link_local_forward, true);
 	if (json_is_false(json_object_get(config, "shortcut")))
 		nfvd_shortcut_set(NULL, false);
+	nfvd_mirrors_use(nfvd_saved_mirrors());
 	nfvd_saved_tick();
 	nfvd_event_of(NFVD_EVENT_CONFIG, NULL, "configuration of '%s': generation %u, %zu port(s), of which %zu wait", dir, nfvd_store_generation(),
 		   json_array_size(ports()), json_object_size(why_not));
@@ -328,6 +334,30 @@ int nfvd_saved_words(const struct nfvd_port *port, struct nfvd_err *err)
 	nfvd_words_delete(json_array_get(ports(), at));
 	json_object_update(json_array_get(ports(), at), port->words);
 	return commit(before, err);
+}
+
+json_t *nfvd_saved_mirrors(void)
+{
+	static json_t *none;
+
+	if (!none)
+		none = json_array();
+	return json_object_get(config, "mirrors") ?: none;
+}
+
+int nfvd_saved_set_mirrors(json_t *mirrors, struct nfvd_err *err)
+{
+	json_t *before = json_deep_copy(config);
+
+	if (json_array_size(mirrors))
+		json_object_set(config, "mirrors", mirrors);
+	else
+		json_object_del(config, "mirrors");
+	json_decref(mirrors);
+	if (commit(before, err))
+		return -1;
+	nfvd_mirrors_use(nfvd_saved_mirrors());
+	return 0;
 }
 
 /* ---- shown ---- */

@@ -28,6 +28,11 @@ int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, st
 /* Keep the port's policy, port->words, as it is now. As above. */
 int nfvd_saved_words(const struct nfvd_port *port, struct nfvd_err *err);
 
+/* Return the mirrors, as in mirror.list; a borrowed reference. */
+json_t *nfvd_saved_mirrors(void);
+/* Have these mirrors from now on, and keep them; takes mirrors. As above. */
+int nfvd_saved_set_mirrors(json_t *mirrors, struct nfvd_err *err);
+
 /* Attach again what is not attached: if its time has come; or at once, because a device has changed. */
 void nfvd_saved_tick(void);
 void nfvd_saved_device_changed(void);

@@ -31,6 +31,7 @@
 	X(QUARANTINED, "quarantined", "to or from a port in quarantine: 'nfvctl release NAME' ends it") \
 	X(LIMIT_FROM, "limit_from", "faster than 'nfvctl limit NAME from' allows") \
 	X(LIMIT_TO, "limit_to", "faster than 'nfvctl limit NAME to' allows")	\
+	X(MIRROR, "mirror", "a copy for this probe port that it did not take: 'nfvctl mirror show'") \
 	X(DST_DOWN, "dst_down", "the destination port is not up")		\
 	X(DST_HELD, "dst_held", "the destination port was fenced, for it had held a worker: detach and attach it") \
 	X(DST_FULL, "dst_full", "the receiver posted too few buffers, or its socket was full") \

@@ -478,8 +478,8 @@ void nfvd_netdev_show(struct nfvd_port *port, json_t *obj)
 		return;
 	json_object_set_new(obj, "peer_ifindex", json_integer(nd->link.peer));
 	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
-	if (nfvd_policy_inspects(port->policy))
-		json_object_set_new(obj, "shortcut_hindered", json_string("nfvd carries out its policy frame by frame"));
+	if (nfvd_port_inspects(port))
+		json_object_set_new(obj, "shortcut_hindered", json_string("nfvd carries out its policy, or mirrors it, frame by frame"));
 	else if (nd->not_plain[0])
 		json_object_set_new(obj, "shortcut_hindered", name_json(nd->not_plain));
 	if (nd->netns[0])

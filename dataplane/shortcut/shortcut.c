@@ -227,10 +227,10 @@ static void resync(void);
  */
 static uint32_t group_of(const struct nfvd_port *port)
 {
+	if (nfvd_port_inspects(port))
+		return NOBODY;
 	if (!port->policy)
 		return 0;
-	if (nfvd_policy_inspects(port->policy))
-		return NOBODY;
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
 		const struct nfvd_port *other = devices[id].port;
 

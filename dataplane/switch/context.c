@@ -73,6 +73,8 @@ void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop 
 
 void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
 {
+	if (w->copying && why != NFVD_DROP_MEM_FAULT)
+		why = NFVD_DROP_MIRROR;
 	w->port[why == NFVD_DROP_MEM_FAULT ? w->src : port->id].drops[why] += n;
 	w->pair->dropped += n;
 }

@@ -79,6 +79,11 @@ struct nfvd_worker {
 	unsigned int n_touched;
 	uint16_t touched[NFVD_PORTS_MAX];
 	struct nfvd_ledger *pair;	/* what nfvd_tx_drop() charges */
+	bool copying;			/* what is lost is a copy of a mirror */
+
+	/* Frames of this turn of which a mirror gets a copy. */
+	unsigned int n_copied;
+	struct nfvd_frame *copied[NFVD_BURST];
 
 	struct nfvd_counters port[NFVD_PORTS_MAX];
 	struct nfvd_ledger *row[NFVD_PORTS_MAX];	/* [source][destination]; allocated at attach */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What becomes of frames between the decision and their destination: the destination's policy, tags, checksums and
- * segments that it does not take as they are, and the counters of the pair.
+ * What becomes of frames between the decision and their destination: the destination's policy, tags, copies for mirrors.
  */
 #ifndef NFVD_DELIVER_H
 #define NFVD_DELIVER_H

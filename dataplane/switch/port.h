@@ -124,6 +124,8 @@ struct nfvd_port {
 	_Atomic(uint32_t) held_times;
 	_Atomic(uint64_t) storm[NFVD_STORMS];	/* storm.h */
 	struct nfvd_policy *policy;		/* RCU; NULL: plain */
+	_Atomic(uint8_t) mirror_from, mirror_to;	/* mirrors that copy what it sends, and is sent; bits, mirror.h */
+	_Atomic(uint32_t) quarantine_probe;	/* id + 1 of the port that gets what its quarantine drops; 0: none */
 	struct nfvd_meter from, to;		/* of the policy's limits */
 	struct nfvd_address_state address;
 	json_t *words;				/* C: the policy as it was asked for */
@@ -154,6 +156,12 @@ static inline void nfvd_port_unfence(struct nfvd_port *port)
 {
 	if (atomic_load(&port->held_times) < NFVD_HELD_MAX)
 		atomic_store(&port->held, false);
+}
+
+/* Does what the port sends and is sent have to pass nfvd, frame by frame? Context: control. */
+static inline bool nfvd_port_inspects(const struct nfvd_port *port)
+{
+	return nfvd_policy_inspects(port->policy) || atomic_load(&port->mirror_from) || atomic_load(&port->mirror_to);
 }
 
 /* ---- for port types ---- */

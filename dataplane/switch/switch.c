@@ -20,6 +20,7 @@
 #include "policy/storm.h"
 #include "switch/deliver.h"
 #include "switch/fdb.h"
+#include "switch/mirror.h"
 
 /* The last look-ups of a burst: neighbouring frames tend to belong together. */
 struct memo {
@@ -289,12 +290,30 @@ static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_w
 	return NFVD_PASS;
 }
 
+/* A mirror gets a copy of it, too. */
+static void note_copied(struct nfvd_worker *w, struct nfvd_frame *f)
+{
+	f->flooded = true;
+	w->copied[w->n_copied++] = f;
+}
+
+static void send_copies(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_policy *policy)
+{
+	if (policy && policy->quarantined)
+		nfvd_mirror_quarantined(w, src, src, w->copied, w->n_copied);
+	else
+		nfvd_mirror(w, src, atomic_load_explicit(&src->mirror_from, memory_order_relaxed), w->copied, w->n_copied);
+	w->n_copied = 0;
+}
+
 /* Decide on n frames; return how many were taken, with *bytes. */
 static inline __attribute__((always_inline)) unsigned int decide_all(struct nfvd_worker *w, struct nfvd_rxq *q,
 	struct nfvd_frame *frames, unsigned int n, struct memo *memo, const bool plain, uint64_t *bytes)
 {
 	struct nfvd_flooded before = q->flooded;
 	struct nfvd_counters *c = &w->port[q->port->id];
+	const bool mirrored = unlikely(atomic_load_explicit(&q->port->mirror_from, memory_order_relaxed) ||
+				       atomic_load_explicit(&q->port->quarantine_probe, memory_order_relaxed));
 	unsigned int done = 0;
 
 	q->flooded.next = 0;
@@ -305,6 +324,8 @@ static inline __attribute__((always_inline)) unsigned int decide_all(struct nfvd
 			break;
 		*bytes += frames[done].len;
 		before.next = 0;
+		if (unlikely(mirrored) && (why == NFVD_PASS || why == NFVD_DROP_QUARANTINED))
+			note_copied(w, &frames[done]);
 		if (unlikely(why != NFVD_PASS)) {
 			w->turn.rx_dropped++;
 			c->drops[why]++;
@@ -343,5 +364,7 @@ unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_
 		out->n = 0;
 	}
 	w->n_touched = 0;
+	if (unlikely(w->n_copied))
+		send_copies(w, src, policy);
 	return done;
 }

@@ -9,7 +9,7 @@
  *
  * Who may: members of the groups that have a role (nfvd --role), and as admin root and the user nfvd runs as. read may ask
  * for all *.get, *.list, *.info; operate may attach and detach, too; admin all else, and 'force' and 'socket' of
- * port.attach. What operate and admin ask for is a line in nfvd's log, refused or not. A member of a group added
+ * port.attach, 'mirror' of quarantine.set. What operate and admin ask for is a line in nfvd's log, refused or not. A member of a group added
  * after it connected has its new role with the next connection.
  *
  *	method		params				result
@@ -28,7 +28,10 @@
  *	shortcut.set	{on, [port]}			{on, [port]}
  *	link_local.set	{forward}			{forward}
  *	policy.set	{port, [words, see below]}	{name, policy}
- *	quarantine.set	{port, on}			{name, policy}
+ *	quarantine.set	{port, on, [mirror: port]}	{name, policy}
+ *	mirror.list	{}				{mirrors: [{name, from: [port], direction, to: port, [snap]}]}
+ *	mirror.add	{name, from, [direction], to, [snap]}	{the same}
+ *	mirror.remove	{name}				{the same}
  *	events.get	{[since]}			{events: [...], next}
  *	config.get	{[generation]}			{generation, config: {version, ports: [params of port.attach, [shortcut]], ...,
  *						[by: {uid, pid, comm, method}, who made this generation]},
@@ -57,6 +60,10 @@
  * set`. policy.set changes the words that are there and leaves the others; when it returns, no frame is on its way by
  * the old policy. That takes some 10 ms of control's time, 100 where the kernel has no membarrier(). A port's policy
  * has the words that have not their default values.
+ *
+ * Mirrors: "to" gets a copy of each frame that a port of "from" has sent and that passed (direction "sent"), or that it
+ * is sent ("received"), or "both" (the default); "snap": of its first bytes, 64..65535. A mirror may name ports that have gone:
+ * it serves them again when they come back. quarantine.set's mirror: that port gets what the quarantine drops.
  *
  * link_local: "forward"|"drop", what becomes of STP, LACP, LLDP and their like (01-80-C2-00-00-00 to
  * -0F). Pause frames never pass.
@@ -145,7 +152,7 @@
 	X(broadcast, "default", "PPS | none | default", "broadcast that it may have flooded") \
 	X(unknown, "default", "PPS | none | default", "unicast to unknown addresses that it may have flooded") \
 	X(multicast, "default", "PPS | none | default", "multicast that it may have flooded") \
-	X(quarantine, "off", "on|off", "nothing passes, from or to the port")
+	X(quarantine, "off", "on|off|mirror PORT", "nothing passes, from or to the port")
 
 /* JSON-RPC error codes; "data" carries {"hint": text} where a command helps. */
 #define NFV_RPC_E_PARSE		(-32700)

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/mirrors.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <urcu-qsbr.h>
+#include "log.h"
+#include "shortcut/shortcut.h"
+#include "switch/mirror.h"
+#include "switch/worker.h"
+
+static json_t *mirrors;
+
+static bool sound(const json_t *m)
+{
+	const json_t *from = json_object_get(m, "from"), *name;
+	size_t i;
+
+	json_array_foreach(from, i, name)
+		if (!json_is_string(name))
+			return false;
+	return json_is_array(from) && json_is_string(json_object_get(m, "name")) && json_is_string(json_object_get(m, "to")) &&
+	       json_is_string(json_object_get(m, "direction"));
+}
+
+bool nfvd_mirrors_sound(const json_t *list)
+{
+	const json_t *m;
+	size_t i;
+
+	json_array_foreach(list, i, m)
+		if (!sound(m))
+			return false;
+	return !list || (json_is_array(list) && json_array_size(list) <= NFVD_MIRRORS_MAX);
+}
+
+static bool is_in(const json_t *names, const char *name)
+{
+	const json_t *n;
+	size_t i;
+
+	json_array_foreach(names, i, n)
+		if (!strcmp(json_string_value(n), name))
+			return true;
+	return false;
+}
+
+/* Of the mirrors that port is in: as the sender, or the receiver. */
+static uint8_t bits(const struct nfvd_port *port, const char *not_if)
+{
+	const json_t *m;
+	uint8_t set = 0;
+	size_t i;
+
+	json_array_foreach(mirrors, i, m)
+		if (is_in(json_object_get(m, "from"), port->name) && strcmp(json_string_value(json_object_get(m, "direction")), not_if))
+			set |= 1u << i;
+	return set;
+}
+
+static uint16_t id_of(const char *name)
+{
+	const struct nfvd_port *port = nfvd_port_find(name);
+
+	return port ? port->id : NFVD_NOWHERE;
+}
+
+/* The probe of a port in quarantine, plus one; 0: none. */
+static uint32_t quarantine_probe(const struct nfvd_port *port)
+{
+	const char *how = json_string_value(json_object_get(port->words, "quarantine"));
+	uint16_t id = how && !strncmp(how, "mirror ", 7) ? id_of(how + 7) : NFVD_NOWHERE;
+
+	return id == NFVD_NOWHERE ? 0 : id + 1u;
+}
+
+static struct nfvd_mirrors *make(void)
+{
+	struct nfvd_mirrors *new = json_array_size(mirrors) ? calloc(1, sizeof(*new)) : NULL;
+	const json_t *m;
+	size_t i;
+
+	if (!new)
+		return NULL;
+	for (i = 0; i < NFVD_MIRRORS_MAX; i++)
+		new->m[i].probe = NFVD_NOWHERE;
+	for (i = 0; i < NFVD_MIRRORS_MAX && (m = json_array_get(mirrors, i)); i++) {
+		new->m[i].probe = id_of(json_string_value(json_object_get(m, "to")));
+		new->m[i].snap = json_integer_value(json_object_get(m, "snap"));
+	}
+	return new;
+}
+
+void nfvd_mirrors_apply(void)
+{
+	struct nfvd_mirrors *new = make(), *old = nfvd_mirrors;
+	bool turned[NFVD_PORTS_MAX] = { false }, changed = new || old;
+
+	rcu_assign_pointer(nfvd_mirrors, new);
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		struct nfvd_port *port = nfvd_ports[id];
+		uint8_t from, to;
+		uint32_t probe;
+		bool was;
+
+		if (!port)
+			continue;
+		was = port->mirror_from | port->mirror_to;
+		from = new ? bits(port, "received") : 0;
+		to = new ? bits(port, "sent") : 0;
+		atomic_store(&port->mirror_from, from);
+		atomic_store(&port->mirror_to, to);
+		probe = quarantine_probe(port);
+		changed |= atomic_exchange(&port->quarantine_probe, probe) != probe;
+		turned[id] = was != (from || to);
+	}
+	if (!changed)
+		return;
+	nfvd_quiesce();
+	free(old);
+	/* What is mirrored goes through nfvd, all of it. */
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (turned[id])
+			nfvd_shortcut_policy_changed(nfvd_ports[id]);
+}
+
+void nfvd_mirrors_use(json_t *list)
+{
+	json_decref(mirrors);
+	mirrors = json_incref(list);
+	nfvd_mirrors_apply();
+}

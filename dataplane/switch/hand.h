@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * To hand frames to a port: checksums and segments that it does not take as they are, and the counters of the pair, whose
+ * ledger is w->pair.
+ *
+ * Context: worker.
+ */
+#ifndef NFVD_HAND_H
+#define NFVD_HAND_H
+
+#include "switch/context.h"
+
+/* Fetch what the kernel still holds of n frames. What cannot be is dropped. Return how many are left in f. */
+unsigned int nfvd_bring(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n, struct nfvd_ledger *l);
+/* Return whether dst can be sent something now; else all of out is dropped. */
+bool nfvd_hand_ready(struct nfvd_worker *w, struct nfvd_port *dst, const struct nfvd_out *out);
+/* Hand what is in out to dst, as dst takes it. */
+void nfvd_hand_over(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_out *out, struct nfvd_ledger *l);
+/* Count for this turn what l says more than before. */
+void nfvd_hand_count(struct nfvd_worker *w, const struct nfvd_port *dst, const struct nfvd_ledger *l, const struct nfvd_ledger *before);
+
+#endif
