@@ -93,9 +93,6 @@ check "roles: operate may not set" says 4202 4102 "needs the role admin" shortcu
 check "roles: operate may not set link-local" says 4202 4102 "needs the role admin" link-local forward
 check "roles: operate may not have sockets opened anywhere" says 4202 4102 "'socket' of port.attach needs the role admin" attach kvm vm2 socket "$WORK/x.sock"
 check "roles: operate may not take a device from the host" says 4202 4102 "'force' of port.attach needs the role admin" attach netdev n dev lo force yes
-check "roles: operate may quarantine" eval "asked 4202 4102 quarantine vm1 && asked 4202 4102 release vm1"
-check "roles: but not see what it drops" says 4202 4102 "'mirror' of quarantine.set needs the role admin" quarantine vm1 mirror vm1
-check "roles: nor mirror" says 4202 4102 "needs the role admin" mirror add m from vm1 to vm1
 check "roles: refusals are counted as ctl_denied" [ $(($(counted ctl_denied) - before)) = 8 ]
 check "roles: nothing came of them" [ "$(nfvctl -j show | jq -c '[.ports[].name]')" = '["vm1"]' ]
 check "roles: admin may set" asked 4204 4104 shortcut off
@@ -124,6 +121,9 @@ check "limits: another reader gets in" asked 4205 4101 show
 crowd 4206 held hold 16
 check "limits: readers take half of all" wait_for 'says 4205 4101 "too many clients" show' 5
 check "limits: an operator gets in" asked 4202 4102 show
+check "roles: operate may quarantine" eval "asked 4202 4102 quarantine vm1 && asked 4202 4102 release vm1"
+check "roles: but not see what it drops" says 4202 4102 "'mirror' of quarantine.set needs the role admin" quarantine vm1 mirror vm1
+check "roles: nor mirror" says 4202 4102 "needs the role admin" mirror add m from vm1 to vm1
 check "limits: an admin gets in" asked 4204 4104 show
 crowd_ends
 check "limits: and the readers, when those have gone" wait_for "asked 4205 4101 show" 5

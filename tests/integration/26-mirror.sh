@@ -17,6 +17,7 @@ probed()
 	local want=$1 len=$2 got
 
 	shift 2
+	rm -f "$WORK/probed"
 	in_ns p "$FRAME" recv eth0 $((want + ${ALSO:-0} + 1)) 3000 >"$WORK/probed" &
 	wait_for "grep -q ready $WORK/probed" || return
 	"$@" || return
