@@ -30,6 +30,18 @@ static const struct word {
 
 /* ---- objects of words ---- */
 
+json_t *nfvd_words_all(void)
+{
+	json_t *list = json_array();
+
+#define X(name, otherwise, args, help) \
+	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "word", #name, "default", otherwise, \
+					      "arguments", args, "help", help));
+	NFV_POLICY_WORDS(X)
+#undef X
+	return list;
+}
+
 json_t *nfvd_words_take(json_t *params)
 {
 	json_t *taken = json_object();

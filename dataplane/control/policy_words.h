@@ -12,6 +12,8 @@
 #include "err.h"
 #include "policy/policy.h"
 
+/* Return a new array of all words: [{word, default, arguments, help}]. */
+json_t *nfvd_words_all(void);
 /* Move the words among params into a new object. */
 json_t *nfvd_words_take(json_t *params);
 /* Delete the words among the members of obj. */

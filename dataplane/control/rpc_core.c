@@ -161,6 +161,16 @@ int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err
 	return 0;
 }
 
+json_t *nfvd_rpc_denied(const struct nfvd_caller *who)
+{
+	json_t *obj = json_object();
+
+	for (const struct nfvd_rpc_method *m = methods; m->name; m++)
+		if (m->role > who->role)
+			json_object_set_new(obj, m->name, json_string(nfvd_role_name(m->role)));
+	return obj;
+}
+
 static const struct nfvd_rpc_method *find_method(const char *name)
 {
 	for (const struct nfvd_rpc_method *m = methods; m->name; m++)

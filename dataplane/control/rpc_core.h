@@ -48,6 +48,9 @@ struct nfvd_rpc_method {
 /* Set the methods; the array ends with a NULL name. Before that no method exists. */
 void nfvd_rpc_use(const struct nfvd_rpc_method *methods);
 
+/* Return a new reference to the methods that *who may not call, as {method: the role that it needs}. */
+json_t *nfvd_rpc_denied(const struct nfvd_caller *who);
+
 /* Refuse members that are not in names, which ends with NULL. Return 0, or -1 with *err. */
 int nfvd_rpc_only(json_t *params, const char *const *names, struct nfvd_err *err);
 

@@ -16,7 +16,9 @@
  *	------		------				------
  *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, link_local, control,
  *						generation: of the configuration, null: not kept,
- *						caller: {uid, role: "read"|"operate"|"admin"}}, who asks
+ *						policy_words: [{word, default, arguments, help}], those of NFV_POLICY_WORDS,
+ *						caller: {uid, role: "read"|"operate"|"admin", denied: {method: the role that it
+ *						needs}}}, who asks, and what he may not
  *	findings.get	{}				{findings: [...]}
  *	port.attach	{type, name, ...}		{name, id, type, attach_us, ...as in port.list}
  *	port.detach	{name}				{name}

@@ -317,6 +317,24 @@ static void test_audit(void **state)
 	assert_int_equal(n_audited, before + 1000);
 }
 
+static void test_denied(void **state)
+{
+	struct nfvd_caller who = { .role = NFVD_ROLE_OPERATE };
+	json_t *all = nfvd_rpc_denied(&who);
+
+	assert_int_equal(json_object_size(all), 1);
+	assert_string_equal(json_string_value(json_object_get(all, "admin")), "admin");
+	json_decref(all);
+	who.role = NFVD_ROLE_READ;
+	all = nfvd_rpc_denied(&who);
+	assert_int_equal(json_object_size(all), 3);
+	assert_string_equal(json_string_value(json_object_get(all, "operate")), "operate");
+	json_decref(all);
+	all = nfvd_rpc_denied(&caller);
+	assert_int_equal(json_object_size(all), 0);
+	json_decref(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_result_too_large),
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_denied),
 		cmocka_unit_test(test_role_options),
 		cmocka_unit_test(test_audit),
 	};
