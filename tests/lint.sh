@@ -44,7 +44,7 @@ spdx()
 	while IFS= read -r file; do
 		case $file in
 		tools/packaging/debian/changelog | tools/packaging/debian/copyright | tools/packaging/debian/source/format) continue ;;
-		LICENSES/* | *.md | *.json | tests/fuzz/corpus/* | tests/*/corpus/*) continue ;;
+		LICENSES/* | *.md | *.json | *.png | tests/fuzz/corpus/* | tests/*/corpus/*) continue ;;
 		esac
 		head -n 5 "$file" | grep -q 'SPDX-License-Identifier: ' || { echo "no SPDX line: $file"; bad=1; }
 	done < <(files)
@@ -88,6 +88,39 @@ run_clang_tidy()
 	[ ! -s "$tmp/found" ]
 }
 
+# What a guest or a client has named is text in the page, never HTML; and no file is long.
+page_rules()
+{
+	local file bad=0
+
+	files 'tools/packaging/cockpit/*.js' | xargs grep -nE \
+		'innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc|\beval\b|new Function' && bad=1
+	while IFS= read -r file; do
+		[ "$(wc -l <"$file")" -lt 300 ] || { echo "$file has 300 lines or more"; bad=1; }
+	done < <(files 'tools/packaging/cockpit/*.js')
+	return $bad
+}
+
+page_syntax()
+{
+	local file bad=0
+
+	while IFS= read -r file; do
+		node --check --input-type=module <"$file" || { echo "$file"; bad=1; }
+	done < <(files 'tools/packaging/cockpit/*.js')
+	files 'tests/page/*.js' | xargs -n 1 node --check && return $bad
+}
+
+# Debian's, also under a node from elsewhere.
+page_eslint()
+{
+	NODE_PATH=/usr/share/nodejs eslint -f unix --no-eslintrc --parser-options=ecmaVersion:2020,sourceType:module --env browser,es6 \
+		--global cockpit --rule 'no-undef: 2' --rule 'no-unused-vars: 2' --rule 'prefer-const: 2' --rule 'no-var: 2' --rule 'eqeqeq: 2' \
+		--rule 'no-use-before-define: [2, {functions: false, variables: false}]' --rule 'no-shadow: 2' tools/packaging/cockpit &&
+		NODE_PATH=/usr/share/nodejs eslint -f unix --no-eslintrc --parser-options=ecmaVersion:2020 --env browser,node,es6 \
+			--rule 'no-undef: 2' --rule 'no-unused-vars: 2' tests/page
+}
+
 # What of clang-format's opinion is a rule: lint-format.py says. An assembler's header is none of its.
 format()
 {
@@ -121,6 +154,9 @@ check "include rules" tests/lint-includes.sh
 check "no circle of files" tests/lint-circles.sh kmod dataplane ctl
 check "what runs as root" tests/lint-root.sh
 need format clang-format-14 && check "format" format
+check "the Cockpit page: files and words" page_rules
+need "the Cockpit page" node && check "the Cockpit page: syntax" page_syntax
+need "the Cockpit page: eslint" eslint && check "the Cockpit page: eslint" page_eslint
 need cppcheck cppcheck && check "cppcheck" run_cppcheck
 if need clang-tidy clang-tidy-14; then
 	if [ -f "$build/compile_commands.json" ]; then

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// JSON-RPC 2.0 of include/nfv/rpc.h: one line a request and one a response, over nfvd's socket. Cockpit's bridge opens
+// it as the user that has logged in. Who may not open it, but has administrative access in Cockpit, is root there.
+
+const SOCKET = "/run/nfvd/ctl.sock";
+const RETRY_MS = 500;           // the first time, and twice as long each time after, but for
+const RETRY_MAX_MS = 4000;      // which is soon enough for people; each is a line in the host's log
+const PATIENCE_MS = 10000;      // for a response, then the connection is opened anew
+const LINE_MAX = 16 << 20;      // characters
+
+export class RpcError extends Error {
+    constructor(message, hint, code) {
+        super(message);
+        this.hint = hint || "";
+        this.code = code || 0;
+    }
+}
+
+const LOST = "the connection to nfvd was lost before its answer";
+
+export class Rpc {
+    // up(): connected. down({problem, message}): no longer, or not yet; it is tried again, all the time.
+    constructor(up, down) {
+        this.up = up;
+        this.down = down;
+        this.waiting = new Map();
+        this.lastId = 0;
+        this.superuser = undefined;
+        this.retry = RETRY_MS;
+        this.open();
+    }
+
+    open() {
+        this.pending = "";
+        this.said = null;
+        this.decoder = new TextDecoder();
+        this.channel = cockpit.channel({ payload: "stream", unix: SOCKET, binary: true, superuser: this.superuser });
+        this.channel.addEventListener("message", (event, data) => this.received(data));
+        this.channel.addEventListener("close", (event, options) => this.closed(options));
+        // Nothing says that a socket is open but its first answer.
+        this.call("daemon.info").then(info => {
+            this.retry = RETRY_MS;
+            this.up(info);
+        }, () => null);
+    }
+
+    closed(options) {
+        const denied = options.problem === "access-denied";
+        const problem = this.said ? "refused" : options.problem || "disconnected";
+
+        clearTimeout(this.timer);
+        for (const { reject } of this.waiting.values())
+            reject(new RpcError(LOST));
+        this.waiting.clear();
+        if (denied && !this.superuser) {
+            this.superuser = "try";
+            this.open();
+            return;
+        }
+        if (!denied)
+            this.superuser = undefined;
+        this.down({ problem, message: this.said || options.message || "" });
+        setTimeout(() => this.open(), this.retry);
+        this.retry = Math.min(2 * this.retry, RETRY_MAX_MS);
+    }
+
+    received(data) {
+        this.pending += this.decoder.decode(data, { stream: true });
+        const lines = this.pending.split("\n");
+        this.pending = lines.pop();
+        lines.forEach(line => this.answered(line));
+        if (this.pending.length > LINE_MAX)
+            this.channel.close("protocol-error");
+    }
+
+    answered(line) {
+        let reply;
+
+        try {
+            reply = JSON.parse(line);
+        } catch (e) {
+            this.channel.close("protocol-error");
+            return;
+        }
+        const call = this.waiting.get(reply.id);
+        if (!call) {            // nfvd closes after what it says to nobody in particular
+            this.said = reply.error ? reply.error.message : null;
+            return;
+        }
+        this.waiting.delete(reply.id);
+        this.watch();
+        if (reply.error)
+            call.reject(new RpcError(reply.error.message, reply.error.data && reply.error.data.hint, reply.error.code));
+        else
+            call.resolve(reply.result);
+    }
+
+    // Responses come in the order of requests: the oldest one is waited for.
+    watch() {
+        clearTimeout(this.timer);
+        if (this.waiting.size)
+            this.timer = setTimeout(() => this.channel.close("timeout"), PATIENCE_MS);
+    }
+
+    call(method, params) {
+        const id = ++this.lastId;
+
+        return new Promise((resolve, reject) => {
+            if (!this.channel.valid) {
+                reject(new RpcError("nfvd is not connected"));
+                return;
+            }
+            this.waiting.set(id, { resolve, reject });
+            if (this.waiting.size === 1)
+                this.watch();
+            const text = JSON.stringify({ jsonrpc: "2.0", id, method, params: params || {} });
+            this.channel.send(new TextEncoder().encode(text + "\n"));
+        });
+    }
+
+    // A result with a list that may come in parts: all of the list, and the first part's other members.
+    async whole(method, key, params) {
+        const first = await this.call(method, params);
+
+        for (let part = first; part.more !== undefined;) {
+            part = await this.call(method, Object.assign({}, params, { from: part.more }));
+            first[key] = first[key].concat(part[key]);
+        }
+        return first;
+    }
+
+    async list(method, key, params) {
+        return (await this.whole(method, key, params))[key];
+    }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Dark or light, as Cockpit's user has chosen. Cockpit's own pages carry its style sheet's class for dark, which has
+// had three names; ours for this page is nfv-dark.
+
+const CLASSES = ["nfv-dark", "pf-theme-dark", "pf-v5-theme-dark", "pf-v6-theme-dark"];
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+function apply(style) {
+    const chosen = style || localStorage.getItem("shell:style") || "auto";
+    const on = chosen === "dark" || (chosen === "auto" && dark.matches);
+
+    CLASSES.forEach(name => document.documentElement.classList.toggle(name, on));
+}
+
+export function follow() {
+    window.addEventListener("storage", event => event.key === "shell:style" && apply());
+    window.addEventListener("cockpit-style", event => apply(event.detail && event.detail.style));
+    dark.addEventListener("change", () => apply());
+    apply();
+}
