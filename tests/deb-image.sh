@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# deb-image.sh - a Debian 12 with systemd and all that the packages nfvd and nfv-dkms need, for
+# deb-image.sh - a Debian 12 with systemd and all that the packages nfvd, nfv-cockpit and nfv-dkms need, for
 # tests/integration/84-packages.sh. A folder of the cache, made once; prints it.
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/guests/cache.sh"
 
 include=systemd-sysv,dbus,iproute2,jq,dkms,linux-headers-cloud-amd64,python3,procps
-include+=,libbpf1,libjansson4,libmnl0,libnuma1,libsmartcols1,libmicrohttpd12,libpcap0.8,libsystemd0,liburcu8,libxenstore4,libbsd0
+include+=,libbpf1,libjansson4,libmnl0,libnuma1,libsmartcols1,libmicrohttpd12,libpcap0.8,libsystemd0,liburcu8,libxenstore4,libbsd0,cockpit-bridge
 image=$cache/deb-$(echo "$include" | sha256sum | cut -c 1-16)
 if [ ! -e "$image" ]; then
 	making "the Debian for the packages"

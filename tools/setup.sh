@@ -24,7 +24,10 @@ kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
 package="$build debhelper dh-dkms dpkg-dev libbsd-dev"
 check="$kernel $package lintian $kernel_source user-mode-linux runc mmdebstrap iperf libunbound8 libxdp1
-	cppcheck clang-tidy-14 clang-format-14 strace systemd prometheus tshark"
+	cppcheck clang-tidy-14 clang-format-14 strace systemd prometheus tshark
+	chromium cockpit-ws cockpit-bridge cockpit-system nodejs eslint"
+# Node.js from elsewhere brings its own npm, and does not suffer Debian's beside it.
+command -v npm >/dev/null || check+=" npm"
 fresh="git mmdebstrap util-linux"
 bench="$check"
 debug="$kernel $kernel_source"

@@ -31,9 +31,10 @@ installed()
 	check "$name: nothing was built for it" [ -z "$(built)" ]
 	check "$name: the programs" [ -x "$root/sbin/nfvd" -a -x "$root/sbin/nfvctl" -a -x "$root/sbin/fdkeep" ]
 	check "$name: the guests for bench draft" [ -x "$root/share/nfv-fastpath/guests/guest" ]
+	check "$name: the page" [ -f "$root/share/cockpit/nfv/manifest.json" -a -f "$root/share/cockpit/nfv/main.js" ]
 	check "$name: Xen's script" [ -x "$scripts/vif-nfv" ]
 	check "$name: nothing is elsewhere" \
-		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/(nfvd|nfvctl|fdkeep)|$root/share/nfv-fastpath/(guests/.*|nfv-alerts.yml)|$root/lib/systemd/system/nfvd(-export)?.service|$scripts/vif-nfv)$")" ]
+		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/(nfvd|nfvctl|fdkeep)|$root/share/nfv-fastpath/(guests/.*|nfv-alerts.yml)|$root/share/cockpit/nfv/[a-z]*\.(js|css|html|json)|$root/lib/systemd/system/nfvd(-export)?.service|$scripts/vif-nfv)$")" ]
 	check "$name: nfvctl runs" grep -q "nfvctl 0" <("$root/sbin/nfvctl" version)
 	check "$name: make uninstall" make_ uninstall "$@"
 	check "$name: no file is left" [ -z "$(files "$WORK/root")" ]

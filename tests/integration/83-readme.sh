@@ -10,7 +10,7 @@ ns_enter "$@"
 
 unset MAKEFLAGS MAKELEVEL MFLAGS DESTDIR prefix sysconfdir
 export BUILD NFV_ACCEL=tcg
-PAGES=(README.md tests/bench/README.md tools/packaging/README.md kmod/README.md kmod/xen/README.md dataplane/README.md
+PAGES=(README.md tests/bench/README.md tools/packaging/README.md tools/packaging/cockpit/README.md kmod/README.md kmod/xen/README.md dataplane/README.md
 	ctl/README.md tests/README.md tests/hostile/README.md tools/guests/README.md)
 cd "$TOP" || exit
 

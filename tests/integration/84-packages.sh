@@ -63,6 +63,8 @@ files >"$WORK/before"
 check "packages: nfv-dkms is installed" inside sh -c 'dpkg -i /debs/nfv-dkms_*.deb'
 check "packages: and has built the module" inside sh -c 'ls /lib/modules/*/updates/dkms/nfv.ko*'
 check "packages: nfvd is installed" inside sh -c 'dpkg -i /debs/nfvd_0.1.0_amd64.deb'
+check "packages: nfv-cockpit is installed" inside sh -c 'dpkg -i /debs/nfv-cockpit_*.deb'
+check "packages: Cockpit has found the page" grep -q '^nfv ' <(inside cockpit-bridge --packages)
 check "packages: it runs" wait_for '[ "$(property ActiveState)" = active ]' 20
 check "packages: it starts at boot" inside systemctl is-enabled nfvd
 check "packages: nfvctl talks to it" nfvctl version
@@ -81,7 +83,7 @@ check "packages: upgraded: what was asked for is there" [ "$(nfvctl -j show | jq
 check "packages: nfvd is removed" inside dpkg -r nfvd
 check "packages: removed: it has ended" wait_for '! inside pgrep nfvd' 10
 check "packages: removed: what it kept stays" inside sh -c 'ls /var/lib/nfvd/config-*'
-check "packages: purged" inside dpkg -P nfvd nfv-dkms
+check "packages: purged" inside dpkg -P nfvd nfv-dkms nfv-cockpit
 files >"$WORK/after"
 check "packages: purged: nothing is left" diff "$WORK/before" "$WORK/after"
 finish
