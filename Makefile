@@ -96,21 +96,23 @@ SBIN	= $(DESTDIR)$(prefix)/sbin
 SHARE	= $(DESTDIR)$(prefix)/share/nfv-fastpath
 SCRIPTS	= $(DESTDIR)$(sysconfdir)/xen/scripts
 UNITS	= $(DESTDIR)$(prefix)/lib/systemd/system
+PAGE	= $(DESTDIR)$(prefix)/share/cockpit/nfv
 install: build install-files
 install-files:
-	@install -d '$(SBIN)' '$(SHARE)' '$(SCRIPTS)' '$(UNITS)'
+	@install -d '$(SBIN)' '$(SHARE)' '$(SCRIPTS)' '$(UNITS)' '$(PAGE)'
 	@install $(BUILD)/dataplane/nfvd $(BUILD)/dataplane/fdkeep $(BUILD)/ctl/nfvctl '$(SBIN)'
 	@install -m 644 tools/packaging/nfv-alerts.yml '$(SHARE)'
 	@rm -rf '$(SHARE)/guests' && cp -R --preserve=mode tools/guests '$(SHARE)'
 	@sed 's|^PATH=.*|&:$(prefix)/sbin|' tools/xen/vif-nfv >'$(SCRIPTS)/vif-nfv' && chmod 755 '$(SCRIPTS)/vif-nfv'
 	@sed 's|@SBIN@|$(prefix)/sbin|' tools/packaging/nfvd.service >'$(UNITS)/nfvd.service'
 	@sed 's|@SBIN@|$(prefix)/sbin|' tools/packaging/nfvd-export.service >'$(UNITS)/nfvd-export.service'
+	@install -m 644 tools/packaging/cockpit/*.{js,css,html,json} '$(PAGE)'
 
 # With the prefix, sysconfdir and DESTDIR of the install.
 uninstall:
 	@rm -f '$(SBIN)/nfvd' '$(SBIN)/fdkeep' '$(SBIN)/nfvctl' '$(SCRIPTS)/vif-nfv' '$(UNITS)/nfvd.service' '$(UNITS)/nfvd-export.service'
-	@rm -rf '$(SHARE)'
-	@rmdir --ignore-fail-on-non-empty '$(SCRIPTS)' '$(dir $(SCRIPTS))' '$(UNITS)' '$(dir $(UNITS))' 2>/dev/null || true
+	@rm -rf '$(SHARE)' '$(PAGE)'
+	@rmdir --ignore-fail-on-non-empty '$(SCRIPTS)' '$(dir $(SCRIPTS))' '$(dir $(PAGE))' '$(UNITS)' '$(dir $(UNITS))' 2>/dev/null || true
 
 # The source to where dkms looks for it; then for the kernel that runs, and each that will be installed.
 DKMS_VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' kmod/dkms.conf)
@@ -122,7 +124,7 @@ install-dkms:
 	@mv $(DKMS_SOURCE)/kmod/dkms.conf $(DKMS_SOURCE)
 	@dkms install nfv/$(DKMS_VERSION)
 
-# nfvd and nfv-dkms, as packages.
+# nfvd, nfv-cockpit and nfv-dkms, as packages.
 deb: setup-package
 	@tools/packaging/build-debs $(BUILD)/deb && ls $(BUILD)/deb/*.deb
 
@@ -149,7 +151,7 @@ help:
 	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host, Xen emulated'
 	@echo 'make lint       static analysis, format, include rules'
 	@echo 'make install    into $(prefix); prefix=DIR, sysconfdir=DIR (for Xen'\''s script), DESTDIR=DIR; uninstall'
-	@echo 'make deb        Debian packages, nfvd and nfv-dkms, in $(BUILD)/deb/'
+	@echo 'make deb        Debian packages, nfvd, nfv-cockpit and nfv-dkms, in $(BUILD)/deb/'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo
 	@echo 'Packages that are missing are installed with apt: tools/setup.sh -n says which.'

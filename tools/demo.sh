@@ -127,6 +127,7 @@ case $result in
 "$PWD"/*) result=${result#"$PWD"/} ;;
 esac
 say "done: $result"
+say "in a browser: apt install cockpit; make install; nfvd; then https://$(hostname):9090/nfv"
 
 kill -TERM $nfvd
 wait $nfvd || { log=/run/demo/nfvd.log; die "nfvd did not end well"; }
