@@ -16,6 +16,7 @@
 int rpc_timeout_ms = 30000;	/* attaching may wait for the kernel */
 
 static int fd = -1;
+static int descriptor = -1;	/* that came with the last response */
 
 static int64_t now_ms(void)
 {
@@ -105,6 +106,23 @@ static int send_all(const char *buf, size_t len, int64_t deadline)
 	return 0;
 }
 
+/* As recv(); a descriptor that comes along is kept. */
+static ssize_t receive(char *buf, size_t size)
+{
+	char room[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room) };
+	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *cmsg = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS && cmsg->cmsg_len == CMSG_LEN(sizeof(int))) {
+		if (descriptor >= 0)
+			close(descriptor);
+		memcpy(&descriptor, CMSG_DATA(cmsg), sizeof(int));
+	}
+	return n;
+}
+
 /* One line, to be freed, in *line. Returns its length or -errno. */
 static ssize_t receive_line(char **line, int64_t deadline)
 {
@@ -123,7 +141,7 @@ static ssize_t receive_line(char **line, int64_t deadline)
 			buf = bigger;
 			size = size * 2 + 8192;
 		}
-		n = recv(fd, buf + len, size - len, 0);
+		n = receive(buf + len, size - len);
 		if (n > 0) {
 			len += (size_t)n;
 			if (buf[len - 1] != '\n')
@@ -193,6 +211,21 @@ out:
 	free(line);
 	free(text);
 	return result;
+}
+
+int rpc_take_descriptor(void)
+{
+	int taken = descriptor;
+
+	descriptor = -1;
+	return taken;
+}
+
+bool rpc_connected(void)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return fd >= 0 && poll(&p, 1, 0) == 0;
 }
 
 pid_t rpc_pid(void)

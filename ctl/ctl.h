@@ -89,6 +89,10 @@ extern int rpc_timeout_ms;	/* for a reply */
 json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err);
 /* Call a method whose list[] comes in parts, and return all parts in one. */
 json_t *rpc_list(const char *method, const char *list, json_t *params, struct ctl_err *err);
+/* Return the descriptor that came with a response, now the caller's; -1: none did. */
+int rpc_take_descriptor(void);
+/* Return whether the connection of the last request is still there. */
+bool rpc_connected(void);
 /* Return the process at the other end of the connection; 0 without one, or if it is in another pid namespace. */
 pid_t rpc_pid(void);
 /* Return a borrowed reference to the element of list[] whose "name" is name, or NULL. */
@@ -180,6 +184,8 @@ int cmd_diff(int argc, char **argv, struct ctl_err *err);
 int cmd_apply(int argc, char **argv, struct ctl_err *err);
 int cmd_history(int argc, char **argv, struct ctl_err *err);
 int cmd_rollback(int argc, char **argv, struct ctl_err *err);
+int cmd_capture(int argc, char **argv, struct ctl_err *err);
+int cmd_trace(int argc, char **argv, struct ctl_err *err);
 int cmd_export(int argc, char **argv, struct ctl_err *err);
 int cmd_doctor(int argc, char **argv, struct ctl_err *err);
 int cmd_version(int argc, char **argv, struct ctl_err *err);

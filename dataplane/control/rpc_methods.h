@@ -18,6 +18,7 @@
 	X(READ, "config.get", nfvd_rpc_config_get, NULL)				\
 	X(OPERATE, "port.attach", nfvd_rpc_port_attach, attach_admin)			\
 	X(OPERATE, "port.detach", nfvd_rpc_port_detach, NULL)				\
+	X(OPERATE, "capture.start", nfvd_rpc_capture_start, NULL)			\
 	X(OPERATE, "quarantine.set", nfvd_rpc_quarantine_set, quarantine_admin)		\
 	X(READ, "mirror.list", nfvd_rpc_mirror_list, NULL)				\
 	X(ADMIN, "mirror.add", nfvd_rpc_mirror_add, NULL)				\

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "control/capture.h"
 #include "control/role.h"
 #include "control/rpc_core.h"
 #include "control/rpc_methods.h"
@@ -44,6 +45,7 @@ struct client {
 	size_t in_len;
 	char *out;		/* NULL: nothing to write */
 	size_t out_len, out_pos;
+	int out_fd;		/* goes with out; -1: none. Not ours to close */
 	char in[NFV_RPC_LINE_MAX + 1];	/* a request of the largest size and its newline */
 };
 
@@ -86,6 +88,7 @@ static void client_free(struct client *c)
 	if (c->next)
 		c->next->link = c->link;
 	server.nr_clients--;
+	nfvd_capture_end(&c->who);
 	sd_event_source_disable_unref(c->io);
 	sd_event_source_disable_unref(c->timer);
 	close(c->fd);
@@ -115,14 +118,33 @@ static void client_refuse(struct client *c, enum nfvd_ctl_reason why, int code, 
 		client_reply(c, nfvd_rpc_error(code, text, NULL));
 }
 
+/* Send what is left of out; its descriptor goes with the first byte. */
+static ssize_t send_out(const struct client *c)
+{
+	struct iovec iov = { .iov_base = c->out + c->out_pos, .iov_len = c->out_len - c->out_pos };
+	char room[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+
+	if (c->out_fd >= 0) {
+		msg.msg_control = room;
+		msg.msg_controllen = sizeof(room);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		*cmsg = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+		memcpy(CMSG_DATA(cmsg), &c->out_fd, sizeof(int));
+	}
+	return sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+}
+
 /* Returns 0, also when the peer takes no more for now, or -errno when it is gone. */
 static int client_write(struct client *c)
 {
 	while (c->out) {
-		ssize_t n = send(c->fd, c->out + c->out_pos, c->out_len - c->out_pos, MSG_NOSIGNAL);
+		ssize_t n = send_out(c);
 
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		c->out_fd = -1;
 		c->out_pos += (size_t)n;
 		if (c->out_pos == c->out_len) {
 			free(c->out);
@@ -147,6 +169,7 @@ static bool client_next(struct client *c)
 	}
 	len = (size_t)(nl - c->in);
 	client_reply(c, nfvd_rpc_handle(&c->who, c->in, len, &c->hangup));
+	c->out_fd = nfvd_capture_descriptor(&c->who);
 	c->in_len -= len + 1;
 	memmove(c->in, nl + 1, c->in_len);
 	return true;
@@ -331,6 +354,7 @@ static void client_new(int fd, const struct nfvd_caller *who)
 	}
 	c->fd = fd;
 	c->who = *who;
+	c->out_fd = -1;
 	c->next = server.clients;
 	c->link = &server.clients;
 	if (c->next)

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "shortcut/shortcut.h"
 #include "switch/switch.h"
+#include "switch/tap.h"
 
 #define VERSION		1
 #define RETRY_MIN_US	100000
@@ -105,6 +106,7 @@ static int commit(json_t *before, struct nfvd_err *err)
 		ret = nfvd_store_write(config);
 	}
 	if (!ret) {
+		atomic_store(&nfvd_tap_generation, keeping ? nfvd_store_generation() : nfvd_tap_generation + 1);
 		json_decref(before);
 		return 0;
 	}
@@ -230,6 +232,7 @@ int nfvd_saved_start(const char *dir)
 		nfvd_shortcut_set(NULL, false);
 	nfvd_mirrors_use(nfvd_saved_mirrors());
 	nfvd_saved_tick();
+	atomic_store(&nfvd_tap_generation, nfvd_store_generation());
 	nfvd_event_of(NFVD_EVENT_CONFIG, NULL, "configuration of '%s': generation %u, %zu port(s), of which %zu wait", dir, nfvd_store_generation(),
 		   json_array_size(ports()), json_object_size(why_not));
 	return 0;

@@ -40,6 +40,7 @@ struct nfvd_frame {
 	uint16_t iov_n;			/* iov[] holds exactly the bytes hdr_len..len; 0 while nfvd_in_kernel() */
 	bool held;			/* the module holds the frame: handle is valid */
 	bool flooded;			/* it has more than one destination */
+	uint16_t tap;			/* switch/tap.h; set only while somebody captures */
 	uint8_t origin_copies;		/* copies that brought the payload to iov[]: 0 for guest memory */
 	uint32_t needs;			/* NFVD_ACCEPT_* that a receiver needs for it; set by nfvd_offload_check() */
 	const struct iovec *iov;

@@ -182,7 +182,7 @@ static void send_all(struct nfvd_worker *w, struct nfvd_port *port, struct nfv_o
 	l->syscalls++;
 	for (unsigned int i = 0; i < n; i++)
 		if (ops[i].result < 0)
-			nfvd_tx_drop(w, port, nfvd_kernel_reason(ops[i].result), 1);
+			nfvd_tx_drop(w, port, nfvd_kernel_reason(ops[i].result), &frames[i], 1);
 		else
 			nfvd_moved_by_kernel(l, frames[i], ops[i].copies);
 }

@@ -480,6 +480,8 @@ void nfvd_netdev_show(struct nfvd_port *port, json_t *obj)
 	json_object_set_new(obj, "shortcut", json_boolean(nfvd_shortcut_enabled(port)));
 	if (nfvd_port_inspects(port))
 		json_object_set_new(obj, "shortcut_hindered", json_string("nfvd carries out its policy, or mirrors it, frame by frame"));
+	else if (atomic_load(&port->captured))
+		json_object_set_new(obj, "shortcut_hindered", json_string("its frames are captured"));
 	else if (nd->not_plain[0])
 		json_object_set_new(obj, "shortcut_hindered", name_json(nd->not_plain));
 	if (nd->netns[0])

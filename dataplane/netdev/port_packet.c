@@ -114,7 +114,7 @@ static void send_all(struct nfvd_worker *w, struct nfvd_port *port, struct mmsgh
 
 		l->syscalls++;
 		if (sent < 0) {
-			nfvd_tx_drop(w, port, tx_reason(errno), 1);
+			nfvd_tx_drop(w, port, tx_reason(errno), &frames[done], 1);
 			done++;
 			continue;
 		}
@@ -143,7 +143,7 @@ static void packet_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd
 		msgs[made].msg_hdr = (struct msghdr){ .msg_iov = iov + used };
 		why = nfvd_packet_message(port, frames[i], &rest[made], &msgs[made].msg_hdr);
 		if (unlikely(why != NFVD_PASS)) {
-			nfvd_tx_drop(w, port, why, 1);
+			nfvd_tx_drop(w, port, why, &frames[i], 1);
 			continue;
 		}
 		used += msgs[made].msg_hdr.msg_iovlen;

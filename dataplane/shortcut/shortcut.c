@@ -86,7 +86,7 @@ static bool allowed(unsigned int id)
 {
 	const struct device *d = &devices[id];
 
-	return all_on && d->port && d->redirect && d->on && d->is.up && d->group != NOBODY;
+	return all_on && d->port && !atomic_load(&d->port->captured) && d->redirect && d->on && d->is.up && d->group != NOBODY;
 }
 
 /* The module's table knows no groups. */

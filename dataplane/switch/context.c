@@ -69,14 +69,28 @@ void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop 
 	w->turn.rx_frames += n;
 	w->turn.rx_dropped += n;
 	w->port[port->id].drops[why] += n;
+	if (w->tap.set)
+		nfvd_tap_dropped(&w->tap, port, NULL, why, NULL, n);
 }
 
-void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n)
+void nfvd_src_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, struct nfvd_frame *const *frames, unsigned int n)
 {
-	if (w->copying && why != NFVD_DROP_MEM_FAULT)
+	w->turn.rx_dropped += n;
+	w->port[port->id].drops[why] += n;
+	if (w->tap.set)
+		nfvd_tap_dropped(&w->tap, port, NULL, why, frames, n);
+}
+
+void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, struct nfvd_frame *const *frames, unsigned int n)
+{
+	bool at_source = why == NFVD_DROP_MEM_FAULT;
+
+	if (w->copying && !at_source)
 		why = NFVD_DROP_MIRROR;
-	w->port[why == NFVD_DROP_MEM_FAULT ? w->src : port->id].drops[why] += n;
+	w->port[at_source ? w->src : port->id].drops[why] += n;
 	w->pair->dropped += n;
+	if (w->tap.set)
+		nfvd_tap_dropped(&w->tap, at_source ? w->tap.src : port, port, why, frames, n);
 }
 
 void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned int n)

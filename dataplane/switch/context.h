@@ -11,6 +11,7 @@
 
 #include "switch/fdb.h"
 #include "switch/port.h"
+#include "switch/tap.h"
 #include "switch/watch.h"
 
 #define NFVD_ROUND_BINS	16	/* up to 16 ms, and longer */
@@ -78,6 +79,7 @@ struct nfvd_worker {
 	struct nfvd_out out[NFVD_PORTS_MAX];
 	unsigned int n_touched;
 	uint16_t touched[NFVD_PORTS_MAX];
+	struct nfvd_tapped tap;
 	struct nfvd_ledger *pair;	/* what nfvd_tx_drop() charges */
 	bool copying;			/* what is lost is a copy of a mirror */
 
@@ -119,10 +121,14 @@ bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfv
 
 void nfvd_pressure_add(struct nfvd_pressure *to, const struct nfvd_pressure *from);
 
-/* Count n frames that were taken from port's endpoint and dropped. Context: worker. */
+/* Count n frames of port's endpoint that were so malformed that they were not taken. Context: worker. */
 void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
-/* Count n frames that could not be delivered to port. MEM_FAULT is counted at the source. Context: worker. */
-void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
+/*
+ * Count n frames that were taken from port's endpoint, and dropped before a destination was chosen; or that could not be
+ * delivered to port. MEM_FAULT is counted at the source. Context: worker.
+ */
+void nfvd_src_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, struct nfvd_frame *const *frames, unsigned int n);
+void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, struct nfvd_frame *const *frames, unsigned int n);
 /* Count n system calls that were made to take frames. Context: worker. */
 void nfvd_rx_syscalls(struct nfvd_worker *w, struct nfvd_port *port, unsigned int n);
 

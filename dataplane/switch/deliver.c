@@ -38,7 +38,7 @@ static bool retag(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_fram
 		return false;
 	if (nfvd_retag(to, f, v->how, v->vlan))
 		return true;
-	nfvd_tx_drop(w, dst, NFVD_DROP_BAD_CSUM, 1);
+	nfvd_tx_drop(w, dst, NFVD_DROP_BAD_CSUM, &f, 1);
 	return false;
 }
 
@@ -72,7 +72,7 @@ static __attribute__((noinline)) void police(struct nfvd_worker *w, const struct
 		if (v.why != NFVD_PASS) {
 			if (v.why == NFVD_DROP_QUARANTINED)
 				held[n_held++] = f;
-			nfvd_tx_drop(w, dst, v.why, 1);
+			nfvd_tx_drop(w, dst, v.why, &f, 1);
 			continue;
 		}
 		if (v.how != NFVD_RETAG_NOT) {

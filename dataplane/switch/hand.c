@@ -14,9 +14,16 @@ unsigned int nfvd_bring(struct nfvd_worker *w, struct nfvd_port *dst, struct nfv
 	for (unsigned int i = 0; i < n; i++)
 		if (likely(!nfvd_in_kernel(f[i])))
 			f[left++] = f[i];
-	if (left < n)
-		nfvd_tx_drop(w, dst, NFVD_DROP_EXPIRED, n - left);
+		else
+			nfvd_tx_drop(w, dst, NFVD_DROP_EXPIRED, &f[i], 1);
 	return left;
+}
+
+static void give(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l)
+{
+	dst->ops->tx(w, dst, frames, n, l);
+	if (unlikely(w->tap.set))
+		nfvd_tap_given(&w->tap, dst, frames, n);
 }
 
 static void send_segments(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *segs, unsigned int n,
@@ -28,7 +35,7 @@ static void send_segments(struct nfvd_worker *w, struct nfvd_port *dst, struct n
 		list[i] = &segs[i];
 		list[i]->held = false;	/* not what the kernel holds any more */
 	}
-	dst->ops->tx(w, dst, list, n, l);
+	give(w, dst, list, n, l);
 }
 
 /* Deliver one frame that asks for more than the receiver takes. */
@@ -50,7 +57,7 @@ static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struc
 		return;
 	}
 	if (!nfvd_cut_start(&cut, f, atomic_load_explicit(&dst->accepts, memory_order_relaxed), whole)) {
-		nfvd_tx_drop(w, dst, NFVD_DROP_GSO_UNSUP, 1);
+		nfvd_tx_drop(w, dst, NFVD_DROP_GSO_UNSUP, &f, 1);
 		return;
 	}
 	while ((n = nfvd_cut_next(&cut, segs, NFVD_BURST, pool, sizeof(pool) / sizeof(pool[0]))))
@@ -63,7 +70,7 @@ static void deliver_apart(struct nfvd_worker *w, struct nfvd_port *dst, struct n
 			  struct nfvd_ledger *l)
 {
 	if (fit == NFVD_FIT_NOT)
-		nfvd_tx_drop(w, dst, NFVD_DROP_MTU, 1);
+		nfvd_tx_drop(w, dst, NFVD_DROP_MTU, &f, 1);
 	else
 		deliver_finished(w, dst, f, l);
 }
@@ -74,7 +81,7 @@ bool nfvd_hand_ready(struct nfvd_worker *w, struct nfvd_port *dst, const struct 
 
 	if (likely(up && !atomic_load_explicit(&dst->held, memory_order_relaxed)))
 		return true;
-	nfvd_tx_drop(w, dst, up ? NFVD_DROP_DST_HELD : NFVD_DROP_DST_DOWN, out->n);
+	nfvd_tx_drop(w, dst, up ? NFVD_DROP_DST_HELD : NFVD_DROP_DST_DOWN, out->f, out->n);
 	return false;
 }
 
@@ -84,6 +91,8 @@ void nfvd_hand_over(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_ou
 	uint32_t mtu = atomic_load_explicit(&dst->mtu, memory_order_relaxed);
 	unsigned int from = 0;
 
+	if (unlikely(w->tap.set))
+		nfvd_tap_offer(out->f, out->n);
 	if (!(accepts & NFVD_ACCEPT_KERNEL))
 		out->n = nfvd_bring(w, dst, out->f, out->n, l);
 	for (unsigned int i = 0; i < out->n; i++) {
@@ -92,12 +101,12 @@ void nfvd_hand_over(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_ou
 		if (likely(fit == NFVD_FIT_AS_IS))
 			continue;
 		if (i > from)
-			dst->ops->tx(w, dst, out->f + from, i - from, l);
+			give(w, dst, out->f + from, i - from, l);
 		deliver_apart(w, dst, out->f[i], fit, l);
 		from = i + 1;
 	}
 	if (out->n > from)
-		dst->ops->tx(w, dst, out->f + from, out->n - from, l);
+		give(w, dst, out->f + from, out->n - from, l);
 }
 
 void nfvd_hand_count(struct nfvd_worker *w, const struct nfvd_port *dst, const struct nfvd_ledger *l, const struct nfvd_ledger *before)

@@ -120,6 +120,7 @@ struct nfvd_port {
 	_Atomic(uint32_t) macs;			/* addresses learnt at this port */
 	atomic_bool macs_full;			/* a worker could not learn one more; control clears it */
 	bool macs_full_told;			/* C */
+	_Atomic(uint32_t) captured;		/* captures that want all its frames: none may skip nfvd */
 	atomic_bool held;			/* watch.c: fenced because it held a worker; not polled, not delivered to */
 	_Atomic(uint32_t) held_times;
 	_Atomic(uint64_t) storm[NFVD_STORMS];	/* storm.h */

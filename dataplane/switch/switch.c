@@ -311,7 +311,6 @@ static inline __attribute__((always_inline)) unsigned int decide_all(struct nfvd
 	struct nfvd_frame *frames, unsigned int n, struct memo *memo, const bool plain, uint64_t *bytes)
 {
 	struct nfvd_flooded before = q->flooded;
-	struct nfvd_counters *c = &w->port[q->port->id];
 	const bool mirrored = unlikely(atomic_load_explicit(&q->port->mirror_from, memory_order_relaxed) ||
 				       atomic_load_explicit(&q->port->quarantine_probe, memory_order_relaxed));
 	unsigned int done = 0;
@@ -327,8 +326,7 @@ static inline __attribute__((always_inline)) unsigned int decide_all(struct nfvd
 		if (unlikely(mirrored) && (why == NFVD_PASS || why == NFVD_DROP_QUARANTINED))
 			note_copied(w, &frames[done]);
 		if (unlikely(why != NFVD_PASS)) {
-			w->turn.rx_dropped++;
-			c->drops[why]++;
+			nfvd_src_drop(w, q->port, why, &(struct nfvd_frame *){ &frames[done] }, 1);
 		}
 	}
 	return done;
@@ -343,6 +341,8 @@ unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_
 	unsigned int done;
 
 	w->work = 0;
+	if (unlikely(w->tap.set))
+		nfvd_tap_number(&w->tap, frames, n);
 	if (likely(!policy)) {
 		done = decide_all(w, q, frames, n, &memo, true, &bytes);
 	} else {
@@ -350,6 +350,8 @@ unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_
 		done = decide_all(w, q, frames, n, &memo, false, &bytes);
 	}
 	w->turn.rx_bytes += bytes;
+	if (unlikely(w->tap.set))
+		nfvd_tap_taken(&w->tap, frames, done);
 	for (unsigned int i = 0; i < w->n_touched; i++) {
 		struct nfvd_out *out = &w->out[w->touched[i]];
 		struct nfvd_port *dst = rcu_dereference(nfvd_ports[w->touched[i]]);
@@ -358,8 +360,7 @@ unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_
 			nfvd_deliver(w, src, policy, dst, out);
 		} else {
 			/* Detached in this iteration. */
-			w->turn.rx_dropped += out->n;
-			w->port[src->id].drops[NFVD_DROP_DST_DOWN] += out->n;
+			nfvd_src_drop(w, src, NFVD_DROP_DST_DOWN, out->f, out->n);
 		}
 		out->n = 0;
 	}

@@ -101,6 +101,9 @@ static unsigned int turn(struct nfvd_worker *w, struct nfvd_rxq *q, const struct
 	if (unlikely(q->paused_ns))
 		end_pause(w, q);
 	w->src = q->port->id;
+	w->tap.set = rcu_dereference(nfvd_taps);
+	if (unlikely(w->tap.set))
+		nfvd_tap_begin(&w->tap, q->port);
 	w->spread = q->port->id + q->index;
 	w->spent = 0;
 	n = ops->rx(w, q, w->frames, max);

@@ -319,6 +319,8 @@ static int start_one(unsigned int index, int cpu)
 		return -ENOMEM;
 	memset(t, 0, sizeof(*t));
 	t->w.index = index;
+	t->w.tap.worker = index;
+	t->w.tap.id = (uint64_t)index << 56;
 	t->w.cpu = cpu;
 	sem_init(&t->started, 0, 0);
 	sem_init(&t->go, 0, 0);

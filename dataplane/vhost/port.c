@@ -203,13 +203,13 @@ static void vhost_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_
 	for (unsigned int i = 0; i < v->queues && !r; i++)
 		r = nfvd_vhost_ring(v, 2 * ((w->spread + i) % v->queues));
 	if (!r) {
-		nfvd_tx_drop(w, port, NFVD_DROP_DST_DOWN, n);
+		nfvd_tx_drop(w, port, NFVD_DROP_DST_DOWN, frames, n);
 		return;
 	}
 	nfvd_vring_deliver(r, frames, n, results, l);
 	for (unsigned int i = 0; i < n; i++)
 		if (results[i] != NFVD_PASS)
-			nfvd_tx_drop(w, port, results[i], 1);
+			nfvd_tx_drop(w, port, results[i], &frames[i], 1);
 }
 
 static bool vhost_arm(struct nfvd_rxq *q, bool on)

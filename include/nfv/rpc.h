@@ -35,6 +35,8 @@
  *	mirror.add	{name, from, [direction], to, [snap]}	{the same}
  *	mirror.remove	{name}				{the same}
  *	events.get	{[since]}			{events: [...], next}
+ *	capture.start	{[ports: [name, ...]], [dropped], [reason], [in], [out], [onward], [bytes]}
+ *						{workers, slots, bytes, reasons: [...]}, and a descriptor: see capture.h
  *	config.get	{[generation]}			{generation, config: {version, ports: [params of port.attach, [shortcut]], ...,
  *						[by: {uid, pid, comm, method}, who made this generation]},
  *						[history: [{generation, time}]]}, as it was asked for, now or in that generation.
@@ -42,6 +44,10 @@
  *
  * port, peer, and name in port.list select: only what concerns that port, or that pair of ports. in_flight and
  * sleeps (how often workers went to sleep) are sums over all ports. all: list counts of 0, too.
+ *
+ * capture.start: what is from these ports (all, without any) unless "in" is false, and what is to them unless "out" is.
+ * dropped, reason: only frames that are dropped, for this reason. onward: what is from them, wherever it is seen. The
+ * capture ends with its connection. Ports whose frames are captured do not use the shortcut meanwhile.
  *
  * Lists in parts: a result with "more" is not the whole list; the numbers beside it are of all ports. Repeat the request with the value of "more" as "from".
  * An element that exists all the time appears exactly once. Entries are ordered by VLAN and address, pairs and

@@ -91,12 +91,14 @@ check "roles: read may not attach" says 4201 4101 "needs the role operate, which
 check "roles: and is told what helps" says 4201 4101 'try: usermod -aG nfv-operate $(id -un 4201)' attach kvm vm1
 check "roles: read may not detach" says 4201 4101 "needs the role operate" detach vm1
 check "roles: read may not set" says 4201 4101 "needs the role admin, which group auditors gives" shortcut off
+check "roles: read may not capture" says 4201 4101 "needs the role operate" capture
+check "roles: operate may capture" eval '[ "$(timeout -s INT 0.3 setpriv --reuid 4202 --regid 4202 --groups 4102 "$WORK/nfvctl" --state-dir $STATE capture -w - 2>&1 >/dev/null)" = "nfvctl: 0 captured, 0 missed" ]'
 check "roles: operate may attach" asked 4202 4102 attach kvm vm1
 check "roles: operate may not set" says 4202 4102 "needs the role admin" shortcut off
 check "roles: operate may not set link-local" says 4202 4102 "needs the role admin" link-local forward
 check "roles: operate may not have sockets opened anywhere" says 4202 4102 "'socket' of port.attach needs the role admin" attach kvm vm2 socket "$WORK/x.sock"
 check "roles: operate may not take a device from the host" says 4202 4102 "'force' of port.attach needs the role admin" attach netdev n dev lo force yes
-check "roles: refusals are counted as ctl_denied" [ $(($(counted ctl_denied) - before)) = 8 ]
+check "roles: refusals are counted as ctl_denied" [ $(($(counted ctl_denied) - before)) = 9 ]
 check "roles: nothing came of them" [ "$(nfvctl -j show | jq -c '[.ports[].name]')" = '["vm1"]' ]
 check "roles: admin may set" asked 4204 4104 shortcut off
 check "roles: admin may have it where he wants" asked 4204 4104 attach kvm vm2 socket "$WORK/x.sock"

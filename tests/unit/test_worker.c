@@ -8,6 +8,7 @@
 #include "clock.c"
 #include "frame/offload.c"
 #include "switch/context.c"
+#include "switch/tap.c"
 #include "switch/turn.c"
 #include "switch/worker.c"
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a capture sees, on its way from nfvd's workers to the client of capture.start.
+ *
+ *	memfd:	one ring for each worker, one behind the other
+ *
+ *	┌──────┬────────┬────────┬─────┬────────┐
+ *	│ head │ slot 0 │ slot 1 │ ... │ slot n │	n + 1 is a power of two
+ *	└──────┴────────┴────────┴─────┴────────┘
+ *
+ * Record number i is in slot i modulo their number. Only the worker writes, and it never looks at the client: who reads too
+ * slowly finds newer records in the place of older ones. The memfd is sealed: the client can map it to read only, and can
+ * neither shrink it nor punch holes into it. So nothing in it can make a worker wait, and nothing in it is read by nfvd.
+ *
+ * A slot's seq is 2 i + 1 while record i is being written, and 2 i + 2 when it is there. A reader copies the slot, and
+ * looks at seq before and after: the copy is record i if it was 2 i + 2 both times.
+ */
+#ifndef NFV_CAPTURE_H
+#define NFV_CAPTURE_H
+
+#include <stdint.h>
+
+#define NFV_CAPTURE_BYTES	132	/* of each frame: what nfvd decides by, and a tag that it adds */
+
+#define NFV_CAPTURE_TURN	64	/* frames of one turn have ids that differ by less, and only in their lowest bits */
+
+enum nfv_capture_kind {
+	NFV_CAPTURE_IN,		/* taken from port `from` */
+	NFV_CAPTURE_OUT,	/* delivered to port `to` */
+	NFV_CAPTURE_DROP,	/* dropped, and counted at port `at`, because of `reason` */
+};
+
+struct nfv_capture_record {
+	uint64_t id;		/* of the frame: the same in all its records */
+	uint64_t time_ns;	/* since 1970, of the turn */
+	uint64_t from, to, at;	/* serials of ports, as in port.list; to: 0 where no destination was chosen */
+	uint32_t generation;	/* of the configuration */
+	uint32_t len;		/* of the frame, in bytes; 0: it was so malformed that there is none */
+	uint16_t bytes;		/* in data */
+	uint16_t reason;	/* index into capture.start's "reasons" */
+	uint16_t gso_size;
+	uint8_t kind;		/* enum nfv_capture_kind */
+	uint8_t gso_type;	/* VIRTIO_NET_HDR_GSO_*: a super-frame, unless 0 */
+	uint8_t data[NFV_CAPTURE_BYTES];
+};
+
+struct nfv_capture_slot {
+	_Alignas(64) _Atomic(uint64_t) seq;
+	struct nfv_capture_record r;
+};
+
+struct nfv_capture_ring {
+	_Alignas(64) _Atomic(uint64_t) head;	/* the number of the next record */
+	struct nfv_capture_slot slot[];
+};
+
+static inline uint64_t nfv_capture_ring_bytes(uint32_t slots)
+{
+	return sizeof(struct nfv_capture_ring) + (uint64_t)slots * sizeof(struct nfv_capture_slot);
+}
+
+#endif
