@@ -29,6 +29,10 @@ nfvctl attach kvm vm1 socket "$WORK/a/very/long/path/to/no/folder/at/all/vm1.soc
 mkdir -p "$WORK/a/quite/long/path/to/the/folder/of/a/guest"
 nfvctl attach kvm vm1 socket "$WORK/a/quite/long/path/to/the/folder/of/a/guest/vm1.sock" >/dev/null
 in_ns c1 ping -c 2 -i 0.2 10.0.0.2 >/dev/null
+# Something is lost.
+nfvctl quarantine c2 >/dev/null
+in_ns c1 ping -c 1 -W 0.1 10.0.0.2 >/dev/null
+nfvctl release c2 >/dev/null
 
 for command in show "show time 0.1" stats ledger drops "drops all" fdb events doctor help "help bench"; do
 	check "80 columns: $command" [ -z "$(on 80 $command | grep -v ^usage | too_wide 80)" ]
