@@ -76,7 +76,7 @@ static const struct ctl_command commands[] = {
 	{ "capture", "[PORT...] [--dropped] [--reason R] [--from|--to] [-s N] [-c N] [-w FILE|-] ['PCAP-FILTER']",
 	  "frames as they pass, and why they are dropped; -w writes pcapng", cmd_capture, NULL },
 	{ "trace", "PORT [time S] [count N] ['PCAP-FILTER']", "where a port's frames go, and why not further", cmd_trace, NULL },
-	{ "export", "[--listen ADDRESS:PORT|unix:PATH]", "metrics for Prometheus, over HTTP, until it is ended (127.0.0.1:9477)", cmd_export, NULL },
+	{ "export", "[--listen ADDRESS:PORT|unix:PATH]", "metrics for Prometheus, by HTTP (127.0.0.1:9477)", cmd_export, NULL },
 	{ "doctor", "", "what this host can and cannot do, and what mends it", cmd_doctor, NULL },
 	{ "version", "", "versions of nfvctl and nfvd", cmd_version, NULL },
 	{ NULL, NULL, NULL, NULL, NULL }

@@ -39,6 +39,14 @@ static inline uint32_t nfvd_elapsed_ms(uint32_t now, uint32_t then)
 	return passed > 0 ? passed : 0;
 }
 
+/* The same of a stamp of which there are the lowest 28 bits, when both are less than 37 hours apart. */
+static inline uint32_t nfvd_elapsed_ms28(uint32_t now, uint32_t then)
+{
+	int32_t passed = (int32_t)((now - then) << 4) >> 4;
+
+	return passed > 0 ? passed : 0;
+}
+
 /* Return whether stamp a is later than stamp b. */
 static inline bool nfvd_later(uint32_t a, uint32_t b)
 {

@@ -163,6 +163,8 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 		free_port(port);
 		return NULL;
 	}
+	if (id >= atomic_load(&nfvd_ports_end))
+		atomic_store(&nfvd_ports_end, id + 1);
 	rcu_assign_pointer(nfvd_ports[id], port);
 	nfvd_mirrors_apply();
 	port->attach_us = nfvd_now_us() - start;

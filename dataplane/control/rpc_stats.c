@@ -25,14 +25,23 @@
  */
 static struct nfvd_counters retired[NFVD_PORTS_MAX];
 
+/* What src sent to dst. */
+struct pair {
+	unsigned int src, dst;
+	struct nfvd_ledger l;
+	uint64_t shortcut;		/* frames, contained in l */
+};
+
 /* Everything that is counted, summed over workers; each worker's balance of a port is of one instant. */
 struct totals {
 	bool one;			/* only pairs with this port, as far as they go with it */
 	unsigned int id;
 	bool inexact;			/* a worker was stopped in the midst of a change */
+	bool failed;			/* for want of memory */
 	struct nfvd_counters port[NFVD_PORTS_MAX];
-	struct nfvd_ledger pair[NFVD_PORTS_MAX][NFVD_PORTS_MAX];
-	uint64_t shortcut[NFVD_PORTS_MAX][NFVD_PORTS_MAX];	/* frames, contained in pair */
+	struct pair *pairs;		/* by src, then dst, once all are there; those only that have something */
+	size_t n_pairs, room;
+	struct pair spare;
 };
 
 static void add_counters(struct nfvd_counters *to, const struct nfvd_counters *from)
@@ -56,10 +65,77 @@ static void add_ledger(struct nfvd_ledger *to, const struct nfvd_ledger *from)
 	to->syscalls += from->syscalls;
 }
 
+/* A further part of what src sent to dst, all zeros. */
+static struct pair *part_of(struct totals *t, unsigned int src, unsigned int dst)
+{
+	if (t->n_pairs == t->room) {
+		size_t room = t->room ? 2 * t->room : 1024;
+		struct pair *pairs = realloc(t->pairs, room * sizeof(*pairs));
+
+		t->failed |= !pairs;
+		if (!pairs)
+			return &t->spare;
+		t->pairs = pairs;
+		t->room = room;
+	}
+	t->pairs[t->n_pairs] = (struct pair){ .src = src, .dst = dst };
+	return &t->pairs[t->n_pairs++];
+}
+
+static int by_ports(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+
+	return x->src != y->src ? (x->src < y->src ? -1 : 1) : x->dst < y->dst ? -1 : x->dst > y->dst;
+}
+
+/* Sort the parts, and make one of those of the same ports. */
+static void join_parts(struct totals *t)
+{
+	size_t n = 0;
+
+	qsort(t->pairs, t->n_pairs, sizeof(*t->pairs), by_ports);
+	for (size_t i = 0; i < t->n_pairs; i++) {
+		struct pair *p = &t->pairs[i], *last = n ? &t->pairs[n - 1] : NULL;
+
+		if (last && !by_ports(last, p)) {
+			add_ledger(&last->l, &p->l);
+			last->shortcut += p->shortcut;
+		} else {
+			t->pairs[n++] = *p;
+		}
+	}
+	t->n_pairs = n;
+}
+
+/* The first pair of src with dst or a later one; t->n_pairs: there is none behind. */
+static size_t first_pair(const struct totals *t, unsigned int src, unsigned int dst)
+{
+	const struct pair key = { .src = src, .dst = dst };
+	size_t low = 0, high = t->n_pairs;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (by_ports(&t->pairs[middle], &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void free_totals(struct totals *t)
+{
+	free(t->pairs);
+	free(t);
+}
+
 /* Frames that took the shortcut came in and went out, without a copy; stolen ones came in. */
 static void add_shortcut(unsigned int src, unsigned int dst, const struct nfvd_programs_count *n, void *arg)
 {
 	struct totals *t = arg;
+	struct pair *p;
 
 	if (src >= NFVD_PORTS_MAX || dst >= NFVD_PORTS_MAX || (t->one && src != t->id && dst != t->id))
 		return;
@@ -70,9 +146,9 @@ static void add_shortcut(unsigned int src, unsigned int dst, const struct nfvd_p
 	t->port[src].drops[NFVD_DROP_OTHER_PROGRAM] += n->stolen;
 	t->port[dst].tx_frames += n->frames;
 	t->port[dst].tx_bytes += n->bytes;
-	t->pair[src][dst].frames += n->frames;
-	t->pair[src][dst].bytes += n->bytes;
-	t->shortcut[src][dst] += n->frames;
+	p = part_of(t, src, dst);
+	p->l.frames = p->shortcut = n->frames;
+	p->l.bytes = n->bytes;
 }
 
 static uint64_t add_refused(struct nfvd_counters *c, const struct nfv_pair *p)
@@ -97,7 +173,7 @@ static void add_forwarded(unsigned int src, unsigned int dst, const struct nfv_p
 	struct totals *t = arg;
 	bool there = dst < NFVD_PORTS_MAX;
 	uint64_t refused;
-	struct nfvd_ledger *l;
+	struct pair *part;
 
 	/* What its destination's going leaves, the module keeps for the source. */
 	if (t->one && src != t->id)
@@ -112,15 +188,13 @@ static void add_forwarded(unsigned int src, unsigned int dst, const struct nfv_p
 		return;
 	t->port[dst].tx_frames += p->frames;
 	t->port[dst].tx_bytes += p->bytes;
-	l = &t->pair[src][dst];
-	l->frames += p->frames;
-	l->dropped += refused;
-	l->bytes += p->bytes;
+	part = part_of(t, src, dst);
+	part->l = (struct nfvd_ledger){ .frames = p->frames, .dropped = refused, .bytes = p->bytes };
 	if (copied) {
-		l->copies += p->frames;
-		l->copied_bytes += p->bytes;
+		part->l.copies = p->frames;
+		part->l.copied_bytes = p->bytes;
 	}
-	t->shortcut[src][dst] += p->frames;
+	part->shortcut = p->frames;
 }
 
 void nfvd_stats_retire(unsigned int id)
@@ -134,8 +208,9 @@ void nfvd_stats_retire(unsigned int id)
 	nfvd_programs_counters(add_shortcut, t);
 	nfvd_kmod_table_counters(add_forwarded, t);
 	for (unsigned int other = 0; other < NFVD_PORTS_MAX; other++)
-		add_counters(&retired[other], &t->port[other]);
-	free(t);
+		if (nfvd_ports[other])
+			add_counters(&retired[other], &t->port[other]);
+	free_totals(t);
 	memset(&retired[id], 0, sizeof(retired[id]));
 }
 
@@ -155,14 +230,20 @@ static struct totals *sum(void)
 				continue;
 			t->inexact |= !nfvd_counters_read(w, src, &c);
 			add_counters(&t->port[src], &c);
-			for (unsigned int dst = 0; w->row[src] && dst < NFVD_PORTS_MAX; dst++)
-				add_ledger(&t->pair[src][dst], &w->row[src][dst]);
+			for (unsigned int dst = 0; w->row[src] && (dst = nfvd_row_next(w->row[src], dst)) < NFVD_PORTS_MAX; dst++)
+				part_of(t, src, dst)->l = w->row[src]->to[dst];
 		}
 	}
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		add_counters(&t->port[id], &retired[id]);
+		if (nfvd_ports[id])
+			add_counters(&t->port[id], &retired[id]);
 	nfvd_programs_counters(add_shortcut, t);
 	nfvd_kmod_table_counters(add_forwarded, t);
+	if (t->failed) {
+		free_totals(t);
+		return NULL;
+	}
+	join_parts(t);
 	return t;
 }
 
@@ -171,9 +252,9 @@ static struct nfvd_ledger sent_by(const struct totals *t, unsigned int id)
 {
 	struct nfvd_ledger l = { 0 };
 
-	for (unsigned int dst = 0; dst < NFVD_PORTS_MAX; dst++)
-		if (nfvd_ports[dst])
-			add_ledger(&l, &t->pair[id][dst]);
+	for (size_t i = first_pair(t, id, 0); i < t->n_pairs && t->pairs[i].src == id; i++)
+		if (nfvd_ports[t->pairs[i].dst])
+			add_ledger(&l, &t->pairs[i].l);
 	return l;
 }
 
@@ -244,39 +325,40 @@ json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err)
 	part = nfvd_rpc_part("ports", part, from < NFVD_PORTS_MAX, from);
 	json_object_update_new(part, json_pack("{s:I, s:I, s:b, s:o}", "in_flight", (json_int_t)in_flight, "sleeps", (json_int_t)sleeps,
 					       "inexact", t->inexact, "workers", nfvd_pressure_workers()));
-	free(t);
+	free_totals(t);
 	return part;
 }
 
-static json_t *pair(const struct totals *t, unsigned int src, unsigned int dst)
+static json_t *show_pair(const struct pair *p)
 {
-	const struct nfvd_ledger *l = &t->pair[src][dst];
+	const struct nfvd_ledger *l = &p->l;
 
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I}", "src", nfvd_ports[src]->name,
-		"dst", nfvd_ports[dst]->name, "frames", (json_int_t)l->frames, "bytes", (json_int_t)l->bytes,
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I}", "src", nfvd_ports[p->src]->name,
+		"dst", nfvd_ports[p->dst]->name, "frames", (json_int_t)l->frames, "bytes", (json_int_t)l->bytes,
 		"copied_bytes", (json_int_t)l->copied_bytes, "copies", (json_int_t)l->copies,
 		"copies_per_frame", l->frames ? (double)l->copies / l->frames : 0.0,
 		"syscalls", (json_int_t)l->syscalls, "dropped", (json_int_t)l->dropped,
-		"shortcut_frames", (json_int_t)t->shortcut[src][dst]);
+		"shortcut_frames", (json_int_t)p->shortcut);
 }
 
 /* Has the pair anything to say, and is it of that port, where one was asked for? */
-static bool listed(const struct totals *t, unsigned int src, unsigned int dst, const struct nfvd_port *port)
+static bool listed(const struct pair *p, const struct nfvd_port *port)
 {
-	return nfvd_ports[src] && nfvd_ports[dst] && (t->pair[src][dst].frames || t->pair[src][dst].dropped) &&
-	       (!port || port->id == src || port->id == dst);
+	return nfvd_ports[p->src] && nfvd_ports[p->dst] && (p->l.frames || p->l.dropped) &&
+	       (!port || port->id == p->src || port->id == p->dst);
 }
 
 json_t *nfvd_rpc_ledger_get(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "port", "peer", "from", NULL };
 	struct nfvd_port *port, *peer;
-	uint64_t i, end = NFVD_PORTS_MAX * NFVD_PORTS_MAX;
-	json_t *list;
+	uint64_t from;
+	json_t *list, *part;
 	struct totals *t;
+	size_t i;
 
 	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &port, err) ||
-	    nfvd_rpc_port(params, "peer", &peer, err) || nfvd_rpc_from(params, &i, err))
+	    nfvd_rpc_port(params, "peer", &peer, err) || nfvd_rpc_from(params, &from, err))
 		return NULL;
 	t = sum();
 	if (!t) {
@@ -284,17 +366,17 @@ json_t *nfvd_rpc_ledger_get(json_t *params, struct nfvd_err *err)
 		return NULL;
 	}
 	list = json_array();
-	for (; i < end; i++) {
-		unsigned int src = i / NFVD_PORTS_MAX, dst = i % NFVD_PORTS_MAX;
-
-		if (!listed(t, src, dst, port) || !listed(t, src, dst, peer))
+	for (i = first_pair(t, from / NFVD_PORTS_MAX, from % NFVD_PORTS_MAX); i < t->n_pairs; i++) {
+		if (!listed(&t->pairs[i], port) || !listed(&t->pairs[i], peer))
 			continue;
 		if (json_array_size(list) == PAIRS_PAGE)
 			break;
-		json_array_append_new(list, pair(t, src, dst));
+		json_array_append_new(list, show_pair(&t->pairs[i]));
 	}
-	free(t);
-	return nfvd_rpc_part("pairs", list, i < end, i);
+	part = i < t->n_pairs ? nfvd_rpc_part("pairs", list, true, (uint64_t)t->pairs[i].src * NFVD_PORTS_MAX + t->pairs[i].dst) :
+				nfvd_rpc_part("pairs", list, false, 0);
+	free_totals(t);
+	return part;
 }
 
 static uint64_t count(const struct totals *t, unsigned int id, unsigned int reason)
@@ -387,6 +469,6 @@ json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:b, s:s}", "port", nfvd_ports[id]->name, "reason", row.reason,
 			"count", (json_int_t)row.n, "frames", row.frames, "help", row.help));
 	}
-	free(t);
+	free_totals(t);
 	return nfvd_rpc_part("drops", list, i < end, i);
 }

@@ -190,7 +190,7 @@ static void send_all(struct nfvd_worker *w, struct nfvd_port *port, struct nfv_o
 void nfvd_kmod_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_frame **frames, unsigned int n,
 		  struct nfvd_ledger *l)
 {
-	static __thread struct iovec iov[TX_IOVS];
+	struct iovec iov[TX_IOVS];
 	struct nfvd_kmod *k = ((struct nfvd_kmod_queue *)port->rxq[0].priv)->kmod;
 	struct nfv_op ops[NFVD_BURST];
 	unsigned int first = 0, used = 0;

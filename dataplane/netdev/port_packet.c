@@ -128,7 +128,7 @@ static void send_all(struct nfvd_worker *w, struct nfvd_port *port, struct mmsgh
 static void packet_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_frame **frames, unsigned int n,
 		      struct nfvd_ledger *l)
 {
-	static __thread struct iovec iov[TX_IOVS];
+	struct iovec iov[TX_IOVS];
 	struct nfvd_frame *sent[NFVD_BURST];
 	struct nfvd_completion rest[NFVD_BURST];
 	struct mmsghdr msgs[NFVD_BURST];

@@ -5,17 +5,34 @@
 #include <rte_pause.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <urcu-qsbr.h>
 
 struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
 unsigned int nfvd_n_workers;
 
+unsigned int nfvd_row_next(const struct nfvd_row *row, unsigned int dst)
+{
+	for (; dst < NFVD_PORTS_MAX; dst = (dst | 63) + 1) {
+		uint64_t left = __atomic_load_n(&row->used[dst / 64], __ATOMIC_RELAXED) >> dst % 64;
+
+		if (left)
+			return dst + __builtin_ctzll(left);
+	}
+	return NFVD_PORTS_MAX;
+}
+
+/* Only what was ever written is, so that the rest of a row takes no memory. */
 static void forget(struct nfvd_worker *w, unsigned int id)
 {
-	for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++)
-		if (w->row[src])
-			memset(&w->row[src][id], 0, sizeof(w->row[src][id]));
-	memset(w->row[id], 0, NFVD_PORTS_MAX * sizeof(*w->row[id]));
+	struct nfvd_row *own = w->row[id];
+
+	for (unsigned int src = 0; src < atomic_load(&nfvd_ports_end); src++)
+		if (w->row[src] && nfvd_row_next(w->row[src], id) == id)
+			memset(&w->row[src]->to[id], 0, sizeof(w->row[src]->to[id]));
+	for (unsigned int dst = 0; (dst = nfvd_row_next(own, dst)) < NFVD_PORTS_MAX; dst++)
+		memset(&own->to[dst], 0, sizeof(own->to[dst]));
+	memset(own->used, 0, sizeof(own->used));
 	memset(&w->port[id], 0, sizeof(w->port[id]));
 }
 
@@ -23,9 +40,10 @@ int nfvd_counters_reset(unsigned int id)
 {
 	for (unsigned int i = 0; i < nfvd_n_workers; i++)
 		if (!nfvd_workers[i]->row[id]) {
-			struct nfvd_ledger *row = calloc(NFVD_PORTS_MAX, sizeof(*row));
+			/* Zeros, and no memory but what is used. */
+			struct nfvd_row *row = mmap(NULL, sizeof(*row), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-			if (!row)
+			if (row == MAP_FAILED)
 				return -ENOMEM;
 			rcu_assign_pointer(nfvd_workers[i]->row[id], row);
 		}

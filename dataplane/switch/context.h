@@ -53,6 +53,21 @@ struct nfvd_counters {
 	struct nfvd_pressure pressure;
 } __attribute__((aligned(64)));
 
+/* What a source sent to each destination. Who reads it looks at those only that it ever sent to. */
+struct nfvd_row {
+	uint64_t used[NFVD_PORTS_MAX / 64];	/* bit map, never cleared while its source is there */
+	struct nfvd_ledger to[NFVD_PORTS_MAX];
+};
+
+static inline struct nfvd_ledger *nfvd_row_to(struct nfvd_row *row, unsigned int dst)
+{
+	row->used[dst / 64] |= 1ull << dst % 64;
+	return &row->to[dst];
+}
+
+/* Return the first destination from dst on that the source ever sent to; NFVD_PORTS_MAX: none. */
+unsigned int nfvd_row_next(const struct nfvd_row *row, unsigned int dst);
+
 struct nfvd_out {
 	unsigned int n;
 	struct nfvd_frame *f[NFVD_BURST];
@@ -88,7 +103,7 @@ struct nfvd_worker {
 	struct nfvd_frame *copied[NFVD_BURST];
 
 	struct nfvd_counters port[NFVD_PORTS_MAX];
-	struct nfvd_ledger *row[NFVD_PORTS_MAX];	/* [source][destination]; allocated at attach */
+	struct nfvd_row *row[NFVD_PORTS_MAX];	/* by source; allocated at attach */
 	uint64_t sleeps;
 	uint64_t rounds[NFVD_ROUND_BINS];	/* that took frames, by how long: bin b less than 2^b µs, the last one any */
 	uint64_t busy_ns, asleep_ns;	/* in rounds that took frames; waiting for an endpoint. The rest it looked in vain */

@@ -49,7 +49,7 @@ static bool retag(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_fram
 static __attribute__((noinline)) void police(struct nfvd_worker *w, const struct nfvd_policy *src, struct nfvd_port *from,
 	struct nfvd_port *dst, const struct nfvd_policy *to, struct nfvd_out *out, struct nfvd_ledger *l)
 {
-	static __thread struct nfvd_frame room[NFVD_BURST];
+	struct nfvd_frame room[NFVD_BURST];
 	const struct nfvd_rate *limit = to && nfvd_rate_limits(&to->to) ? &to->to : NULL;
 	uint64_t now = limit ? nfvd_turn_now(w) : 0;
 	struct nfvd_meter_batch batch = nfvd_meter_begin(&dst->to, now);
@@ -113,7 +113,7 @@ void nfvd_deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct nfv
 		  struct nfvd_out *out)
 {
 	unsigned int mirrors = atomic_load_explicit(&dst->mirror_to, memory_order_relaxed);
-	struct nfvd_ledger *l = &w->row[src->id][dst->id], before = *l;
+	struct nfvd_ledger *l = nfvd_row_to(w->row[src->id], dst->id), before = *l;
 	const struct nfvd_policy *to = rcu_dereference(dst->policy);
 	struct nfvd_counters *at = &w->port[dst->id];
 	uint64_t full = at->drops[NFVD_DROP_DST_FULL];

@@ -123,7 +123,7 @@ static bool is_up(const struct nfvd_port *port)
 /* What becomes of was, which is not frozen, when its address is seen at src. .at is a port's, as if that had room. */
 static struct nfvd_fdb_where moved(struct nfvd_fdb_where was, const struct nfvd_port *src, uint32_t now_ms)
 {
-	uint32_t since_ms = nfvd_elapsed_ms(now_ms, was.moved_ms);
+	uint32_t since_ms = nfvd_elapsed_ms28(now_ms, was.moved_ms);
 	struct nfvd_fdb_where next = { .at = src->id, .home = was.home, .moved_ms = now_ms };
 
 	/* Nobody else is there: this is no dispute. */
@@ -137,13 +137,13 @@ static struct nfvd_fdb_where moved(struct nfvd_fdb_where was, const struct nfvd_
 	/* A worker that is behind does not set the time back. */
 	if (!since_ms)
 		next.moved_ms = was.moved_ms;
-	if (was.moves == 2 && since_ms + was.gap_ms < NFVD_FDB_WINDOW_MS &&
+	if (was.moves == 2 && since_ms + 4 * was.gap_4ms < NFVD_FDB_WINDOW_MS &&
 	    is_up(rcu_dereference(nfvd_ports[was.home]))) {
 		next.at = was.home;
 		next.moves = NFVD_FDB_CONTESTED;
 	} else {
 		next.moves = 2;
-		next.gap_ms = since_ms;
+		next.gap_4ms = since_ms / 4;
 	}
 	return next;
 }
@@ -151,14 +151,14 @@ static struct nfvd_fdb_where moved(struct nfvd_fdb_where was, const struct nfvd_
 /* Contested, and claimed by others of late. */
 static bool frozen(struct nfvd_fdb_where w, uint32_t now_ms)
 {
-	return w.moves == NFVD_FDB_CONTESTED && nfvd_elapsed_ms(now_ms, w.moved_ms) < NFVD_FDB_CALM_MS && is_up(holder(w));
+	return w.moves == NFVD_FDB_CONTESTED && nfvd_elapsed_ms28(now_ms, w.moved_ms) < NFVD_FDB_CALM_MS && is_up(holder(w));
 }
 
 static void claim(struct nfvd_fdb_entry *e, struct nfvd_fdb_where was, const struct nfvd_port *src, uint32_t now_ms)
 {
 	struct nfvd_fdb_where next = was;
 
-	if (src->id == was.home || !nfvd_later(now_ms, was.moved_ms))
+	if (src->id == was.home || !nfvd_elapsed_ms28(now_ms, was.moved_ms))
 		return;
 	next.moved_ms = now_ms;
 	/* If it fails, another worker wrote the same, or there is news that matters more. */
@@ -310,7 +310,7 @@ static void age_one(struct nfvd_fdb_entry *e, void *arg)
 		a->next_ms = limit_ms - silent_ms;
 	if (!w.moves)
 		return;
-	if (nfvd_elapsed_ms(a->now_ms, w.moved_ms) >= NFVD_FDB_CALM_MS)
+	if (nfvd_elapsed_ms28(a->now_ms, w.moved_ms) >= NFVD_FDB_CALM_MS)
 		forget_moves(e, w);
 	else
 		a->next_ms = 0;

@@ -44,12 +44,11 @@
 #define NFVD_FDB_CONTESTED	3	/* nfvd_fdb_where.moves */
 
 struct nfvd_fdb_where {
-	uint32_t at : 10;
-	uint32_t home : 8;		/* who had it before the moves */
-	uint32_t moves : 2;		/* of late: 0 none, the rest means nothing; 1; 2 or more; contested */
-	uint32_t gap_ms : 10;		/* moves 2: between the last two, less than the window */
-	uint32_t zero : 2;
-	uint32_t moved_ms;		/* last move; contested: last claim of another port */
+	uint64_t at : 14;
+	uint64_t home : 12;		/* who had it before the moves */
+	uint64_t moves : 2;		/* of late: 0 none, the rest means nothing; 1; 2 or more; contested */
+	uint64_t gap_4ms : 8;		/* moves 2: between the last two, less than the window, in units of 4 ms */
+	uint64_t moved_ms : 28;		/* last move; contested: last claim of another port. Ageing forgets it in time */
 };
 
 struct nfvd_fdb_entry {

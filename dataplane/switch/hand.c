@@ -41,10 +41,10 @@ static void send_segments(struct nfvd_worker *w, struct nfvd_port *dst, struct n
 /* Deliver one frame that asks for more than the receiver takes. */
 static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *f, struct nfvd_ledger *l)
 {
-	static __thread struct nfvd_frame segs[NFVD_BURST];
-	static __thread struct iovec whole[NFVD_CUT_IOVS(NFVD_IOV_MAX)], pool[NFVD_CUT_IOVS(NFVD_IOV_MAX) + 2 * NFVD_BURST];
-	static __thread struct nfvd_sum_room room;
-	static __thread struct nfvd_cut cut;
+	struct nfvd_frame segs[NFVD_BURST];
+	struct iovec whole[NFVD_CUT_IOVS(NFVD_IOV_MAX)], pool[NFVD_CUT_IOVS(NFVD_IOV_MAX) + 2 * NFVD_BURST];
+	struct nfvd_sum_room room;
+	struct nfvd_cut cut;
 	unsigned int n;
 
 	/* Summing and cutting read the payload. */

@@ -10,7 +10,7 @@ struct nfvd_mirrors *nfvd_mirrors;
 /* Hand copies of n frames of src to a probe, which no policy keeps from it. */
 static void copy(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n)
 {
-	struct nfvd_ledger *l = &w->row[src->id][dst->id], before = *l, *pair = w->pair;
+	struct nfvd_ledger *l = nfvd_row_to(w->row[src->id], dst->id), before = *l, *pair = w->pair;
 	struct nfvd_out out = { .n = n };
 
 	memcpy(out.f, f, n * sizeof(*f));
@@ -55,12 +55,12 @@ static void shorten(struct nfvd_frame **f, unsigned int n, uint32_t snap, struct
 static void copy_short(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *probe, uint32_t snap, struct nfvd_frame **f,
 		       unsigned int n)
 {
-	static __thread struct nfvd_frame room[NFVD_BURST];
-	static __thread struct iovec pool[NFVD_IOV_POOL];
+	struct nfvd_frame room[NFVD_BURST];
+	struct iovec pool[NFVD_IOV_POOL];
 	struct nfvd_frame *list[NFVD_BURST];
 	unsigned int left = 0;
 
-	nfvd_move_to_private(w, f, n, &w->row[src->id][probe->id]);
+	nfvd_move_to_private(w, f, n, nfvd_row_to(w->row[src->id], probe->id));
 	for (unsigned int i = 0; i < n; i++)
 		if (!nfvd_in_kernel(f[i]))
 			list[left++] = f[i];

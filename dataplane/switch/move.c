@@ -41,7 +41,7 @@ void nfvd_copies_run(struct nfvd_copies *c, struct nfvd_ledger *l)
 
 void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l)
 {
-	static __thread struct nfvd_copies c;
+	struct nfvd_copies c;
 	struct nfvd_frame *pending[NFVD_BURST];
 
 	while (n && !nfvd_in_kernel(*frames)) {

@@ -7,6 +7,7 @@
 #include <nfv/text.h>
 
 struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];
+_Atomic(unsigned int) nfvd_ports_end;
 void (*nfvd_port_detach_later)(struct nfvd_port *port);
 
 static const char *const state_names[] = {

@@ -23,7 +23,7 @@
 #include "policy/policy.h"
 #include "switch/share.h"
 
-#define NFVD_PORTS_MAX	256
+#define NFVD_PORTS_MAX	4096
 #define NFVD_RXQS_MAX	8	/* receive queues of one port */
 #define NFVD_WORKERS_MAX	16
 
@@ -140,6 +140,7 @@ struct nfvd_port {
 };
 
 extern struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];	/* RCU; published by control */
+extern _Atomic(unsigned int) nfvd_ports_end;	/* there is none from this id on; set by control, before it publishes one */
 
 const char *nfvd_state_name(enum nfvd_state state);
 bool nfvd_name_ok(const char *name);

@@ -159,7 +159,7 @@ struct flooding {
 /* The next port that gets it, from id on; NULL if there is none. */
 static struct nfvd_port *next_receiver(const struct flooding *to, unsigned int id)
 {
-	for (; id < NFVD_PORTS_MAX; id++) {
+	for (unsigned int end = atomic_load_explicit(&nfvd_ports_end, memory_order_relaxed); id < end; id++) {
 		struct nfvd_port *port = rcu_dereference(nfvd_ports[id]);
 
 		if (port && port != to->src && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP &&

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
@@ -310,14 +311,14 @@ static void pin(struct thread *t, pthread_attr_t *attr)
 
 static int start_one(unsigned int index, int cpu)
 {
-	struct thread *t = aligned_alloc(64, (sizeof(*t) + 63) / 64 * 64);
+	/* Zeros, and no memory but what is used of what there is for each port. */
+	struct thread *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct epoll_event ev = { .events = EPOLLIN };
 	pthread_attr_t attr;
 	int err;
 
-	if (!t)
+	if (t == MAP_FAILED)
 		return -ENOMEM;
-	memset(t, 0, sizeof(*t));
 	t->w.index = index;
 	t->w.tap.worker = index;
 	t->w.tap.id = (uint64_t)index << 56;
@@ -373,11 +374,12 @@ void nfvd_workers_stop(void)
 		wake(t);
 		pthread_join(t->tid, NULL);
 		for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-			free(t->w.row[id]);
+			if (t->w.row[id])
+				munmap(t->w.row[id], sizeof(*t->w.row[id]));
 		free(t->w.bounce);
 		close(t->epoll);
 		close(t->wake);
-		free(t);
+		munmap(t, sizeof(*t));
 	}
 	nfvd_n_workers = 0;
 }

@@ -489,22 +489,22 @@ static inline void move_one(struct nfvd_vring *vr, struct nfvd_frame *f, const s
 }
 
 /* Frames of one delivery whose payload the kernel is still to copy into reserved buffers. */
-static __thread struct {
+struct pending {
 	struct nfvd_copies copies;
 	struct { uint16_t frame, pos, chains; } at[NFVD_BURST];
-} pending;
+};
 
 /* The kernel copies; where it could not, the guest gets its buffers back empty (a length of 0, which drivers skip). */
-static void finish_pending(struct nfvd_vring *vr, struct nfvd_frame **frames, enum nfvd_drop *results,
+static void finish_pending(struct nfvd_vring *vr, struct pending *pending, struct nfvd_frame **frames, enum nfvd_drop *results,
 			   struct nfvd_ledger *l)
 {
-	nfvd_copies_run(&pending.copies, l);
-	for (unsigned int i = 0; i < pending.copies.n; i++) {
-		unsigned int frame = pending.at[i].frame;
-		int result = pending.copies.op[i].result;
+	nfvd_copies_run(&pending->copies, l);
+	for (unsigned int i = 0; i < pending->copies.n; i++) {
+		unsigned int frame = pending->at[i].frame;
+		int result = pending->copies.op[i].result;
 
 		if (likely(result >= 0)) {
-			nfvd_moved_by_kernel(l, frames[frame], pending.copies.op[i].copies);
+			nfvd_moved_by_kernel(l, frames[frame], pending->copies.op[i].copies);
 			continue;
 		}
 		results[frame] = nfvd_kernel_reason(result);
@@ -513,13 +513,13 @@ static void finish_pending(struct nfvd_vring *vr, struct nfvd_frame **frames, en
 			fence(vr, NFVD_DROP_MEM_SIGBUS);
 			results[frame] = NFVD_DROP_DST_FENCED;
 		}
-		for (unsigned int k = 0; k < pending.at[i].chains; k++)
-			put_used_len(vr, pending.at[i].pos + k, 0);
+		for (unsigned int k = 0; k < pending->at[i].chains; k++)
+			put_used_len(vr, pending->at[i].pos + k, 0);
 	}
-	pending.copies.n = pending.copies.iov_n = 0;
+	pending->copies.n = pending->copies.iov_n = 0;
 }
 
-static void move_later(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int frame,
+static void move_later(struct nfvd_vring *vr, struct pending *pending, struct nfvd_frame **frames, unsigned int frame,
 		       const struct reserved *res, enum nfvd_drop *results, struct nfvd_ledger *l)
 {
 	struct nfvd_frame *f = frames[frame];
@@ -529,22 +529,24 @@ static void move_later(struct nfvd_vring *vr, struct nfvd_frame **frames, unsign
 	nfvd_move_header(f, vr->hdr_len, res->seg, &rest);
 	for (unsigned int i = 0; i < res->chains; i++)
 		put_used(vr, res->pos + i, res->head[i], res->len[i]);
-	if (!nfvd_copies_add(&pending.copies, f, &rest)) {
-		finish_pending(vr, frames, results, l);
-		nfvd_copies_add(&pending.copies, f, &rest);
+	if (!nfvd_copies_add(&pending->copies, f, &rest)) {
+		finish_pending(vr, pending, frames, results, l);
+		nfvd_copies_add(&pending->copies, f, &rest);
 	}
-	pending.at[pending.copies.n - 1].frame = frame;
-	pending.at[pending.copies.n - 1].pos = res->pos;
-	pending.at[pending.copies.n - 1].chains = res->chains;
+	pending->at[pending->copies.n - 1].frame = frame;
+	pending->at[pending->copies.n - 1].pos = res->pos;
+	pending->at[pending->copies.n - 1].chains = res->chains;
 }
 
 void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int n,
 			enum nfvd_drop *results, struct nfvd_ledger *l)
 {
 	struct reserved two[2];
+	struct pending pending;
 	uint16_t filled = 0, avail;
 	unsigned int steps = 0;
 
+	pending.copies.n = pending.copies.iov_n = 0;
 	rte_spinlock_lock(&vr->lock);
 	avail = fenced(vr) ? 0 : available(vr);
 	/* Heads of the batch (more where frames take several buffers), descriptors on their way. */
@@ -567,13 +569,13 @@ void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsig
 		}
 		if (i && unlikely(nfvd_in_kernel(frames[i - 1]))) {
 			if (results[i - 1] == NFVD_PASS)
-				move_later(vr, frames, i - 1, &two[(i - 1) & 1], results, l);
+				move_later(vr, &pending, frames, i - 1, &two[(i - 1) & 1], results, l);
 		} else if (i && likely(results[i - 1] == NFVD_PASS)) {
 			move_one(vr, frames[i - 1], &two[(i - 1) & 1]);
 			nfvd_moved(l, frames[i - 1]);
 		}
 	}
-	finish_pending(vr, frames, results, l);
+	finish_pending(vr, &pending, frames, results, l);
 	vr->last_avail += filled;
 	vr->n_heads = 0;
 	l->syscalls += publish(vr, filled);

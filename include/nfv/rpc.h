@@ -81,7 +81,7 @@
  *		attach_steps: {step: us}, macs, macs_max, mac_moves, mac_contested, mac_limit, ...}
  *		state		one of the NFV_STATES below; while it is not up also why, and hint, a command that helps
  *		policy		words, as above
- *		id		less than 256; a later port may have it. serial: no other port ever has it
+ *		id		less than 4096; a later port may have it. serial: no other port ever has it
  *		macs		addresses learnt
  *		mac_moves	frames whose source had been at another port
  *		mac_contested	frames whose source is contested and stays at another port

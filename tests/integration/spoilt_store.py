@@ -131,11 +131,11 @@ CONTAINERS = {
     "veth-link-is-another": lambda: another("c1/ingress", os.dup(store["c2/ingress"])),
     "veth-link-is-the-other-way": lambda: another("c1/ingress", os.dup(store["c1/egress"])),
     "veth-no-link": lambda: os.close(store.pop("c1/egress")),
-    "veth-map-is-a-pipe": lambda: another("@shortcut3/ports", a_pipe()),
-    "veth-map-is-another": lambda: another("@shortcut3/ports", os.dup(store["@shortcut3/addresses"])),
-    "veth-map-is-a-program": lambda: another("@shortcut3/ports", os.dup(store["c1/ingress"])),
-    "veth-no-map": lambda: os.close(store.pop("@shortcut3/counters")),
-    "veth-other-layout": lambda: [store.update({n.replace("shortcut3", "shortcut0"): store.pop(n)})
+    "veth-map-is-a-pipe": lambda: another("@shortcut4/ports", a_pipe()),
+    "veth-map-is-another": lambda: another("@shortcut4/ports", os.dup(store["@shortcut4/addresses"])),
+    "veth-map-is-a-program": lambda: another("@shortcut4/ports", os.dup(store["c1/ingress"])),
+    "veth-no-map": lambda: os.close(store.pop("@shortcut4/counters")),
+    "veth-other-layout": lambda: [store.update({n.replace("shortcut4", "shortcut0"): store.pop(n)})
                                   for n in list(store) if n.startswith("@")],
 }
 

@@ -55,6 +55,7 @@ static const struct nfvd_port_ops ops = { .rx = rx, .rx_done = rx_done };
 
 /* ---- tests ---- */
 
+_Atomic(unsigned int) nfvd_ports_end;
 static struct thread *t;
 static struct sender s[3];
 

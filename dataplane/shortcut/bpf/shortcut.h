@@ -4,12 +4,12 @@
 #define NFVD_BPF_SHORTCUT_H
 
 #define SHORTCUT_ADDRESSES	65536
-#define SHORTCUT_PORTS		256
+#define SHORTCUT_PORTS		4096
 #define SHORTCUT_PAIRS		16384
 #define SHORTCUT_NAME		32
 
 /* Maps outlive nfvd under this number. Another one for each change of what is in them, or of what a program notes. */
-#define SHORTCUT_LAYOUT		"3"
+#define SHORTCUT_LAYOUT		"4"
 
 struct shortcut_address {	/* key of addresses */
 	__u8 mac[6];
