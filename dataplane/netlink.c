@@ -337,9 +337,10 @@ static int on_readable(sd_event_source *s, int fd, uint32_t events, void *arg)
 	char buf[32768];
 	ssize_t n = mnl_socket_recvfrom(monitor, buf, sizeof(buf));
 
-	/* An overrun (ENOBUFS) loses news; ports notice by themselves that their device is gone. */
 	if (n > 0)
 		mnl_cb_run(buf, n, 0, 0, heard, NULL);
+	else if (n < 0 && errno == ENOBUFS)
+		on_change(0);
 	return 0;
 }
 

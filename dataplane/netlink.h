@@ -68,7 +68,10 @@ int nfvd_netlink_talk_on(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t c
 /* Return a bound socket in the network namespace of descriptor netns, or NULL with errno. */
 struct mnl_socket *nfvd_netlink_open_in(int netns);
 
-/* Call changed for each change of a device or of tc in nfvd's own namespace, from now on. Return 0 or -errno. */
+/*
+ * Call changed for each change of a device or of tc in nfvd's own namespace, from now on; with 0 after news was lost.
+ * Return 0 or -errno.
+ */
 int nfvd_netlink_start(sd_event *event, void (*changed)(int ifindex));
 void nfvd_netlink_stop(void);
 

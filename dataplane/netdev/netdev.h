@@ -56,6 +56,7 @@ struct nfvd_netdev {
 	char not_plain[NFVD_OTHER_MAX];	/* why the shortcut is not used; empty: nothing hinders it */
 	bool passed_by;			/* a packet socket takes frames before the tc program of others that is there */
 	unsigned int ticks;
+	bool unsure;			/* news may have been lost */
 };
 
 /*
@@ -70,7 +71,7 @@ void nfvd_netdev_tick(struct nfvd_port *port);
 void nfvd_netdev_findings(json_t *list);
 void nfvd_netdev_show(struct nfvd_port *port, json_t *obj);
 
-/* Check the port of a device of nfvd's own namespace again, if there is one. */
+/* Check the port of a device of nfvd's own namespace again, if there is one. 0: soon, the ports of all. */
 void nfvd_netdev_link_changed(int ifindex);
 
 #endif
