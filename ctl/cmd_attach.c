@@ -12,7 +12,7 @@
 #define FORCE { "force", ARG_CHOICE, false, 0, 0, "no|yes" }
 /* Of each type. */
 #define X(name, otherwise, args, help) { #name, ARG_WORDS, false, 0, 0, NULL },
-#define COMMON NFV_POLICY_WORDS(X) { "macs", ARG_NUMBER, false, 1, 16384, NULL }, { "temporary", ARG_CHOICE, false, 0, 0, "no|yes" }
+#define COMMON NFV_POLICY_WORDS(X) { "macs", ARG_WORDS, false, 0, 0, NULL }, { "temporary", ARG_CHOICE, false, 0, 0, "no|yes" }
 
 static const struct ctl_arg kvm_args[] = {
 	{ "socket", ARG_PATH, false, 0, 0, NULL },

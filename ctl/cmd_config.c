@@ -114,7 +114,7 @@ static int set_policy(const char *name, const json_t *port, struct ctl_err *err)
 		if (!strcmp(w->name, "quarantine"))
 			stop = quarantine_of(name, value);
 		else
-			json_object_set_new(params, w->name, json_string(value ? value : w->otherwise));
+			json_object_set_new(params, w->name, json_string(value ? value : "default"));
 	}
 	if (!stop)
 		stop = json_pack("{ss sb}", "port", name, "on", false);

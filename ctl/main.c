@@ -10,13 +10,13 @@
 #include "ctl.h"
 
 static const struct ctl_command attach_commands[] = {
-	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [owner USER] [group GROUP] [permissions OCTAL] [macs N] [temporary yes] [POLICY]",
+	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [owner USER] [group GROUP] [permissions OCTAL] [macs N [drop]] [temporary yes] [POLICY]",
 	  "a KVM guest, through a vhost-user socket", cmd_attach_kvm, NULL },
-	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [force yes] [macs N] [temporary yes] [POLICY]",
+	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [force yes] [macs N [drop]] [temporary yes] [POLICY]",
 	  "a container, by either end of its veth pair", cmd_attach_veth, NULL },
-	{ "netdev", "NAME dev IFNAME [force yes] [macs N] [temporary yes] [POLICY]",
+	{ "netdev", "NAME dev IFNAME [force yes] [macs N [drop]] [temporary yes] [POLICY]",
 	  "any other Linux network device (tap, vxlan, bond, physical)", cmd_attach_netdev, NULL },
-	{ "xen", "NAME domid N [devid N] [macs N] [temporary yes] [POLICY]",
+	{ "xen", "NAME domid N [devid N] [macs N [drop]] [temporary yes] [POLICY]",
 	  "a Xen guest's network interface, from xen-netback if that has it", cmd_attach_xen, NULL },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

@@ -32,6 +32,7 @@ static const char usage[] =
 	"  --cpus A,B,...    pin worker 0 to CPU A, worker 1 to B, ... (not pinned)\n"
 	"  --spin-us N       how long an idle worker polls before it sleeps, up to 1000000 (50)\n"
 	"  --role R=GROUP    who is in it may read, operate or admin; repeatable (nfv-read, nfv-operate, nfv-admin)\n"
+	"  --profile tenant  by default a port keeps to its first address: 'address pin'\n"
 	"  --version, --help\n";
 
 static long number(const char *option, const char *text, long min, long max)
@@ -105,7 +106,8 @@ int nfvd_config_parse(int argc, char **argv)
 		{ "keep", no_argument, NULL, 'k' },	       { "config-dir", required_argument, NULL, 'C' },
 		{ "state-dir", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' },
 		{ "cpus", required_argument, NULL, 'c' },      { "spin-us", required_argument, NULL, 's' },
-		{ "role", required_argument, NULL, 'r' },      { "version", no_argument, NULL, 'V' },
+		{ "role", required_argument, NULL, 'r' },      { "profile", required_argument, NULL, 'p' },
+		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -138,6 +140,12 @@ int nfvd_config_parse(int argc, char **argv)
 			if (nfvd_role_option(optarg))
 				break;
 			fprintf(stderr, "nfvd: --role is read=GROUP, operate=GROUP or admin=GROUP, at most 13 times, not '%s'\n", optarg);
+			return 2;
+		case 'p':
+			nfvd_config.tenant = !strcmp(optarg, "tenant");
+			if (nfvd_config.tenant)
+				break;
+			fprintf(stderr, "nfvd: --profile is tenant, not '%s'\n", optarg);
 			return 2;
 		case 'V':
 			puts("nfvd " NFV_VERSION);

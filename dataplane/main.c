@@ -18,6 +18,7 @@
 #include "netdev/trace.h"
 #include "netlink.h"
 #include "nfvd.h"
+#include "policy/pins.h"
 #include "privileges.h"
 #include "shortcut/shortcut.h"
 #include "switch/call.h"
@@ -84,6 +85,7 @@ int main(int argc, char **argv)
 	if (err || (err = nfvd_watch_start())) {
 		nfvd_saved_stop();
 		nfvd_port_detach_all();
+		nfvd_pins_stop();
 		goto no_watch;
 	}
 	if ((err = nfvd_ticks_start()) < 0 ||
@@ -99,6 +101,7 @@ int main(int argc, char **argv)
 no_rpc:
 	nfvd_saved_stop();
 	nfvd_port_detach_all();
+	nfvd_pins_stop();
 	nfvd_watch_stop();
 no_watch:
 no_workers:

@@ -10,6 +10,7 @@
 
 struct nfvd_config {
 	const char *state_dir;		/* absolute; holds the lock, the control socket, default vhost sockets */
+	bool tenant;			/* --profile tenant: ports keep to their first address, unless they say otherwise */
 	const char *config_dir;		/* absolute; what operators asked for is kept there. NULL: nowhere */
 	unsigned int workers, spin_us;
 	int cpus[16];			/* by worker; -1: not pinned */

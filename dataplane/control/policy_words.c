@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "nfvd.h"
 #include "policy/storm.h"
 #include "switch/port.h"
 
@@ -27,6 +28,19 @@ static const struct word {
 };
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))
+
+/* What a word is if nobody says it. */
+static const char *default_of(const struct word *w)
+{
+	return nfvd_config.tenant && !strcmp(w->name, "address") ? "pin" : w->otherwise;
+}
+
+static bool is_default(const struct word *w, const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text && (!strcmp(text, default_of(w)) || !strcmp(text, "default"));
+}
 
 /* ---- objects of words ---- */
 
@@ -71,10 +85,20 @@ json_t *nfvd_words_merge(const json_t *base, const json_t *changes)
 
 		if (!value)
 			value = json_object_get(base, words[i].name);
-		if (value && (!json_is_string(value) || strcmp(json_string_value(value), words[i].otherwise)))
+		if (value && !is_default(&words[i], value))
 			json_object_set(merged, words[i].name, value);
 	}
 	return merged;
+}
+
+json_t *nfvd_words_shown(const json_t *obj)
+{
+	json_t *all = json_copy((json_t *)obj);
+
+	for (size_t i = 0; i < N_WORDS; i++)
+		if (!json_object_get(obj, words[i].name) && strcmp(default_of(&words[i]), words[i].otherwise))
+			json_object_set_new(all, words[i].name, json_string(default_of(&words[i])));
+	return all;
 }
 
 /* ---- one value: its parts ---- */
@@ -446,11 +470,9 @@ static int parse(const json_t *obj, struct nfvd_policy *p, struct nfvd_err *err)
 		const json_t *value = json_object_get(obj, words[i].name);
 		char text[WORD_MAX];
 
-		if (!value)
-			continue;
-		if (!json_is_string(value) || json_string_length(value) >= sizeof(text) || !json_string_length(value))
+		if (value && (!json_is_string(value) || json_string_length(value) >= sizeof(text) || !json_string_length(value)))
 			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is a text of at most %d bytes", words[i].name, WORD_MAX - 1);
-		snprintf(text, sizeof(text), "%s", json_string_value(value));
+		snprintf(text, sizeof(text), "%s", value ? json_string_value(value) : default_of(&words[i]));
 		if (strcmp(text, words[i].otherwise) && words[i].parse(text, p, err))
 			return -1;
 	}
@@ -462,7 +484,7 @@ int nfvd_words_parse(const json_t *obj, struct nfvd_policy **policy, struct nfvd
 	struct nfvd_policy *p = NULL;
 
 	*policy = NULL;
-	if (!json_object_size(obj))
+	if (!json_object_size(obj) && !nfvd_config.tenant)
 		return 0;
 	p = calloc(1, sizeof(*p));
 	if (!p)

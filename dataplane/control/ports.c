@@ -14,6 +14,7 @@
 #include "netdev/port_module.h"
 #include "netdev/port_packet.h"
 #include "nfvd.h"
+#include "policy/pins.h"
 #include "shortcut/inherit.h"
 #include "switch/fdb.h"
 #include "switch/port_state.h"
@@ -58,6 +59,25 @@ static int take_words(struct nfvd_port *port, json_t *params, struct nfvd_err *e
 	return ret;
 }
 
+/* Parse "macs", a number, or "N", "N flood" or "N drop". 0, or -1 with *err. */
+static int parse_macs(const json_t *macs, struct nfvd_port *port, struct nfvd_err *err)
+{
+	const char *text = json_string_value(macs);
+	json_int_t n = json_is_integer(macs) ? json_integer_value(macs) : NFVD_MACS_DEFAULT;
+	char *end = "";
+
+	if (text && text[0] >= '0' && text[0] <= '9')
+		n = strtol(text, &end, 10);
+	else if (text)
+		n = 0;
+	port->macs_drop = !strcmp(end, " drop");
+	if ((macs && !text && !json_is_integer(macs)) || n < 1 || n > NFVD_MACS_LIMIT || (*end && !port->macs_drop && strcmp(end, " flood")))
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'macs' is a number from 1 to %d, and 'drop' if frames from further addresses are to be dropped",
+				NFVD_MACS_LIMIT);
+	port->macs_max = n;
+	return 0;
+}
+
 /* Take the members that every type has out of params; what is left is the type's. */
 static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 {
@@ -83,22 +103,16 @@ static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 		nfvd_hint(err, "nfvctl detach %s", json_string_value(name));
 		return NULL;
 	}
-	if (macs && (!json_is_integer(macs) || json_integer_value(macs) < 1 ||
-		     json_integer_value(macs) > NFVD_MACS_LIMIT)) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'macs' is a number from 1 to %d", NFVD_MACS_LIMIT);
-		return NULL;
-	}
 	port = calloc(1, sizeof(*port));
 	if (!port) {
 		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 		return NULL;
 	}
-	if (take_words(port, params, err)) {
+	if (parse_macs(macs, port, err) || take_words(port, params, err)) {
 		free(port);
 		return NULL;
 	}
 	port->ops = ops;
-	port->macs_max = macs ? json_integer_value(macs) : NFVD_MACS_DEFAULT;
 	snprintf(port->name, sizeof(port->name), "%s", json_string_value(name));
 	json_object_del(params, "type");
 	json_object_del(params, "name");
@@ -157,6 +171,8 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 	port->serial = ++serial;
 	port->attach_steps = json_object();
 	init_queues(port);
+	if (port->policy && port->policy->pin)
+		nfvd_pins_use(&port->address, port->name);
 	if (port->ops->attach(port, params, err)) {
 		if (!err->hint[0] && strstr(err->text, strerror(EMFILE)))
 			nfvd_hint(err, "%s", NFVD_NOFILE_HINT);
@@ -182,6 +198,7 @@ static void detach(struct nfvd_port *port)
 	nfvd_port_forget(port);
 	nfvd_stats_retire(port->id);
 	port->ops->detach(port);
+	nfvd_pins_forget(port->name);
 	nfvd_event_of(NFVD_EVENT_DETACHED, port->name, "detached");
 	free_port(port);
 }

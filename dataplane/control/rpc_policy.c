@@ -10,6 +10,7 @@
 #include "control/rpc_params.h"
 #include "control/saved.h"
 #include "log.h"
+#include "policy/pins.h"
 #include "shortcut/shortcut.h"
 #include "switch/port_state.h"
 #include "switch/worker.h"
@@ -23,9 +24,13 @@ static void use(struct nfvd_port *port, struct nfvd_policy *policy)
 	struct nfvd_policy *old = port->policy;
 	bool moves = !nfvd_policy_same_segment(old, policy) || (policy && nfvd_policy_has_addresses(policy));
 
+	if (policy && policy->pin)
+		nfvd_pins_use(&port->address, port->name);
 	rcu_assign_pointer(port->policy, policy);
 	nfvd_quiesce();
-	atomic_store(&port->address.pinned, 0);
+	/* What was pinned stays so while it is to be. */
+	if (!old || !old->pin || !policy || !policy->pin)
+		atomic_store(nfvd_pinned(&port->address), 0);
 	if (moves)
 		nfvd_port_forget(port);
 	nfvd_shortcut_policy_changed(port);
@@ -71,7 +76,7 @@ static struct nfvd_port *port_of(json_t *params, struct nfvd_err *err)
 
 static json_t *shown(const struct nfvd_port *port)
 {
-	return json_pack("{s:s, s:O}", "name", port->name, "policy", port->words);
+	return json_pack("{s:s, s:o}", "name", port->name, "policy", nfvd_words_shown(port->words));
 }
 
 json_t *nfvd_rpc_policy_set(json_t *params, struct nfvd_err *err)

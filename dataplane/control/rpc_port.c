@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "control/policy_words.h"
 #include "control/ports.h"
+#include "control/policy_words.h"
 #include "control/rpc_methods.h"
 #include "control/rpc_params.h"
 #include "control/saved.h"
@@ -47,6 +48,20 @@ static void show_learning(const struct nfvd_port *port, json_t *obj)
 	}
 }
 
+static void show_policy(struct nfvd_port *port, json_t *obj)
+{
+	uint64_t pinned = port->policy && port->policy->pin ? atomic_load(nfvd_pinned(&port->address)) : 0;
+	json_t *words = nfvd_words_shown(port->words);
+	uint8_t m[6];
+
+	memcpy(m, &pinned, 6);
+	if (pinned)
+		json_object_set_new(obj, "pinned", json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]));
+	if (json_object_size(words))
+		json_object_set(obj, "policy", words);
+	json_decref(words);
+}
+
 static json_t *show(struct nfvd_port *port)
 {
 	json_t *obj = json_pack("{s:s, s:i, s:I, s:s, s:s, s:o, s:i, s:i, s:i, s:I, s:O}", "name", port->name,
@@ -58,10 +73,12 @@ static json_t *show(struct nfvd_port *port)
 	/* What carries its frames: a kvm port has one way only. */
 	if (obj) {
 		show_learning(port, obj);
+		if (port->macs_drop)
+			json_object_set_new(obj, "macs_over", json_string("drop"));
 		json_object_set_new(obj, "via", json_string(port->ops->mode ? port->ops->mode : "vhost-user"));
 	}
-	if (obj && json_object_size(port->words))
-		json_object_set(obj, "policy", port->words);
+	if (obj)
+		show_policy(port, obj);
 	if (obj && port->ops->show)
 		port->ops->show(port, obj);
 	if (obj && port->policy && port->policy->quarantined)

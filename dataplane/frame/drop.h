@@ -26,6 +26,7 @@
 	X(VLAN, "vlan", "tagged, or in a VLAN, as the port's 'vlan' does not allow; or, untagged, its next tag would show") \
 	X(SPOOFED_MAC, "spoofed_mac", "an Ethernet address that is none of the port's: 'nfvctl set NAME address ...' says which are") \
 	X(SPOOFED_IP, "spoofed_ip", "an IP address that is none of the port's: 'nfvctl set NAME address ...' says which are") \
+	X(MACS, "macs", "from an address beyond those that the port may teach: 'macs N drop'") \
 	X(GUARD, "guard", "the port may not be a DHCP server, or an IPv6 router: 'nfvctl set NAME guard ...'") \
 	X(ISOLATED, "isolated", "both ports are isolated")			\
 	X(QUARANTINED, "quarantined", "to or from a port in quarantine: 'nfvctl release NAME' ends it") \

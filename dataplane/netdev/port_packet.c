@@ -253,6 +253,7 @@ static void adopt_socket(struct nfvd_netdev *nd)
 	if (sock < 0)
 		return;
 	err = nfvd_inherit_take(nd->port, nd->link.ifindex, sock) ? nfvd_ring_adopt(&p->ring, sock, position) : -ENODEV;
+	atomic_store(&nd->port->address.goes_on, !err);
 	if (!err) {
 		nd->sock = sock;
 		return;

@@ -49,8 +49,8 @@ static bool pinned(struct nfvd_address_state *state, const uint8_t *mac)
 	uint64_t mine = NFVD_PINNED, none = 0;
 
 	memcpy(&mine, mac, 6);
-	return atomic_load_explicit(&state->pinned, memory_order_relaxed) == mine ||
-	       (!(mac[0] & 1) && atomic_compare_exchange_strong(&state->pinned, &none, mine));
+	return atomic_load_explicit(nfvd_pinned(state), memory_order_relaxed) == mine ||
+	       (!(mac[0] & 1) && atomic_compare_exchange_strong(nfvd_pinned(state), &none, mine));
 }
 
 static bool mac_ok(struct nfvd_address_state *state, const struct nfvd_policy *p, const uint8_t *mac)

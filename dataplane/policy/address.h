@@ -15,6 +15,7 @@
 #define NFVD_ADDRESS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "frame/drop.h"
 #include "frame/frame.h"
@@ -24,9 +25,16 @@
 
 /* What a port's addresses have come to. */
 struct nfvd_address_state {
-	_Atomic(uint64_t) pinned;	/* NFVD_PINNED and the address that the policy pinned; 0: none yet */
+	_Atomic(uint64_t) *pinned;	/* where it is kept, pins.h; NULL: below. Set before a policy pins */
+	_Atomic(uint64_t) own;		/* NFVD_PINNED and the address that the policy pinned; 0: none yet */
+	atomic_bool goes_on;		/* the endpoint comes from the nfvd before, with its address, and is not up yet */
 	_Atomic(uint64_t) spoofed;	/* so the last foreign address, for control to tell; 0: none */
 };
+
+static inline _Atomic(uint64_t) *nfvd_pinned(struct nfvd_address_state *state)
+{
+	return state->pinned ? state->pinned : &state->own;
+}
 
 /* Judge f by policy p of the port that sends it, whose state it is. Return NFVD_PASS, or why f is dropped. Context: worker, before learning. */
 enum nfvd_drop nfvd_address_check(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f);

@@ -197,7 +197,8 @@ static __attribute__((noinline)) enum nfvd_learnt move(struct nfvd_fdb_entry *e,
 		from = holder(was);
 		to = holder(next);
 		full = to != from && !(to && reserve(to));
-		if (full && was.at >= NFVD_FDB_FLOODED)
+		/* A frame that is dropped tells nothing of where the address is. */
+		if (full && (was.at >= NFVD_FDB_FLOODED || src->macs_drop))
 			return NFVD_LEARNT_LIMIT;
 		if (full)
 			next.at = NFVD_FDB_FLOODED + was.at;

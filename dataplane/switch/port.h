@@ -117,6 +117,7 @@ struct nfvd_port {
 	_Atomic(uint32_t) accepts;		/* NFVD_ACCEPT_* */
 	_Atomic(uint32_t) mtu;			/* bytes behind Ethernet header and VLAN tags; 0: any length */
 	uint32_t macs_max;
+	bool macs_drop;				/* frames from further addresses are dropped, not only not learnt */
 	_Atomic(uint32_t) macs;			/* addresses learnt at this port */
 	atomic_bool macs_full;			/* a worker could not learn one more; control clears it */
 	bool macs_full_told;			/* C */
@@ -163,7 +164,7 @@ static inline void nfvd_port_unfence(struct nfvd_port *port)
 /* Does what the port sends and is sent have to pass nfvd, frame by frame? Context: control. */
 static inline bool nfvd_port_inspects(const struct nfvd_port *port)
 {
-	return nfvd_policy_inspects(port->policy) || atomic_load(&port->mirror_from) || atomic_load(&port->mirror_to);
+	return nfvd_policy_inspects(port->policy) || port->macs_drop || atomic_load(&port->mirror_from) || atomic_load(&port->mirror_to);
 }
 
 /* ---- for port types ---- */

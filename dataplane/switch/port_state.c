@@ -20,7 +20,10 @@ void nfvd_port_set_state(struct nfvd_port *port, enum nfvd_state state, const ch
 	if (old == state)
 		return;
 	if (old == NFVD_STATE_UP || state == NFVD_STATE_UP) {
-		atomic_store(&port->address.pinned, 0);
+		if (!atomic_load(&port->address.goes_on))
+			atomic_store(nfvd_pinned(&port->address), 0);
+		if (state == NFVD_STATE_UP)
+			atomic_store(&port->address.goes_on, false);
 		nfvd_port_forget(port);
 	}
 	nfvd_event_of(NFVD_EVENT_STATE, port->name, "%s -> %s%s%s", nfvd_state_name(old), nfvd_state_name(state), why ? ": " : "", why ? why : "");

@@ -88,9 +88,10 @@ static inline enum nfvd_drop learn(struct nfvd_worker *w, struct nfvd_port *src,
 	what = nfvd_fdb_learn(src, zone, key, w->now_ms);
 	memo->src_key = key;
 	memo->src_valid = what == NFVD_LEARNT;
-	if (unlikely(what != NFVD_LEARNT))
-		note_learnt(w, src, what);
-	return NFVD_PASS;
+	if (likely(what == NFVD_LEARNT))
+		return NFVD_PASS;
+	note_learnt(w, src, what);
+	return what == NFVD_LEARNT_LIMIT && src->macs_drop ? NFVD_DROP_MACS : NFVD_PASS;
 }
 
 /* An address that is at a port which is not up is not known. */

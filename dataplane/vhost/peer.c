@@ -176,8 +176,14 @@ static bool has_gone(int sock)
 /* Go on with a peer of the nfvd before, which notices nothing of it. False: it has to connect again. */
 static bool replay(struct peer *p)
 {
-	const char *why = nfvd_keep_replay(&p->keep, p->v, &p->v->kept);
+	const char *why;
 
+	atomic_store(&p->v->port->address.goes_on, true);
+	why = nfvd_keep_replay(&p->keep, p->v, &p->v->kept);
+	if (why) {
+		atomic_store(&p->v->port->address.goes_on, false);
+		atomic_store(nfvd_pinned(&p->v->port->address), 0);
+	}
 	if (why)
 		nfvd_event(p->v->name, "its guest has to connect again: %s", why);
 	else

@@ -61,13 +61,15 @@
  *	netdev	dev: name
  *		both: [force: "yes"|"no"], take a device that the host uses, or past whose tc programs frames will go
  *	xen	domid: number of the guest, devid: of its interface (0); needs the module
- * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach; [temporary: "yes"|"no"]:
+ * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach, or a text "N drop": frames from
+ * further addresses are dropped, not flooded; [temporary: "yes"|"no"]:
  * kept until the machine boots again, by an nfvd that keeps its configuration; for toolstacks, which then ask anew.
  *
  * Policy: port.attach and policy.set take the words of NFV_POLICY_WORDS, each a string as one writes it behind `nfvctl
  * set`. policy.set changes the words that are there and leaves the others; when it returns, no frame is on its way by
  * the old policy. That takes some 10 ms of control's time, 100 where the kernel has no membarrier(). A port's policy
- * has the words that have not their default values.
+ * has the words that have not their default values; "default" stands for that of a word. With nfvd --profile tenant the
+ * default of address is pin; a port that pins has pinned: its address.
  *
  * Mirrors: "to" gets a copy of each frame that a port of "from" has sent and that passed (direction "sent"), or that it
  * is sent ("received"), or "both" (the default); "snap": of its first bytes, 64..65535. A mirror may name ports that have gone:
