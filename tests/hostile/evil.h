@@ -149,5 +149,6 @@ int holes_tests(void);
 int again_tests(void);
 int frame_tests(void);
 int flood_tests(void);
+int policy_tests(void);
 
 #endif

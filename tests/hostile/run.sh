@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# run.sh NFVD NFVCTL EVIL-VU [PATTERN | --memory] - a hostile guest against an nfvd of its own, beside
+# run.sh NFVD NFVCTL EVIL-VU [PATTERN | --memory | --policy] - a hostile guest against an nfvd of its own, beside
 # another nfvd that nobody harms. Fails if a test does, if nfvd dies or does not end when
 # told, or if a sanitizer complains.
 set -u
