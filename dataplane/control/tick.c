@@ -110,8 +110,8 @@ static void tell_full(struct nfvd_port *port)
 	bool full = atomic_load(&port->macs_full);
 
 	if (full && !port->macs_full_told)
-		nfvd_event_of(NFVD_EVENT_ADDRESS, port->name, "has taught its share of %u addresses: frames to further ones are flooded; "
-			   "'macs N' at attach raises it", port->macs_max);
+		nfvd_event_of(NFVD_EVENT_ADDRESS, port->name, "has taught its share of %u addresses: frames %s; 'macs N' at attach raises it", port->macs_max,
+			   port->macs_drop ? "from further ones are dropped" : "to further ones are flooded");
 	port->macs_full_told = full;
 	if (full && atomic_load(&port->macs) < port->macs_max)
 		atomic_store(&port->macs_full, false);

@@ -7,7 +7,7 @@
 #	rate-*		what passes of the rate that is set (1 is right), of frames between two kvm ports (vugen, who
 #			sends all it can) and of TCP between containers, from and to; beside it the same by OVS-DPDK's
 #			ingress policing, and by tc-tbf on a veth. All bytes of frames count
-#	neighbours	echoes of two other containers that were lost meanwhile
+#	neighbours	frames of two other containers, which send echoes meanwhile, that nfvd lost
 #	tcp-beside-*	1 Gbit/s of TCP between containers beside a flooder: 64-byte frames of a guest, or broadcast of
 #			super-frames to 64 ports. Its peer: alone
 #	rtt-beside-*	the 99th percentile of a third pair's echoes, beside both. Its peers: beside the TCP; alone
@@ -96,16 +96,19 @@ frames() { "$build/tests/bench/vugen" --a "$3/a.sock" --b "$3/b.sock" --size "$1
 # On the wire each segment of 1448 bytes has 66 more.
 tcp() { in_x timeout 60 taskset -c 0 iperf3 -c "$1" -t $((secs + 1)) -O 1 -J --connect-timeout 5000 "${@:2}" | gbps | jq '. * 1514 / 1448'; }
 
+neighbours_lost() { "$ctl" -j drops | jq '[.drops[] | select((.port == "rtt-x" or .port == "rtt-y") and .frames).count] | add // 0'; }
 # beside_neighbours COMMAND... - and count the neighbours' losses
 beside_neighbours()
 {
-	local pid
+	local pid before
+
+	before=$(neighbours_lost)
 
 	in_x taskset -c 0 "$ctl" -j probe rtt 10.81.2.2 time "$secs" >"$dir/neighbours" &
 	pid=$!
 	"$@"
 	wait $pid || die "no echoes"
-	put neighbours nfvd frames "$(jq '.sent - .received' "$dir/neighbours")"
+	put neighbours nfvd frames $(($(neighbours_lost) - before))
 }
 
 # held CASE WHO WANT COMMAND... - which prints what passes
@@ -168,7 +171,8 @@ rates_of_ovs()
 
 	tests/bench/peer-ovs.sh start "$dir/ovs" 2>"$dir/ovs.err" || { say "no OVS-DPDK: $(tail -n 1 "$dir/ovs.err")"; return 0; }
 	for size in 64 1500; do
-		for kbps in 1000 100000 1000000; do
+		# At 1 Mbit/s the generator's greeting is policed away.
+		for kbps in 100000 1000000; do
 			[ -z "$SMOKE" ] || [ $size$kbps = 64100000 ] || continue
 			tests/bench/peer-ovs.sh limit "$dir/ovs" $kbps
 			held "rate-from-$(label $kbps)-$size" ovs-dpdk "$(jq -n "$kbps / 1e6")" frames $size gbps "$dir/ovs"
@@ -176,7 +180,7 @@ rates_of_ovs()
 	done
 	tests/bench/peer-ovs.sh stop "$dir/ovs"
 }
-label() { case $1 in 1000) echo 1Mbit ;; 1000000) echo 1Gbit ;; *) echo 100Mbit ;; esac; }
+label() { if [ "$1" = 1000000 ]; then echo 1Gbit; else echo 100Mbit; fi; }
 
 # --- fairness ----------------------------------------------------------------------------
 
