@@ -31,7 +31,7 @@ host()
 	printf 'nfv-read:x:4101:\n' >>"$WORK/group"
 	mount --bind "$WORK/group" /etc/group
 	cp /etc/passwd "$WORK/passwd"
-	printf 'rita:x:4201:4201::%s:/bin/sh\n' "$WORK" >>"$WORK/passwd"
+	printf '%s:x:%d:%d::/:/bin/sh\n' rita 4201 4201 nora 4202 4202 >>"$WORK/passwd"
 	mount --bind "$WORK/passwd" /etc/passwd
 	mkdir -p -m 700 "$WORK/kept"
 	chmod 755 "$WORK"
@@ -55,11 +55,14 @@ done
 attach() { nfvctl attach veth "$1" dev "veth-$1" >/dev/null; }
 attach c1 && attach c2 || fail "page: containers"
 check "page: results of bench" results
+# A device may have such a name.
+ip link add '<hr>' type veth peer name peer && nfvctl attach netdev odd dev '<hr>' >/dev/null || fail "page: an odd device"
 attach c3 && attach c4 || fail "page: containers"
 for ((i = 1; i <= KVMS; i++)); do nfvctl attach kvm "vm$i"; done >/dev/null
 cockpit 9090
 cockpit 9091 setpriv --reuid 4201 --regid 4201 --groups 4101
-for port in 9090 9091; do
+cockpit 9092 setpriv --reuid 4202 --regid 4202 --clear-groups
+for port in 9090 9091 9092; do
 	wait_for "socat -u /dev/null TCP:127.0.0.1:$port" 20 || fail "page: Cockpit listens at $port"
 done
 

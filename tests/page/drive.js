@@ -8,7 +8,7 @@ const { openSync, statSync } = require("fs");
 const assert = require("assert");
 
 const { NFVD, NFVCTL, WORK, SHOTS, KVMS } = process.env;
-const ADMIN = "http://127.0.0.1:9090", READER = "http://127.0.0.1:9091";
+const ADMIN = "http://127.0.0.1:9090", READER = "http://127.0.0.1:9091", NOBODY = "http://127.0.0.1:9092";
 const PAGE = "/cockpit/@localhost/nfv/index.html";
 const PATIENCE = Number(process.env.PATIENCE || 20000);    // ms, on a busy machine
 const log = openSync(WORK + "/page-nfvd.log", "a");
@@ -79,14 +79,12 @@ function bits(text) {
     return n * { "": 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12 }[unit];
 }
 
-const fromPort = async page => bits(await page.locator(".figures .key.rx strong").textContent());
-
-// For so many milliseconds.
-async function rateIs(page, wanted, steady) {
+// kind: "rx", what comes from the port, also what is then dropped, or "tx", what is delivered to it. For so many milliseconds.
+async function rateIs(page, kind, wanted, steady) {
     let rate, since = 0;
 
     for (const end = Date.now() + PATIENCE; Date.now() < end; await page.waitForTimeout(50)) {
-        rate = await fromPort(page);
+        rate = bits(await page.locator(".figures .key." + kind + " strong").textContent());
         if (!wanted(rate))
             since = 0;
         else if (!steady || (since && Date.now() - since >= steady))
@@ -168,7 +166,7 @@ async function asAdmin(context) {
     const page = await open(context, ADMIN);
 
     await check("all ports are there", async () => {
-        await until(page, n => document.querySelectorAll("table.ports tbody tr").length >= n, Number(KVMS) + 4);
+        await until(page, n => document.querySelectorAll("table.ports tbody tr").length >= n, Number(KVMS) + 5);
         await page.getByText("your role: admin").waitFor();
     });
     await check("search among them", async () => {
@@ -177,6 +175,12 @@ async function asAdmin(context) {
         await rows(page).getByRole("link", { name: "vm137" }).waitFor();
         await page.getByLabel("Search ports").fill("veth up");
         await until(page, () => document.querySelectorAll("table.ports tbody tr").length === 4);
+        await page.getByLabel("Search ports").fill("");
+    });
+    await check("what a device is called is text", async () => {
+        await page.getByLabel("Search ports").fill("<HR>");
+        await rows(page).getByText("<hr>", { exact: true }).waitFor();
+        assert.strictEqual(await page.locator("hr").count(), 0);
         await page.getByLabel("Search ports").fill("");
     });
     await check("of 200 ports it draws little", async () => {
@@ -201,7 +205,7 @@ async function asAdmin(context) {
     });
     await check("a port's rate is on its page", async () => {
         await go(page, "ports/c1");
-        return inMb(await rateIs(page, rate => rate > 4e7));
+        return inMb(await rateIs(page, "rx", rate => rate > 4e7));
     });
     await check("what happens is shown within a second", async () => {
         const start = Date.now();
@@ -215,7 +219,10 @@ async function asAdmin(context) {
     await check("limit a port, and its rate obeys", async () => {
         await setWord(page, "from", "8Mbit");
         assert.strictEqual(nfvctl("show", "c1").ports[0].policy.from, "8Mbit");
-        return inMb(await rateIs(page, rate => rate > 5e5 && rate < 1e7, 1500));
+        await go(page, "ports/c2");
+        const rate = await rateIs(page, "tx", r => r > 5e5 && r < 1e7, 1500);
+        await go(page, "ports/c1");
+        return inMb(rate);
     });
     await check("the reason of a dropped frame is there, and what it means", async () => {
         const row = page.locator("tr", { hasText: "limit_from" });
@@ -275,10 +282,16 @@ async function restarted(page) {
     await page.locator("#banner code", { hasText: "systemctl start nfvd" }).waitFor();
     assert(await page.getByRole("button", { name: "Quarantine", exact: true }).isDisabled(), "nothing can be changed meanwhile");
     await page.screenshot({ path: SHOTS + "/gone.png" });
+    await page.reload();
+    await page.locator("#banner.danger", { hasText: "nfvd is not running" }).waitFor();
+    await startNfvd();
+    await page.locator(".one-port .badge.up").waitFor();
+    await stopNfvd("SIGTERM");
+    await page.locator("#banner", { hasText: "nfvd is not running" }).waitFor();
     await startNfvd();
     await page.locator("#banner", { hasText: "nfvd has been restarted" }).waitFor();
     await page.locator(".one-port .badge.up").waitFor();
-    await rateIs(page, rate => rate > 1e6);
+    await rateIs(page, "rx", rate => rate > 1e6);
 }
 
 async function asReader(context) {
@@ -306,6 +319,13 @@ async function asReader(context) {
         await page.screenshot({ path: SHOTS + "/refused.png" });
     });
     await page.close();
+    await check("who may nothing is told what he lacks", async () => {
+        const closed = await open(context, NOBODY);
+        await closed.locator("#banner.danger", { hasText: "You may not ask nfvd" }).waitFor();
+        await closed.getByText("usermod -aG nfv-read").waitFor();
+        await closed.close();
+        pages.pop();
+    });
 }
 
 // As Cockpit shows it, beside its menu; README has this picture.

@@ -27,8 +27,11 @@ function drops() {
     const list = table("Dropped", [["Reason"], ["Count", "num"], ["Meaning"]]);
     const none = empty("Nothing was dropped.");
 
-    list.node.hidden = none.hidden = true;
-    return { node: section("Dropped, and other faults", list.node, none), show(all) {
+    const node = section("Dropped, and other faults", list.node, none);
+
+    node.hidden = true;         // until nfvd has said
+    return { node, show(all) {
+        node.hidden = false;
         list.show(all.map(d => ({ key: d.reason, cells: [d.reason, whole(d.count), d.help + (d.frames ? "" : " (no frames)")] })));
         list.node.hidden = !all.length;
         none.hidden = all.length > 0;
