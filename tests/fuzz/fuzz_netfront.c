@@ -36,11 +36,14 @@ static void stack_lets_go(void)
 static void xmit(void)
 {
 	u32 len = word();
+	struct sk_buff *skb;
 
 	if (out_of_memory || netif_tx_queue_stopped(&dev.txq[0]))
 		return;
 	len = len < 42 ? 42 : len;
-	netfront_xmit(frame(len, len > 16 * 3000 ? len - 15 * 3000 : min(len, 66)), &dev);
+	skb = frame(len, len > 16 * 3000 ? len - 15 * 3000 : min(len, 66));
+	if (skb)
+		netfront_xmit(skb, &dev);
 }
 
 static void answer_tx(void)

@@ -72,17 +72,23 @@ static void unmake(void)
 	free(nf);
 }
 
-/* Linear bytes, then frags of 3000 in pages that are somebody else's, too. None of the bytes is SECRET. */
+/* Linear bytes, then frags of 3000 in pages that are somebody else's, too. None of the bytes is SECRET. NULL: no page is free. */
 static struct sk_buff *frame(u32 len, u32 linear)
 {
 	struct sk_buff *skb = skb_make(linear);
 
+	if (!skb)
+		return NULL;
 	for (u32 i = 0; i < len; i++)
 		sent[i] = (i * 7 + len) % 0x9f;
 	skb_put_data(skb, sent, linear);
 	for (u32 at = linear, n; at < len; at += n) {
 		struct page *page = alloc_pages(0, 0);
 
+		if (!page) {
+			kfree_skb(skb);
+			return NULL;
+		}
 		n = min(len - at, 3000);
 		memcpy((u8 *)page_address(page) + 700, sent + at, n);
 		skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page, 700, n, PAGE_SIZE);
