@@ -185,6 +185,8 @@ int cmd_apply(int argc, char **argv, struct ctl_err *err);
 int cmd_history(int argc, char **argv, struct ctl_err *err);
 int cmd_rollback(int argc, char **argv, struct ctl_err *err);
 int cmd_capture(int argc, char **argv, struct ctl_err *err);
+int cmd_why(int argc, char **argv, struct ctl_err *err);
+int cmd_bench_sizing(int argc, char **argv, struct ctl_err *err);
 int cmd_trace(int argc, char **argv, struct ctl_err *err);
 int cmd_export(int argc, char **argv, struct ctl_err *err);
 int cmd_doctor(int argc, char **argv, struct ctl_err *err);

@@ -58,6 +58,9 @@ int agent_run(const char *path, const char *command, unsigned int timeout_s, cha
  * iperf3's own JSON, or NULL with *err filled in.
  */
 json_t *iperf_run(const struct endpoint *from, const struct endpoint *to, unsigned int seconds, struct ctl_err *err);
+/* With further options of its client, which end with NULL. */
+json_t *iperf_run_with(const struct endpoint *from, const struct endpoint *to, unsigned int seconds, const char *const *options,
+		       struct ctl_err *err);
 double iperf_gbps(json_t *result);
 
 /* ---- rtt.c ---- */

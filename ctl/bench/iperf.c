@@ -97,14 +97,18 @@ static char *run_in_guest(const struct endpoint *ep, const char *const argv[], u
 
 /* Run the client and parse what it says. */
 static json_t *run_client(const struct endpoint *ep, const struct endpoint *server, int port, bool reverse,
-			  unsigned int seconds, struct ctl_err *err)
+			  unsigned int seconds, const char *const *options, struct ctl_err *err)
 {
 	char number[16], time[16], omit[16], *output, *json;
-	const char *const *argv = ARGV("iperf3", "-c", server->addr, "-p", number, "-t", time, "-O", omit, "-J",
-				       "--connect-timeout", "5000", reverse ? "-R" : NULL);
+	const char *argv[24] = { "iperf3", "-c", server->addr, "-p", number, "-t", time, "-O", omit, "-J", "--connect-timeout", "5000" };
+	size_t n = 12;
 	const char *error;
 	json_t *result;
 
+	for (; *options && n < sizeof(argv) / sizeof(argv[0]) - 2; options++)
+		argv[n++] = *options;
+	if (reverse)
+		argv[n] = "-R";
 	snprintf(number, sizeof(number), "%d", port);
 	snprintf(time, sizeof(time), "%u", seconds);
 	snprintf(omit, sizeof(omit), "%u", BENCH_OMIT_SECONDS);
@@ -126,7 +130,7 @@ static json_t *run_client(const struct endpoint *ep, const struct endpoint *serv
 
 /* A guest's own server takes one test at a time and may still be clearing up after the last. */
 static json_t *run_to_guest(const struct endpoint *client, const struct endpoint *server, bool reverse,
-			    unsigned int seconds, struct ctl_err *err)
+			    unsigned int seconds, const char *const *options, struct ctl_err *err)
 {
 	json_t *result = NULL;
 
@@ -137,7 +141,7 @@ static json_t *run_to_guest(const struct endpoint *client, const struct endpoint
 			break;
 		if (i)
 			nanosleep(&pause, NULL);
-		result = run_client(client, server, GUEST_PORT, reverse, seconds, err);
+		result = run_client(client, server, GUEST_PORT, reverse, seconds, options, err);
 	}
 	return result;
 }
@@ -150,7 +154,8 @@ static bool client_is(const struct endpoint *ep, const struct endpoint *other)
 	return ep->kind == EP_NETNS || other->kind == EP_AGENT;
 }
 
-json_t *iperf_run(const struct endpoint *from, const struct endpoint *to, unsigned int seconds, struct ctl_err *err)
+json_t *iperf_run_with(const struct endpoint *from, const struct endpoint *to, unsigned int seconds, const char *const *options,
+		       struct ctl_err *err)
 {
 	bool reverse = !client_is(from, to);
 	const struct endpoint *client = reverse ? to : from, *server = reverse ? from : to;
@@ -167,14 +172,21 @@ json_t *iperf_run(const struct endpoint *from, const struct endpoint *to, unsign
 		return NULL;
 	}
 	if (server->kind != EP_NETNS)
-		return run_to_guest(client, server, reverse, seconds, err);
+		return run_to_guest(client, server, reverse, seconds, options, err);
 	pid = start_server(server, &port, &out, err);
 	if (pid < 0)
 		return NULL;
-	result = run_client(client, server, port, reverse, seconds, err);
+	result = run_client(client, server, port, reverse, seconds, options, err);
 	run_end(pid, 0);
 	close(out);
 	return result;
+}
+
+json_t *iperf_run(const struct endpoint *from, const struct endpoint *to, unsigned int seconds, struct ctl_err *err)
+{
+	static const char *const none[] = { NULL };
+
+	return iperf_run_with(from, to, seconds, none, err);
 }
 
 double iperf_gbps(json_t *result)

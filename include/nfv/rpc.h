@@ -35,6 +35,9 @@
  *	mirror.add	{name, from, [direction], to, [snap]}	{the same}
  *	mirror.remove	{name}				{the same}
  *	events.get	{[since]}			{events: [...], next}
+ *	why.get		{from, to, [src], [dst], [vlan], [ip], [kind: "ip"|"arp"|"dhcp"|"ra"], [length]}
+ *						{from, to, src, dst, vlan, verdict: "delivered"|"flooded"|"dropped"|"elsewhere", [reason],
+ *						[at], stages: [{stage, verdict: "pass"|"note"|"drop"|"elsewhere", rule, [command]}]}
  *	capture.start	{[ports: [name, ...]], [dropped], [reason], [in], [out], [onward], [bytes]}
  *						{workers, slots, bytes, reasons: [...]}, and a descriptor: see capture.h
  *	config.get	{[generation]}			{generation, config: {version, ports: [params of port.attach, [shortcut]], ...,

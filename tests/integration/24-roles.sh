@@ -76,16 +76,16 @@ check "roles: daemon.info says read" [ "$(role_of 4201 4101)" = read ]
 check "roles: daemon.info says operate, the higher of two" [ "$(role_of 4202 4101,4102)" = operate ]
 check "roles: daemon.info says admin" [ "$(role_of 4204 4104)" = admin ]
 denied_to() { printf '{"jsonrpc":"2.0","id":1,"method":"daemon.info"}\n' | as "$1" "$2" socat -t 2 - "UNIX:$SOCKET" | jq -r '.result.caller.denied | to_entries | map(.key + " " + .value) | join(",")'; }
-check "roles: daemon.info says what operate may not" [ "$(denied_to 4202 4102)" = "policy.set admin,shortcut.set admin,link_local.set admin" ]
-check "roles: and what read may not" grep -q "port.attach operate,.*quarantine.set operate,policy.set admin" <(denied_to 4201 4101)
+check "roles: daemon.info says what operate may not" [ "$(denied_to 4202 4102)" = "mirror.add admin,mirror.remove admin,policy.set admin,shortcut.set admin,link_local.set admin" ]
+check "roles: and what read may not" grep -q "port.attach operate,.*quarantine.set operate,.*policy.set admin" <(denied_to 4201 4101)
 check "roles: root is admin" [ "$(printf '{"jsonrpc":"2.0","id":1,"method":"daemon.info"}\n' | socat -t 2 - "UNIX:$SOCKET" | jq -r .result.caller.role)" = admin ]
 groups=$(seq -s, 10000 10400),4101
 check "roles: of 400 groups the last one" [ "$(role_of 4201 "$groups")" = read ]
 
 # --- what each may do ---
 before=$(counted ctl_denied)
-for command in show stats ledger drops fdb events history doctor; do
-	check "roles: read may $command" asked 4201 4101 "$command"
+for command in show stats ledger drops fdb events history doctor "top count 1"; do
+	check "roles: read may $command" asked 4201 4101 $command
 done
 check "roles: read may not attach" says 4201 4101 "needs the role operate, which group nfv-operate gives" attach kvm vm1
 check "roles: and is told what helps" says 4201 4101 'try: usermod -aG nfv-operate $(id -un 4201)' attach kvm vm1
