@@ -46,10 +46,11 @@ static bool is_default(const struct word *w, const json_t *value)
 
 json_t *nfvd_words_all(void)
 {
+	const struct word *w = words;
 	json_t *list = json_array();
 
 #define X(name, otherwise, args, help) \
-	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "word", #name, "default", otherwise, \
+	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "word", #name, "default", default_of(w++), \
 					      "arguments", args, "help", help));
 	NFV_POLICY_WORDS(X)
 #undef X

@@ -55,7 +55,7 @@ export function policyForm(app, name) {
         const params = { port: name };
         for (const w of words)
             if (dirty.has(w.word))
-                params[w.word] = inputs.get(w.word).value.trim() || w.default;
+                params[w.word] = inputs.get(w.word).value.trim() || "default";
         arrange(result, []);
         try {
             const set = await app.rpc.call("policy.set", params);
