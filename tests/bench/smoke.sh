@@ -48,6 +48,9 @@ cases tc-tbf rate-from-100Mbit-tcp
 cases alone tcp-beside-small tcp-beside-super rtt-beside-small rtt-beside-super
 check "the rest of it" says '[.cases[].name] | contains(["neighbours", "vm-vm-64", "quarantine-guests", "rate-to-100Mbit-64"])'
 
+check "make bench: many ports" bench bench ports.json ports
+cases two-ports ports-16
+
 check "make bench-draft" bench bench-draft draft.json "--only container --runs 1 --time 1"
 check "its shape" says '.smoke and .complete and .tables.throughput[0].tx.median > 0 and .host.build.sha256[0]'
 
