@@ -94,7 +94,8 @@ static void join_parts(struct totals *t)
 {
 	size_t n = 0;
 
-	qsort(t->pairs, t->n_pairs, sizeof(*t->pairs), by_ports);
+	if (t->n_pairs)
+		qsort(t->pairs, t->n_pairs, sizeof(*t->pairs), by_ports);
 	for (size_t i = 0; i < t->n_pairs; i++) {
 		struct pair *p = &t->pairs[i], *last = n ? &t->pairs[n - 1] : NULL;
 
