@@ -179,6 +179,20 @@ static const struct nfvd_rpc_method *find_method(const char *name)
 	return NULL;
 }
 
+/* Has params this one of a method's admin_params: a name, or a name and how its value begins, "NAME=BEGIN"? */
+static bool has(json_t *params, const char *what)
+{
+	size_t len = strcspn(what, "=");
+	char name[32];
+	const char *text;
+
+	snprintf(name, sizeof(name), "%.*s", (int)len, what);
+	if (!what[len])
+		return json_object_get(params, name);
+	text = json_string_value(json_object_get(params, name));
+	return text && !strncmp(text, what + len + 1, strlen(what + len + 1));
+}
+
 /* Return 0, or -1 with *err. */
 static int permit(const struct nfvd_caller *who, const struct nfvd_rpc_method *method, json_t *params, struct nfvd_err *err)
 {
@@ -187,7 +201,7 @@ static int permit(const struct nfvd_caller *who, const struct nfvd_rpc_method *m
 	if (who->role < method->role)
 		return nfvd_role_refuse(who, method->role, method->name, err);
 	for (const char *const *p = method->admin_params; p && *p && who->role < NFVD_ROLE_ADMIN; p++) {
-		if (!json_object_get(params, *p))
+		if (!has(params, *p))
 			continue;
 		snprintf(what, sizeof(what), "'%s' of %s", *p, method->name);
 		return nfvd_role_refuse(who, NFVD_ROLE_ADMIN, what, err);

@@ -42,7 +42,7 @@ struct nfvd_rpc_method {
 	const char *name;
 	json_t *(*call)(json_t *params, struct nfvd_err *err);
 	enum nfvd_role role;	/* that a client needs; a method of more than read is audited */
-	const char *const *admin_params;	/* parameters that need admin; ends with NULL. NULL: none */
+	const char *const *admin_params;	/* parameters that need admin, "NAME" or "NAME=BEGIN OF ITS VALUE", then NULL. NULL: none */
 };
 
 /* Set the methods; the array ends with a NULL name. Before that no method exists. */

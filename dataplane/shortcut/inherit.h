@@ -2,7 +2,7 @@
 /*
  * What of the shortcut outlives nfvd, in the descriptor store (fdstore.h), so that containers lose no frame between them:
  *
- *	@shortcut3/MAP		the maps, 3 being SHORTCUT_LAYOUT: another layout is another name
+ *	@shortcutN/MAP		the maps, N being SHORTCUT_LAYOUT: another layout is another name
  *	PORT/packet		the packet socket, with its filter and its ring
  *	PORT/ingress, PORT/egress	the tcx links, once there are any (tc.h): the socket is stored after them
  *

@@ -8,9 +8,10 @@
  * No batches, no notifications: every request has an integer or string "id".
  *
  * Who may: members of the groups that have a role (nfvd --role), and as admin root and the user nfvd runs as. read may ask
- * for all *.get, *.list, *.info; operate may attach and detach, too; admin all else, and 'force' and 'socket' of
- * port.attach, 'mirror' of quarantine.set. What operate and admin ask for is a line in nfvd's log, refused or not. A member of a group added
- * after it connected has its new role with the next connection.
+ * for all *.get, *.list, *.info; operate may attach, detach, quarantine and capture, too; admin all else,
+ * and 'force', 'socket' and a quarantine's mirror of port.attach, 'mirror' of quarantine.set. What operate and admin ask for
+ * is a line in nfvd's log, refused or not. A member of a group added after it connected has its new role with the next
+ * connection.
  *
  *	method		params				result
  *	------		------				------

@@ -98,7 +98,8 @@ check "roles: operate may not set" says 4202 4102 "needs the role admin" shortcu
 check "roles: operate may not set link-local" says 4202 4102 "needs the role admin" link-local forward
 check "roles: operate may not have sockets opened anywhere" says 4202 4102 "'socket' of port.attach needs the role admin" attach kvm vm2 socket "$WORK/x.sock"
 check "roles: operate may not take a device from the host" says 4202 4102 "'force' of port.attach needs the role admin" attach netdev n dev lo force yes
-check "roles: refusals are counted as ctl_denied" [ $(($(counted ctl_denied) - before)) = 9 ]
+check "roles: operate may not see what others send" says 4202 4102 "'quarantine=mirror' of port.attach needs the role admin" attach kvm vm2 quarantine "mirror vm1"
+check "roles: refusals are counted as ctl_denied" [ $(($(counted ctl_denied) - before)) = 10 ]
 check "roles: nothing came of them" [ "$(nfvctl -j show | jq -c '[.ports[].name]')" = '["vm1"]' ]
 check "roles: admin may set" asked 4204 4104 shortcut off
 check "roles: admin may have it where he wants" asked 4204 4104 attach kvm vm2 socket "$WORK/x.sock"
