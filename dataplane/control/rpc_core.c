@@ -190,7 +190,8 @@ static bool has(json_t *params, const char *what)
 	if (!what[len])
 		return json_object_get(params, name);
 	text = json_string_value(json_object_get(params, name));
-	return text && !strncmp(text, what + len + 1, strlen(what + len + 1));
+	/* Its beginning is there, and there first. */
+	return text && strstr(text, what + len + 1) == text;
 }
 
 /* Return 0, or -1 with *err. */
