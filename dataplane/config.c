@@ -21,7 +21,8 @@ struct nfvd_config nfvd_config = {
 };
 
 /* A kvm port of 8 queue pairs takes some 60: kick, call, memory regions, the connection. */
-#define DESCRIPTORS	(NFVD_PORTS_MAX * 64 + 1024)
+#define DESCRIPTORS(ports)	((ports) * 64 + 1024)
+#define PORTS_USUAL		256
 
 static const char usage[] =
 	"usage: nfvd [options]\n"
@@ -86,18 +87,20 @@ static void parse_cpus(char *list)
 /* The soft limit is for programs that use select(); root may go beyond the hard one. */
 void nfvd_config_descriptors(void)
 {
+	const rlim_t all = DESCRIPTORS(NFVD_PORTS_MAX);
 	struct rlimit lim, want;
 
-	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= DESCRIPTORS)
+	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= all)
 		return;
-	want = (struct rlimit){ DESCRIPTORS, lim.rlim_max > DESCRIPTORS ? lim.rlim_max : DESCRIPTORS };
+	want = (struct rlimit){ all, lim.rlim_max > all ? lim.rlim_max : all };
 	if (!setrlimit(RLIMIT_NOFILE, &want))
 		return;
 	want = (struct rlimit){ lim.rlim_max, lim.rlim_max };
 	if (setrlimit(RLIMIT_NOFILE, &want))
 		want.rlim_cur = lim.rlim_cur;
-	nfvd_event(NULL, "%llu descriptors are allowed, %d ports may need %d: " NFVD_NOFILE_HINT,
-		   (unsigned long long)want.rlim_cur, NFVD_PORTS_MAX, DESCRIPTORS);
+	if (want.rlim_cur < DESCRIPTORS(PORTS_USUAL))
+		nfvd_event(NULL, "%llu descriptors are allowed, %d ports may need %d: " NFVD_NOFILE_HINT,
+			   (unsigned long long)want.rlim_cur, PORTS_USUAL, DESCRIPTORS(PORTS_USUAL));
 }
 
 int nfvd_config_parse(int argc, char **argv)

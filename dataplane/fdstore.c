@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +14,11 @@
 #include "log.h"
 
 #define SETTLE_US	1000000	/* for a busy PID 1 to read its messages */
+/*
+ * Bytes of names: all of them are one variable of the next nfvd's environment, and with one of 128 KiB (MAX_ARG_STRLEN) the
+ * kernel starts nothing at all.
+ */
+#define NAMES_MAX	120000
 
 struct stored {
 	char *name;	/* PORT/WHAT */
@@ -23,10 +30,36 @@ static int n_stored;
 static bool ready;
 static atomic_bool handing_over;
 
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+static json_t *names_there;	/* an object with the names in the store */
+static size_t names_bytes;
+
+/* Note that name is in the store, or is not. Return false if there is no room for it. */
+static bool note_name(const char *name, bool there)
+{
+	size_t bytes = strlen(name) + 1;
+	bool was, fits = true;
+
+	pthread_mutex_lock(&names_lock);
+	if (!names_there)
+		names_there = json_object();
+	was = json_object_get(names_there, name);
+	if (there && !was)
+		fits = names_bytes + bytes <= NAMES_MAX && !json_object_set_new(names_there, name, json_null());
+	else if (!there && was)
+		json_object_del(names_there, name);
+	if (fits && was != there)
+		names_bytes = there ? names_bytes + bytes : names_bytes - bytes;
+	pthread_mutex_unlock(&names_lock);
+	return fits;
+}
+
 static void remove_name(const char *name)
 {
-	if (ready)
-		sd_pid_notifyf(0, 0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	if (!ready)
+		return;
+	note_name(name, false);
+	sd_pid_notifyf(0, 0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 }
 
 void nfvd_fdstore_start(bool wanted)
@@ -40,6 +73,7 @@ void nfvd_fdstore_start(bool wanted)
 		int fd = SD_LISTEN_FDS_START + i;
 
 		if (stored && wanted && strchr(names[i], '/')) {
+			note_name(names[i], true);
 			stored[n_stored++] = (struct stored){ names[i], fd };
 			continue;
 		}
@@ -89,12 +123,15 @@ void nfvd_fdstore_remove_rest(void)
 
 int nfvd_fdstore_put(const char *port, const char *what, int fd)
 {
-	char text[120];
+	char name[80], text[120];
 	int ret;
 
 	nfvd_fdstore_remove(port, what);
+	snprintf(name, sizeof(name), "%s/%s", port, what);
+	if (!note_name(name, true))
+		return -ENOSPC;
 	/* Not polled: systemd would drop the socket of a device that was down for a moment. */
-	snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s/%s", port, what);
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
 	ret = sd_pid_notify_with_fds(0, 0, text, &fd, 1);
 	return ret < 0 ? ret : 0;
 }

@@ -28,7 +28,10 @@ int nfvd_fdstore_take(const char *port, const char *what);
 /* Remove all descriptors that nobody has taken. Context: control. */
 void nfvd_fdstore_remove_rest(void);
 
-/* Keep fd as PORT/WHAT, and replace another one of that name; remove it. Return 0 or -errno. Context: any thread. */
+/*
+ * Keep fd as PORT/WHAT, and replace another one of that name; remove it. Return 0 or -errno, -ENOSPC if the next nfvd could not
+ * be started with so many names. Context: any thread.
+ */
 int nfvd_fdstore_put(const char *port, const char *what, int fd);
 void nfvd_fdstore_remove(const char *port, const char *what);
 

@@ -52,6 +52,15 @@ declare -A elsewhere=(
 	["nfvctl bench draft"]='tests/integration/50-draft.sh:bench'
 	["ROUNDS=1 CASES=tcp make bench-xen"]='Makefile:tests/bench/xen.sh'
 	["GUEST_MIB=160 ROUNDS=3 CASES=tcp-xen-xen make bench-xen"]='Makefile:tests/bench/xen.sh'
+	["make bench-policy"]='tests/bench/smoke.sh:bench bench-policy '
+	["nfvctl top"]='tests/integration/26-seeing.sh:nfvctl top'
+	["nfvctl events --follow"]='tests/integration/26-seeing.sh:events --follow'
+	["nfvctl export"]='tests/integration/27-export.sh:export'
+	["nfvctl capture --dropped"]='tests/integration/28-capture.sh:--dropped'
+	["nfvctl capture [PORT...] [--dropped] [--reason R] ['FILTER']"]='tests/integration/28-capture.sh:--reason'
+	["nfvctl trace PORT"]='tests/integration/28-capture.sh:trace'
+	["nfvctl why A B"]='tests/integration/29-why.sh:why'
+	["nfvctl bench sizing A B"]='tests/integration/29-why.sh:sizing'
 	["tools/setup.sh draft"]='Makefile:tools/setup.sh'
 )
 
