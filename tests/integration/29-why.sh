@@ -62,8 +62,12 @@ is dropped spoofed_ip ip 10.0.0.9
 is dropped spoofed_ip ip 10.0.0.9 kind arp
 is delivered - ip 10.0.0.1
 check "why: its command changes it" changed ip 10.0.0.9
+# Meanwhile a says nothing of itself: what it said first would be pinned.
+in_ns a sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1
+in_ns a ip link set eth0 arp off
 nfvctl set a address pin >/dev/null
 is delivered - src 02:00:00:00:00:77
+in_ns a ip link set eth0 arp on
 check "why: asking pins nothing" wait_for "in_ns c ping -q -c 1 10.0.0.1 && in_ns b ping -q -c 1 10.0.0.1" 5
 is dropped spoofed_mac src 02:00:00:00:00:77
 nfvctl set a address any >/dev/null
