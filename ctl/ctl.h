@@ -170,7 +170,7 @@ int cmd_storm(int argc, char **argv, struct ctl_err *err);
 int cmd_quarantine(int argc, char **argv, struct ctl_err *err);
 int cmd_release(int argc, char **argv, struct ctl_err *err);
 int cmd_shortcut(int argc, char **argv, struct ctl_err *err);
-/* Return a new list of the steps that make wanted of now: {op, name, old, new}, see cmd_config.c. */
+/* Return a new list of the steps that make wanted of now: {op, name, old, new}, see command/cmd_config.c. */
 json_t *config_difference(const json_t *now, const json_t *wanted);
 /* Is it what nfvctl save writes? CTL_OK or CTL_FAILED with *err. */
 int config_check(const json_t *wanted, const char *path, struct ctl_err *err);

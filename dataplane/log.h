@@ -12,7 +12,7 @@
 
 void nfvd_log(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Log a line of control/audit.c, which is never left out. */
+/* Log a line of rpc/audit.c, which is never left out. */
 void nfvd_log_audit(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* What an event is about. */

@@ -7,7 +7,6 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 #include "control/ports.h"
-#include "control/rpc_server.h"
 #include "control/saved.h"
 #include "fdstore.h"
 #include "log.h"
@@ -19,10 +18,11 @@
 #include "netlink.h"
 #include "nfvd.h"
 #include "policy/pins.h"
+#include "port/fdb.h"
 #include "privileges.h"
+#include "rpc/server.h"
 #include "shortcut/shortcut.h"
 #include "switch/call.h"
-#include "switch/fdb.h"
 #include "switch/worker.h"
 #include "vhost/gate.h"
 #include "vhost/gmem.h"

@@ -78,7 +78,7 @@ rule "a file is made through whatever is there" \
 	'	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);'
 rule "nfvctl prints past out.c" \
 	'\b(printf|vprintf|puts|putchar|perror|psignal|psiginfo)\(|\b(v?fprintf|dprintf)\((stdout|stderr|[12])\b|\b(fputs|fputc|putc)\(.*\b(stdout|stderr)\)|\bwrite\((1|2|STD(OUT|ERR)_FILENO)\b|json_dumpf\(.*\b(stdout|stderr)\b' '' \
-	"$(echo ctl/*.[ch] | tr ' ' '\n' | grep -v '^ctl/out.c$' | tr '\n' ' ')" \
+	"$(echo ctl/*.[ch] ctl/*/*.[ch] | tr ' ' '\n' | grep -v '^ctl/out.c$' | tr '\n' ' ')" \
 	'	printf("%s\n", name);
 	fprintf(stderr, "%s\n", err.text);
 	puts(text);

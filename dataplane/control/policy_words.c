@@ -9,7 +9,7 @@
 #include <string.h>
 #include "nfvd.h"
 #include "policy/storm.h"
-#include "switch/port.h"
+#include "port/port.h"
 
 #define WORD_MAX	2000	/* bytes of one value */
 #define VLAN_MAX	4094

@@ -4,7 +4,7 @@
 #define NFVD_PORTS_H
 
 #include <jansson.h>
-#include "switch/port.h"
+#include "port/port.h"
 
 void nfvd_ports_init(void);
 /* Attach a port by the params of port.attach (include/nfv/rpc.h), and remove known members from params. NULL with *err. */

@@ -12,7 +12,7 @@
 #define NFVD_SAVED_H
 
 #include <jansson.h>
-#include "switch/port.h"
+#include "port/port.h"
 
 /* Read what is kept in dir, and attach it. dir NULL: keep nothing. Return 0, or -errno with a line in the log. */
 int nfvd_saved_start(const char *dir);

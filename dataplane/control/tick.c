@@ -10,9 +10,9 @@
 #include "control/saved.h"
 #include "log.h"
 #include "nfvd.h"
+#include "port/fdb.h"
 #include "shortcut/seen.h"
 #include "shortcut/shortcut.h"
-#include "switch/fdb.h"
 #include "switch/worker.h"
 
 #define TICK_US		100000

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uapi/linux/nfv.h>
-#include "switch/port.h"
+#include "port/port.h"
 
 struct nfvd_kmod_queue {
 	struct nfvd_kmod *kmod;

@@ -10,8 +10,8 @@
 #include "clock.h"
 #include "log.h"
 #include "nfvd.h"
+#include "port/port_state.h"
 #include "shortcut/shortcut.h"
-#include "switch/port_state.h"
 
 #define LOOKS	32	/* at devices in one tick, at most: each takes some 0.2 ms */
 

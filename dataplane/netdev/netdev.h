@@ -27,7 +27,7 @@
 #include "netdev/others.h"
 #include "netdev/trace.h"
 #include "netlink.h"
-#include "switch/port.h"
+#include "port/port.h"
 
 /* What carries the frames. */
 struct nfvd_netdev;

@@ -19,7 +19,7 @@
 
 #include <jansson.h>
 #include "netlink.h"
-#include "switch/port.h"
+#include "port/port.h"
 
 #define NFVD_OFF_MAX	6	/* features of one device that may be switched off */
 #define NFVD_SIZES	4	/* IFLA_GSO_MAX_SIZE and its like */

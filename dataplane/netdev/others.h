@@ -9,7 +9,7 @@
 #define NFVD_NETDEV_OTHERS_H
 
 #include "netlink.h"
-#include "switch/port.h"
+#include "port/port.h"
 
 #define NFVD_OTHER_MAX	160	/* bytes of what is said about it */
 

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include "frame/drop.h"
 #include "frame/frame.h"
-#include "switch/port.h"
+#include "port/port.h"
 
 /* What such a message has of its own. */
 struct nfvd_completion {

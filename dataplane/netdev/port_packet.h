@@ -3,7 +3,7 @@
 #ifndef NFVD_PORT_PACKET_H
 #define NFVD_PORT_PACKET_H
 
-#include "switch/port.h"
+#include "port/port.h"
 
 extern const struct nfvd_port_ops nfvd_port_veth, nfvd_port_netdev;
 

@@ -11,7 +11,7 @@
 #include "log.h"
 #include "netdev/others.h"
 #include "nfvd.h"
-#include "switch/port.h"
+#include "port/port.h"
 
 #define SUFFIX		".device"
 #define BYTES_MAX	8192

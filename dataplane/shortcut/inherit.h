@@ -18,9 +18,9 @@
 
 #include <linux/types.h>
 #include <stdbool.h>
+#include "port/port.h"
 #include "shortcut/bpf/shortcut.h"
 #include "shortcut/tc.h"
-#include "switch/port.h"
 
 /* A port of the nfvd before. */
 struct nfvd_inherited {

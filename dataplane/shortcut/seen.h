@@ -9,7 +9,7 @@
 #ifndef NFVD_SEEN_H
 #define NFVD_SEEN_H
 
-#include "switch/fdb.h"
+#include "port/fdb.h"
 
 /* Return when key was last a source at port, on the clock of nfvd_now_ms(): then, or later if by the shortcut. */
 uint32_t nfvd_seen_ms(uint64_t key, unsigned int port, uint32_t then);

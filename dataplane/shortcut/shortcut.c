@@ -14,13 +14,13 @@
 #include "clock.h"
 #include "fdstore.h"
 #include "log.h"
+#include "port/fdb.h"
+#include "port/port_state.h"
 #include "shortcut/addresses.h"
 #include "shortcut/inherit.h"
 #include "shortcut/programs.h"
 #include "shortcut/table.h"
 #include "shortcut/tc.h"
-#include "switch/fdb.h"
-#include "switch/port_state.h"
 
 /* One device with our programs on it; index is the port id. */
 struct device {

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "switch/port.h"
+#include "port/port.h"
 
 struct nfvd_shortcut_entry {
 	uint8_t mac[6];

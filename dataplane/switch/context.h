@@ -9,8 +9,8 @@
 #ifndef NFVD_CONTEXT_H
 #define NFVD_CONTEXT_H
 
-#include "switch/fdb.h"
-#include "switch/port.h"
+#include "port/fdb.h"
+#include "port/port.h"
 #include "switch/tap.h"
 #include "switch/watch.h"
 

@@ -18,8 +18,8 @@
 #include "frame/offload.h"
 #include "policy/address.h"
 #include "policy/storm.h"
+#include "port/fdb.h"
 #include "switch/deliver.h"
-#include "switch/fdb.h"
 #include "switch/mirror.h"
 
 /* The last look-ups of a burst: neighbouring frames tend to belong together. */

@@ -15,7 +15,7 @@
 #define NFVD_TAP_H
 
 #include <nfv/capture.h>
-#include "switch/port.h"
+#include "port/port.h"
 
 #define NFVD_TAPS_MAX		4	/* captures at a time */
 #define NFVD_TAP_WORKERS	16

@@ -9,8 +9,8 @@
 #include "clock.h"
 #include "log.h"
 #include "nfvd.h"
+#include "port/port_state.h"
 #include "switch/call.h"
-#include "switch/port_state.h"
 #include "switch/worker.h"
 
 

@@ -27,7 +27,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include "switch/port.h"
+#include "port/port.h"
 #include "vhost/msg.h"
 #include "vhost/sock.h"
 #include "vhost/vring_split.h"

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 #include <sys/stat.h>
-#include "switch/port.h"
+#include "port/port.h"
 #include "vhost/msg.h"
 
 /* Who may connect to a socket file, which is who may write to it. */

@@ -25,8 +25,8 @@
 #include "module/kmod.h"
 #include "netlink.h"
 #include "nfvd.h"
+#include "port/port_state.h"
 #include "shortcut/shortcut.h"
-#include "switch/port_state.h"
 
 #define BUS		"/sys/bus/xen-backend"
 #define OURS		"nfv-vif"

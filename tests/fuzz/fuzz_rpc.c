@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "control/audit.c"
+#include "rpc/audit.c"
 #include "control/role.c"
-#include "control/rpc_core.c"
+#include "rpc/core.c"
 #include "err.c"
 
 static json_t *echo(json_t *params, struct nfvd_err *err)

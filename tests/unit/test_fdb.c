@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "switch/fdb.c"
+#include "port/fdb.c"
 
 struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];
 static struct nfvd_port a = { .id = 0, .macs_max = 3 }, b = { .id = 1, .macs_max = 3 }, c = { .id = 2, .macs_max = 3 };

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include "control/audit.c"
+#include "rpc/audit.c"
 #include "control/role.c"
-#include "control/rpc_core.c"
+#include "rpc/core.c"
 #include "err.c"
 
 static unsigned int calls;

@@ -23,12 +23,12 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "control/capture.h"
 #include "control/role.h"
-#include "control/rpc_core.h"
-#include "control/rpc_methods.h"
-#include "control/rpc_server.h"
 #include "log.h"
+#include "rpc/capture.h"
+#include "rpc/core.h"
+#include "rpc/methods.h"
+#include "rpc/server.h"
 
 #define REQUESTS_PER_TURN	16	/* an admin's, then other event sources run */
 #define ACCEPT_PAUSE_US		100000	/* after running out of descriptors or memory */

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <nfv/text.h>
-#include "control/audit.h"
-#include "control/rpc_core.h"
+#include "rpc/audit.h"
+#include "rpc/core.h"
 
 static unsigned long long counters[NFVD_N_CTL_REASONS];
 

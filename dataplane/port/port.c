@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/port.h"
+#include "port/port.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -6,13 +6,13 @@
 #include <urcu-qsbr.h>
 #include "control/mirrors.h"
 #include "control/policy_words.h"
-#include "control/rpc_methods.h"
-#include "control/rpc_params.h"
 #include "control/saved.h"
 #include "log.h"
 #include "policy/pins.h"
+#include "port/port_state.h"
+#include "rpc/methods.h"
+#include "rpc/params.h"
 #include "shortcut/shortcut.h"
-#include "switch/port_state.h"
 #include "switch/worker.h"
 
 /*

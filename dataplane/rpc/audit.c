@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "control/audit.h"
+#include "rpc/audit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,10 +5,10 @@
 #include <string.h>
 #include "clock.h"
 #include "control/pressure.h"
-#include "control/rpc_methods.h"
-#include "control/rpc_params.h"
 #include "module/kmod.h"
 #include "nfvd.h"
+#include "rpc/methods.h"
+#include "rpc/params.h"
 #include "shortcut/programs.h"
 #include "shortcut/table.h"
 #include "switch/move.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "control/rpc_params.h"
+#include "rpc/params.h"
 
 #include <nfv/rpc.h>
-#include "switch/port.h"
+#include "port/port.h"
 
 int nfvd_rpc_port(json_t *params, const char *key, struct nfvd_port **port, struct nfvd_err *err)
 {

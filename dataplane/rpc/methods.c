@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "control/rpc_methods.h"
+#include "rpc/methods.h"
 
 /* Not for operators of guests: to take a device from the host, or have nfvd, which is root, open sockets anywhere. */
 static const char *const attach_admin[] = { "force", "socket", "quarantine=mirror", NULL };

@@ -3,7 +3,7 @@
 #ifndef NFVD_RPC_METHODS_H
 #define NFVD_RPC_METHODS_H
 
-#include "control/rpc_core.h"
+#include "rpc/core.h"
 
 /* X(role that it needs, name, function, parameters that need admin) */
 #define NFVD_RPC_METHODS(X)								\

@@ -29,7 +29,7 @@
 #include <string.h>
 #include <urcu-qsbr.h>
 #include <urcu/rculfhash.h>
-#include "switch/port.h"
+#include "port/port.h"
 
 #define NFVD_FDB_WINDOW_MS	1000
 #define NFVD_FDB_CALM_MS	5000

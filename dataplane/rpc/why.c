@@ -9,12 +9,12 @@
 #include <string.h>
 #include <urcu-qsbr.h>
 #include "control/policy_words.h"
-#include "control/rpc_methods.h"
-#include "control/rpc_params.h"
 #include "policy/address.h"
 #include "policy/storm.h"
+#include "port/fdb.h"
+#include "rpc/methods.h"
+#include "rpc/params.h"
 #include "shortcut/shortcut.h"
-#include "switch/fdb.h"
 #include "switch/switch.h"
 
 /* What is asked, and the answer as it grows. */

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include "clock.h"
 #include "control/policy_words.h"
-#include "control/rpc_methods.h"
-#include "control/rpc_params.h"
+#include "port/fdb.h"
+#include "rpc/methods.h"
+#include "rpc/params.h"
 #include "shortcut/seen.h"
-#include "switch/fdb.h"
 
 #define PAGE	2048	/* entries of one reply */
 

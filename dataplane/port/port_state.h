@@ -3,7 +3,7 @@
 #ifndef NFVD_PORT_STATE_H
 #define NFVD_PORT_STATE_H
 
-#include "switch/port.h"
+#include "port/port.h"
 
 /*
  * Set the state. If it changes, write one event line. If the port was up or is up, forget its addresses first, here

@@ -21,7 +21,7 @@
 #include "frame/offload.h"
 #include "policy/address.h"
 #include "policy/policy.h"
-#include "switch/share.h"
+#include "port/share.h"
 
 #define NFVD_PORTS_MAX	4096
 #define NFVD_RXQS_MAX	8	/* receive queues of one port */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/port_state.h"
+#include "port/port_state.h"
 
 #include "log.h"
-#include "switch/fdb.h"
+#include "port/fdb.h"
 
 void (*nfvd_port_forget_elsewhere)(const struct nfvd_port *port);
 

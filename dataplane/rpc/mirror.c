@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods about mirrors. */
 #include <string.h>
-#include "control/rpc_methods.h"
-#include "control/rpc_params.h"
 #include "control/saved.h"
 #include "log.h"
+#include "rpc/methods.h"
+#include "rpc/params.h"
 #include "switch/mirror.h"
 
 #define SNAP_MIN	64

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "control/capture.h"
+#include "rpc/capture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
-#include "control/rpc_methods.h"
 #include "log.h"
+#include "rpc/methods.h"
 #include "shortcut/shortcut.h"
 #include "switch/worker.h"
 

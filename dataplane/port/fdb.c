@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/fdb.h"
+#include "port/fdb.h"
 
 #include <errno.h>
 #include <stdlib.h>
