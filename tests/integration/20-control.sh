@@ -11,7 +11,7 @@ fi
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
-EVIL=$BUILD/tests/hostile-ctl/evil-ctl
+EVIL=$BUILD/tests/hostile/evil-ctl
 SOCKET=$STATE/ctl.sock
 
 running() { nfvctl -j version | grep -q '"nfvd":"'; }

@@ -6,7 +6,7 @@
 ns_enter "$@"
 
 SOCKET=$STATE/ctl.sock
-EVIL=$BUILD/tests/hostile-ctl/evil-ctl
+EVIL=$BUILD/tests/hostile/evil-ctl
 CROWD=()
 
 # The host's files stay as they are: these are of this mount namespace.
