@@ -108,8 +108,9 @@ check "roles: admin may have it where he wants" asked 4204 4104 attach kvm vm2 s
 audit() { grep -c "^nfvd: audit: $1" "$NFVD_LOG"; }
 check "audit: who attached what" [ "$(audit 'uid=4202 pid=[1-9][0-9]* comm=nfvctl role=operate method=port.attach type=kvm name=vm1 result=ok$')" = 1 ]
 check "audit: who was refused" [ "$(audit 'uid=4201 .* role=read method=shortcut.set on=false result=-32003 why="permission denied')" = 1 ]
-check "audit: what failed" says 4202 4102 "no port" detach vm9
-check "audit: it is there" [ "$(audit 'uid=4202 .* method=port.detach name=vm9 result=-32002 why=')" = 1 ]
+# Of refusals ten a second have a line: it is asked for until it is one of them.
+vm9() { says 4202 4102 "no port" detach vm9 && audit 'uid=4202 .* method=port.detach name=vm9 result=-32002 why='; }
+check "audit: what failed" wait_for vm9
 check "audit: reading has no line" [ "$(audit '.*method=[a-z]*\.\(list\|get\|info\)')" = 0 ]
 for i in {1..40}; do
 	printf '{"jsonrpc":"2.0","id":1,"method":"port.attach","params":{"type":"kvm","name":"x%d"}}\n' "$i"
