@@ -72,7 +72,7 @@ static void scribble(void *ring)
 
 static void hold_grant(void)
 {
-	u32 ref = word() % GRANTS;
+	u32 ref = word() % (grants_end + 1);
 
 	grants[ref].held = grants[ref].used && grants[ref].page;
 }
@@ -112,12 +112,13 @@ static void end(void)
 	unmake();
 	while (n)
 		kfree_skb(kept[--n]);
-	for (u32 i = 0; i < GRANTS; i++) {
+	for (u32 i = 0; i < grants_end; i++) {
 		require(!grants[i].used || grants[i].held);
 		if (grants[i].used && grants[i].page)
 			put_page(grants[i].page);
 	}
-	memset(grants, 0, sizeof(grants));
+	memset(grants, 0, grants_end * sizeof(grants[0]));
+	grants_next = grants_end = 0;
 	require(!skbs_in_use && pages_in_use == pages_before);
 }
 
@@ -138,7 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		make(trusted, false);
 	for (int i = 0; left && i < STEPS; i++)
 		step();
-	for (u32 i = 0; i < GRANTS && !trusted; i++)
+	for (u32 i = 0; i < grants_end && !trusted; i++)
 		if (grants[i].used && grants[i].page)
 			require(!memchr(page_address(grants[i].page), SECRET, PAGE_SIZE));
 	end();

@@ -140,16 +140,18 @@ static inline void *kvcalloc(size_t n, size_t size, int gfp) { return out_of_mem
 typedef u32 grant_ref_t;
 typedef u32 evtchn_port_t;
 static struct { struct page *page; bool used, readonly, held; } grants[GRANTS];	/* held: by the backend */
+static u32 grants_next, grants_end;	/* the last one made; none was made from here on */
 static int grants_deferred;
 
 static inline int grant_make(struct page *page, bool readonly)
 {
-	static u32 next;
-
 	for (u32 tries = 0; tries < GRANTS; tries++) {
-		next = next % (GRANTS - 1) + 1;		/* there is no 0 */
+		u32 next = grants_next = grants_next % (GRANTS - 1) + 1;	/* there is no 0 */
+
 		if (grants[next].used)
 			continue;
+		if (next >= grants_end)
+			grants_end = next + 1;
 		grants[next].used = true;
 		grants[next].page = page;
 		grants[next].readonly = readonly;

@@ -79,8 +79,11 @@ static struct sk_buff *frame(u32 len, u32 linear)
 
 	if (!skb)
 		return NULL;
-	for (u32 i = 0; i < len; i++)
+	for (u32 i = 0; i < min(len, 0x9f); i++)
 		sent[i] = (i * 7 + len) % 0x9f;
+	/* It repeats after 0x9f bytes. */
+	for (u32 done = 0x9f; done < len; done *= 2)
+		memcpy(sent + done, sent, min(done, len - done));
 	skb_put_data(skb, sent, linear);
 	for (u32 at = linear, n; at < len; at += n) {
 		struct page *page = alloc_pages(0, 0);
