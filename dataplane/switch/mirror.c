@@ -7,24 +7,6 @@
 
 struct nfvd_mirrors *nfvd_mirrors;
 
-/* Hand copies of n frames of src to a probe, which no policy keeps from it. */
-static void copy(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n)
-{
-	struct nfvd_ledger *l = nfvd_row_to(w->row[src->id], dst->id), before = *l, *pair = w->pair;
-	struct nfvd_out out = { .n = n };
-
-	memcpy(out.f, f, n * sizeof(*f));
-	w->pair = l;
-	w->copying = true;
-	w->turn.replicated += n;
-	nfvd_watch_delivery(&w->watched, src->id, dst->id);
-	if (nfvd_hand_ready(w, dst, &out))
-		nfvd_hand_over(w, dst, &out, l);
-	nfvd_hand_count(w, dst, l, &before);
-	w->copying = false;
-	w->pair = pair;
-}
-
 /* Make room[] the first snap bytes of n frames, with their vectors in pool. */
 static void shorten(struct nfvd_frame **f, unsigned int n, uint32_t snap, struct nfvd_frame *room, struct iovec *pool)
 {
@@ -52,22 +34,38 @@ static void shorten(struct nfvd_frame **f, unsigned int n, uint32_t snap, struct
 	}
 }
 
-static void copy_short(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *probe, uint32_t snap, struct nfvd_frame **f,
-		       unsigned int n)
+static void hand_short(struct nfvd_worker *w, struct nfvd_port *dst, uint32_t snap, struct nfvd_out *out, struct nfvd_ledger *l)
 {
 	struct nfvd_frame room[NFVD_BURST];
 	struct iovec pool[NFVD_IOV_POOL];
-	struct nfvd_frame *list[NFVD_BURST];
-	unsigned int left = 0;
 
-	nfvd_move_to_private(w, f, n, nfvd_row_to(w->row[src->id], probe->id));
-	for (unsigned int i = 0; i < n; i++)
-		if (!nfvd_in_kernel(f[i]))
-			list[left++] = f[i];
-	shorten(list, left, snap, room, pool);
-	for (unsigned int i = 0; i < left; i++)
-		list[i] = &room[i];
-	copy(w, src, probe, list, left);
+	out->n = nfvd_bring(w, dst, out->f, out->n, l);
+	shorten(out->f, out->n, snap, room, pool);
+	for (unsigned int i = 0; i < out->n; i++)
+		out->f[i] = &room[i];
+	nfvd_hand_over(w, dst, out, l);
+}
+
+/* Hand copies of n frames of src, or of their first snap bytes, to a probe, which no policy keeps from it. */
+static void copy(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst, uint32_t snap, struct nfvd_frame **f, unsigned int n)
+{
+	struct nfvd_ledger *l = nfvd_row_to(w->row[src->id], dst->id), before = *l, *pair = w->pair;
+	struct nfvd_out out = { .n = n };
+
+	memcpy(out.f, f, n * sizeof(*f));
+	w->pair = l;
+	w->copying = true;
+	w->turn.replicated += n;
+	nfvd_watch_delivery(&w->watched, src->id, dst->id);
+	if (nfvd_hand_ready(w, dst, &out)) {
+		if (snap)
+			hand_short(w, dst, snap, &out, l);
+		else
+			nfvd_hand_over(w, dst, &out, l);
+	}
+	nfvd_hand_count(w, dst, l, &before);
+	w->copying = false;
+	w->pair = pair;
 }
 
 void nfvd_mirror(struct nfvd_worker *w, struct nfvd_port *src, unsigned int mirrors, struct nfvd_frame **f, unsigned int n)
@@ -80,12 +78,8 @@ void nfvd_mirror(struct nfvd_worker *w, struct nfvd_port *src, unsigned int mirr
 		if (!(mirrors >> i & 1) || all->m[i].probe == NFVD_NOWHERE)
 			continue;
 		probe = rcu_dereference(nfvd_ports[all->m[i].probe]);
-		if (!probe)
-			continue;
-		if (all->m[i].snap)
-			copy_short(w, src, probe, all->m[i].snap, f, n);
-		else
-			copy(w, src, probe, f, n);
+		if (probe)
+			copy(w, src, probe, all->m[i].snap, f, n);
 	}
 }
 
@@ -95,5 +89,5 @@ void nfvd_mirror_quarantined(struct nfvd_worker *w, struct nfvd_port *src, const
 	struct nfvd_port *port = probe ? rcu_dereference(nfvd_ports[probe - 1]) : NULL;
 
 	if (port)
-		copy(w, src, port, f, n);
+		copy(w, src, port, 0, f, n);
 }
