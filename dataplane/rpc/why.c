@@ -110,12 +110,10 @@ static void note_limit(struct walk *w, const struct nfvd_port *port, const char 
 
 static bool check_protocol(struct walk *w)
 {
-	static const uint8_t local[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
-	bool is_local = !memcmp(w->f.hdr, local, sizeof(local)) && w->f.hdr[5] < 0x10;
-	bool stops = is_local && (w->f.hdr[5] == 1 || !atomic_load(&nfvd_link_local_forward));
+	bool is_local = nfvd_link_local(w->f.hdr);
 
-	return judge(w, "link-local", stops ? NFVD_DROP_CTRL_PROTO : NFVD_PASS, is_local ? "link-local protocols pass" : "no link-local protocol",
-		     "nfvctl link-local forward", "");
+	return judge(w, "link-local", is_local && nfvd_stays_on_link(w->f.hdr) ? NFVD_DROP_CTRL_PROTO : NFVD_PASS,
+		     is_local ? "link-local protocols pass" : "no link-local protocol", "nfvctl link-local forward", "");
 }
 
 static bool check_source(struct walk *w)
@@ -133,8 +131,25 @@ static bool check_source(struct walk *w)
 	if (!judge(w, "address", why, p && nfvd_policy_has_addresses(p) ? "the addresses are the port's" : "any address may send",
 		   why == NFVD_DROP_GUARD ? "nfvctl set %s guard none" : "nfvctl set %s address any", w->src->name))
 		return false;
-	return judge(w, "source", w->f.hdr[6] & 1 || !memcmp(w->f.hdr + 6, "\0\0\0\0\0", 6) ? NFVD_DROP_BAD_SRC_MAC : NFVD_PASS,
-		     "the source is one station", "", "");
+	return judge(w, "source", nfvd_bad_source(w->f.hdr + 6) ? NFVD_DROP_BAD_SRC_MAC : NFVD_PASS, "the source is one station", "", "");
+}
+
+/* Has the source taught all the addresses that it may, and are frames from others dropped? */
+static bool check_macs(struct walk *w)
+{
+	const struct nfvd_port *src = w->src;
+	struct nfvd_fdb_entry *e;
+	char text[64];
+	bool over;
+
+	if (!src->macs_drop)
+		return true;
+	rcu_thread_online();
+	e = nfvd_fdb_lookup(nfvd_policy_zone(src->policy), nfvd_fdb_key(w->f.hdr + 6, w->vlan));
+	over = !(e && nfvd_fdb_at(e) == src->id) && atomic_load(&src->macs) >= src->macs_max;
+	rcu_thread_offline();
+	snprintf(text, sizeof(text), "one of the %u addresses that %.*s may have", src->macs_max, 16, src->name);
+	return judge(w, "macs", over ? NFVD_DROP_MACS : NFVD_PASS, text, "nfvctl fdb %s", src->name);
 }
 
 /* Where the address is, or that it is flooded. */
@@ -213,8 +228,8 @@ static bool check_delivery(struct walk *w)
 
 static void note_carrier(struct walk *w)
 {
-	bool skips = !w->flooded && nfvd_shortcut_enabled(w->src) && nfvd_shortcut_enabled(w->dst) && !nfvd_policy_inspects(w->src->policy) &&
-		     !nfvd_policy_inspects(w->dst->policy) && nfvd_policy_same_segment(w->src->policy, w->dst->policy) &&
+	bool skips = !w->flooded && nfvd_shortcut_enabled(w->src) && nfvd_shortcut_enabled(w->dst) && !nfvd_port_inspects(w->src) &&
+		     !nfvd_port_inspects(w->dst) && nfvd_policy_same_segment(w->src->policy, w->dst->policy) &&
 		     !atomic_load(&w->src->captured) && !atomic_load(&w->dst->captured);
 
 	stage(w, "carrier", "note", "", "%s", skips ? "the shortcut: it does not pass nfvd" : "nfvd");
@@ -225,7 +240,7 @@ static void walk(struct walk *w)
 	if (!check_state(w, "from", w->src, true) || !check_quarantine(w, w->src))
 		return;
 	note_limit(w, w->src, "from");
-	if (!check_protocol(w) || !check_source(w) || !look_up(w))
+	if (!check_protocol(w) || !check_source(w) || !check_macs(w) || !look_up(w))
 		return;
 	if (!check_state(w, "to", w->dst, false) || !check_between(w) || !check_quarantine(w, w->dst) || !check_delivery(w))
 		return;

@@ -45,28 +45,7 @@ struct memo {
 #define FLOOD_WORK	(128u << 10)	/* a flood is broken off after less: others have it to wait for */
 #define SEGMENT_WORK	1024	/* of making and delivering one more segment */
 
-/* IEEE 802.1Q table 8-1: 01-80-C2-00-00-00 to -0F stay on their link. */
-static inline bool link_local(const uint8_t *mac)
-{
-	static const uint8_t prefix[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
-
-	return !memcmp(mac, prefix, sizeof(prefix)) && mac[5] < 0x10;
-}
-
 atomic_bool nfvd_link_local_forward;
-
-/* A pause frame is for the sender's neighbour alone: IEEE 802.3 annex 31B. */
-static inline bool pause_frame(const uint8_t *mac)
-{
-	return mac[5] == 1;
-}
-
-static inline bool bad_source(const uint8_t *mac)
-{
-	static const uint8_t zero[6];
-
-	return mac[0] & 1 || !memcmp(mac, zero, sizeof(zero));
-}
 
 static void note_learnt(struct nfvd_worker *w, struct nfvd_port *src, enum nfvd_learnt what)
 {
@@ -83,7 +62,7 @@ static inline enum nfvd_drop learn(struct nfvd_worker *w, struct nfvd_port *src,
 
 	if (memo->src_valid && memo->src_key == key)
 		return NFVD_PASS;
-	if (unlikely(bad_source(f->hdr + 6)))
+	if (unlikely(nfvd_bad_source(f->hdr + 6)))
 		return NFVD_DROP_BAD_SRC_MAC;
 	what = nfvd_fdb_learn(src, zone, key, w->now_ms);
 	memo->src_key = key;
@@ -197,7 +176,8 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nf
 	}
 	work += w->work;
 	for (; port && (!n || work < FLOOD_WORK); port = next_receiver(to, port->id + 1)) {
-		uint64_t one = f->len + port->ops->tx_work + finishing_work(port, f);
+		unsigned int mirrors = __builtin_popcount(atomic_load_explicit(&port->mirror_to, memory_order_relaxed));
+		uint64_t one = (1 + mirrors) * (uint64_t)f->len + port->ops->tx_work + finishing_work(port, f);
 
 		append(w, port->id, f);
 		w->work += one;
@@ -267,8 +247,7 @@ static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_w
 		return why;
 	if (!plain && memo->stops && (why = stop(src, memo->policy, f)) != NFVD_PASS)
 		return why;
-	if (unlikely(link_local(f->hdr)) &&
-	    (pause_frame(f->hdr) || !atomic_load_explicit(&nfvd_link_local_forward, memory_order_relaxed)))
+	if (unlikely(nfvd_link_local(f->hdr)) && nfvd_stays_on_link(f->hdr))
 		return NFVD_DROP_CTRL_PROTO;
 	if (plain)
 		vlan = nfvd_vlan_of(f);
@@ -291,9 +270,12 @@ static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_w
 	return NFVD_PASS;
 }
 
-/* A mirror gets a copy of it, too. */
-static void note_copied(struct nfvd_worker *w, struct nfvd_frame *f)
+/* Mirrors get a copy of it, too. */
+static void note_copied(struct nfvd_worker *w, const struct nfvd_port *src, struct nfvd_frame *f)
 {
+	unsigned int mirrors = __builtin_popcount(atomic_load_explicit(&src->mirror_from, memory_order_relaxed));
+
+	w->work += (mirrors ? mirrors : 1) * (uint64_t)f->len;
 	f->flooded = true;
 	w->copied[w->n_copied++] = f;
 }
@@ -325,7 +307,7 @@ static inline __attribute__((always_inline)) unsigned int decide_all(struct nfvd
 		*bytes += frames[done].len;
 		before.next = 0;
 		if (unlikely(mirrored) && (why == NFVD_PASS || why == NFVD_DROP_QUARANTINED))
-			note_copied(w, &frames[done]);
+			note_copied(w, q->port, &frames[done]);
 		if (unlikely(why != NFVD_PASS)) {
 			nfvd_src_drop(w, q->port, why, &(struct nfvd_frame *){ &frames[done] }, 1);
 		}

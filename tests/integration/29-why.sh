@@ -91,6 +91,19 @@ check "why: another zone: the command is right" eval 'nfvctl -j why a b dst 02:0
 nfvctl set b zone default >/dev/null
 nfvctl limit a from 1Gbit >/dev/null
 check "why: a limit is told" eval 'nfvctl -j why a b | jq -e ".stages[] | select(.stage == \"limit\" and .verdict == \"note\") | .rule | contains(\"from 1Gbit\")"'
+nfvctl limit a from none >/dev/null
+nfvctl set a isolated off >/dev/null
+carrier() { nfvctl -j why a b dst $B | jq -e --arg words "$1" '.stages | last | .stage == "carrier" and (.rule | contains($words))'; }
+check "why: the shortcut again" wait_for "in_ns b ping -q -c 1 10.0.0.1 && carrier shortcut" 5
+nfvctl mirror add m1 from a to c >/dev/null
+check "why: what is mirrored passes nfvd" carrier nfvd
+check "why: as it does" eval 'before=$(nfvctl -j ledger a b | jq "[.pairs[].frames] | add"); in_ns a ping -q -c 1 10.0.0.2; [ "$(nfvctl -j ledger a b | jq "[.pairs[].frames] | add")" -gt "$before" ]'
+nfvctl mirror remove m1 >/dev/null
+nfvctl detach a >/dev/null; nfvctl attach veth a dev veth-a macs "1 drop" >/dev/null
+wait_for "state_is a up"
+check "why: its one address" wait_for "in_ns a ping -q -c 1 10.0.0.2 && says delivered - src $A" 5
+is dropped macs src 02:00:00:00:00:66
+check "why: and so it is" then_dropped macs a 02:00:00:00:00:66
 in_ns b ip link set eth0 down
 check "why: a port that is down" wait_for 'nfvctl -j why a b dst 02:00:00:00:00:0b | jq -e "[.stages[] | select(.verdict == \"drop\")][0] | .stage == \"to\" and .command == \"nfvctl show b\""' 5
 check_fails "why: one port" nfvctl why a
@@ -102,7 +115,6 @@ check_fails "why: an address of another kind" nfvctl why a b kind arp ip fe80::1
 
 # ---- sizing ----
 in_ns b ip link set eth0 up
-nfvctl limit a from none >/dev/null
 wait_for "state_is b up"
 check "sizing: by nfvd" eval "nfvctl shortcut off >/dev/null; nfvctl -j bench sizing a b time 1 | tee $WORK/sizing | jq -e '(.rows | length == 2) and .rows[0].worker_gbps > .rows[0].gbps / 2 and .rows[1].worker_fps > 1000 and .new_sessions_per_s > 100'"
 jq -c '.rows[]' "$WORK/sizing" | sed 's/^/# /'
