@@ -27,18 +27,10 @@ spoofs()
 }
 
 # ---- macs N drop ----
-cat >$WORK/macs.cases <<'END'
-macs: the first address | | | | test | b:same
-macs: another | | | | from other test | a:macs
-macs: another, broadcast | | | | from other to all test | a:macs
-macs: another, of a port that is there | | | | from b to c test | a:macs
-macs: that is where it was | | | | test | b:same
-macs: in another VLAN it is another | | | | tag 10 test | a:macs
-END
 start_nfvd
 containers macs 1 drop
 for name in b c; do nfvctl detach $name >/dev/null; nfvctl attach veth $name dev veth-$name >/dev/null; wait_for "state_is $name up"; done
-CASES=$WORK/macs.cases
+CASES=$TOP/tests/policy/macs.cases
 table "macs: container - container" dev:a dev:b dev:c twice
 check "it is shown" eval "[ \$(nfvctl -j show a | jq -r .ports[0].macs_over) = drop ]"
 nfvctl detach a >/dev/null
