@@ -30,9 +30,9 @@ in_xen()
 		[ ! -x "$scripts/$name" ] || "$scripts/$name" image >/dev/null 2>&1 || true
 	done
 	list=$(IFS=,; echo "${names[*]}")
-	NFV_KO=$(tests/kernel/build-module.sh $NFV_KERNEL | head -n 1) &&
+	NFV_KO=$(tests/machine/build-module.sh $NFV_KERNEL | head -n 1) &&
 		export NFV_KO &&
-		tests/kernel/machine --xen --kernel $NFV_KERNEL --timeout 14400 --share "$out/xen" \
+		tests/machine/machine --xen --kernel $NFV_KERNEL --timeout 14400 --share "$out/xen" \
 			tests/bench/draft-inside.sh --only "$list" --out "$out/xen" "$@" |
 			tee "$out/xen/log" | sed -un '/^\[/p' >&2
 }

@@ -12,11 +12,11 @@ kernel=${1:-6.1}
 export BUILD NFV_SMOKE=$SMOKE NFV_ROUNDS=${ROUNDS:-5} NFV_SECONDS=${SECONDS_PER_SAMPLE:-2} NFV_KERNEL=$kernel NFV_BUILD=$BUILD
 raw=$BUILD/$RESULTS/raw-kernel.jsonl
 mkdir -p "${raw%/*}"
-read -r NFV_KO < <(tests/kernel/build-module.sh "$kernel")
+read -r NFV_KO < <(tests/machine/build-module.sh "$kernel")
 export NFV_KO
 : >"$raw"
 status=0
-tests/kernel/machine --kernel "$kernel" --mem 3072 --timeout $((NFV_ROUNDS * 100 + 240)) --share "${raw%/*}" \
+tests/machine/machine --kernel "$kernel" --mem 3072 --timeout $((NFV_ROUNDS * 100 + 240)) --share "${raw%/*}" \
 	tests/bench/kernel-inside.sh || status=$?
 emulated=()
 for case in $(jq -r .case "$raw" | sort -u); do

@@ -54,7 +54,7 @@ cases two-ports ports-16
 check "make bench-draft" bench bench-draft draft.json "--only container --runs 1 --time 1"
 check "its shape" says '.smoke and .complete and .tables.throughput[0].tx.median > 0 and .host.build.sha256[0]'
 
-if NFV_KO=$("$TOP/tests/kernel/build-module.sh" 6.1 2>&1); then
+if NFV_KO=$("$TOP/tests/machine/build-module.sh" 6.1 2>&1); then
 	check "make bench-kernel" bench bench-kernel kernel.json
 	cases bridge-vhost-net tcp-vm-container-module rtt-vm-container-module tcp-container-container-module
 	cases packet syscalls-container-to-vm syscalls-vm-to-container syscalls-small-frames

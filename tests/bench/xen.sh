@@ -18,11 +18,11 @@ mib=${GUEST_MIB:-1024}
 export BUILD NFV_SMOKE=$SMOKE NFV_GUEST_MIB=$mib NFV_ROUNDS=${ROUNDS:-9} NFV_SECONDS=${SECONDS_PER_SAMPLE:-2} NFV_CASES=${CASES:-} NFV_LEND=${LEND:-} NFV_KERNEL=$kernel NFV_BUILD=$BUILD
 mkdir -p "$BUILD/$RESULTS"
 raw=$BUILD/$RESULTS/raw-xen.jsonl
-NFV_KO=$(tests/kernel/build-module.sh "$kernel" | head -n 1)
+NFV_KO=$(tests/machine/build-module.sh "$kernel" | head -n 1)
 export NFV_KO
 : >"$raw"
 status=0
-tests/kernel/machine --xen --count --kernel "$kernel" --mem $((2048 + 4 * mib)) --timeout $(((NFV_ROUNDS + 1) * (300 + 90 * NFV_SECONDS) + 600)) --share "$BUILD/$RESULTS" \
+tests/machine/machine --xen --count --kernel "$kernel" --mem $((2048 + 4 * mib)) --timeout $(((NFV_ROUNDS + 1) * (300 + 90 * NFV_SECONDS) + 600)) --share "$BUILD/$RESULTS" \
 	tests/bench/xen-inside.sh || status=$?
 emulated=()
 for case in $(jq -r 'select(.who == "nfvd") | .case' "$raw" | sort -u); do

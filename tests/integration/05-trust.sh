@@ -42,11 +42,11 @@ refused "cache: a file of another user's" "uml-xstate.so is somebody else's" cac
 ln -s "$WORK/theirs" "$WORK/link"
 refused "cache: by a link to another user's" "$WORK/theirs belongs to user 65534" cached link load
 
-users=("tests/prepare" "tests/kernel/machine true" "tests/kernel/machine-image.sh 6.1" "tests/kernel/fetch-kernel.sh 6.1"
+users=("tests/prepare" "tests/machine/machine true" "tests/machine/machine-image.sh 6.1" "tests/machine/fetch-kernel.sh 6.1"
 	"tests/xen/fetch-xen.sh" "tests/xen/domu-image.sh 6.1" "tests/bench/fetch-ovs.sh" "tools/guests/build-image.sh"
 	"tools/guests/guest accel" "tools/guests/unikernel/build.sh" "tools/guests/unikernel/fetch-lwip.sh"
 	"tools/guests/draft/container image" "tools/guests/draft/tinyx/build.sh kvm" "tools/guests/draft/standardvm/build.sh"
-	"tests/kernel/debug-kernel.sh")
+	"tests/machine/debug-kernel.sh")
 mkdir "$WORK/good/tmp" && chmod 700 "$WORK/good/tmp"
 refused "temporary folder: below another user's" "$WORK/theirs belongs to user 65534" \
 	cached good env TMPDIR="$WORK/theirs" tests/run nosuch

@@ -8,9 +8,9 @@ set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../tools/guests/cache.sh"
 
-folder=$("$here/../kernel/fetch-kernel.sh" "$1")
+folder=$("$here/../machine/fetch-kernel.sh" "$1")
 read -r release folder <<<"$folder"
-vmlinux=$("$here/../kernel/vmlinux.sh" "$folder")
+vmlinux=$("$here/../machine/vmlinux.sh" "$folder")
 
 programs=("$(type -P busybox)" "$(type -P iperf3)" "$(type -P ethtool)")
 files_of() { modprobe -d "$folder" -S "$release" --show-depends "$1" | awk '$1 == "insmod" { print $2 }'; }

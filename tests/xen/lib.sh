@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# For scripts inside dom0 (../kernel/machine --xen): what tests/lib.sh has, and domUs.
+# For scripts inside dom0 (../machine/machine --xen): what tests/lib.sh has, and domUs.
 #
 #	. "$(dirname "$0")/../lib.sh"
 #	xen_start "$@"

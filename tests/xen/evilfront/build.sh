@@ -4,7 +4,7 @@
 # build.sh 6.1|6.12 - evilfront.ko for that kernel, outside the tree. Prints its path.
 set -eu
 cd "$(dirname "$0")/../../.."
-read -r release folder < <(tests/kernel/fetch-kernel.sh "$1")
+read -r release folder < <(tests/machine/fetch-kernel.sh "$1")
 dir=$(realpath -m "${NFV_BUILD:-build}")/evilfront/$release
 rm -rf "$dir"
 mkdir -p "$dir"

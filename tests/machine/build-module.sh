@@ -6,8 +6,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 case $1 in
-debug) read -r release folder < <(tests/kernel/debug-kernel.sh) ;;
-*) read -r release folder < <(tests/kernel/fetch-kernel.sh "$1") ;;
+debug) read -r release folder < <(tests/machine/debug-kernel.sh) ;;
+*) read -r release folder < <(tests/machine/fetch-kernel.sh "$1") ;;
 esac
 dir=$(realpath -m "${NFV_BUILD:-build}")/kernel/$release${2:+-abi$2}
 rm -rf "$dir"
