@@ -208,8 +208,8 @@ guest_start()
 	guest_wait "$name"
 }
 
-# Also after a reboot.
-guest_wait() { "$GUEST" wait "$STATE/$1.agent" "${2:-180}"; }
+# Also after a reboot. What it said last is shown if it does not come.
+guest_wait() { "$GUEST" wait "$STATE/$1.agent" "${2:-180}" || { tail -n 10 "$WORK/$1.log"; return 1; }; }
 guest_exec() { "$GUEST" exec "$STATE/$1.agent" "$2" "${3:-}"; }
 
 # guest_kill NAME [SIGNAL] - and all its processes.
