@@ -53,6 +53,7 @@ struct nfvd_vq {
 struct nfvd_kept {
 	bool counted;				/* of those that nfvd_keep_wait() waits for */
 	int conn, state, request, mem[VU_REGIONS_MAX], kick[NFVD_VHOST_QUEUES_MAX], call[NFVD_VHOST_QUEUES_MAX];
+	char why[80];				/* room for nfvd_keep_replay()'s words */
 };
 
 struct nfvd_vhost {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +15,7 @@
 #include "switch/call.h"
 
 #define MAGIC	"nfvdkeep"
-#define VERSION	1
+#define VERSION	1u
 #define REPLAY_MS	500	/* for mapping large guests */
 
 struct what {
@@ -81,18 +82,25 @@ void nfvd_kept_close(struct nfvd_kept *kept)
 /* ---- replayed ---- */
 
 /* Read the state, which nobody else can change meanwhile: the nfvd that wrote it is gone. NULL, or why not. */
-static const char *read_state(int fd, struct nfvd_keep_state *s)
+static const char *read_state(struct nfvd_kept *kept, struct nfvd_keep_state *s)
 {
+	const ssize_t head = offsetof(struct nfvd_keep_state, complete);
+	int fd = kept->state;
 	struct stat st;
 
 	if (fd < 0)
 		return "its state was not kept";
 	/* A memfd, which no one else can have opened by a name. */
-	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) || st.st_nlink || st.st_uid != geteuid() || st.st_size != sizeof(*s) ||
-	    pread(fd, s, sizeof(*s), 0) != sizeof(*s) || memcmp(s->magic, MAGIC, sizeof(s->magic)))
+	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) || st.st_nlink || st.st_uid != geteuid() ||
+	    pread(fd, s, head, 0) != head || memcmp(s->magic, MAGIC, sizeof(s->magic)))
 		return "its state is none of nfvd's";
-	if (s->version != VERSION || s->bytes != sizeof(*s))
-		return "another version of nfvd wrote its state";
+	/* Before its size, which may be that version's. */
+	if (s->version != VERSION) {
+		snprintf(kept->why, sizeof(kept->why), "its state is of version %u, and this nfvd reads version %u", s->version, VERSION);
+		return kept->why;
+	}
+	if (s->bytes != sizeof(*s) || st.st_size != sizeof(*s) || pread(fd, s, sizeof(*s), 0) != sizeof(*s))
+		return "its state is none of nfvd's";
 	if (!atomic_load(&s->complete))
 		return "nfvd ended while its peer changed it";
 	if (s->n_regions > VU_REGIONS_MAX)
@@ -169,7 +177,7 @@ const char *nfvd_keep_replay(struct nfvd_keep *k, struct nfvd_vhost *v, struct n
 {
 	struct nfvd_vu_msg request = { .request = VU_SET_BACKEND_REQ_FD };
 	struct nfvd_keep_state s;
-	const char *why = read_state(kept->state, &s);
+	const char *why = read_state(kept, &s);
 
 	if (why)
 		return why;
