@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 300
+# alone
 #
 # QEMU guests, under KVM or emulated: both ends of the connection lost and
 # found again, several queues, guests that negotiate less, memory that is not

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 900
+# alone
 #
 # What ports may do: tests/policy/cases, each row between guests (vufront), containers, and both, with the shortcut and
 # without; then that a policy holds from the answer on, is kept, and

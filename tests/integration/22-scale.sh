@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# alone
 #
 # 256 ports, all of which have spoken to all, and more addresses than a reply has room for; then as many ports as there may
 # be: every command works, and nfvd's control is not held up.

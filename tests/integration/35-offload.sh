@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 200
+# alone
 #
 # What a virtio_net_hdr has no words for, between containers, and to a guest, beside a Linux bridge: SCTP, tunnels, SRv6,
 # MPLS, segments longer than the receiver's MTU, super-frames above 64 KiB; and what attaching changes of a container's

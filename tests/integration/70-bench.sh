@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# alone
 #
 # make bench, killed while Open vSwitch has huge pages: they are given back, and nothing of it runs on.
 

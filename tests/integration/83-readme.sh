@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 900
+# alone
 #
 # The commands that README.md and the rooms' READMEs show, as they stand there, in their order. Those that need
 # no machine of their own run here, and show what the page says. Of the others the file has to have them that is named.
