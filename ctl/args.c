@@ -161,7 +161,7 @@ int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, s
 			return ctl_usage(err, "'%s' needs a value", arg->key);
 		n = arg->type == ARG_WORDS ? join(argc - i - 1, argv + i + 1, args, text, sizeof(text)) : 1;
 		if (n < 0)
-			return ctl_usage(err, "the value of '%s' is too long", arg->key);
+			return ctl_usage(err, "the value of '%s' has more than %d bytes", arg->key, WORDS_MAX - 1);
 		if (set(arg, arg->type == ARG_WORDS ? text : argv[i + 1], obj, err))
 			return CTL_USAGE;
 	}

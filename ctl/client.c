@@ -191,6 +191,10 @@ json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err)
 		ctl_fail(err, NFV_RPC_E_FAILED, "out of memory");
 		return NULL;
 	}
+	if (strlen(text) > NFV_RPC_LINE_MAX) {
+		ctl_fail(err, NFV_RPC_E_LIMIT, "a request of %zu bytes: nfvd takes no more than %d", strlen(text), NFV_RPC_LINE_MAX);
+		goto out;
+	}
 	if (fd < 0 && connect_nfvd(err))
 		goto out;
 	sent = send_all(text, strlen(text), deadline);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/policy_words.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "control/policy_address.h"
 #include "nfvd.h"
 #include "policy/storm.h"
 #include "port/port.h"
@@ -115,6 +115,12 @@ static char *part(char **text, const char *separators)
 	return p;
 }
 
+/* Does it have no part at all? */
+static bool is_empty(const char *text)
+{
+	return !text[strspn(text, " ,")];
+}
+
 static bool number(const char *text, unsigned int least, unsigned int most, unsigned int *n)
 {
 	char *end;
@@ -213,6 +219,8 @@ static int parse_trunk(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 		return bad_vlans(err, "a trunk needs a list of VLANs, or 'all'");
 	if (!strcmp(list, "all"))
 		memset(p->vlans, 0xff, sizeof(p->vlans));
+	else if (is_empty(list))
+		return bad_vlans(err, "a trunk needs a list of VLANs, or 'all'");
 	else if (parse_list(list, p, err))
 		return -1;
 	native = part(&text, " ");
@@ -245,37 +253,8 @@ static int parse_vlan(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 
 /* ---- addresses ---- */
 
-static bool parse_mac(const char *text, uint8_t *mac)
+static int one_address(const char *a, struct nfvd_policy *p, struct nfvd_err *err)
 {
-	int n = 0;
-
-	return sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4], &mac[5], &n) == 6 &&
-	       n == 17 && !text[n];
-}
-
-static bool parse_prefix(char *text, int family, struct nfvd_prefix *to)
-{
-	unsigned int bytes = family == AF_INET ? 4 : 16, bits = 8 * bytes;
-	char *slash = strchr(text, '/'), copy[INET6_ADDRSTRLEN];
-
-	if (slash && !number(slash + 1, 0, 8 * bytes, &bits))
-		return false;
-	snprintf(copy, sizeof(copy), "%.*s", (int)(slash ? slash - text : (long)strlen(text)), text);
-	if (inet_pton(family, copy, to->address) != 1)
-		return false;
-	for (unsigned int i = 0; i < bytes; i++) {
-		unsigned int left = bits > 8 * i ? bits - 8 * i : 0;
-
-		to->mask[i] = left >= 8 ? 0xff : 0xff00 >> left;
-		to->address[i] &= to->mask[i];
-	}
-	return true;
-}
-
-static int one_address(char *a, struct nfvd_policy *p, struct nfvd_err *err)
-{
-	uint8_t mac[6] = { 0 };
-
 	if (!strcmp(a, "pin")) {
 		p->pin = true;
 		return 0;
@@ -284,25 +263,7 @@ static int one_address(char *a, struct nfvd_policy *p, struct nfvd_err *err)
 		p->vrrp = true;
 		return 0;
 	}
-	if (p->n_macs == NFVD_POLICY_ADDRESSES || p->n_ip4 == NFVD_POLICY_ADDRESSES || p->n_ip6 == NFVD_POLICY_ADDRESSES)
-		return nfvd_err(err, NFV_RPC_E_LIMIT, "'address': no more than %d of a kind", NFVD_POLICY_ADDRESSES - 1);
-	if (parse_mac(a, mac)) {
-		if (mac[0] & 1)
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'address': %.17s is a multicast address: no port has it", a);
-		memcpy(p->macs[p->n_macs++], mac, 6);
-		return 0;
-	}
-	if (parse_prefix(a, AF_INET, &p->ip4[p->n_ip4])) {
-		p->n_ip4++;
-		return 0;
-	}
-	if (parse_prefix(a, AF_INET6, &p->ip6[p->n_ip6])) {
-		p->n_ip6++;
-		return 0;
-	}
-	nfvd_err(err, NFV_RPC_E_PARAMS, "'address': '%.64s' is no address of Ethernet or IP", a);
-	nfvd_hint(err, "address 52:54:00:aa:bb:01 10.0.0.5 fd00::5 | address pin | address any; and VRRP");
-	return -1;
+	return nfvd_policy_address_add(p, a, err);
 }
 
 static int parse_address(char *text, struct nfvd_policy *p, struct nfvd_err *err)
@@ -364,28 +325,25 @@ static const struct unit {
 	{ "pps", 1, true }, { "kpps", 1000, true }, { "Mpps", 1000000, true },
 };
 
-/* One rate. *frames: in frames a second, else bits. */
+/* One rate, of any size. *frames: in frames a second, else bits. A number without a unit: -1 with *err, but no hint. */
 static int parse_rate(const char *name, const char *text, uint64_t *rate, bool *frames, struct nfvd_err *err)
 {
-	char *unit;
-	double n = strtod(text, &unit);
+	const char *unit = text + strspn(text, "0123456789.");
+	char *end;
+	double n = strtod(text, &end);
+	bool a_number = unit != text && end == unit;
 
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]) && unit != text; i++) {
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]) && a_number; i++) {
 		double value = n * (double)units[i].scale;
 
 		if (strcmp(units[i].name, unit))
 			continue;
 		*frames = units[i].frames;
-		if (!(value >= 1 && value <= 1e12))
-			break;
-		*rate = (uint64_t)value;
+		*rate = value < 1e18 ? (uint64_t)value : (uint64_t)1e18;
 		return 0;
 	}
-	if (unit != text && !*unit) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': '%.32s' has no unit: bits, or frames a second?", name, text);
-		nfvd_hint(err, "%s %.20sMbit, or %s %.20spps", name, text, name, text);
-		return -1;
-	}
+	if (a_number && !*unit)
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': '%.32s' has no unit: bits, or frames a second?", name, text);
 	nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': '%.32s' is no rate", name, text);
 	nfvd_hint(err, "units: bit kbit Mbit Gbit, B kB MB GB, pps kpps Mpps; all a second");
 	return -1;
@@ -399,14 +357,17 @@ static int parse_limit(const char *name, char *text, struct nfvd_rate *r, struct
 		uint64_t rate;
 		bool frames;
 
-		if (parse_rate(name, t, &rate, &frames, err))
+		if (parse_rate(name, t, &rate, &frames, err)) {
+			if (!err->hint[0])
+				nfvd_hint(err, "%s %.20sMbit, or %s %.20spps", name, t, name, t);
 			return -1;
+		}
 		if (frames ? r->pps : r->bps)
 			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': two rates of %s", name, frames ? "frames" : "bits");
 		if (!frames && (rate < NFVD_METER_MIN_BPS || rate > NFVD_METER_MAX_BPS))
 			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': from 1kbit to 1000Gbit, not '%.32s'", name, t);
-		if (frames && rate > NFVD_METER_MAX_PPS)
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': at most 1000Mpps, not '%.32s'", name, t);
+		if (frames && (!rate || rate > NFVD_METER_MAX_PPS))
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': from 1pps to 1000Mpps, not '%.32s'", name, t);
 		*(frames ? &r->pps : &r->bps) = rate;
 	}
 	nfvd_rate_prepare(r, NFVD_METER_DROP_NS);
@@ -445,9 +406,13 @@ static int parse_storm(const char *name, char *text, uint64_t *to, struct nfvd_e
 		*to = NFVD_STORM_NONE;
 		return 0;
 	}
-	if (parse_rate(name, text, to, &frames, err))
+	if (parse_rate(name, text, to, &frames, err)) {
+		if (!err->hint[0])
+			nfvd_hint(err, "%s %.20spps", name, text);
 		return -1;
-	return frames && *to <= 1000000 ? 0 : nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is from 1pps to 1Mpps, none or default", name);
+	}
+	return frames && *to && *to <= 1000000 ?
+		0 : nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is from 1pps to 1Mpps, none or default, not '%.32s'", name, text);
 }
 
 static int parse_broadcast(char *text, struct nfvd_policy *p, struct nfvd_err *err)
@@ -471,8 +436,16 @@ static int parse(const json_t *obj, struct nfvd_policy *p, struct nfvd_err *err)
 		const json_t *value = json_object_get(obj, words[i].name);
 		char text[WORD_MAX];
 
-		if (value && (!json_is_string(value) || json_string_length(value) >= sizeof(text) || !json_string_length(value)))
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is a text of at most %d bytes", words[i].name, WORD_MAX - 1);
+		if (value && !json_is_string(value))
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is a text, as behind 'nfvctl set NAME %s'", words[i].name, words[i].name);
+		if (value && json_string_length(value) >= sizeof(text))
+			return nfvd_err(err, NFV_RPC_E_LIMIT, "'%s' has %zu bytes: no more than %zu", words[i].name,
+					json_string_length(value), sizeof(text) - 1);
+		if (value && is_empty(json_string_value(value))) {
+			nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' has nothing behind it", words[i].name);
+			nfvd_hint(err, "nfvctl set NAME %s default", words[i].name);
+			return -1;
+		}
 		snprintf(text, sizeof(text), "%s", value ? json_string_value(value) : default_of(&words[i]));
 		if (strcmp(text, words[i].otherwise) && words[i].parse(text, p, err))
 			return -1;

@@ -53,6 +53,9 @@ static int check_from(const json_t *from, const char *to, struct nfvd_err *err)
 			return -1;
 		if (!strcmp(name, to))
 			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' cannot be mirrored to itself", name);
+		for (size_t j = 0; j < i; j++)
+			if (json_equal(json_array_get(from, j), value))
+				return nfvd_err(err, NFV_RPC_E_PARAMS, "'from': %s is there twice", name);
 	}
 	return 0;
 }

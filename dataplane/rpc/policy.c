@@ -125,9 +125,12 @@ json_t *nfvd_rpc_quarantine_set(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on'");
 		return NULL;
 	}
-	if (mirror && (!json_is_true(on) || !json_is_string(mirror) || !strcmp(json_string_value(mirror), port->name) ||
-		       !nfvd_port_find(json_string_value(mirror)))) {
+	if (mirror && (!json_is_true(on) || !json_is_string(mirror) || !strcmp(json_string_value(mirror), port->name))) {
 		nfvd_err(err, NFV_RPC_E_PARAMS, "'mirror' is the name of another port, for a quarantine that begins");
+		return NULL;
+	}
+	if (mirror && !nfvd_port_find(json_string_value(mirror))) {
+		nfvd_err(err, NFV_RPC_E_NOENT, "no port '%.*s'", NFV_NAME_MAX, json_string_value(mirror));
 		nfvd_hint(err, "nfvctl show");
 		return NULL;
 	}

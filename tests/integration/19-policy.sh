@@ -71,14 +71,32 @@ refused vlan trunk 20-10
 refused vlan trunk 10 native
 refused vlan trunk 10 native 5 untagged
 refused vlan trunk 10 10
+refused vlan trunk ,
 refused isolated maybe
 refused address 01:00:5e:00:00:01
 refused address 10.0.0.1/33
 refused address 10.0.0.256
 refused address any 10.0.0.1
 refused address VRRP
+refused address ,
+refused address 10.0.0.5/24
+refused address 10.0.0.0/8 10.0.0.5
+refused address 10.0.0.5 10.0.0.0/8
+refused address fd00::5 fd00::/64
+refused address 02:00:00:00:00:0a 02:00:00:00:00:0A
+refused address 0.0.0.0
+refused address ::
+refused address 224.0.0.1
+refused address ff02::1
+refused address 255.255.255.255
+refused address 00:00:00:00:00:00
 refused address "$(for ((i = 0; i < 100; i++)); do printf '10.0.0.%d ' $i; done)"
 refused guard dns
+refused guard ,
+refused from ,
+refused from 0x10Mbit
+refused from 1Gbps
+refused from 0pps
 refused from 1000
 refused from 1Gbyte
 refused from 0Mbit
@@ -91,6 +109,18 @@ refused weight 0
 refused weight 65
 refused colour blue
 check "a bare number: both readings" eval "nfvctl set a from 1000 2>&1 | tr -s '[:space:]' ' ' | grep -q '1000Mbit, or from 1000pps'"
+check "10.0.0.5/24: host or network?" eval "nfvctl set a address 10.0.0.5/24 2>&1 | tr -s '[:space:]' ' ' | grep -q 'address 10.0.0.5, or address 10.0.0.0/24'"
+check "a storm's bare number: one reading" eval "nfvctl set a broadcast 10 2>&1 | grep -q 'broadcast 10pps$'"
+check "no mirror to a port that there is not" eval "nfvctl quarantine a mirror none 2>&1 | grep -q \"no port 'none'\""
+# many_addresses N WHY - in a file
+many_addresses()
+{
+	jq -n --argjson n "$1" '{version: 1, ports: [{type: "kvm", name: "b", address: [range($n) | "10.\(. / 65536 | floor).\(. / 256 | floor % 256).\(. % 256)"] | join(" ")}]}' >$WORK/many.json
+	nfvctl apply $WORK/many.json 2>&1 | grep -q "$2" && ! nfvctl set b | grep -q address
+}
+check "100 addresses are refused" many_addresses 100 'no more than 32 of a kind'
+check "3000, too" many_addresses 3000 'no more than 1999'
+check "10^6, too" many_addresses 1000000 'no more than 65536'
 check "none of it has changed anything" eval "[ \"\$(nfvctl set a)\" = 'a: no policy' ]"
 check "several words at once" nfvctl set a zone blue vlan trunk 10,20 native 10 address 02:00:00:00:00:0a 10.0.0.5 fd00::5 VRRP guard dhcp,ra
 check "they are shown" eval "nfvctl show a | grep -q 'policy.vlan *trunk 10,20 native 10$'"
