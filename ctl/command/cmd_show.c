@@ -24,7 +24,7 @@ static json_t *named(const char *key, const char *name)
 static json_t *ports_with_counters(const char *name, struct ctl_err *err)
 {
 	static const char *const counters[] = {
-		"rx_frames", "rx_bytes", "tx_frames", "tx_bytes", "dropped", "ledger_frames", "ledger_copies", "paused_s",
+		"rx_frames", "rx_bytes", "tx_frames", "tx_bytes", "dropped", "ledger_frames", "ledger_copies", "replayed", "paused_s",
 		"bound", "bound_why", "pressure",
 	};
 	json_t *all = rpc_list("port.list", "ports", named("name", name), err), *stats = NULL, *port;
@@ -174,7 +174,7 @@ int cmd_stats(int argc, char **argv, struct ctl_err *err)
 {
 	static const struct out_column columns[] = {
 		{ "name", "NAME" }, { "rx_frames", "RX FRAMES" }, { "rx_bytes", "RX BYTES" },
-		{ "replicated", "REPLICATED", OUT_SPARE }, { "tx_frames", "TX FRAMES" }, { "tx_bytes", "TX BYTES" },
+		{ "replicated", "REPLICATED", OUT_SPARE }, { "replayed", "REPLAYED", OUT_SPARE }, { "tx_frames", "TX FRAMES" }, { "tx_bytes", "TX BYTES" },
 		{ "dropped", "DROPPED" }, { "rx_syscalls", "RX SYSCALLS", OUT_SPARE }, { NULL, NULL }
 	};
 	static const struct view view = { "stats.get", "ports", "port", NULL, "no ports", columns };

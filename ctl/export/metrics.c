@@ -74,6 +74,7 @@ static void counters(const struct text *t, const struct view *v)
 		{ "nfv_port_transmit_packets_total", "tx_frames", "Frames delivered to the endpoint." },
 		{ "nfv_port_transmit_bytes_total", "tx_bytes", "Bytes delivered to the endpoint." },
 		{ "nfv_port_replicated_packets_total", "replicated", "Further frames made of those of the endpoint, by flooding or cutting." },
+		{ "nfv_port_replayed_packets_total", "replayed", "Frames that an nfvd that was killed had taken, and that were taken again." },
 		{ "nfv_port_copies_total", "ledger_copies", "Copies made of the endpoint's frames." },
 		{ "nfv_port_copied_bytes_total", "ledger_copied_bytes", "Bytes copied of the endpoint's frames." },
 		{ "nfv_port_paused_seconds_total", "paused_s", "Time in which its limit let nothing be taken." },

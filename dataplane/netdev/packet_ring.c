@@ -96,6 +96,13 @@ unsigned int nfvd_ring_queued(const struct nfvd_packet_ring *r)
 	return n;
 }
 
+/* Behind it the compiler moves nothing. */
+static void write_position(const struct nfvd_packet_ring *r, unsigned int next, unsigned int giving_back, unsigned int taken)
+{
+	if (r->position)
+		__atomic_store_n(r->position, next | giving_back << 16 | taken << 24, __ATOMIC_RELEASE);
+}
+
 /* Are all frames from next on, one behind the other? The kernel may be filling some: then once more. */
 static bool begins_at(const struct nfvd_packet_ring *r, unsigned int next)
 {
@@ -112,8 +119,8 @@ static bool begins_at(const struct nfvd_packet_ring *r, unsigned int next)
 
 int nfvd_ring_adopt(struct nfvd_packet_ring *r, int sock, uint32_t *position)
 {
-	unsigned int next = *position & 0xffff, n = *position >> 16;
-	int err = next < NFVD_RING_SLOTS && n <= NFVD_BURST ? map(r, sock) : -EINVAL;
+	unsigned int next = *position & 0xffff, n = *position >> 16 & 0xff, taken = *position >> 24;
+	int err = next < NFVD_RING_SLOTS && n <= NFVD_BURST && taken <= NFVD_BURST ? map(r, sock) : -EINVAL;
 
 	if (err)
 		return err;
@@ -126,14 +133,8 @@ int nfvd_ring_adopt(struct nfvd_packet_ring *r, int sock, uint32_t *position)
 	}
 	r->next = next;
 	r->position = position;
-	return 0;
-}
-
-/* Behind it the compiler moves nothing. */
-static void write_position(const struct nfvd_packet_ring *r, unsigned int next, unsigned int giving_back)
-{
-	if (r->position)
-		__atomic_store_n(r->position, next | giving_back << 16, __ATOMIC_RELEASE);
+	write_position(r, next, 0, taken);
+	return (int)taken;
 }
 
 int nfvd_ring_renew(struct nfvd_packet_ring *r, int sock)
@@ -148,7 +149,7 @@ int nfvd_ring_renew(struct nfvd_packet_ring *r, int sock)
 	if (!err)
 		err = nfvd_ring_map(r, sock);
 	r->position = position;
-	write_position(r, 0, 0);
+	write_position(r, 0, 0, 0);
 	return err;
 }
 
@@ -296,11 +297,22 @@ static void done_longs(struct nfvd_packet_ring *r, unsigned int n)
 		memmove(r->longs, r->longs + n, r->read * sizeof(r->longs[0]));
 }
 
+/* The first slot that is taken. */
+static unsigned int first_taken(const struct nfvd_packet_ring *r)
+{
+	return (r->next + NFVD_RING_SLOTS - r->taken) % NFVD_RING_SLOTS;
+}
+
+void nfvd_ring_note(const struct nfvd_packet_ring *r)
+{
+	write_position(r, first_taken(r), 0, r->taken);
+}
+
 void nfvd_ring_done(struct nfvd_packet_ring *r, unsigned int n)
 {
-	unsigned int i = (r->next + NFVD_RING_SLOTS - r->taken) % NFVD_RING_SLOTS, longs = 0, end = (i + n) % NFVD_RING_SLOTS;
+	unsigned int i = first_taken(r), longs = 0, end = (i + n) % NFVD_RING_SLOTS, left = r->taken - n;
 
-	write_position(r, end, n);
+	write_position(r, end, n, left);
 	for (; n; n--) {
 		struct tpacket2_hdr *h = (struct tpacket2_hdr *)slot_of(r, i);
 
@@ -308,7 +320,7 @@ void nfvd_ring_done(struct nfvd_packet_ring *r, unsigned int n)
 		__atomic_store_n(&h->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 		i = i + 1 == NFVD_RING_SLOTS ? 0 : i + 1;
 	}
-	write_position(r, end, 0);
+	write_position(r, end, 0, left);
 	if (r->read)
 		done_longs(r, longs);
 	r->next = i;

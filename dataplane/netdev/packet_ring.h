@@ -17,7 +17,7 @@
  *
  * A socket that outlives nfvd keeps its ring with the frames in it. Where the next nfvd has to go on is written down
  * before slots are given back: the slot behind them, and how many they are until they all have been. Frames that were
- * taken and not given back are taken again.
+ * taken and not given back are taken again; how many they are is written down before the first of them is delivered.
  *
  * Why this way of reading: tests/bench/packet-io.md.
  */
@@ -45,7 +45,7 @@ struct nfvd_packet_long {
 struct nfvd_packet_ring {
 	int sock;
 	uint8_t *mem;			/* NULL: not mapped */
-	uint32_t *position;		/* next | slots being given back << 16; NULL: of no use */
+	uint32_t *position;		/* next | slots being given back << 16 | slots taken << 24; NULL: of no use */
 	unsigned int next, taken;	/* slot to look at; slots before it that are taken and not given back */
 	struct iovec rest[NFVD_BURST];
 	/* Long frames, in the order of their slots; the first given so many of read are those of slots that are taken. */
@@ -60,8 +60,8 @@ int nfvd_ring_map(struct nfvd_packet_ring *r, int sock);
 void nfvd_ring_unmap(struct nfvd_packet_ring *r);
 
 /*
- * C. Map the ring of a socket of an earlier nfvd, and go on at *position. Return 0 or -errno; -EINVAL if the ring is not
- * as that says.
+ * C. Map the ring of a socket of an earlier nfvd, and go on at *position. Return how many of its frames that nfvd had
+ * taken, at most NFVD_BURST, or -errno; -EINVAL if the ring is not as *position says.
  */
 int nfvd_ring_adopt(struct nfvd_packet_ring *r, int sock, uint32_t *position);
 
@@ -79,6 +79,9 @@ unsigned int nfvd_ring_waiting(const struct nfvd_packet_ring *r);
  * drop the frame; then *f is not valid. Take at most NFVD_BURST frames before giving them back.
  */
 bool nfvd_ring_take(struct nfvd_packet_ring *r, struct nfvd_frame *f, enum nfvd_drop *why);
+
+/* W. Write down for the next nfvd that frames were taken. Call it before the first of them is delivered. */
+void nfvd_ring_note(const struct nfvd_packet_ring *r);
 
 /* W. Give the first n taken slots back to the kernel; the others will be taken again. */
 void nfvd_ring_done(struct nfvd_packet_ring *r, unsigned int n);

@@ -70,6 +70,8 @@ static unsigned int packet_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct 
 		nfvd_rx_drop(w, q->port, why, 1);
 		p->bad++;
 	}
+	if (n)
+		nfvd_ring_note(&p->ring);
 	return n;
 }
 
@@ -248,18 +250,19 @@ static void adopt_socket(struct nfvd_netdev *nd)
 {
 	struct packet *p = (struct packet *)nd;
 	uint32_t *position = nfvd_order_position(nd->port->id);
-	int sock = position ? nfvd_fdstore_take(nd->port->name, "packet") : -1, err;
+	int sock = position ? nfvd_fdstore_take(nd->port->name, "packet") : -1, n;
 
 	if (sock < 0)
 		return;
-	err = nfvd_inherit_take(nd->port, nd->link.ifindex, sock) ? nfvd_ring_adopt(&p->ring, sock, position) : -ENODEV;
-	atomic_store(&nd->port->address.goes_on, !err);
-	if (!err) {
+	n = nfvd_inherit_take(nd->port, nd->link.ifindex, sock) ? nfvd_ring_adopt(&p->ring, sock, position) : -ENODEV;
+	atomic_store(&nd->port->address.goes_on, n >= 0);
+	if (n >= 0) {
 		nd->sock = sock;
+		nfvd_port_replays(nd->port, n);
 		return;
 	}
-	nfvd_event(nd->port->name, "begins anew: its socket %s", err == -ENODEV ? "is another device's, or another nfvd's" :
-		   strerror(-err));
+	nfvd_event(nd->port->name, "begins anew: its socket %s", n == -ENODEV ? "is another device's, or another nfvd's" :
+		   strerror(-n));
 	nfvd_inherit_forget(nd->port->id);
 	close(sock);
 	/* The programs are to be gone before it is looked for those of others. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <nfv/text.h>
+#include "log.h"
 
 struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];
 _Atomic(unsigned int) nfvd_ports_end;
@@ -65,4 +66,12 @@ void nfvd_show_why(json_t *obj, const char *why, const char *hint, ...)
 void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n)
 {
 	atomic_fetch_add_explicit(&port->faults[what], n, memory_order_relaxed);
+}
+
+void nfvd_port_replays(struct nfvd_port *port, unsigned int n)
+{
+	if (!n)
+		return;
+	atomic_fetch_add_explicit(&port->replayed, n, memory_order_relaxed);
+	nfvd_event(port->name, "the nfvd before may have delivered the next %u frame(s) already", n);
 }

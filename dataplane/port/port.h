@@ -137,6 +137,7 @@ struct nfvd_port {
 	uint64_t attach_us;
 	json_t *attach_steps;			/* {step: microseconds} */
 	_Atomic(uint64_t) faults[NFVD_N_REASONS];	/* counted outside workers: nfvd_fault() */
+	_Atomic(uint64_t) replayed;		/* frames: nfvd_port_replays() */
 	void *priv;				/* the port type's */
 };
 
@@ -173,5 +174,7 @@ void nfvd_attach_step(struct nfvd_port *port, const char *step, uint64_t us);
 extern void (*nfvd_port_detach_later)(struct nfvd_port *port);
 /* Count n events that are no frames. Context: any thread. */
 void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n);
+/* Count n frames that an nfvd that was killed had taken, and that are taken again; an event says so. Context: any thread. */
+void nfvd_port_replays(struct nfvd_port *port, unsigned int n);
 
 #endif

@@ -281,6 +281,7 @@ static json_t *stats_of(const struct totals *t, unsigned int id)
 		"ledger_copies", (json_int_t)l.copies, "ledger_copied_bytes", (json_int_t)l.copied_bytes,
 		"ledger_syscalls", (json_int_t)l.syscalls);
 
+	json_object_set_new(obj, "replayed", json_integer((json_int_t)atomic_load(&nfvd_ports[id]->replayed)));
 	json_object_set_new(obj, "paused_s", json_real((double)c->pressure.paused_ns / 1e9));
 	nfvd_pressure_show(nfvd_ports[id], obj);
 	return obj;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "clock.h"
+#include "fdstore.h"
 #include "log.h"
 #include "nfvd.h"
 #include "port/port_state.h"
@@ -102,6 +103,24 @@ static void close_now(struct nfvd_vhost *v)
 		close(v->closing[--v->n_closing]);
 }
 
+/* An nfvd that was killed had taken frames from the Tx queue, which come again. */
+static void note_replays(struct nfvd_vhost *v, unsigned int i, const struct nfvd_vring *r)
+{
+	struct nfvd_vhost_mark *marks = atomic_load(&v->marks);
+
+	if (marks && i & 1)
+		nfvd_port_replays(v->port, nfvd_vring_replays(r, atomic_load(&marks[i / 2].taken)));
+}
+
+/* The queue may begin anew, elsewhere. The next nfvd goes on with it, and with what is left of a frame that is flooded. */
+static void forget_mark(struct nfvd_vhost *v, unsigned int i)
+{
+	struct nfvd_vhost_mark *marks = atomic_load(&v->marks);
+
+	if (marks && i & 1 && !nfvd_fdstore_handing_over())
+		atomic_store(&marks[i / 2].taken, 0);
+}
+
 static void stop_ring(struct nfvd_vhost *v, unsigned int i)
 {
 	struct nfvd_vring *r = nfvd_vhost_ring(v, i);
@@ -121,6 +140,7 @@ static void stop_ring(struct nfvd_vhost *v, unsigned int i)
 	nfvd_quiesce();
 	/* A guest that resets at once does not get round being counted. */
 	nfvd_vhost_note_fence(v, i, r);
+	forget_mark(v, i);
 	v->vq[i].fault_seen = false;
 	v->vq[i].base = r->last_avail;
 	free(r);
@@ -188,6 +208,7 @@ static void start_ring(struct nfvd_vhost *v, unsigned int i)
 		return;
 	}
 	nfvd_vring_resume(r);
+	note_replays(v, i, r);
 	/* The worker is about to poll it: no kicks until it asks for them. */
 	r->armed = true;
 	nfvd_vring_arm(r, false);
@@ -440,6 +461,7 @@ static void forget_peer(struct nfvd_vhost *v)
 	v->asked_queues = false;
 	v->rx_seen = v->rx_silent = false;
 	v->request_fd = -1;
+	atomic_store(&v->marks, NULL);
 	for (unsigned int i = 0; i < NFVD_VHOST_QUEUES_MAX; i++)
 		v->vq[i] = (struct nfvd_vq){ .kickfd = -1, .call = NFVD_CALL_NONE, .reason = NFVD_PASS };
 }

@@ -49,6 +49,11 @@ struct nfvd_vq {
 	enum nfvd_drop reason;			/* of the last fence or refusal; NFVD_PASS */
 };
 
+/* How far a Tx queue was taken (vring_split.h). Of one worker each, in a cache line of its own. */
+struct nfvd_vhost_mark {
+	_Atomic(uint32_t) taken;
+} __attribute__((aligned(64)));
+
 /* What the descriptor store has of a port (keep.h); -1: nothing. */
 struct nfvd_kept {
 	bool counted;				/* of those that nfvd_keep_wait() waits for */
@@ -80,6 +85,7 @@ struct nfvd_vhost {
 	struct nfvd_gmem *mem;
 	int request_fd;				/* the channel for requests of ours; we make none */
 	struct nfvd_vq vq[NFVD_VHOST_QUEUES_MAX];	/* even: the guest's Rx, odd: its Tx */
+	_Atomic(struct nfvd_vhost_mark *) marks;	/* by pair, in what is stored (keep.h); NULL: nothing is */
 
 	/* The port's thread: descriptors to close when the lock is not held. */
 	unsigned int n_closing;

@@ -15,7 +15,7 @@
 #include "switch/call.h"
 
 #define MAGIC	"nfvdkeep"
-#define VERSION	1u
+#define VERSION	2u
 #define REPLAY_MS	500	/* for mapping large guests */
 
 struct what {
@@ -90,8 +90,8 @@ static const char *read_state(struct nfvd_kept *kept, struct nfvd_keep_state *s)
 
 	if (fd < 0)
 		return "its state was not kept";
-	/* A memfd, which no one else can have opened by a name. */
-	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) || st.st_nlink || st.st_uid != geteuid() ||
+	/* A memfd, which no one else can have opened by a name, and no one can cut any more. */
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) || fstat(fd, &st) || st.st_nlink || st.st_uid != geteuid() ||
 	    pread(fd, s, head, 0) != head || memcmp(s->magic, MAGIC, sizeof(s->magic)))
 		return "its state is none of nfvd's";
 	/* Before its size, which may be that version's. */
@@ -185,15 +185,17 @@ const char *nfvd_keep_replay(struct nfvd_keep *k, struct nfvd_vhost *v, struct n
 		return "its connection is no socket";
 	if (s.queues != v->queues || s.offered != v->offered)
 		return "it was attached with other queues or features";
+	k->state = mmap(NULL, sizeof(s), PROT_READ | PROT_WRITE, MAP_SHARED, kept->state, 0);
+	if (k->state == MAP_FAILED)
+		k->state = NULL;
+	else
+		atomic_store(&v->marks, k->state->mark);
 	if (!obey_u64(v, VU_SET_FEATURES, s.features) || !obey_u64(v, VU_SET_PROTOCOL_FEATURES, s.protocol) ||
 	    (s.n_regions && !obey_mem(v, &s, kept)) || (s.has_request && !obey(v, &request, &kept->request, 1)))
 		return "what was kept of it is not sound";
 	for (unsigned int i = 0; i < 2 * v->queues; i++)
 		if (!obey_vring(v, i, &s.vq[i], &kept->kick[i], &kept->call[i]))
 			return "what was kept of its queues is not sound";
-	k->state = mmap(NULL, sizeof(s), PROT_READ | PROT_WRITE, MAP_SHARED, kept->state, 0);
-	if (k->state == MAP_FAILED)
-		k->state = NULL;
 	k->n_regions = s.n_regions;
 	memcpy(k->region, s.region, sizeof(s.region));
 	return NULL;
@@ -365,8 +367,10 @@ void nfvd_keep_flush(struct nfvd_keep *k, struct nfvd_vhost *v)
 	if (!k->pending)
 		return;
 	k->pending = false;
-	if (!k->state)
+	if (!k->state) {
 		k->state = store_connection(k);
+		atomic_store(&v->marks, k->state ? k->state->mark : NULL);
+	}
 	err = k->state ? store_descriptors(k, v) : -errno;
 	if (k->state && !err) {
 		k->new_kicks = k->new_calls = 0;

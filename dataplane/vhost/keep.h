@@ -9,7 +9,8 @@
  *	NAME/memN	guest memory: one for each file, whatever regions are in it
  *	NAME/kickN, NAME/callN, NAME/request
  *
- * The position in a ring is the guest's own used->idx, because a ring is processed strictly in order.
+ * The position in a ring is the guest's own used->idx, because a ring is processed strictly in order. What a killed nfvd
+ * had taken behind it is delivered again, and counted: the state says how far that was.
  *
  * Changes are stored once the peer was quiet for NFVD_KEEP_MS, so that a peer with many messages cannot keep PID 1 busy.
  * Until then, and while something is being changed, the state is marked as not complete. If nfvd dies just then the
@@ -40,6 +41,7 @@ struct nfvd_keep_state {
 	struct nfvd_vu_region region[VU_REGIONS_MAX];
 	uint32_t mem[VU_REGIONS_MAX];		/* region i is in NAME/mem(mem[i]) */
 	struct nfvd_keep_vq vq[NFVD_VHOST_QUEUES_MAX];
+	struct nfvd_vhost_mark mark[NFVD_VHOST_PAIRS_MAX];	/* workers' */
 };
 
 /* Data of the port's thread: which parts of its connection are stored. */

@@ -168,6 +168,15 @@ static int vhost_attach(struct nfvd_port *port, json_t *params, struct nfvd_err 
 	return 0;
 }
 
+/* Before the first of them is delivered. */
+static inline void mark_taken(struct nfvd_vhost *v, unsigned int pair, const struct nfvd_vring *r)
+{
+	struct nfvd_vhost_mark *marks = atomic_load_explicit(&v->marks, memory_order_relaxed);
+
+	if (marks)
+		atomic_store_explicit(&marks[pair].taken, NFVD_TAKEN | r->last_avail, memory_order_relaxed);
+}
+
 static unsigned int vhost_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int max)
 {
 	struct nfvd_vhost *v = q->port->priv;
@@ -178,6 +187,8 @@ static unsigned int vhost_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct n
 	if (!r)
 		return 0;
 	n = nfvd_vring_take(r, frames, max, w->pool, NFVD_IOV_POOL, &drops);
+	if (n)
+		mark_taken(v, q->index, r);
 	for (unsigned int i = 0; i < drops.n; i++)
 		nfvd_rx_drop(w, q->port, drops.why[i], 1);
 	return n;

@@ -323,6 +323,13 @@ void nfvd_vring_resume(struct nfvd_vring *vr)
 	vr->last_avail = vr->used_idx = vr->signalled = gread16(&vr->used->idx);
 }
 
+unsigned int nfvd_vring_replays(const struct nfvd_vring *vr, uint32_t taken)
+{
+	uint16_t n = taken - vr->used_idx;
+
+	return (taken & ~0xffffu) == NFVD_TAKEN && n <= NFVD_BURST ? n : 0;
+}
+
 /* Of the thread if precise: a processor that was taken away meanwhile does not count. */
 static uint64_t call_clock_us(bool precise)
 {

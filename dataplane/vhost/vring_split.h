@@ -69,6 +69,14 @@ enum nfvd_drop nfvd_vring_check(const struct nfvd_vring *vr);
 void nfvd_vring_resume(struct nfvd_vring *vr);
 
 /*
+ * How far a Tx queue was taken: NFVD_TAKEN | last_avail. An nfvd that is killed leaves it to the next one. 0: nothing
+ * was taken. nfvd_vring_replays() returns how many of the next frames of a resumed ring were taken before, and so may
+ * be delivered a second time: at most NFVD_BURST. A mark that is further ahead says nothing, and gives 0.
+ */
+#define NFVD_TAKEN	0x10000u
+unsigned int nfvd_vring_replays(const struct nfvd_vring *vr, uint32_t taken);
+
+/*
  * Take up to max frames (at most NFVD_BURST) from a guest's Tx queue, and return their number. Their iov come from pool.
  * They are valid until nfvd_vring_take_done(), which gives the buffers back to the guest.
  *

@@ -105,7 +105,8 @@
  *	    xen adds those of the module, and {domid, devid, domain, offloads: [...], stalled}
  *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls,
  *		ledger_frames, ledger_copies, ledger_copied_bytes, ledger_syscalls (sums of the pairs it is src of),
- *		paused_s, bound: "guest"|"switch"|"peer"|"idle", bound_why, pressure: {from, to}}
+ *		replayed, paused_s, bound: "guest"|"switch"|"peer"|"idle", bound_why, pressure: {from, to}}
+ *		replayed	of rx_frames, at most: those that an nfvd that was killed had taken before, and may have delivered
  *		paused_s	for how long its limit let nothing be taken, in all
  *		bound		what limited it in the last second, of what passed nfvd; bound_why in words
  *		pressure	shares of that second's turns: from, that left frames of its waiting; to, of the bursts to it that

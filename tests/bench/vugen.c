@@ -10,6 +10,8 @@
  * Cold (--cold MIB): as applications do it, each frame lies in another buffer than the last one had, and is
  * written before it is sent, and read when it has come, a word of each cache line. So many MiB pass before a
  * buffer is used again.
+ * Numbered (--numbered): each frame has a number of its own, a word of each cache line says it, and all of them are
+ * read when it has come: "bad" are those that are none whole, "twice" those that have come before.
  */
 #include "vufront.h"
 
@@ -36,6 +38,7 @@
 #define BEHIND		64u		/* frames that a side with a rate may be behind it */
 #define COLD_BURST	32u		/* frames that are written or read before the switch sees the first of them */
 #define AHEAD		2u		/* buffers that are fetched ahead of their use */
+#define NUMBERS		65536u		/* a frame that comes twice does so within so many */
 
 struct stamp {
 	uint32_t magic, sequence;
@@ -43,14 +46,14 @@ struct stamp {
 
 struct options {
 	const char *path[2];
-	bool listen, oneway;
+	bool listen, oneway, numbered;
 	unsigned int size, ring, rxbuf, cold_mib;
 	double seconds, warmup, rate;	/* rate: frames per second and side; 0: as many as the switch takes */
 	int cpu;
 };
 
 struct counters {
-	uint64_t sent, received, bad;
+	uint64_t sent, received, bad, twice;
 };
 
 /* Buffers. Of as many as the ring has entries, i is at descriptor i for ever. */
@@ -66,6 +69,8 @@ struct side {
 	struct vuf_vring *rx, *tx;
 	struct pool rx_pool, tx_pool;
 	bool cold;
+	uint32_t *seen;		/* numbered: the last frame that had come of each number modulo NUMBERS; else NULL */
+	uint32_t number;	/* of the next frame to be sent, from 1 on */
 	uint32_t rx_bytes, frame_bytes, left;	/* left: of the frame being received, header included */
 	struct counters c;
 	double may_send;	/* frames, by the rate */
@@ -166,10 +171,14 @@ static void prepare(struct side *s, unsigned int me, const struct options *o)
 		vuf_set_desc(&s->f, s->rx, i, pool_buf(&s->rx_pool, i), s->rx_bytes, VRING_DESC_F_WRITE);
 		vuf_post(s->rx, i);
 	}
-	s->rx->avail->flags = s->tx->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	s->tx->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	/* Numbered, it asks for interrupts, so that a switch is killed now and then between the delivery and what follows. */
+	s->rx->avail->flags = o->numbered ? 0 : VRING_AVAIL_F_NO_INTERRUPT;
 	s->rx->avail->idx = s->rx->published = s->rx->avail_idx;
 	s->left = bytes;
 	s->whole = true;
+	if (o->numbered && !(s->seen = calloc(NUMBERS, sizeof(*s->seen))))
+		die("numbers", -ENOMEM);
 }
 
 /* A word of each line, between the stamps; where there is no room beside the last stamp, of that. */
@@ -187,6 +196,36 @@ static void read_payload(const uint8_t *buf, uint32_t bytes)
 {
 	for (uint32_t at = 0; at < bytes; at += LINE)
 		(void)*(const volatile uint64_t *)(buf + at);
+}
+
+/* Give the frame in this buffer the next number. */
+static void write_number(struct side *s, uint32_t id)
+{
+	uint8_t *buf = pool_buf(&s->tx_pool, id);
+
+	s->number += !s->number;
+	memcpy(buf + HDR_BYTES + ETH_BYTES + offsetof(struct stamp, sequence), &s->number, sizeof(s->number));
+	write_payload(buf, s->frame_bytes, s->number++);
+}
+
+/* Is it one frame from end to end? It is in one buffer. Note whether it has come before. */
+static bool read_number(struct side *s, uint32_t id)
+{
+	const uint8_t *buf = pool_buf(&s->rx_pool, id);
+	uint32_t last = s->frame_bytes - sizeof(struct stamp);
+	struct stamp first, end;
+	uint64_t word;
+
+	memcpy(&first, buf + HDR_BYTES + ETH_BYTES, sizeof(first));
+	memcpy(&end, buf + last, sizeof(end));
+	memcpy(&word, buf + 40, sizeof(word));
+	for (uint32_t at = LINE; at + sizeof(word) <= last && word == first.sequence; at += LINE)
+		memcpy(&word, buf + at, sizeof(word));
+	if (first.magic != MAGIC || end.magic != MAGIC || end.sequence != first.sequence || word != first.sequence)
+		return false;
+	s->c.twice += s->seen[first.sequence % NUMBERS] == first.sequence;
+	s->seen[first.sequence % NUMBERS] = first.sequence;
+	return true;
 }
 
 /* Before the descriptor is posted again, with another buffer. */
@@ -238,8 +277,10 @@ static bool check_tail(const struct side *s, uint32_t id, uint32_t bytes)
 }
 
 /* Of a sampled frame: the first buffer and the last. */
-static bool check_buffer(const struct side *s, uint32_t id, unsigned int me, uint32_t bytes)
+static bool check_buffer(struct side *s, uint32_t id, unsigned int me, uint32_t bytes)
 {
+	if (s->seen && !read_number(s, id))
+		return false;
 	if (s->c.received % CHECK_EVERY)
 		return true;
 	return (!s->whole || check_frame(s, id, me, MAGIC)) && (s->left != bytes || check_tail(s, id, bytes));
@@ -301,6 +342,8 @@ static unsigned int poll_tx(struct side *s)
 		}
 		if (s->cold)
 			write_next(s, e->id);
+		if (s->seen)
+			write_number(s, e->id);
 		vuf_post(r, e->id);
 	}
 	s->c.sent += n;
@@ -412,8 +455,11 @@ static void measure(struct side *s, const struct options *o)
 	double took;
 
 	for (unsigned int i = 0; i < (o->oneway ? 1 : 2); i++)
-		for (unsigned int id = 0; id < s[i].hello_id; id++)
+		for (unsigned int id = 0; id < s[i].hello_id; id++) {
+			if (s[i].seen)
+				write_number(&s[i], id);
 			vuf_post(s[i].tx, id);
+		}
 	run(s, o->warmup, o->rate, frame_bytes);
 	start = now_ns();
 	got = run(s, o->seconds, o->rate, frame_bytes);
@@ -422,11 +468,12 @@ static void measure(struct side *s, const struct options *o)
 		sum.sent += s[i].c.sent;
 		sum.received += s[i].c.received;
 		sum.bad += s[i].c.bad;
+		sum.twice += s[i].c.twice;
 	}
-	printf("{\"size\":%u,\"cold_mib\":%u,\"seconds\":%.3f,\"frames\":%lu,\"mpps\":%.4f,\"gbps\":%.4f,\"bad\":%lu,\"sent\":%lu,"
+	printf("{\"size\":%u,\"cold_mib\":%u,\"seconds\":%.3f,\"frames\":%lu,\"mpps\":%.4f,\"gbps\":%.4f,\"bad\":%lu,\"twice\":%lu,\"sent\":%lu,"
 	       "\"received\":%lu,\"kicks\":%lu,\"idle\":%.3f,\"gap_ms\":%.3f,\"offered\":%.0f}\n",
 	       o->size, o->cold_mib, took, sum.received, sum.received / took / 1e6, sum.received * 8.0 * o->size / took / 1e9,
-	       sum.bad, sum.sent, sum.received,
+	       sum.bad, sum.twice, sum.sent, sum.received,
 	       s[0].rx->kicks + s[0].tx->kicks + s[1].rx->kicks + s[1].tx->kicks, got.idle, got.gap_ms,
 	       o->rate > 0 ? o->rate * took * (o->oneway ? 1 : 2) : (double)sum.sent);
 }
@@ -470,7 +517,7 @@ static void connect_sides(struct side *s, const struct options *o)
 static int usage(void)
 {
 	fputs("usage: vugen --a SOCK --b SOCK [--listen] [--size BYTES] [--seconds S] [--warmup S]\n"
-	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--cold MIB] [--rate PPS] [--json]\n"
+	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--cold MIB] [--rate PPS] [--numbered] [--json]\n"
 	      "Frames per second that a switch carries between two vhost-user ports, both ways at once\n"
 	      "unless --oneway (a to b). Sizes are of Ethernet frames without FCS. One JSON object, always.\n",
 	      stderr);
@@ -483,7 +530,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "a", 1, NULL, 'a' }, { "b", 1, NULL, 'b' }, { "listen", 0, NULL, 'l' }, { "size", 1, NULL, 's' },
 		{ "seconds", 1, NULL, 't' }, { "warmup", 1, NULL, 'w' }, { "cpu", 1, NULL, 'c' },
 		{ "oneway", 0, NULL, 'o' }, { "ring", 1, NULL, 'r' }, { "rxbuf", 1, NULL, 'x' },
-		{ "cold", 1, NULL, 'C' }, { "rate", 1, NULL, 'R' }, { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
+		{ "cold", 1, NULL, 'C' }, { "rate", 1, NULL, 'R' }, { "numbered", 0, NULL, 'n' }, { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -500,6 +547,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		case 'r': o->ring = strtoul(optarg, NULL, 10); break;
 		case 'x': o->rxbuf = strtoul(optarg, NULL, 10); break;
 		case 'C': o->cold_mib = strtoul(optarg, NULL, 10); break;
+		case 'n': o->numbered = true; break;
 		case 'R': o->rate = strtod(optarg, NULL); break;
 		case 'j': break;
 		default: return false;
@@ -507,7 +555,7 @@ static bool parse(int argc, char **argv, struct options *o)
 	}
 	return optind == argc && o->path[0] && o->path[1] && o->size >= 60 && o->size <= FRAME_MAX &&
 	       o->ring >= 8 && o->ring <= 32768 && !(o->ring & (o->ring - 1)) && o->rxbuf >= 256 &&
-	       o->rxbuf <= 65536 && o->cold_mib <= 4096 && o->seconds > 0 && o->warmup >= 0 && o->rate >= 0;
+	       o->rxbuf <= 65536 && (!o->numbered || o->size + HDR_BYTES <= o->rxbuf) && o->cold_mib <= 4096 && o->seconds > 0 && o->warmup >= 0 && o->rate >= 0;
 }
 
 int main(int argc, char **argv)
@@ -535,6 +583,7 @@ int main(int argc, char **argv)
 			die("stopping", err);
 		free(sides[i].rx_pool.at);
 		free(sides[i].tx_pool.at);
+		free(sides[i].seen);
 		vuf_fini(&sides[i].f);
 	}
 	return 0;

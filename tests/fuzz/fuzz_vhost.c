@@ -45,6 +45,8 @@ const struct nfvd_reason nfvd_reasons[NFVD_N_REASONS];
 
 uint64_t nfvd_now_us(void) { return 1; }
 void nfvd_quiesce(void) { }
+void nfvd_port_replays(struct nfvd_port *p, unsigned int n) { require(!n); }
+bool nfvd_fdstore_handing_over(void) { return false; }
 void nfvd_event(const char *name, const char *fmt, ...) { require(name == port.name); }
 void nfvd_event_of(enum nfvd_event_kind kind, const char *name, const char *fmt, ...) { require(name == port.name); }
 void nfvd_port_set_state(struct nfvd_port *p, enum nfvd_state state, const char *why) { atomic_store(&p->state, state); }

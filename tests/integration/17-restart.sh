@@ -33,12 +33,14 @@ events() { nfvctl events; }
 
 # --- a generator of frames between two ports --------------------------------------------
 
-# pump SECONDS: frames both ways, each checked; 0 are bad.
-pump() { "$BUILD/tests/bench/vugen" --a $STATE/a.sock --b $STATE/b.sock --size 200 --seconds "$1" >"$WORK/pump.json"; }
+# pump SECONDS: frames both ways, each checked from end to end; 0 are bad.
+pump() { "$BUILD/tests/bench/vugen" --a $STATE/a.sock --b $STATE/b.sock --size 200 --numbered --seconds "$1" >"$WORK/pump.json"; }
+# Of both ports: frames that the nfvd before had taken, too.
+replayed() { nfvctl -j stats | jq -n '[inputs.ports[].replayed] | add // 0'; }
 
 killed_under_load()
 {
-	local before gen pid n=0
+	local before gen pid n=0 replayed=0
 
 	nfvctl attach kvm a >/dev/null && nfvctl attach kvm b >/dev/null
 	before=$(kept)
@@ -54,14 +56,41 @@ killed_under_load()
 			break
 		fi
 		n=$((n + 1))
+		replayed=$((replayed + $(replayed)))
 		nap "0.$((RANDOM % 9))"
 	done
 	check "restart: its peers stayed connected over $n kills" [ $n -ge 3 ]
 	wait $gen
 	jq -c . "$WORK/pump.json"
 	check "restart: and not one is torn" [ "$(jq .bad "$WORK/pump.json")" = 0 ]
+	check "restart: those that came twice are counted" [ "$(jq .twice "$WORK/pump.json")" -le "$replayed" ]
+	check "restart: at most a burst of each queue" [ "$replayed" -le $((n * 2 * 64)) ]
 	check "restart: what was asked for is there" [ "$(nfvctl -j show | jq '.ports | length')" = 2 ]
 	check "restart: nothing is kept of peers that have left" wait_for "[ \$(kept) = $before ]" 10
+	nfvctl detach a >/dev/null && nfvctl detach b >/dev/null
+}
+
+# Killed when it interrupts the receiver: what it has delivered then, the sender was not told of yet.
+killed_behind_a_delivery()
+{
+	local gen pid replayed
+
+	nfvctl attach kvm a >/dev/null && nfvctl attach kvm b >/dev/null
+	pump 3 &
+	gen=$!
+	wait_for '[ "$(state_of a)" = up ] && [ "$(state_of b)" = up ]' 20
+	nap 0.7
+	pid=$(nfvd_pid)
+	strace -qq -f -p "$pid" -e trace=io_submit -e inject=io_submit:signal=KILL:when=1 -o /dev/null 2>/dev/null &
+	check "restart: behind a delivery: killed" again "$pid" $gen
+	replayed=$(replayed)
+	check "restart: behind a delivery: an event says what comes again" \
+		sh -c "'$NFVCTL' events | grep -q 'may have delivered the next $replayed frame(s) already'"
+	wait $gen
+	jq -c . "$WORK/pump.json"
+	check "restart: behind a delivery: frames come twice" [ "$(jq .twice "$WORK/pump.json")" -gt 0 ]
+	check "restart: behind a delivery: all that do are counted: $replayed" [ "$(jq .twice "$WORK/pump.json")" -le "$replayed" ]
+	check "restart: behind a delivery: none is torn" [ "$(jq .bad "$WORK/pump.json")" = 0 ]
 	nfvctl detach a >/dev/null && nfvctl detach b >/dev/null
 }
 
@@ -262,14 +291,15 @@ spoilt()
 
 keeper
 killed_under_load
+killed_behind_a_delivery
 guest
 containers
 spoilt none "goes on with the guest"
 spoilt cut "its state is none of nfvd's"
 spoilt grown "its state is none of nfvd's"
 spoilt magic "its state is none of nfvd's"
-spoilt older "its state is of version 0, and this nfvd reads version 1"
-spoilt newer "its state is of version 2, and this nfvd reads version 1"
+spoilt older "its state is of version 1, and this nfvd reads version 2"
+spoilt newer "its state is of version 3, and this nfvd reads version 2"
 spoilt incomplete "nfvd ended while its peer changed it"
 spoilt no-state "its state was not kept"
 spoilt state-is-a-file "its state is none of nfvd's"

@@ -532,6 +532,67 @@ static void empty_send_chains(void **state)
 	}
 }
 
+static void assert_replays(uint16_t used, uint32_t taken, unsigned int n)
+{
+	struct guest g;
+
+	guest_init(&g, 256, false, true);
+	g.vr.used->idx = used;
+	nfvd_vring_resume(&g.vr);
+	assert_int_equal(nfvd_vring_replays(&g.vr, taken), n);
+	guest_free(&g);
+}
+
+/* What an nfvd that was killed had taken, also where the index wraps; and marks that say nothing. */
+static void taken_before(void **state)
+{
+	assert_replays(0, NFVD_TAKEN, 0);
+	assert_replays(100, NFVD_TAKEN | 101, 1);
+	assert_replays(100, NFVD_TAKEN | (100 + NFVD_BURST), NFVD_BURST);
+	assert_replays(0xfffe, NFVD_TAKEN | 0xffff, 1);
+	assert_replays(0xfffe, NFVD_TAKEN, 2);
+	assert_replays(0xfff0, NFVD_TAKEN | 48, NFVD_BURST);
+	assert_replays(0xfff0, NFVD_TAKEN | 49, 0);
+	assert_replays(100, NFVD_TAKEN | (101 + NFVD_BURST), 0);
+	assert_replays(100, NFVD_TAKEN | 99, 0);
+	assert_replays(100, 0, 0);
+	assert_replays(0, 1, 0);
+	assert_replays(100, 101, 0);
+	assert_replays(100, 2 * NFVD_TAKEN | 101, 0);
+	assert_replays(100, 0x80000000 | NFVD_TAKEN | 101, 0);
+	assert_replays(0xffff, UINT32_MAX, 0);
+}
+
+/* The mark of a turn that was not ended, and of one that was. */
+static void taken_in_a_turn(void **state)
+{
+	struct guest g;
+	uint32_t mark;
+
+	guest_init(&g, 16, false, true);
+	g.vr.avail->idx = g.avail = 0xfffd;
+	g.vr.used->idx = 0xfffd;
+	nfvd_vring_resume(&g.vr);
+	for (unsigned int i = 0; i < 5; i++) {
+		guest_desc(&g, i, GUEST_DATA, 12 + 60, 0, 0);
+		guest_post(&g, i);
+	}
+	assert_int_equal(take(&g), 5);
+	mark = NFVD_TAKEN | g.vr.last_avail;
+	nfvd_vring_resume(&g.vr);
+	assert_int_equal(nfvd_vring_replays(&g.vr, mark), 5);
+	assert_int_equal(take(&g), 5);
+	assert_int_equal(NFVD_TAKEN | g.vr.last_avail, mark);
+	nfvd_vring_take_done(&g.vr, 3);
+	nfvd_vring_resume(&g.vr);
+	assert_int_equal(nfvd_vring_replays(&g.vr, mark), 2);
+	assert_int_equal(take(&g), 2);
+	done(&g);
+	nfvd_vring_resume(&g.vr);
+	assert_int_equal(nfvd_vring_replays(&g.vr, mark), 0);
+	guest_free(&g);
+}
+
 /* Whoever is one byte short must not be cut: a ring that ends in its region, and one that does not. */
 static void rings_are_checked(void **state)
 {
@@ -790,6 +851,8 @@ int main(void)
 		cmocka_unit_test(deliver_small_behind_large),
 		cmocka_unit_test(empty_receive_chains),
 		cmocka_unit_test(empty_send_chains),
+		cmocka_unit_test(taken_before),
+		cmocka_unit_test(taken_in_a_turn),
 		cmocka_unit_test(rings_are_checked),
 		cmocka_unit_test(broken_memory_fences),
 		cmocka_unit_test(event_index),
