@@ -54,11 +54,13 @@ nfvctl detach b >/dev/null
 nfvctl attach veth b dev veth-b >/dev/null
 wait_for "state_is b up"
 table "guest - container" kvm:$STATE/a.sock dev:b kvm:$STATE/c.sock
+changes "guest - container" kvm:$STATE/a.sock dev:b kvm:$STATE/c.sock
 nfvctl detach a >/dev/null; nfvctl detach b >/dev/null
 nfvctl attach veth a dev veth-a >/dev/null
 nfvctl attach kvm b >/dev/null
 wait_for "state_is a up"
 table "container - guest" dev:a kvm:$STATE/b.sock kvm:$STATE/c.sock
+changes "container - guest" dev:a kvm:$STATE/b.sock kvm:$STATE/c.sock
 
 # ---- words ----
 refused zone 'a/b'

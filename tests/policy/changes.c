@@ -16,13 +16,15 @@
 #include <unistd.h>
 #include "policy.h"
 
-#define PASSES_MS	3	/* for how long frames may pass, and may not */
+#define PASSES_MS	3	/* for how long frames may not pass; and may, at least */
+#define ARRIVES_MS	500	/* and then until one has come: in an emulated machine they take longer */
 #define PACE_US		20
 #define SEEN_MAX	(1u << 24)
 
 static _Atomic(uint32_t) sent;		/* number of the frame that is, or was last, on its way into nfvd */
 static atomic_bool stop, hold;
 static uint8_t *seen;			/* [number] */
+static _Atomic(uint32_t) newest;	/* of those seen */
 
 static void *send_all(void *arg)
 {
@@ -49,8 +51,10 @@ static void note(void *arg, const uint8_t *frame, size_t n)
 	uint32_t number;
 
 	memcpy(&number, frame + n - 4, 4);
-	if (n == 60 && !memcmp(frame + 6, ends[0].mac, 6) && number < SEEN_MAX)
+	if (n == 60 && !memcmp(frame + 6, ends[0].mac, 6) && number < SEEN_MAX) {
 		seen[number] = 1;
+		atomic_store(&newest, number);
+	}
 	(void)arg;
 }
 
@@ -132,6 +136,13 @@ static void wait_until_taken(json_int_t base)
 		}
 }
 
+/* Until a frame of that number, or a later one, has come. */
+static void wait_for_one(uint32_t from)
+{
+	for (uint64_t end = now_ms() + ARRIVES_MS; atomic_load(&newest) < from && now_ms() < end;)
+		pause_ms(1);
+}
+
 static unsigned int count(uint32_t from, uint32_t to)
 {
 	unsigned int n = 0;
@@ -174,6 +185,8 @@ int main(int argc, char **argv)
 		periods[i].from = atomic_load(&sent) + 1;
 		periods[i].pass = pass;
 		pause_ms(PASSES_MS);
+		if (pass)
+			wait_for_one(periods[i].from);
 		periods[i].to = atomic_load(&sent);
 	}
 	pause_ms(100);

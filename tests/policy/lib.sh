@@ -5,15 +5,21 @@
 
 CASES=$TOP/tests/policy/cases
 
-# containers [OPTION OF ATTACH]... - a, b and c, attached: with the addresses that the cases give them, and otherwise silent
+# silent NAME - a container that says nothing by itself; not attached
+silent()
+{
+	mk_container "$1" 10.9.0.1/24
+	in_ns "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+	in_ns "$1" ip addr flush dev eth0
+}
+
+# containers [OPTION OF ATTACH]... - a, b and c, silent and attached, with the addresses that the cases give them
 containers()
 {
 	local name
 
 	for name in a b c; do
-		mk_container $name 10.9.0.1/24
-		in_ns $name sysctl -qw net.ipv6.conf.all.disable_ipv6=1
-		in_ns $name ip addr flush dev eth0
+		silent $name
 		ip -n $name link set eth0 address 02:00:00:00:00:0$name
 		nfvctl attach veth $name dev veth-$name "$@" >/dev/null
 		wait_for "state_is $name up"
@@ -34,3 +40,39 @@ table()
 
 # changes LABEL ENDPOINT ENDPOINT ENDPOINT
 changes() { check "$1: 1000 changes under traffic, none late" "$BUILD/tests/policy/policy_changes" $STATE/ctl.sock 1000 "${@:2}"; }
+
+# ---- mirrors ----
+
+FRAME=$BUILD/tests/integration/frame
+A=02:00:00:00:00:0a B=02:00:00:00:00:0b
+
+# send_5 [BYTES] - from a to b, while both b and the probe listen
+send_5()
+{
+	local name pids=()
+
+	for name in b p; do in_ns $name "$FRAME" recv eth0 5 1500 >"$WORK/recv.$name" & pids+=($!); done
+	wait_for "grep -q ready $WORK/recv.b && grep -q ready $WORK/recv.p" || return
+	in_ns a "$FRAME" send eth0 $B $A 0 "${1:-60}" 5
+	wait "${pids[@]}"
+	cat "$WORK/recv.b" "$WORK/recv.p"
+}
+# got NAME LEN N - frames of that length
+got() { [ "$(grep -c " $2 [0-9] " "$WORK/recv.$1")" = "$3" ]; }
+
+# mirrors LABEL - what p, a port in a zone of its own, gets of a and b
+mirrors()
+{
+	in_ns b "$FRAME" send eth0 $A $B 0 60 1
+	wait_for "nfvctl -j fdb | jq -e '[.entries[] | select(.mac == \"$B\").port] == [\"b\"]'"
+	check "$1, no mirror: the probe gets nothing" eval 'send_5 && got b 60 5 && got p 60 0'
+	nfvctl mirror add m1 from a to p >/dev/null
+	check "$1, a mirror: the probe gets what is carried" eval 'send_5 && got b 60 5 && got p 60 5'
+	nfvctl mirror remove m1 >/dev/null
+	nfvctl mirror add m1 from b received to p snap 64 >/dev/null
+	check "$1: what b is sent, its first 64 bytes" eval 'send_5 1000 && got b 1000 5 && got p 64 5'
+	nfvctl mirror remove m1 >/dev/null
+	nfvctl quarantine a mirror p >/dev/null
+	check "$1, quarantine: the probe alone gets it" eval 'send_5 && got b 60 0 && got p 60 5'
+	nfvctl release a >/dev/null
+}

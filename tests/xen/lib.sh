@@ -134,23 +134,25 @@ domu_start()
 NOT_STARTED="rodata=off cryptomgr.notests initcall_blacklist=jent_mod_init,load_system_certificate_list"
 NOT_STARTED+=,bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init,init_encrypted,crypto_kdf108_init
 
-# The drivers that are ours, and what VLAN devices need; a file of a later archive is added. Once for all scripts.
+# The drivers that are ours, and what VLAN devices and bridges need; a file of a later archive is added. Once for all scripts.
 INITRD=/run/xen/initrd
 initrd_with()
 {
-	local root=$WORK/root file name
+	local root=$WORK/root file name module
 
 	mkdir -p "$root/modules"
 	for file in "${NFV_KO%/*}/nfv-netfront.ko" "${NFV_EVILFRONT:-}"; do
 		[ ! -e "$file" ] || cp "$file" "$root/modules/" || return
 	done
-	for file in $(modprobe --show-depends 8021q | awk '$1 == "insmod" { print $2 }'); do
-		name=${file##*/}
-		case $file in
-		*.xz) xz -dc "$file" >"$root/modules/${name%.xz}" ;;
-		*) cp "$file" "$root/modules/" ;;
-		esac || return
-		echo "${name%.xz}" >>"$root/modules/vlan"
+	for module in 8021q bridge; do
+		for file in $(modprobe --show-depends $module | awk '$1 == "insmod" { print $2 }'); do
+			name=${file##*/}
+			case $file in
+			*.xz) xz -dc "$file" >"$root/modules/${name%.xz}" ;;
+			*) cp "$file" "$root/modules/" ;;
+			esac || return
+			echo "${name%.xz}" >>"$root/modules/$module"
+		done
 	done
 	cat "$DOMU_INITRD" && (cd "$root" && find modules | cpio --create --format=newc --quiet)
 }
@@ -180,8 +182,54 @@ domu_plug()
 # domu_vlan NAME A.B.C.D/N - eth0.100 in a domU, with that address
 domu_vlan()
 {
-	domu_exec "$1" "for m in \$(cat /modules/vlan); do insmod /modules/\$m 2>/dev/null; done
+	domu_exec "$1" "for m in \$(cat /modules/8021q); do insmod /modules/\$m 2>/dev/null; done
 		ip link add link eth0 name eth0.100 type vlan id 100 && ip addr add $2 dev eth0.100 && ip link set eth0.100 up"
+}
+
+# domu_start_far NAME VIF-OPTIONS - the other end of its eth0 is eth0 of a namespace NAME, here: a bridge in the domU passes
+# on all that comes, to a second vif, of xen-netback. So who plays a guest by packet socket plays one of Xen.
+domu_start_far()
+{
+	local mac=00:16:3f:00:00:0$1
+
+	domu_start "$1" "" "$2" "mac=$mac,script=vif-test" && domu_exec "$1" "
+		for m in \$(cat /modules/bridge); do insmod /modules/\$m; done
+		echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+		ip link add br0 type bridge && grep -q $mac /sys/class/net/eth1/address || exit
+		echo 0 >/sys/class/net/br0/bridge/multicast_snooping
+		for dev in eth0 eth1; do
+			ip link set \$dev master br0 && echo 0 >/sys/class/net/\$dev/brport/learning && ip link set \$dev up || exit
+		done
+		ip link set br0 up" || return
+	ip netns add "$1" && in_ns "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 &&
+		ip link set "vif$(domid "$1").1" netns "$1" name eth0 && ip -n "$1" link set eth0 up &&
+		wait_for "in_ns $1 cat /sys/class/net/eth0/carrier | grep -q 1"
+}
+
+# again TYPE NAME [OPTION]... - a port in the place of the one that has the name
+again()
+{
+	nfvctl detach "$2" >/dev/null 2>&1
+	nfvctl attach "$@" >/dev/null && { [ "$1" = kvm ] || wait_for "state_is $2 up"; }
+}
+
+# guests_far - nfvd with the ports a, b and c: two domUs, as domu_start_far has them, and a container, by the module. For scripts
+# that run the table of cases; after tests/policy/lib.sh
+guests_far()
+{
+	local name
+
+	PATH=$(dirname "$NFVCTL"):$PATH
+	cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
+	modprobe -q xen-netback
+	insmod "$NFV_KO"
+	start_nfvd
+	for name in a b; do
+		check "guest $name" domu_start_far $name mac=00:16:3e:00:00:0$name,script=vif-nfv
+		check "it is a port" wait_for "state_is $name up"
+	done
+	silent c
+	check "container c" again veth c dev veth-c mode module
 }
 
 # domu_unplug NAME - without a vif
