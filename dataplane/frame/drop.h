@@ -36,6 +36,7 @@
 	X(DST_DOWN, "dst_down", "the destination port is not up")		\
 	X(DST_HELD, "dst_held", "the destination port was fenced, for it had held a worker: detach and attach it") \
 	X(DST_FULL, "dst_full", "the receiver posted too few buffers, or its socket was full") \
+	X(DST_QUEUE, "dst_queue", "waited for a receiver that posts few buffers, as firmware does: for 0.5 s, behind too many others, or until a policy or the guest's driver changed (what waits when nfvd is killed is lost uncounted)") \
 	X(RX_BUF_SHORT, "rx_buf_short", "the receiver's buffers cannot hold the frame, or a burst only in thousands of descriptors") \
 	X(DST_FENCED, "dst_fenced", "the receiver's queue was fenced while delivering") \
 	X(MTU, "mtu", "longer than the receiving device's MTU")			\

@@ -126,6 +126,7 @@ struct nfvd_port {
 	_Atomic(uint32_t) held_times;
 	_Atomic(uint64_t) storm[NFVD_STORMS];	/* storm.h */
 	struct nfvd_policy *policy;		/* RCU; NULL: plain */
+	_Atomic(uint32_t) epoch;		/* another one once no turn goes by an old policy, or delivers to old rings */
 	_Atomic(uint8_t) mirror_from, mirror_to;	/* mirrors that copy what it sends, and is sent; bits, mirror.h */
 	_Atomic(uint32_t) quarantine_probe;	/* id + 1 of the port that gets what its quarantine drops; 0: none */
 	struct nfvd_meter from, to;		/* of the policy's limits */

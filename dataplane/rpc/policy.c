@@ -28,6 +28,7 @@ static void use(struct nfvd_port *port, struct nfvd_policy *policy)
 		nfvd_pins_use(&port->address, port->name);
 	rcu_assign_pointer(port->policy, policy);
 	nfvd_quiesce();
+	atomic_fetch_add(&port->epoch, 1);
 	/* What was pinned stays so while it is to be. */
 	if (!old || !old->pin || !policy || !policy->pin)
 		atomic_store(nfvd_pinned(&port->address), 0);

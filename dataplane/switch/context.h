@@ -3,21 +3,23 @@
  * The data that a worker uses while it switches, and its counters.
  *
  * Only its worker writes a counter; control reads it at any time. The counters of struct nfvd_balance change
- * together, once for each turn of a queue, when none of its frames is in flight. A sequence number protects them. So
- * the equation of conservation holds exactly in what control reads, even if the worker is busy or hangs.
+ * together, once for each turn of a queue, when none of its frames is in flight but for those of the backlog. A sequence
+ * number protects them. So the equation of conservation holds exactly in what control reads, even if the worker is busy or
+ * hangs.
  */
 #ifndef NFVD_CONTEXT_H
 #define NFVD_CONTEXT_H
 
 #include "port/fdb.h"
 #include "port/port.h"
+#include "switch/backlog.h"
 #include "switch/tap.h"
 #include "switch/watch.h"
 
 #define NFVD_ROUND_BINS	16	/* up to 16 ms, and longer */
 #define NFVD_IOV_POOL		8192	/* vectors for the frames of one burst */
 
-/* The frames of one source. It holds: rx_frames + replicated = delivered + lost + rx_dropped. */
+/* The frames of one source. It holds: rx_frames + replicated = delivered + lost + rx_dropped + those in the backlog. */
 struct nfvd_balance {
 	uint64_t rx_frames, rx_bytes;	/* taken from the endpoint */
 	uint64_t rx_dropped;		/* dropped before a destination was chosen */
@@ -107,6 +109,7 @@ struct nfvd_worker {
 	uint64_t sleeps;
 	uint64_t rounds[NFVD_ROUND_BINS];	/* that took frames, by how long: bin b less than 2^b µs, the last one any */
 	uint64_t busy_ns, asleep_ns;	/* in rounds that took frames; waiting for an endpoint. The rest it looked in vain */
+	struct nfvd_backlog backlog;
 };
 
 /* Return the time for limits, once for a turn. Context: worker. */
@@ -115,6 +118,22 @@ static inline uint64_t nfvd_turn_now(struct nfvd_worker *w)
 	if (!w->meter_now)
 		w->meter_now = nfvd_meter_now();
 	return w->meter_now;
+}
+
+/* Add what the turn has counted to w->src's balance: all that it took is delivered, dropped, or waits. Context: worker. */
+static inline void nfvd_settle(struct nfvd_worker *w)
+{
+	struct nfvd_counters *c = &w->port[w->src];
+	uint64_t seq = atomic_load_explicit(&c->seq, memory_order_relaxed);
+
+	if (!(w->turn.rx_frames | w->turn.replicated | w->turn.delivered | w->turn.lost | w->turn.rx_dropped))
+		return;
+	atomic_store_explicit(&c->seq, seq + 1, memory_order_relaxed);
+	/* Pairs with the acquire fence of the reader. */
+	atomic_thread_fence(memory_order_release);
+	nfvd_balance_add(&c->balance, &w->turn);
+	atomic_store_explicit(&c->seq, seq + 2, memory_order_release);
+	w->turn = (struct nfvd_balance){ 0 };
 }
 
 extern struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];

@@ -109,6 +109,12 @@ static void note_burst(struct nfvd_pressure *from, struct nfvd_pressure *to, boo
 	to->given_full += full;
 }
 
+/* Frames for which there was no buffer. */
+static uint64_t found_few(const struct nfvd_worker *w, const struct nfvd_counters *at)
+{
+	return at->drops[NFVD_DROP_DST_FULL] + at->drops[NFVD_DROP_DST_QUEUE] + w->backlog.put;
+}
+
 void nfvd_deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_policy *policy, struct nfvd_port *dst,
 		  struct nfvd_out *out)
 {
@@ -116,7 +122,7 @@ void nfvd_deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct nfv
 	struct nfvd_ledger *l = nfvd_row_to(w->row[src->id], dst->id), before = *l;
 	const struct nfvd_policy *to = rcu_dereference(dst->policy);
 	struct nfvd_counters *at = &w->port[dst->id];
-	uint64_t full = at->drops[NFVD_DROP_DST_FULL];
+	uint64_t few = found_few(w, at);
 
 	w->pair = l;
 	nfvd_watch_delivery(&w->watched, src->id, dst->id);
@@ -130,5 +136,5 @@ void nfvd_deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct nfv
 		nfvd_hand_over(w, dst, out, l);
 	}
 	nfvd_hand_count(w, dst, l, &before);
-	note_burst(&w->port[src->id].pressure, &at->pressure, at->drops[NFVD_DROP_DST_FULL] != full);
+	note_burst(&w->port[src->id].pressure, &at->pressure, found_few(w, at) != few);
 }

@@ -19,7 +19,7 @@ unsigned int nfvd_bring(struct nfvd_worker *w, struct nfvd_port *dst, struct nfv
 	return left;
 }
 
-static void give(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l)
+void nfvd_give(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l)
 {
 	dst->ops->tx(w, dst, frames, n, l);
 	if (unlikely(w->tap.set))
@@ -35,7 +35,7 @@ static void send_segments(struct nfvd_worker *w, struct nfvd_port *dst, struct n
 		list[i] = &segs[i];
 		list[i]->held = false;	/* not what the kernel holds any more */
 	}
-	give(w, dst, list, n, l);
+	nfvd_give(w, dst, list, n, l);
 }
 
 /* Deliver one frame that asks for more than the receiver takes. */
@@ -101,12 +101,12 @@ void nfvd_hand_over(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_ou
 		if (likely(fit == NFVD_FIT_AS_IS))
 			continue;
 		if (i > from)
-			give(w, dst, out->f + from, i - from, l);
+			nfvd_give(w, dst, out->f + from, i - from, l);
 		deliver_apart(w, dst, out->f[i], fit, l);
 		from = i + 1;
 	}
 	if (out->n > from)
-		give(w, dst, out->f + from, out->n - from, l);
+		nfvd_give(w, dst, out->f + from, out->n - from, l);
 }
 
 void nfvd_hand_count(struct nfvd_worker *w, const struct nfvd_port *dst, const struct nfvd_ledger *l, const struct nfvd_ledger *before)

@@ -14,6 +14,8 @@
 unsigned int nfvd_bring(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n, struct nfvd_ledger *l);
 /* Return whether dst can be sent something now; else all of out is dropped. */
 bool nfvd_hand_ready(struct nfvd_worker *w, struct nfvd_port *dst, const struct nfvd_out *out);
+/* Deliver n frames that dst takes as they are. */
+void nfvd_give(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l);
 /* Hand what is in out to dst, as dst takes it. */
 void nfvd_hand_over(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_out *out, struct nfvd_ledger *l);
 /* Count for this turn what l says more than before. */

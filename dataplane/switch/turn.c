@@ -6,22 +6,6 @@
 #include "clock.h"
 #include "switch/switch.h"
 
-/* All that this turn took is delivered or dropped: let it be seen. */
-static void settle(struct nfvd_worker *w)
-{
-	struct nfvd_counters *c = &w->port[w->src];
-	uint64_t seq = atomic_load_explicit(&c->seq, memory_order_relaxed);
-
-	if (!(w->turn.rx_frames | w->turn.replicated))
-		return;
-	atomic_store_explicit(&c->seq, seq + 1, memory_order_relaxed);
-	/* Pairs with the acquire fence of the reader. */
-	atomic_thread_fence(memory_order_release);
-	nfvd_balance_add(&c->balance, &w->turn);
-	atomic_store_explicit(&c->seq, seq + 2, memory_order_release);
-	w->turn = (struct nfvd_balance){ 0 };
-}
-
 /* ---- limits on what is taken: what is beyond waits where it is ---- */
 
 static bool paced(const struct nfvd_port *port, const struct nfvd_policy *p)
@@ -124,7 +108,7 @@ static unsigned int turn(struct nfvd_worker *w, struct nfvd_rxq *q, const struct
 	nfvd_watch_delivery(&w->watched, w->src, NFVD_NOWHERE);
 	q->share.credit -= w->spent + w->turn.rx_frames * NFVD_SHARE_FRAME;
 	/* Before the endpoint learns that its frames were dealt with. */
-	settle(w);
+	nfvd_settle(w);
 	ops->rx_done(w, q, done);
 	return n;
 }

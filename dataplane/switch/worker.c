@@ -195,6 +195,8 @@ static bool iterate(struct thread *t, unsigned int idle)
 	t->w.owing = false;
 	if (t->n_hot < qs->n && (idle % IDLE_ROUNDS == IDLE_ROUNDS - 1 || t->last_ns - t->look_ns > LOOK_NS))
 		look(t, false);
+	if (unlikely(t->w.backlog.n_active))
+		n += nfvd_backlog_try(&t->w, t->last_ns);
 	for (unsigned int i = 0; i < t->n_hot; i++)
 		n += nfvd_turns(&t->w, t->hot[i], t->nobody_called);
 	if (unlikely(t->w.now_ms != t->tick_ms))
@@ -223,18 +225,31 @@ static bool arm(struct thread *t, bool on, unsigned int *ms)
 	return pending;
 }
 
+/* For how long to wait for an event at most. Who has frames waiting for it makes none when it posts buffers. */
+static uint64_t sleep_ns(const struct thread *t, unsigned int ms, uint64_t now_ns)
+{
+	uint64_t ns = ms * 1000000ull, next_ns = t->w.backlog.next_ns;
+
+	if (likely(!t->w.backlog.n_active))
+		return ns;
+	if (next_ns <= now_ns)
+		return 0;
+	return next_ns - now_ns < ns ? next_ns - now_ns : ns;
+}
+
 static void sleep_until_event(struct thread *t)
 {
 	struct pollfd events = { t->epoll, POLLIN, 0 };
 	unsigned int ms = RECHECK_MS;
 
 	if (!arm(t, true, &ms)) {
-		uint64_t start_ns = nfvd_now_ns();
+		uint64_t start_ns = nfvd_now_ns(), ns = sleep_ns(t, ms, start_ns);
+		struct timespec limit = { .tv_nsec = ns };
 
 		t->w.sleeps++;
 		rcu_thread_offline();
 		nfvd_watch_sleep(&t->w.watched, true);
-		t->nobody_called = poll(&events, 1, ms) == 0 && ms == RECHECK_MS;
+		t->nobody_called = ppoll(&events, 1, &limit, NULL) == 0 && ns == RECHECK_MS * 1000000;
 		nfvd_watch_sleep(&t->w.watched, false);
 		rcu_thread_online();
 		t->w.asleep_ns += nfvd_now_ns() - start_ns;

@@ -138,6 +138,8 @@ static void stop_ring(struct nfvd_vhost *v, unsigned int i)
 	}
 	atomic_store(&v->vq[i].ring, NULL);
 	nfvd_quiesce();
+	/* What waited for this driver is not for the next one. */
+	atomic_fetch_add(&v->port->epoch, 1);
 	/* A guest that resets at once does not get round being counted. */
 	nfvd_vhost_note_fence(v, i, r);
 	forget_mark(v, i);

@@ -13,6 +13,7 @@
 #include "vhost/port.h"
 
 #include <errno.h>
+#include <rte_branch_prediction.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,10 @@ static void vhost_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_
 	enum nfvd_drop results[NFVD_BURST];
 	struct nfvd_vring *r = NULL;
 
+	if (unlikely(nfvd_backlog_has(&w->backlog, port->id))) {
+		nfvd_backlog_put(w, port, frames, n);
+		return;
+	}
 	/* One source queue always takes the same receive queue, so that flows stay in order. */
 	for (unsigned int i = 0; i < v->queues && !r; i++)
 		r = nfvd_vhost_ring(v, 2 * ((w->spread + i) % v->queues));
@@ -218,9 +223,16 @@ static void vhost_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_
 		return;
 	}
 	nfvd_vring_deliver(r, frames, n, results, l);
-	for (unsigned int i = 0; i < n; i++)
-		if (results[i] != NFVD_PASS)
-			nfvd_tx_drop(w, port, results[i], &frames[i], 1);
+	for (unsigned int i = 0; i < n; i++) {
+		if (likely(results[i] == NFVD_PASS))
+			continue;
+		if (results[i] == NFVD_DROP_DST_QUEUE) {
+			/* And all behind it. */
+			nfvd_backlog_put(w, port, frames + i, n - i);
+			break;
+		}
+		nfvd_tx_drop(w, port, results[i], &frames[i], 1);
+	}
 }
 
 static bool vhost_arm(struct nfvd_rxq *q, bool on)

@@ -443,7 +443,7 @@ static enum nfvd_drop reserve(struct nfvd_vring *vr, uint16_t pos, uint16_t avai
 		if (res->chains == (vr->mergeable ? NFVD_RX_CHAINS_MAX : 1) || unlikely(*steps >= NFVD_WALK_MAX))
 			return NFVD_DROP_RX_BUF_SHORT;
 		if (at == avail)
-			return NFVD_DROP_DST_FULL;
+			return vr->posted <= NFVD_VRING_FEW && res->chains < vr->posted ? NFVD_DROP_DST_QUEUE : NFVD_DROP_DST_FULL;
 		if (likely(at < vr->n_heads))
 			*head = vr->heads[at];
 		else
@@ -556,6 +556,8 @@ void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsig
 	pending.copies.n = pending.copies.iov_n = 0;
 	rte_spinlock_lock(&vr->lock);
 	avail = fenced(vr) ? 0 : available(vr);
+	if (unlikely(avail > vr->posted))
+		vr->posted = avail;
 	/* Heads of the batch (more where frames take several buffers), descriptors on their way. */
 	for (vr->n_heads = 0; vr->n_heads < n && vr->n_heads < avail; vr->n_heads++) {
 		if (unlikely(head_at(vr, vr->last_avail + vr->n_heads, &vr->heads[vr->n_heads]) != NFVD_PASS))
@@ -567,7 +569,8 @@ void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsig
 		struct reserved *res = &two[i & 1];
 
 		if (i < n) {
-			results[i] = unlikely(fenced(vr)) ? NFVD_DROP_DST_FENCED :
+			results[i] = i && unlikely(results[i - 1] == NFVD_DROP_DST_QUEUE) ? NFVD_DROP_DST_QUEUE :
+				     unlikely(fenced(vr)) ? NFVD_DROP_DST_FENCED :
 				     reserve(vr, filled, avail, (uint64_t)vr->hdr_len + frames[i]->len, res, &steps);
 			if (likely(results[i] == NFVD_PASS)) {
 				filled += res->chains;

@@ -19,6 +19,7 @@
 #include "vhost/gmem.h"
 
 #define NFVD_VRING_SIZE_MAX	32768
+#define NFVD_VRING_FEW		64	/* who never had more buffers posted than that has few */
 #define NFVD_RX_CHAINS_MAX	256	/* buffers that one frame may be spread over */
 /*
  * The most descriptors, also empty ones, that one take or one delivery reads. A legal burst stays below: 64
@@ -44,6 +45,7 @@ struct nfvd_vring {
 	uint16_t signalled;	/* used_idx at the last interrupt */
 	bool signalled_valid, armed;
 	_Atomic(enum nfvd_drop) fault;
+	uint16_t posted;	/* Rx: the most buffers that were there at a time */
 	uint16_t n_heads;	/* taken by the last nfvd_vring_take(); the first n_bad of them were malformed */
 	uint16_t n_bad;
 	uint16_t heads[NFVD_BURST];
@@ -90,7 +92,8 @@ unsigned int nfvd_vring_take_done(struct nfvd_vring *vr, unsigned int n);
 
 /*
  * Deliver n frames to a guest's Rx queue, and count in *l. results[i] is NFVD_PASS if frame i was delivered, else the
- * reason. Once NFVD_WALK_MAX descriptors were read, the rest of the batch is dropped as RX_BUF_SHORT.
+ * reason. A guest that posts few buffers, more than the frame needs, will have some for it: frame i and those behind it
+ * are DST_QUEUE then, and may be delivered later. Once NFVD_WALK_MAX descriptors were read, the rest of the batch is dropped as RX_BUF_SHORT.
  * Context: any worker.
  */
 void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int n,

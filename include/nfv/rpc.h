@@ -126,7 +126,8 @@
  *		seq		counts events; one that is missing was not kept
  *
  * Conservation, per port and in total: rx_frames + replicated = delivered + dropped + in_flight,
- * where a frame flooded to n ports, or cut into n segments, counts n - 1 times as replicated.
+ * where a frame flooded to n ports, or cut into n segments, counts n - 1 times as replicated. In flight are frames that wait
+ * for a guest that posts few buffers.
  */
 #ifndef NFV_RPC_H
 #define NFV_RPC_H

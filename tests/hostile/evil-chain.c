@@ -171,6 +171,52 @@ static void a8_short_buffers(void **state)
 	mark();
 }
 
+static void post_few(void)
+{
+	for (uint16_t i = 0; i < 8; i++) {
+		desc(RX, i, gpa_of(evil.rx[i]), SMALL, WRITE, 0);
+		vuf_post(&evil.f.vq[RX], i);
+	}
+	vuf_publish(&evil.f.vq[RX]);
+}
+
+/* Who posts few buffers gets time to post more. Who does not: what waits is bounded, given up, and costs nothing. */
+static void a8_never_posted_again(void **state)
+{
+	uint8_t frame[MIN];
+	unsigned int cpu;
+
+	guest_reset(&evil, false);
+	mark();
+	post_few();
+	for (unsigned int i = 0; i < 1500; i++)
+		frame_to_evil(frame, MIN);
+	moved("evil", "dst_queue", 1500 - 8, NULL);
+	assert_int_equal(evil.f.vq[RX].used->idx, 8);
+	sums_add_up();
+
+	assert_true(witness_pause(true));
+	frame_to_evil(frame, MIN);
+	cpu = nfvd_cpu_ms();
+	usleep(500000);	/* the time over which it is measured */
+	cpu = nfvd_cpu_ms() - cpu;
+	witness_pause(false);
+	assert_in_range(cpu, 0, 100);
+	moved("evil", "dst_queue", 1500 - 7, NULL);
+
+	/* What waits is there when buffers are; or goes with the rings. */
+	frame_to_evil(frame, MIN);
+	post_few();
+	assert_true(wait_until(evil.f.vq[RX].used->idx == 9, PATIENCE_MS));
+	for (unsigned int i = 0; i < 20; i++)
+		frame_to_evil(frame, MIN);
+	guest_down(&evil);
+	guest_up(&evil, true);
+	traffic_flows();
+	sums_add_up();
+	mark();
+}
+
 /* Two regions that are neighbours for the guest lie apart in nfvd: split there, and only there. */
 static void a9_across_regions(void **state)
 {
@@ -289,6 +335,7 @@ int chain_tests(void)
 		evil_test(a4_same_head_twice),
 		evil_test(a7_short_chains),
 		evil_test(a8_short_buffers),
+		evil_test(a8_never_posted_again),
 		evil_test(a9_across_regions),
 		evil_test(a10_aliases),
 		evil_test(b2_indirect_behind_plain),

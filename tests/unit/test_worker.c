@@ -29,6 +29,15 @@ void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n) { (
 void nfvd_watch_sleep(struct nfvd_watched *w, bool asleep) { (void)w; (void)asleep; }
 void nfvd_call_use(unsigned int i) { (void)i; }
 
+static uint64_t tried_ns;
+
+unsigned int nfvd_backlog_try(struct nfvd_worker *w, uint64_t now_ns)
+{
+	tried_ns = now_ns;
+	w->backlog.n_active = 0;
+	return 1;
+}
+
 unsigned int nfvd_switch(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int n)
 {
 	struct sender *s = q->port->priv;
@@ -204,6 +213,23 @@ static void silent_queues_are_cold(void **state)
 	close(t->epoll);
 }
 
+/* It sleeps no longer than until a port with a backlog is to be tried again, and then tries it. */
+static void sleeps_until_the_next_try(void **state)
+{
+	assert_int_equal(sleep_ns(t, RECHECK_MS, 1000), RECHECK_MS * 1000000ull);
+	t->w.backlog.next_ns = 3500;
+	assert_int_equal(sleep_ns(t, RECHECK_MS, 1000), RECHECK_MS * 1000000ull);
+	t->w.backlog.n_active = 1;
+	assert_int_equal(sleep_ns(t, RECHECK_MS, 1000), 2500);
+	assert_int_equal(sleep_ns(t, RECHECK_MS, 3500), 0);
+	t->w.backlog.next_ns = UINT64_MAX;
+	assert_int_equal(sleep_ns(t, 3, 1000), 3000000);
+	t->last_ns = 7;
+	assert_true(iterate(t, 0));
+	assert_int_equal(tried_ns, 7);
+	assert_false(iterate(t, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +240,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(credit_is_not_saved, setup, teardown),
 		cmocka_unit_test_setup_teardown(queues_of_a_port_share, setup, teardown),
 		cmocka_unit_test_setup_teardown(silent_queues_are_cold, setup, teardown),
+		cmocka_unit_test_setup_teardown(sleeps_until_the_next_try, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
