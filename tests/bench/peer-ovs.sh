@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# peer-ovs.sh start DIR | jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR | stop DIR | give-back FILE
+# peer-ovs.sh start DIR | jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR | give-back FILE
 #
 # Open vSwitch with DPDK (Debian's build) as it comes: one bridge, NORMAL action,
 # one PMD on core 1. start: two vhost-user ports, DIR/a.sock and DIR/b.sock, in a
 # network namespace of its own (the bridge makes interfaces); jumbo: from now on with frames of
 # 9000 bytes; limit: ingress policing of a, bursts of 10 ms. start-veth: DIR/a.sock, where the guest listens, and the netdev IFNAME, in the caller's network
 # namespace, which must not be the machine's own; super-frames and partial checksums pass (userspace-tso-enable).
-# again: ovs-vswitchd has ended, and is started in the caller's network namespace; its ports are in its database.
+# again: ovs-vswitchd has ended, and is started, FILE in its place, in the caller's network namespace; its ports are in its
+# database.
 # Every file is in DIR; stop ends what start began, and gives back
 # the huge pages that start reserved. So does give-back when its input ends, for who may be
 # killed: FILE is what $NFV_HUGEPAGES names for start.
 set -eu
 cmd=${1-} dir=${2-} ifname=${3-}
 . "$(dirname "$0")/hugepages.sh"
-usage() { echo "usage: ${0##*/} start DIR | jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR | stop DIR | give-back FILE" >&2; exit 2; }
+usage() { echo "usage: ${0##*/} start DIR | jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR | give-back FILE" >&2; exit 2; }
 [ -n "$dir" ] || usage
 
 reserved=${NFV_HUGEPAGES:-$dir/hugepages}	# how many there were before
@@ -157,6 +158,7 @@ jumbo) vsctl --timeout=20 set Interface a mtu_request=9000 -- set Interface b mt
 again)
 	dir=$(realpath "$dir")
 	export OVS_RUNDIR=$dir OVS_DBDIR=$dir OVS_LOGDIR=$dir OVS_SYSCONFDIR=$dir
+	vswitchd=${ifname:-$vswitchd}
 	run_vswitchd
 	;;
 limit) vsctl --timeout=20 set Interface a ingress_policing_rate="$ifname" ingress_policing_burst=$((ifname / 100)) ;;

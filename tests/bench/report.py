@@ -6,7 +6,8 @@ RAW has one JSON object per line, in the order of measuring:
   {"case", "who", "unit", "value"}   a sample. "nfvd" is ours, "nfvd_..." a variant of
                                      ours, anybody else a peer. With "idle", the share of time in which
                                      its generator had nothing to do; with "refused" in place of "value"
-                                     it is none: that was the limit
+                                     it is none: that was the limit. With "figures", others of the same
+                                     sample by their names, which get no ratio
   {"case", "ledger": {"pairs"}, "ports": {"ports"}}
                                      nfvd's ledger after that case, and its ports where there are
                                      Xen guests; both run on over cases, so differences count
@@ -21,15 +22,19 @@ import statistics
 import sys
 
 
+def spread(values):
+    return {"median": round(statistics.median(values), 3), "min": round(min(values), 3), "max": round(max(values), 3)}
+
+
 def summary(samples):
     values = [s["value"] for s in samples if "value" in s]
     result = {"refused": len(samples) - len(values)} if len(samples) > len(values) else {}
     if any("idle" in s for s in samples):
         result["generator_idle"] = [s["idle"] for s in samples]
     if values:
-        result |= {"median": round(statistics.median(values), 3), "min": round(min(values), 3),
-                   "max": round(max(values), 3), "samples": [round(v, 3) for v in values]}
-    return result
+        result |= spread(values) | {"samples": [round(v, 3) for v in values]}
+    figures = [s["figures"] for s in samples if "figures" in s]
+    return result | {key: spread([f[key] for f in figures]) for key in (figures[0] if figures else ())}
 
 
 def costs_of(line, names):
@@ -94,16 +99,24 @@ def cell(s):
     return f"{s['median']:.2f} ({s['min']:.2f}-{s['max']:.2f})" + (f", {s['refused']} refused" if "refused" in s else "")
 
 
+def figure_rows(who):
+    for name, s in who.items():
+        if isinstance(s, dict):
+            yield ["", name, "", cell(s), "", ""]
+
+
 def rows_of(case):
     copies = "-" if case["copies_per_frame"] is None else f"{case['copies_per_frame']:.2f}"
     yield [case["name"] + (" (emulated)" if case["emulated"] else ""), case["unit"], "nfvd", cell(case["nfvd"]), "",
            copies]
+    yield from figure_rows(case["nfvd"])
     for key, s in case.items():
         if key.startswith("nfvd_"):
             yield ["", "", key.replace("nfvd_", "nfvd, ").replace("_", " "), cell(s), "", ""]
     for peer, s in case["peers"].items():
         ratio = case["ratio"][peer]
         yield ["", "", peer, cell(s), "-" if ratio is None else f"{ratio:.2f}", ""]
+        yield from figure_rows(s)
 
 
 def table(cases):

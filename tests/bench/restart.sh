@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# restart.sh - what it costs that the switch is killed (kill -9) or told to start anew: the longest gap between
-# two frames that arrive, and how many do not. Run by tests/bench/run, in namespaces of its own.
+# restart.sh - what it costs that the switch is killed (kill -9), told to start anew, or upgraded, which is to be told so
+# after another binary has been renamed over its own. Run by tests/bench/run, in namespaces of its own. Of each:
+#
+#	gap_ms		the longest time between two frames that arrive
+#	lost		frames that were to be sent and did not arrive, of offered_pps
+#	blocked_ms	how long nothing would have to pass to lose as many
 #
 #	vm-vm			a generator of frames, two vhost-user ports, 100000 frames/s each way
 #	vm-container		echoes between a container and the unikernel in QEMU, one each millisecond
@@ -44,9 +48,23 @@ is_up() { "$ctl" -j show "$1" | jq -e '.ports[0].state == "up"'; }
 
 kill_nfvd() { kill -KILL "$(nfvd_pid)"; }
 restart_nfvd() { kill -HUP "$keeper"; }
+upgrade_nfvd()
+{
+	replace_nfvd
+	restart_nfvd
+}
+replace_nfvd() { install "$build/dataplane/nfvd" "$dir/bin/nfvd.new" && mv "$dir/bin/nfvd.new" "$dir/bin/nfvd"; }
+# Is it the file that is there now? After its replacement /proc says "(deleted)" of the one before.
+nfvd_is_new() { [ "$(readlink "/proc/$(nfvd_pid)/exe")" = "$dir/bin/nfvd" ]; }
 kill_ovs() { end_ovs KILL; }
 restart_ovs() { end_ovs TERM; }
-# end_ovs SIGNAL - and start it again as soon as it has ended
+upgrade_ovs()
+{
+	install "$(tests/bench/fetch-ovs.sh)/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk" "$dir/bin/vswitchd.new"
+	mv "$dir/bin/vswitchd.new" "$dir/bin/vswitchd"
+	end_ovs TERM "$dir/bin/vswitchd"
+}
+# end_ovs SIGNAL [FILE] - and start it again, from another file, as soon as it has ended
 end_ovs()
 {
 	local pid
@@ -54,10 +72,10 @@ end_ovs()
 	pid=$(cat "$dir/ovs/ovs-vswitchd.pid")
 	kill "-$1" "$pid"
 	while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
-	tests/bench/peer-ovs.sh again "$dir/ovs"
+	tests/bench/peer-ovs.sh again "$dir/ovs" "${2:-}"
 }
 
-# --- what is measured of it: {gap_ms, sent, received} ------------------------------------
+# --- what is measured of it: {gap_ms, sent, received}, perhaps {offered} ------------------------------------
 
 frames() { "$build/tests/bench/vugen" --a "$NFV_STATE_DIR/a.sock" --b "$NFV_STATE_DIR/b.sock" --size 200 --rate 100000 --warmup 0.3 --seconds "$1"; }
 echoes() { in_x "$ctl" -j probe rtt "$2" time "$1"; }
@@ -73,9 +91,10 @@ disturbed()
 	sleep 1
 	"$what"
 	wait $pid || die "no sample of $name, $who: $(tail -n 3 "$dir/sample.err")"
-	jq -ce --arg case "$name" --arg who "$who" '{$case, $who, unit: "ms", value: .gap_ms}' "$dir/sample" >>"$raw"
-	jq -ce --arg case "$name-lost" --arg who "$who" \
-		'{$case, $who, unit: "frames", value: ([(.offered // .sent) - .received, 0] | max)}' "$dir/sample" >>"$raw"
+	jq -ce --arg case "$name" --arg who "$who" --argjson seconds "$seconds" '
+		([(.offered // .sent) - .received, 0] | max) as $lost | ((.offered // .sent) / (.seconds // $seconds)) as $pps |
+		{$case, $who, unit: "ms", value: .gap_ms,
+		 figures: {$lost, offered_pps: $pps, blocked_ms: ($lost / $pps * 1000), gap_ms}}' "$dir/sample" >>"$raw"
 }
 
 # --- who is there ------------------------------------------------------------------------
@@ -96,8 +115,9 @@ guest() { tools/guests/guest run unikernel "$1" --socket "$2" --ip "$3/24" --mod
 
 start()
 {
-	mkdir -p /run/netns "$NFV_STATE_DIR"
-	"$build/dataplane/fdkeep" "$build/dataplane/nfvd" --state-dir "$NFV_STATE_DIR" --config-dir "$dir/conf" >"$dir/nfvd.log" 2>&1 &
+	mkdir -p /run/netns "$NFV_STATE_DIR" "$dir/bin"
+	replace_nfvd
+	"$build/dataplane/fdkeep" "$dir/bin/nfvd" --state-dir "$NFV_STATE_DIR" --config-dir "$dir/conf" >"$dir/nfvd.log" 2>&1 &
 	keeper=$!
 	wait_for 10 "$ctl" show
 	container x 1
@@ -123,7 +143,7 @@ start
 for round in $(seq "$rounds"); do
 	say "round $round of $rounds"
 	kill -STOP "$(cat "$dir/ovs/ovs-vswitchd.pid")"
-	for what in kill restart; do
+	for what in kill restart upgrade; do
 		wait_for 20 in_x ping -c 1 -W 1 10.80.3.2
 		wait_for 20 in_x ping -c 1 -W 1 10.80.3.9
 		disturbed 3 $what-container-container nfvd ${what}_nfvd echoes 10.80.3.2
@@ -133,11 +153,13 @@ for round in $(seq "$rounds"); do
 		disturbed 3 $what-vm-vm nfvd ${what}_nfvd frames
 		wait_for 10 "$ctl" detach a
 		wait_for 10 "$ctl" detach b
+		[ $what != upgrade ] || nfvd_is_new || die "it is the nfvd of before the upgrade"
 	done
 	kill -CONT "$(cat "$dir/ovs/ovs-vswitchd.pid")"
-	for what in kill restart; do
+	for what in kill restart upgrade; do
 		wait_for 60 in_x ping -c 1 -W 1 10.80.5.9
 		disturbed 12 $what-vm-container ovs-dpdk ${what}_ovs echoes 10.80.5.9
 	done
 done
-report "$raw" "$out/restart.json" --command "make bench-restart (ROUNDS=$rounds)" --emulated kill-vm-container --emulated restart-vm-container
+report "$raw" "$out/restart.json" --command "make bench-restart (ROUNDS=$rounds)" \
+	--emulated kill-vm-container --emulated restart-vm-container --emulated upgrade-vm-container

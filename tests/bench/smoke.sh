@@ -48,6 +48,13 @@ cases tc-tbf rate-from-100Mbit-tcp
 cases alone tcp-beside-small tcp-beside-super rtt-beside-small rtt-beside-super
 check "the rest of it" says '[.cases[].name] | contains(["neighbours", "vm-vm-64", "quarantine-guests", "rate-to-100Mbit-64"])'
 
+check "make bench-restart" bench bench-restart restart.json
+cases ovs-dpdk kill-vm-container restart-vm-container upgrade-vm-container
+check "killed, restarted, upgraded, each with four figures" says '[.cases[].name] | sort == (["kill", "restart", "upgrade"] |
+	map("\(.)-container-container", "\(.)-vm-container", "\(.)-vm-vm"))'
+check "... of each pair" says 'all(.cases[]; (.nfvd, .peers[]) | .gap_ms.median > 0 and .lost.min >= 0 and .offered_pps.min > 0 and
+	.blocked_ms.max >= .blocked_ms.min)'
+
 check "make bench: many ports" bench bench ports.json ports
 cases two-ports ports-16
 
