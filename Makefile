@@ -146,7 +146,7 @@ help:
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
 	@echo 'make bench-policy  limits, fairness and quarantine, beside OVS-DPDK and tc-tbf'
-	@echo 'make bench-restart  the pause that a kill or a restart costs, beside OVS-DPDK'
+	@echo 'make bench-restart  the pause that a kill, a restart or an upgrade costs, beside OVS-DPDK'
 	@echo 'make bench-xen  Xen guests on nfv.ko beside xen-netback and a bridge, emulated'
 	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host, Xen emulated'
 	@echo 'make lint       static analysis, format, include rules'

@@ -107,6 +107,14 @@ int nfvd_fdstore_take(const char *port, const char *what)
 	return fd;
 }
 
+const char *nfvd_fdstore_find(const char *begin)
+{
+	for (int i = 0; i < n_stored; i++)
+		if (stored[i].fd >= 0 && !strncmp(stored[i].name, begin, strlen(begin)))
+			return stored[i].name;
+	return NULL;
+}
+
 void nfvd_fdstore_remove_rest(void)
 {
 	for (int i = 0; i < n_stored; i++) {

@@ -25,6 +25,9 @@ bool nfvd_fdstore_ready(void);
 /* Return the descriptor PORT/WHAT, which the caller then owns, or -1. It stays in the store. Context: control. */
 int nfvd_fdstore_take(const char *port, const char *what);
 
+/* Return the name of a descriptor that begins with these words and that nobody has taken, or NULL. Context: control. */
+const char *nfvd_fdstore_find(const char *begin);
+
 /* Remove all descriptors that nobody has taken. Context: control. */
 void nfvd_fdstore_remove_rest(void);
 

@@ -48,6 +48,7 @@ struct packet {
 	unsigned int rest;		/* ticks until the ring may be renewed again */
 	struct nfvd_packet_ring ring;
 	unsigned int bad;		/* slots of this turn whose frames were malformed; they come first */
+	uint64_t anew_us;		/* since when nobody takes its frames, as it begins anew; 0: it does not */
 };
 
 /* ---- receiving ---- */
@@ -250,24 +251,29 @@ static void adopt_socket(struct nfvd_netdev *nd)
 {
 	struct packet *p = (struct packet *)nd;
 	uint32_t *position = nfvd_order_position(nd->port->id);
-	int sock = position ? nfvd_fdstore_take(nd->port->name, "packet") : -1, n;
+	int sock, n;
 
-	if (sock < 0)
+	if (!position || !nfvd_inherit_stored(nd->port))
 		return;
+	p->anew_us = nfvd_now_us();
+	sock = nfvd_fdstore_take(nd->port->name, "packet");
 	n = nfvd_inherit_take(nd->port, nd->link.ifindex, sock) ? nfvd_ring_adopt(&p->ring, sock, position) : -ENODEV;
 	atomic_store(&nd->port->address.goes_on, n >= 0);
 	if (n >= 0) {
+		p->anew_us = 0;
 		nd->sock = sock;
 		nfvd_port_replays(nd->port, n);
 		return;
 	}
-	nfvd_event(nd->port->name, "begins anew: its socket %s", n == -ENODEV ? "is another device's, or another nfvd's" :
-		   strerror(-n));
+	if (!nfvd_inherit_of(nd->port->id))
+		nfvd_event(nd->port->name, "begins anew: no record of it was kept");
+	else
+		nfvd_event(nd->port->name, "begins anew: its socket %s", sock < 0 ? "was not kept" :
+			   n == -ENODEV ? "is another device's, or another nfvd's" : strerror(-n));
 	nfvd_inherit_forget(nd->port->id);
-	close(sock);
-	/* The programs are to be gone before it is looked for those of others. */
 	nfvd_inherit_remove(nd->port);
-	nfvd_fdstore_settle();
+	if (sock >= 0)
+		close(sock);
 }
 
 static int new_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
@@ -284,6 +290,9 @@ static int new_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
 	if (setsockopt(nd->sock, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof(promisc)) ||
 	    bind(nd->sock, (struct sockaddr *)&addr, sizeof(addr)))
 		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot bind to '%s': %s", nd->link.name, strerror(errno));
+	if (p->anew_us)
+		nfvd_inherit_anew(nfvd_now_us() - p->anew_us);
+	p->anew_us = 0;
 	p->ring.position = nfvd_order_position(nd->port->id);
 	if (p->ring.position)
 		*p->ring.position = 0;

@@ -11,8 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "fdstore.h"
+#include "log.h"
 
-#define MAPS	"@shortcut" SHORTCUT_LAYOUT
+#define MAPS_ANY	"@shortcut"	/* of any layout */
+#define MAPS		MAPS_ANY SHORTCUT_LAYOUT
 
 _Static_assert(SHORTCUT_NAME == NFV_NAME_MAX + 1 && SHORTCUT_PORTS == NFVD_PORTS_MAX, "the program's numbers are nfvd's");
 
@@ -21,20 +23,52 @@ static const char *const sides[NFVD_TC_SIDES] = { "ingress", "egress" };
 
 /* ---- maps ---- */
 
-static bool fits(const struct bpf_map *map, int fd)
+/* Return whether a stored descriptor is the map that is wanted; if not, say in why what it is. */
+static bool fits(const struct bpf_map *map, int fd, char *why, size_t size)
 {
 	struct bpf_map_info is = { 0 };
 	uint32_t len = sizeof(is);
 
-	return nfvd_tc_is_bpf(fd, "bpf-map") && !bpf_obj_get_info_by_fd(fd, &is, &len) && is.type == bpf_map__type(map) &&
-	       is.key_size == bpf_map__key_size(map) && is.value_size == bpf_map__value_size(map) &&
-	       is.max_entries == bpf_map__max_entries(map) && is.map_flags == bpf_map__map_flags(map) &&
-	       !strncmp(is.name, bpf_map__name(map), sizeof(is.name) - 1);
+	if (!nfvd_tc_is_bpf(fd, "bpf-map") || bpf_obj_get_info_by_fd(fd, &is, &len)) {
+		snprintf(why, size, "what was kept as its map '%s' is none", bpf_map__name(map));
+		return false;
+	}
+	if (is.key_size != bpf_map__key_size(map) || is.value_size != bpf_map__value_size(map) ||
+	    is.max_entries != bpf_map__max_entries(map)) {
+		snprintf(why, size, "its map '%s' was kept with keys of %u, values of %u bytes, for %u entries, and this nfvd's has %u, %u, %u",
+			 bpf_map__name(map), is.key_size, is.value_size, is.max_entries, bpf_map__key_size(map),
+			 bpf_map__value_size(map), bpf_map__max_entries(map));
+		return false;
+	}
+	if (is.type == bpf_map__type(map) && is.map_flags == bpf_map__map_flags(map) &&
+	    !strncmp(is.name, bpf_map__name(map), sizeof(is.name) - 1))
+		return true;
+	snprintf(why, size, "what was kept as its map '%s' is another map", bpf_map__name(map));
+	return false;
+}
+
+void nfvd_inherit_nothing(const char *why)
+{
+	nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL, "shortcut: loaded anew, counting from zero, and each container is attached anew: %s", why);
+}
+
+/* No map of this layout was kept: say so if there are some of another. */
+static void say_layout(void)
+{
+	const char *name = nfvd_fdstore_find(MAPS_ANY), *layout = name ? name + strlen(MAPS_ANY) : "";
+	char why[80];
+
+	snprintf(why, sizeof(why), "it was kept in layout %.*s, and this nfvd's is " SHORTCUT_LAYOUT, (int)strspn(layout, "0123456789"),
+		 layout);
+	if (name)
+		nfvd_inherit_nothing(why);
 }
 
 bool nfvd_inherit_maps_take(struct bpf_object *obj)
 {
 	struct { struct bpf_map *map; int fd; } maps[16];
+	const char *missing = NULL;
+	char why[200] = "";
 	unsigned int n = 0;
 	struct bpf_map *map;
 	bool all = true;
@@ -42,18 +76,28 @@ bool nfvd_inherit_maps_take(struct bpf_object *obj)
 	bpf_object__for_each_map(map, obj) {
 		int fd = n < 16 ? nfvd_fdstore_take(MAPS, bpf_map__name(map)) : -1;
 
-		if (fd < 0 || !fits(map, fd))
-			all = false;
-		if (fd >= 0) {
-			maps[n].map = map;
-			maps[n++].fd = fd;
+		if (fd < 0) {
+			missing = bpf_map__name(map);
+			continue;
 		}
+		all = all && fits(map, fd, why, sizeof(why));
+		maps[n].map = map;
+		maps[n++].fd = fd;
 	}
+	if (missing && all)
+		snprintf(why, sizeof(why), "its map '%s' was not kept", missing);
+	all = all && !missing;
 	for (unsigned int i = 0; i < n; i++) {
-		if (all && bpf_map__reuse_fd(maps[i].map, maps[i].fd))
+		if (all && bpf_map__reuse_fd(maps[i].map, maps[i].fd)) {
+			snprintf(why, sizeof(why), "its map '%s' cannot be used", bpf_map__name(maps[i].map));
 			all = false;
+		}
 		close(maps[i].fd);
 	}
+	if (!n)
+		say_layout();
+	else if (!all)
+		nfvd_inherit_nothing(why);
 	return all;
 }
 
@@ -75,6 +119,14 @@ void nfvd_inherit_maps_remove(struct bpf_object *obj)
 }
 
 /* ---- ports ---- */
+
+bool nfvd_inherit_stored(const struct nfvd_port *port)
+{
+	char begin[SHORTCUT_NAME + 1];
+
+	snprintf(begin, sizeof(begin), "%s/", port->name);
+	return nfvd_fdstore_find(begin);
+}
 
 /* Is it the socket of then, and still at the device? Nobody else can have made one with its cookie. */
 static bool same_socket(int sock, int ifindex, const struct shortcut_port *as)
@@ -109,8 +161,8 @@ bool nfvd_inherit_take(const struct nfvd_port *port, int ifindex, int sock)
 	k->taken = good;
 	if (good)
 		return true;
+	nfvd_tc_end_links(&k->tc);
 	nfvd_tc_forget(&k->tc);
-	nfvd_inherit_remove(port);
 	return false;
 }
 
@@ -167,7 +219,30 @@ struct nfvd_inherited *nfvd_inherit_of(unsigned int id)
 
 void nfvd_inherit_forget(unsigned int id)
 {
-	if (inherited[id].taken)
+	if (inherited[id].taken) {
+		nfvd_tc_end_links(&inherited[id].tc);
 		nfvd_tc_forget(&inherited[id].tc);
+	}
 	inherited[id] = (struct nfvd_inherited){ 0 };
+}
+
+/* ---- anew ---- */
+
+static struct {
+	unsigned int ports;
+	uint64_t us;		/* the longest */
+} anew;
+
+void nfvd_inherit_anew(uint64_t us)
+{
+	anew.ports++;
+	anew.us = us > anew.us ? us : anew.us;
+}
+
+void nfvd_inherit_say_anew(void)
+{
+	if (anew.ports)
+		nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL,
+			      "shortcut: %u container(s) began anew: what waited at their sockets is lost, and what each sent within %.1f ms at most",
+			      anew.ports, anew.us / 1000.0);
 }

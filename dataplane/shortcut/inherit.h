@@ -9,7 +9,8 @@
  * The record of which port is which is the map "ports" itself: device number, port id, name, cookie of the socket. A
  * port is adopted if all agree: it is attached by that name to that device; the socket has that cookie, is in this
  * network namespace, and is bound to the device still (the kernel unbinds it when the device goes); the links are at
- * the device, with programs of ours. Else all of it is closed, and the port begins anew.
+ * the device, with programs of ours. Else all of it is closed, and the port begins anew. So do all ports where the maps
+ * are of another layout, after an upgrade: the programs of before carry a container's frames until its turn comes.
  *
  * Context: control.
  */
@@ -32,11 +33,16 @@ struct nfvd_inherited {
 
 struct bpf_object;
 
-/* Give obj, which is not loaded yet, the maps that are stored. Return false, with none of them, if not all fit. */
+/*
+ * Give obj, which is not loaded yet, the maps that are stored. Return false, with none of them, if not all fit: an event
+ * says why, unless none were stored at all.
+ */
 bool nfvd_inherit_maps_take(struct bpf_object *obj);
 /* Store the maps of obj; remove them. */
 void nfvd_inherit_maps_put(struct bpf_object *obj);
 void nfvd_inherit_maps_remove(struct bpf_object *obj);
+/* Say that the shortcut begins without what was stored, and why. */
+void nfvd_inherit_nothing(const char *why);
 
 /* Read the record from the map of ports, by its descriptor. Return the highest group that a port had. */
 uint32_t nfvd_inherit_read(int ports);
@@ -44,12 +50,19 @@ uint32_t nfvd_inherit_read(int ports);
 unsigned int nfvd_inherit_id(const char *name);
 /* Return the port that had this id, or NULL. */
 struct nfvd_inherited *nfvd_inherit_of(unsigned int id);
+/* Forget what is known of it; links that were taken and not adopted end. */
 void nfvd_inherit_forget(unsigned int id);
 
-/* Check whether sock and the stored links are the port's, and take the links. If not, none of them stays stored. */
+/* Return whether anything is stored of the port that nobody has taken. */
+bool nfvd_inherit_stored(const struct nfvd_port *port);
+/* Check whether sock and the stored links are the port's, and take the links. If not, the programs of these are at its device no more. */
 bool nfvd_inherit_take(const struct nfvd_port *port, int ifindex, int sock);
 /* Store what a port has; remove it. Return 0 or -errno. */
 int nfvd_inherit_put(const struct nfvd_port *port, const struct nfvd_tc *tc, int sock);
 void nfvd_inherit_remove(const struct nfvd_port *port);
+
+/* Note that a port that was stored has begun anew, and that nobody took its frames for so long. Say what that was of all ports. */
+void nfvd_inherit_anew(uint64_t us);
+void nfvd_inherit_say_anew(void);
 
 #endif

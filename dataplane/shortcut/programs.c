@@ -56,8 +56,10 @@ int nfvd_programs_load(bool *adopted)
 	/* It reads a file, the first time: counters are to be had without a descriptor left, too. */
 	libbpf_num_possible_cpus();
 	nfvd_programs = open_and_load(true, adopted);
-	if (!nfvd_programs && *adopted)
+	if (!nfvd_programs && *adopted) {
+		nfvd_inherit_nothing("this nfvd's programs do not load with the maps that were kept");
 		nfvd_programs = open_and_load(false, adopted);
+	}
 	if (!nfvd_programs)
 		return -errno;
 	nfvd_programs_alive();

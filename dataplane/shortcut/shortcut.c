@@ -534,6 +534,7 @@ void nfvd_shortcut_adopted(void)
 {
 	unsigned int n = 0;
 
+	nfvd_inherit_say_anew();
 	if (!adopting)
 		return;
 	nfvd_addresses_adopt();

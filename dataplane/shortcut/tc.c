@@ -425,6 +425,13 @@ void nfvd_tc_forget(struct nfvd_tc *tc)
 	*tc = (struct nfvd_tc){ .link = { -1, -1 } };
 }
 
+void nfvd_tc_end_links(const struct nfvd_tc *tc)
+{
+	for (enum nfvd_tc_side side = 0; side < NFVD_TC_SIDES; side++)
+		if (tc->id[side])
+			bpf_link_detach(tc->link[side]);
+}
+
 void nfvd_tc_detach(struct nfvd_tc *tc)
 {
 	if (tc->filters)

@@ -49,6 +49,8 @@ static inline bool nfvd_tc_settled(const struct nfvd_tc *tc)
 {
 	return tc->link[NFVD_TC_INGRESS] >= 0;
 }
+/* Take the programs of the links whose id is known off the device, whoever else holds these: closing them would not do. */
+void nfvd_tc_end_links(const struct nfvd_tc *tc);
 /* Remove our programs, and the qdisc if we made it and nobody else uses it. */
 void nfvd_tc_detach(struct nfvd_tc *tc);
 /* Forget the programs of a device that has gone: its index may be another's. */

@@ -29,6 +29,7 @@ again()
 # The socket by which a process is connected to a path: QEMU's end.
 qemu_sockets() { find "/proc/${GUEST_PID[$1]}/fd" -lname 'socket:*' -printf '%l\n' | sort; }
 kept() { find "/proc/$KEEPER/fd" -mindepth 1 | wc -l; }
+links_kept() { find "/proc/$KEEPER/fd" -lname 'anon_inode:bpf_link' | wc -l; }
 events() { nfvctl events; }
 
 # --- a generator of frames between two ports --------------------------------------------
@@ -281,6 +282,39 @@ containers()
 	check "restart: told to end: the devices are as they were" [ "$(flags_of veth-c1)$(flags_of veth-c2)" = '["BROADCAST","MULTICAST","UP"]["BROADCAST","MULTICAST"]' ]
 }
 
+# --- upgraded from one whose shortcut had another layout ------------------------------------
+
+upgraded()
+{
+	local pid base pings
+
+	mkdir "$WORK/bin"
+	sed 's/@shortcut4/@shortcut0/g' "$NFVD" >"$WORK/bin/nfvd"
+	chmod +x "$WORK/bin/nfvd"
+	keeper "$WORK/bin/nfvd"
+	wait_for "by_shortcut $(shortcut_frames)" 10
+	check "upgraded: from one whose containers are stored" wait_for "[ \$(links_kept) = 4 ]" 10
+	base=$(kept)
+	pid=$(nfvd_pid)
+	in_ns c1 ping -q -i 0.01 -c 300 -W 1 10.0.0.2 >"$WORK/pings" 2>&1 &
+	pings=$!
+	install "$NFVD" "$WORK/bin/nfvd.new" && mv "$WORK/bin/nfvd.new" "$WORK/bin/nfvd"
+	kill -HUP $KEEPER
+	check "upgraded: another nfvd" wait_for "[ \"\$(nfvd_pid)\" != $pid ] && [ \"\$(state_of c1)\$(state_of c2)\" = upup ]" 20
+	wait $pings
+	grep transmitted "$WORK/pings"
+	check "upgraded: the containers go on" [ "$(grep -o '[0-9]* received' "$WORK/pings" | cut -d ' ' -f 1)" -gt 250 ]
+	check "upgraded: both layouts are said" grep -q "shortcut: loaded anew, .*: it was kept in layout 0, and this nfvd's is 4" <(events)
+	check "upgraded: and what was lost" grep -q "shortcut: 2 container(s) began anew: .* within [0-9.]* ms" <(events)
+	check "upgraded: past nfvd again" wait_for "by_shortcut $(shortcut_frames)" 10
+	check "upgraded: all frames are accounted for" wait_for conserved 5
+	check "upgraded: as much is stored as before" wait_for "[ \$(links_kept) = 4 ] && [ \$(kept) = $base ]" 10
+	check "upgraded: one nfvd's programs are there" [ "$(programs veth-c1 | tr -d '0-9')" = "$(tr -d '0-9' <<<"$TCX")" ]
+	kill -TERM $KEEPER
+	wait $KEEPER
+	check "upgraded, told to end: no program is left" [ "$(programs veth-c1)$(programs veth-c2)" = "" ]
+}
+
 # --- what is stored, and spoilt -------------------------------------------------------------
 
 # What a store could hand out, by a program in the place of fdkeep: SPOIL, and what nfvd says of it.
@@ -315,12 +349,16 @@ spoilt kick-is-a-file "what was kept of its queues is not sound"
 spoilt conn-is-a-pipe "has to connect again"
 spoilt names "is not wanted: closed"
 if [ -n "$TCX" ]; then
+	upgraded
 	spoilt veth-none "goes on with 2 container(s)"
 	for how in socket-is-a-pipe socket-is-another no-socket link-is-a-pipe link-is-another link-is-the-other-way no-link; do
 		spoilt veth-$how "goes on with 1 container(s)"
 	done
-	for how in map-is-a-pipe map-is-another map-is-a-program no-map other-layout; do
-		spoilt veth-$how "ready"
-	done
+	spoilt veth-map-is-a-pipe "loaded anew, counting from zero, and each container is attached anew: what was kept as its map 'ports' is none"
+	spoilt veth-map-is-another "its map 'ports' was kept with keys of 12, values of 32 bytes, for 65536 entries"
+	spoilt veth-map-is-a-program "what was kept as its map 'ports' is none"
+	spoilt veth-map-of-another-size "its map 'ports' was kept with keys of 4, values of 100 bytes, for 4096 entries"
+	spoilt veth-no-map "its map 'counters' was not kept"
+	spoilt veth-other-layout "loaded anew, counting from zero, and each container is attached anew: it was kept in layout 0, and this nfvd's is 4"
 fi
 finish

@@ -3,7 +3,9 @@
 than it was given. nfvd with two guests is killed, and started again with what is stored, spoilt as
 HOW says. It must run, have both ports, and say WORDS of port a, whose guest is there (HOW none) or
 has to connect again. 0: it is so."""
+import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -98,6 +100,12 @@ def memfd(size):
     return fd
 
 
+def a_map(name, key_bytes, value_bytes, entries):
+    """A hash of the kernel's, as BPF_MAP_CREATE of bpf() makes it."""
+    attr = struct.pack("<IIIIIII16s", 1, key_bytes, value_bytes, entries, 0, 0, 0, name)
+    return ctypes.CDLL(None).syscall(321, 0, attr, len(attr))
+
+
 VRING = 8 + 4 * 4 + 3 * 8 + 2 * 4 + 8 * 32 + 8 * 4	# where struct nfvd_keep_state has its vrings
 SPOIL = {
     "none": lambda: None,
@@ -135,6 +143,7 @@ CONTAINERS = {
     "veth-map-is-a-pipe": lambda: another("@shortcut4/ports", a_pipe()),
     "veth-map-is-another": lambda: another("@shortcut4/ports", os.dup(store["@shortcut4/addresses"])),
     "veth-map-is-a-program": lambda: another("@shortcut4/ports", os.dup(store["c1/ingress"])),
+    "veth-map-of-another-size": lambda: another("@shortcut4/ports", a_map(b"ports", 4, 100, 4096)),
     "veth-no-map": lambda: os.close(store.pop("@shortcut4/counters")),
     "veth-other-layout": lambda: [store.update({n.replace("shortcut4", "shortcut0"): store.pop(n)})
                                   for n in list(store) if n.startswith("@")],
@@ -143,6 +152,20 @@ CONTAINERS = {
 
 def reach():
     return subprocess.run("ip netns exec c1 ping -q -c 1 -W 1 10.0.0.2".split(), stdout=subprocess.DEVNULL).returncode == 0
+
+
+def kept_by_kernel():
+    """Of what is stored, the shortcut's maps and links: {(kind, id)}."""
+    found = set()
+    for fd in store.values():
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as info:
+            found.update(re.findall(r"^(map|link)_id:\s*(\d+)$", info.read(), re.M))
+    return found
+
+
+def there(kind, number):
+    return subprocess.run(["bpftool", kind, "show", "id", number], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0
 
 
 def containers():
@@ -154,15 +177,25 @@ def containers():
         nfvctl("attach", "veth", c, "dev", "veth-" + c)
     assert wait(lambda: whole <= set(store)), "not stored: " + " ".join(store)
     assert wait(reach), "they do not reach each other"
+    before = kept_by_kernel()
+    assert len(before) > 4 and all(there(*what) for what in before), "what is kept is not known to bpftool"
+    pings = subprocess.Popen("ip netns exec c1 ping -q -i 0.01 -c 300 -W 1 10.0.0.2".split(), stdout=subprocess.PIPE, text=True)
     os.kill(nfvd, signal.SIGKILL)
     os.waitpid(nfvd, 0)
     CONTAINERS[HOW]()
     nfvd = run(store)
     assert wait(lambda: state("c1") == state("c2") == "up"), "not up"
     assert wait(reach), "they do not reach each other"
-    assert any(WORDS in line for line in nfvctl("events").splitlines()), "it does not say so"
+    events = nfvctl("events")
+    assert WORDS in events, "it does not say so"
+    anew = re.search(r"(\d) container\(s\) began anew: .* within [0-9.]+ ms at most", events)
+    assert (int(anew[1]) if anew else 0) == (0 if HOW == "veth-none" else 1 if "goes on with 1" in WORDS else 2), "who began anew?"
+    received = int(re.search(r"(\d+) received", pings.communicate()[0])[1])
+    assert received > 200, f"{received} of 300 echoes came, one each 10 ms"
     assert wait(lambda: whole <= set(store)), "not stored again: " + " ".join(store)
     assert not [n for n in store if n.startswith("@shortcut0")], "another layout's maps are stored"
+    if "loaded anew" in events:
+        assert wait(lambda: not any(there(*what) for what in before)), "left: " + str([w for w in before if there(*w)])
 
 
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
