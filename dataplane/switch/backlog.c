@@ -70,9 +70,8 @@ static struct nfvd_backlog_queue *queue_of(struct nfvd_backlog *b, const struct 
 	return q;
 }
 
-static void keep(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *f)
+static void keep(struct nfvd_worker *w, const struct nfvd_port *src, const struct nfvd_port *dst, struct nfvd_frame *f)
 {
-	const struct nfvd_port *src = rcu_dereference(nfvd_ports[w->src]);
 	struct nfvd_backlog_slot *s = append(&w->backlog, queue_of(&w->backlog, dst));
 	const struct iovec bytes = { s->bytes, sizeof(s->bytes) };
 
@@ -95,6 +94,8 @@ static void keep(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame
 
 void nfvd_backlog_put(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_frame **frames, unsigned int n)
 {
+	/* NULL: detached in this iteration. */
+	const struct nfvd_port *src = rcu_dereference(nfvd_ports[w->src]);
 	struct nfvd_backlog *b = &w->backlog;
 
 	if (b->trying) {
@@ -112,10 +113,10 @@ void nfvd_backlog_put(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd
 	for (unsigned int i = 0; i < n; i++)
 		if (frames[i]->len > NFVD_BACKLOG_BYTES)
 			nfvd_tx_drop(w, port, NFVD_DROP_DST_FULL, &frames[i], 1);
-		else if (b->to[port->id].n >= NFVD_BACKLOG_SLOTS - b->used)
+		else if (!src || b->to[port->id].n >= NFVD_BACKLOG_SLOTS - b->used)
 			nfvd_tx_drop(w, port, NFVD_DROP_DST_QUEUE, &frames[i], 1);
 		else
-			keep(w, port, frames[i]);
+			keep(w, src, port, frames[i]);
 }
 
 /* ---- out ---- */

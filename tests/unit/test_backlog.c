@@ -293,6 +293,17 @@ static void changes(void **state)
 	}
 }
 
+/* The sender is detached while its frames are on their way. */
+static void sender_going(void **state)
+{
+	post(FEW);
+	nfvd_ports[SRC] = NULL;
+	burst(SRC, DST, 40, LEN, false);
+	assert_int_equal(w->port[DST].drops[NFVD_DROP_DST_QUEUE], 32);
+	assert_int_equal(w->port[SRC].balance.lost, 32);
+	assert_int_equal(w->backlog.used | w->backlog.n_active, 0);
+}
+
 /* The sender is detached, and its id is another port's, which has sent nothing. */
 static void sender_gone(void **state)
 {
@@ -320,6 +331,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(seldom_when_stuck, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(sender_going, setup, teardown),
 		cmocka_unit_test_setup_teardown(sender_gone, setup, teardown),
 	};
 
