@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <jansson.h>
+#include <nfv/params.h>
 #include <nfv/rpc.h>
 
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };	/* exit codes */

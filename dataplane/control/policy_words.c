@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <nfv/params.h>
 #include "control/policy_address.h"
 #include "nfvd.h"
 #include "policy/storm.h"

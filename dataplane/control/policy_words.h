@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The words of a policy: what port.attach, policy.set and the kept configuration say of a port, as nfvctl's user wrote it.
- * Each word is a string; NFV_POLICY_WORDS of include/nfv/rpc.h has them with their defaults.
+ * Each word is a string; NFV_POLICY_WORDS of include/nfv/params.h has them with their defaults.
  *
  * Context: control.
  */

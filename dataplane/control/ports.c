@@ -9,6 +9,7 @@
 #include <urcu-qsbr.h>
 #include "clock.h"
 #include "control/mirrors.h"
+#include "control/params.h"
 #include "control/policy_words.h"
 #include "log.h"
 #include "netdev/port_module.h"
@@ -26,22 +27,15 @@ static const struct nfvd_port_ops *const types[] = {
 	&nfvd_port_vhost, &nfvd_port_veth_module, &nfvd_port_veth, &nfvd_port_netdev, &nfvd_port_xen,
 };
 
-/* mode: NULL if none was asked for. NULL with *err. */
-static const struct nfvd_port_ops *find_type(const char *type, const char *mode, struct nfvd_err *err)
+/* mode: NULL if none was asked for. */
+static const struct nfvd_port_ops *find_type(const char *type, const char *mode)
 {
-	bool known = false;
-
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		if (strcmp(types[i]->type, type))
 			continue;
-		known = true;
 		if (types[i]->mode && mode ? !strcmp(types[i]->mode, mode) : !types[i]->available || types[i]->available())
 			return types[i];
 	}
-	if (known)
-		nfvd_err(err, NFV_RPC_E_PARAMS, "a %.32s port has no mode '%.32s'", type, mode);
-	else
-		nfvd_err(err, NFV_RPC_E_PARAMS, "no port type '%.32s' (kvm, veth, netdev, xen)", type);
 	return NULL;
 }
 
@@ -59,48 +53,22 @@ static int take_words(struct nfvd_port *port, json_t *params, struct nfvd_err *e
 	return ret;
 }
 
-/* Parse "macs", a number, or "N", "N flood" or "N drop". 0, or -1 with *err. */
-static int parse_macs(const json_t *macs, struct nfvd_port *port, struct nfvd_err *err)
-{
-	const char *text = json_string_value(macs);
-	json_int_t n = json_is_integer(macs) ? json_integer_value(macs) : NFVD_MACS_DEFAULT;
-	char *end = "";
-
-	if (text && text[0] >= '0' && text[0] <= '9')
-		n = strtol(text, &end, 10);
-	else if (text)
-		n = 0;
-	port->macs_drop = !strcmp(end, " drop");
-	if ((macs && !text && !json_is_integer(macs)) || n < 1 || n > NFVD_MACS_LIMIT || (*end && !port->macs_drop && strcmp(end, " flood")))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'macs' is a number from 1 to %d, and 'drop' if frames from further addresses are to be dropped",
-				NFVD_MACS_LIMIT);
-	port->macs_max = n;
-	return 0;
-}
-
-/* Take the members that every type has out of params; what is left is the type's. */
+/* What every type has. */
 static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 {
-	json_t *type = json_object_get(params, "type"), *name = json_object_get(params, "name");
-	json_t *macs = json_object_get(params, "macs"), *mode = json_object_get(params, "mode");
-	const struct nfvd_port_ops *ops;
+	const char *name = json_string_value(json_object_get(params, "name")), *macs;
 	struct nfvd_port *port;
 
-	if (!json_is_string(type) || !json_is_string(name)) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "needs strings 'type' and 'name'");
+	if (nfvd_params_check(params, err))
 		return NULL;
-	}
-	ops = find_type(json_string_value(type), json_string_value(mode), err);
-	if (!ops)
-		return NULL;
-	if (!nfvd_name_ok(json_string_value(name))) {
+	if (!nfvd_name_ok(name)) {
 		nfvd_err(err, NFV_RPC_E_PARAMS, "bad name: letters, digits, '_', '.', '-', at most %d; and no word of nfvctl's, as 'all'",
 			 NFV_NAME_MAX);
 		return NULL;
 	}
-	if (nfvd_port_find(json_string_value(name))) {
-		nfvd_err(err, NFV_RPC_E_EXIST, "there is a port '%s' already", json_string_value(name));
-		nfvd_hint(err, "nfvctl detach %s", json_string_value(name));
+	if (nfvd_port_find(name)) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "there is a port '%s' already", name);
+		nfvd_hint(err, "nfvctl detach %s", name);
 		return NULL;
 	}
 	port = calloc(1, sizeof(*port));
@@ -108,17 +76,15 @@ static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 		return NULL;
 	}
-	if (parse_macs(macs, port, err) || take_words(port, params, err)) {
+	if (take_words(port, params, err)) {
 		free(port);
 		return NULL;
 	}
-	port->ops = ops;
-	snprintf(port->name, sizeof(port->name), "%s", json_string_value(name));
-	json_object_del(params, "type");
-	json_object_del(params, "name");
-	json_object_del(params, "macs");
-	if (ops->mode && json_is_string(mode))
-		json_object_del(params, "mode");
+	port->ops = find_type(json_string_value(json_object_get(params, "type")), json_string_value(json_object_get(params, "mode")));
+	snprintf(port->name, sizeof(port->name), "%s", name);
+	macs = json_string_value(json_object_get(params, "macs"));
+	port->macs_max = macs ? strtoul(macs, NULL, 10) : (unsigned long)json_integer_value(json_object_get(params, "macs"));
+	port->macs_drop = macs && strstr(macs, " drop");
 	return port;
 }
 

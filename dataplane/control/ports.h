@@ -7,7 +7,7 @@
 #include "port/port.h"
 
 void nfvd_ports_init(void);
-/* Attach a port by the params of port.attach (include/nfv/rpc.h), and remove known members from params. NULL with *err. */
+/* Attach a port by the params of port.attach (include/nfv/params.h), which it changes. NULL with *err. */
 struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err);
 /* Detach the port of this name. Return 0, or -1 with *err. */
 int nfvd_port_detach(const char *name, struct nfvd_err *err);

@@ -125,13 +125,12 @@ static void apply_port_settings(const json_t *kept, struct nfvd_port *port)
 		nfvd_shortcut_set(port, false);
 }
 
-/* What a port's attach is asked for: the settings are no parameters of it. */
+/* What a port's attach is asked for: a setting is no parameter of it. */
 static json_t *request_of(const json_t *kept)
 {
 	json_t *request = json_deep_copy(kept);
 
 	json_object_del(request, "shortcut");
-	json_object_del(request, "temporary");
 	return request;
 }
 
@@ -250,21 +249,6 @@ void nfvd_saved_stop(void)
 
 /* ---- asked for ---- */
 
-/* Take "temporary" out of params; it stays in asked if it is "yes". 0; -1 with *err: it is neither "yes" nor "no". */
-static int take_temporary(json_t *params, json_t *asked, struct nfvd_err *err)
-{
-	const json_t *value = json_object_get(params, "temporary");
-	const char *text = json_string_value(value);
-	bool yes = text && !strcmp(text, "yes");
-
-	if (value && !yes && (!text || strcmp(text, "no")))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'temporary' is \"yes\" or \"no\"");
-	json_object_del(params, "temporary");
-	if (!yes)
-		json_object_del(asked, "temporary");
-	return 0;
-}
-
 /* Keep what was asked in the place of what is kept by this name. 0 or -1 with *err. */
 static int keep(json_t *asked, struct nfvd_err *err)
 {
@@ -280,12 +264,14 @@ static int keep(json_t *asked, struct nfvd_err *err)
 struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err)
 {
 	json_t *asked = json_deep_copy(params);
-	struct nfvd_port *port = take_temporary(params, asked, err) ? NULL : nfvd_port_attach(params, err);
+	struct nfvd_port *port = nfvd_port_attach(params, err);
 
 	if (port) {
 		struct nfvd_err ignored;
 
 		json_object_del(why_not, port->name);
+		if (!strcmp(json_string_value(json_object_get(params, "temporary")), "no"))
+			json_object_del(asked, "temporary");
 		if (keep(asked, err)) {
 			nfvd_port_detach(port->name, &ignored);
 			port = NULL;

@@ -18,7 +18,7 @@
 int nfvd_saved_start(const char *dir);
 void nfvd_saved_stop(void);
 
-/* Do as those of ports.h, and keep it. params may have "temporary": "yes": kept until the machine boots again. */
+/* Do as those of ports.h, and keep it: what is asked for, without defaults. */
 struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err);
 int nfvd_saved_detach(const char *name, struct nfvd_err *err);
 

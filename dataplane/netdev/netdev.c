@@ -30,31 +30,13 @@ struct args {
 	bool force;
 };
 
-static int parse(struct nfvd_port *port, json_t *params, struct args *a, struct nfvd_err *err)
+static int parse(json_t *params, struct args *a, struct nfvd_err *err)
 {
-	bool veth = is_veth(port);
-	const char *key;
-	json_t *val;
-
-	json_object_foreach(params, key, val) {
-		if (!strcmp(key, "dev") && json_is_string(val))
-			a->dev = json_string_value(val);
-		else if (veth && !strcmp(key, "netns") && json_is_string(val) && json_string_length(val) < 200)
-			a->netns = json_string_value(val);
-		else if (veth && !strcmp(key, "pid") && json_is_integer(val) && json_integer_value(val) > 0 &&
-			 json_integer_value(val) < 1 << 30)
-			a->pid = json_integer_value(val);
-		else if (!strcmp(key, "force") && json_is_string(val) &&
-			 (!strcmp(json_string_value(val), "yes") || !strcmp(json_string_value(val), "no")))
-			a->force = !strcmp(json_string_value(val), "yes");
-		else
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "a %s port has no such '%.32s'", port->ops->type, key);
-	}
-	if (!a->dev || !a->dev[0] || strlen(a->dev) >= IFNAMSIZ)
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "needs 'dev', a device name of at most %d bytes", IFNAMSIZ - 1);
-	if (a->netns && a->pid)
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "either 'netns' or 'pid'");
-	return 0;
+	a->dev = json_string_value(json_object_get(params, "dev"));
+	a->netns = json_string_value(json_object_get(params, "netns"));
+	a->pid = json_integer_value(json_object_get(params, "pid"));
+	a->force = !strcmp(json_string_value(json_object_get(params, "force")), "yes");
+	return a->netns && a->pid ? nfvd_err(err, NFV_RPC_E_PARAMS, "either 'netns' or 'pid'") : 0;
 }
 
 /* Is there no such device, or could the kernel not be asked? */
@@ -335,7 +317,7 @@ int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *p
 	nd->port = port;
 	nd->sock = nd->claim = -1;
 	nd->trace.was_up = true;
-	if (parse(port, params, &a, err) || find_device(nd, &a, err))
+	if (parse(params, &a, err) || find_device(nd, &a, err))
 		return -1;
 	if (claim(nd, err)) {
 		nfvd_netdev_detach(nd);

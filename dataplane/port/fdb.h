@@ -34,8 +34,6 @@
 #define NFVD_FDB_WINDOW_MS	1000
 #define NFVD_FDB_CALM_MS	5000
 #define NFVD_FDB_AGEING_S	300
-#define NFVD_MACS_DEFAULT	1024	/* addresses that one port may teach */
-#define NFVD_MACS_LIMIT		16384
 
 /* nfvd_fdb_where.at: the id of a port; or that and NFVD_FDB_FLOODED, where the port is only who accounts for it. */
 #define NFVD_FDB_FLOODED	NFVD_PORTS_MAX

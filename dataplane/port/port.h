@@ -69,7 +69,7 @@ struct nfvd_port_ops {
 	const char *mode;		/* NULL: there is one way only, and 'mode' is the type's own */
 	bool (*available)(void);	/* C. NULL: always */
 	/*
-	 * C. Parse params (unknown keys are an error), set up, set port->nr_rxq and rxq[]. On failure leave nothing
+	 * C. Take of params, which are as <nfv/params.h> says, set up, set port->nr_rxq and rxq[]. On failure leave nothing
 	 * behind. May record steps with nfvd_attach_step(). Return 0, or -1 with *err filled in.
 	 */
 	int (*attach)(struct nfvd_port *port, json_t *params, struct nfvd_err *err);

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rpc/methods.h"
 
+#include <nfv/params.h>
+
 /* Not for operators of guests: to take a device from the host, or have nfvd, which is root, open sockets anywhere. */
-static const char *const attach_admin[] = { "force", "socket", "quarantine=mirror", NULL };
+#define IF_OPERATE(key)
+#define IF_ADMIN(key) key,
+#define X(key, takers, kind, least, most, role, values, fallback, help) IF_##role(#key)
+static const char *const attach_admin[] = { NFV_ATTACH_PARAMS(X) "quarantine=mirror", NULL };
+#undef X
 
 /* Nor to see what others send; the attach has the same word. */
 static const char *const quarantine_admin[] = { "mirror", NULL };

@@ -27,13 +27,13 @@
 #include <pthread.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <nfv/params.h>
 #include "port/port.h"
 #include "vhost/msg.h"
 #include "vhost/sock.h"
 #include "vhost/vring_split.h"
 
-#define NFVD_VHOST_PAIRS_MAX	8	/* queue pairs */
-#define NFVD_VHOST_QUEUES_MAX	(2 * NFVD_VHOST_PAIRS_MAX)
+#define NFVD_VHOST_QUEUES_MAX	(2 * NFV_PAIRS_MAX)
 
 struct nfvd_vq {
 	_Atomic(struct nfvd_vring *) ring;	/* RCU; NULL: stopped */

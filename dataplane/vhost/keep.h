@@ -41,7 +41,7 @@ struct nfvd_keep_state {
 	struct nfvd_vu_region region[VU_REGIONS_MAX];
 	uint32_t mem[VU_REGIONS_MAX];		/* region i is in NAME/mem(mem[i]) */
 	struct nfvd_keep_vq vq[NFVD_VHOST_QUEUES_MAX];
-	struct nfvd_vhost_mark mark[NFVD_VHOST_PAIRS_MAX];	/* workers' */
+	struct nfvd_vhost_mark mark[NFV_PAIRS_MAX];	/* workers' */
 };
 
 /* Data of the port's thread: which parts of its connection are stored. */

@@ -29,65 +29,28 @@
 
 #define UNSHARED_MS	2000	/* a started receive ring has buffers by then */
 
-/* Who may connect. 1: key is about something else. */
-static int parse_access(struct nfvd_sock_access *a, const char *key, json_t *val, struct nfvd_err *err)
+/* The number that the member has, of a user or a group; -1 if there is none. */
+static uint32_t id_of(json_t *params, const char *key)
 {
-	bool id = json_is_integer(val) && json_integer_value(val) >= 0 && json_integer_value(val) < UINT32_MAX;
-	const char *octal = json_string_value(val);
+	const json_t *id = json_object_get(params, key);
 
-	if (!strcmp(key, "owner") && id)
-		a->owner = json_integer_value(val);
-	else if (!strcmp(key, "group") && id)
-		a->group = json_integer_value(val);
-	else if (!strcmp(key, "owner") || !strcmp(key, "group"))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is the number of a user or a group", key);
-	else if (strcmp(key, "permissions"))
-		return 1;
-	else if (octal && octal[0] && strlen(octal) <= 4 && strspn(octal, "01234567") == strlen(octal) &&
-		 strtol(octal, NULL, 8) <= 0777)
-		a->mode = strtol(octal, NULL, 8);
-	else
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'permissions' are octal, as \"0660\"");
-	return 0;
+	return id ? (uint32_t)json_integer_value(id) : UINT32_MAX;
 }
 
 static int parse(struct nfvd_vhost *v, const char *name, json_t *params, struct nfvd_err *err)
 {
-	const char *key;
-	json_t *val;
-	int ret;
+	const char *socket = json_string_value(json_object_get(params, "socket"));
+	const char *octal = json_string_value(json_object_get(params, "permissions"));
+	int len;
 
-	v->queues = 1;
-	v->access = (struct nfvd_sock_access){ .owner = -1, .group = -1, .mode = -1 };
-	if (snprintf(v->path, sizeof(v->path), "%s/%s.sock", nfvd_config.state_dir, name) >=
-	    (int)sizeof(v->path))
-		v->path[0] = 0;
-	json_object_foreach(params, key, val) {
-		if (!strcmp(key, "socket") && json_is_string(val) && json_string_value(val)[0] == '/' &&
-		    json_string_length(val) < sizeof(v->path)) {
-			snprintf(v->path, sizeof(v->path), "%s", json_string_value(val));
-		} else if (!strcmp(key, "socket")) {
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'socket' is an absolute path of at most %zu bytes",
-					sizeof(v->path) - 1);
-		} else if (!strcmp(key, "mode") && json_is_string(val) &&
-			   (!strcmp(json_string_value(val), "server") || !strcmp(json_string_value(val), "client"))) {
-			v->client = json_string_value(val)[0] == 'c';
-		} else if (!strcmp(key, "mode")) {
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'mode' is \"server\" or \"client\"");
-		} else if (!strcmp(key, "queues") && json_is_integer(val) && json_integer_value(val) >= 1 &&
-			   json_integer_value(val) <= NFVD_VHOST_PAIRS_MAX) {
-			v->queues = json_integer_value(val);
-		} else if (!strcmp(key, "queues")) {
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'queues' is a number from 1 to %d", NFVD_VHOST_PAIRS_MAX);
-		} else {
-			ret = parse_access(&v->access, key, val, err);
-			if (ret > 0)
-				return nfvd_err(err, NFV_RPC_E_PARAMS, "a kvm port has no '%.32s'", key);
-			if (ret)
-				return ret;
-		}
-	}
-	if (!v->path[0])
+	v->client = !strcmp(json_string_value(json_object_get(params, "mode")), "client");
+	v->queues = json_integer_value(json_object_get(params, "queues"));
+	v->access = (struct nfvd_sock_access){
+		.owner = id_of(params, "owner"), .group = id_of(params, "group"), .mode = octal ? (int)strtol(octal, NULL, 8) : -1,
+	};
+	len = socket ? snprintf(v->path, sizeof(v->path), "%s", socket) :
+		snprintf(v->path, sizeof(v->path), "%s/%s.sock", nfvd_config.state_dir, name);
+	if (len >= (int)sizeof(v->path))
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "the socket's path would be longer than %zu bytes: give 'socket'",
 				sizeof(v->path) - 1);
 	return 0;

@@ -31,7 +31,6 @@
 #define BUS		"/sys/bus/xen-backend"
 #define OURS		"nfv-vif"
 #define NETBACK		"vif"
-#define DOMID_MAX	0x7fef
 
 _Static_assert(NFV_ACCEPT_CSUM == NFVD_ACCEPT_CSUM && NFV_ACCEPT_TSO4 == NFVD_ACCEPT_TSO4 &&
 	       NFV_ACCEPT_TSO6 == NFVD_ACCEPT_TSO6, "told in the module's words");
@@ -101,30 +100,6 @@ static int hand_over(const struct xen *x, const char *to)
 }
 
 /* ---- attaching ---- */
-
-static bool take_number(const char *key, json_t *val, const char *name, long max, unsigned int *to)
-{
-	if (strcmp(key, name) || !json_is_integer(val) || json_integer_value(val) < 0 || json_integer_value(val) > max)
-		return false;
-	*to = json_integer_value(val);
-	return true;
-}
-
-static int parse(struct xen *x, json_t *params, struct nfvd_err *err)
-{
-	const char *key;
-	json_t *val;
-
-	json_object_foreach(params, key, val) {
-		if (!take_number(key, val, "domid", DOMID_MAX, &x->domid) &&
-		    !take_number(key, val, "devid", 65535, &x->devid))
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "a xen port has no such '%.32s'", key);
-	}
-	if (!json_object_get(params, "domid"))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "needs 'domid', the guest's number");
-	snprintf(x->device, sizeof(x->device), "vif-%u-%u", x->domid, x->devid);
-	return 0;
-}
 
 static void netback_name(const struct xen *x, char name[32])
 {
@@ -320,7 +295,10 @@ static int xen_attach(struct nfvd_port *port, json_t *params, struct nfvd_err *e
 		return nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 	x->port = port;
 	port->priv = x;
-	if (parse(x, params, err) || open_port(x, err)) {
+	x->domid = json_integer_value(json_object_get(params, "domid"));
+	x->devid = json_integer_value(json_object_get(params, "devid"));
+	snprintf(x->device, sizeof(x->device), "vif-%u-%u", x->domid, x->devid);
+	if (open_port(x, err)) {
 		nfvd_kmod_fini(&x->kmod);
 		free(x);
 		return -1;

@@ -17,7 +17,7 @@
  *	------		------				------
  *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, link_local, control,
  *						generation: of the configuration, null: not kept,
- *						policy_words: [{word, default, arguments, help}], those of NFV_POLICY_WORDS,
+ *						policy_words: [{word, default, arguments, help}], those of NFV_POLICY_WORDS in params.h,
  *						caller: {uid, role: "read"|"operate"|"admin", denied: {method: the role that it
  *						needs}}}, who asks, and what he may not
  *	findings.get	{}				{findings: [...]}
@@ -57,19 +57,10 @@
  * An element that exists all the time appears exactly once. Entries are ordered by VLAN and address, pairs and
  * drops by port id. Each response keeps nfvd's control thread busy for some 10 ms at most.
  *
- * port.attach by type:
- *	kvm	[socket: path] [mode: "server"|"client"] [queues: 1..8], and who may connect to a socket of nfvd's:
- *		[owner: uid] [group: gid] [permissions: octal, "0660"; without, by the umask, and the group may]
- *	veth	dev: name, [netns: name or path | pid: number], [mode: "module"|"packet"]:
- *		through nfv.ko (the default where it is loaded), or through a packet socket
- *	netdev	dev: name
- *		both: [force: "yes"|"no"], take a device that the host uses, or past whose tc programs frames will go
- *	xen	domid: number of the guest, devid: of its interface (0); needs the module
- * and for each type: [macs: 1..16384], the number of MAC addresses the port may teach, or a text "N drop": frames from
- * further addresses are dropped, not flooded; [temporary: "yes"|"no"]:
- * kept until the machine boots again, by an nfvd that keeps its configuration; for toolstacks, which then ask anew.
+ * port.attach: type and parameters are those of <nfv/params.h>, which has what each type takes. A device of a veth port is
+ * in one namespace: netns or pid, not both. temporary is for toolstacks, which ask anew after a boot.
  *
- * Policy: port.attach and policy.set take the words of NFV_POLICY_WORDS, each a string as one writes it behind `nfvctl
+ * Policy: port.attach and policy.set take the words of NFV_POLICY_WORDS, each a string as written behind `nfvctl
  * set`. policy.set changes the words that are there and leaves the others; when it returns, no frame is on its way by
  * the old policy. That takes some 10 ms of control's time, 100 where the kernel has no membarrier(). A port's policy
  * has the words that have not their default values; "default" stands for that of a word. With nfvd --profile tenant the
@@ -154,21 +145,6 @@
  */
 #define NFV_NAME_MAX		31
 #define NFV_NAME_KEYWORDS(X)	X("help") X("all") X("time") X("since") X("on") X("off")
-
-/* X(word, default, arguments, help): what a port may do. Not by policy.set: quarantine. */
-#define NFV_POLICY_WORDS(X)								\
-	X(zone, "default", "NAME", "a layer-2 segment of its own: frames never leave it") \
-	X(vlan, "trunk all", "N | trunk LIST|all [native N [tagged]]", "an access port of VLAN N, or the VLANs that pass") \
-	X(isolated, "off", "on|off", "isolated ports reach others, but not each other") \
-	X(address, "any", "MAC|IP[/N]... [VRRP] | pin | any", "the addresses that the port may send from") \
-	X(guard, "none", "dhcp,ra | none", "it may not be a DHCP server, or an IPv6 router")	\
-	X(from, "none", "RATE [PPS] | none", "the most that is taken from the endpoint: 1Gbit 200kpps") \
-	X(to, "none", "RATE [PPS] | none", "the most that is delivered to it")	\
-	X(weight, "1", "N", "its share of a worker beside the others', 1 to 64")	\
-	X(broadcast, "default", "PPS | none | default", "broadcast that it may have flooded") \
-	X(unknown, "default", "PPS | none | default", "unicast to unknown addresses that it may have flooded") \
-	X(multicast, "default", "PPS | none | default", "multicast that it may have flooded") \
-	X(quarantine, "off", "on|off|mirror PORT", "nothing passes, from or to the port")
 
 /* JSON-RPC error codes; "data" carries {"hint": text} where a command helps. */
 #define NFV_RPC_E_PARSE		(-32700)

@@ -7,6 +7,7 @@
  * that were sent: what waits in its ring is judged by the policy of when it is taken. Prints what it saw; ends with 1 if one did, or if
  * nothing arrived while frames might pass.
  */
+#include <nfv/params.h>
 #include <nfv/rpc.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -9,6 +9,7 @@
  * it beside the frame. twice: a row's frame to one port goes out again once the kernel could have taken over.
  */
 #include <linux/if_ether.h>
+#include <nfv/params.h>
 #include <nfv/rpc.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Port types and the parameters of port.attach: a row for each. nfvctl's grammar, help, completion and manual page and
+ * nfvd's check are made of the rows.
+ */
+#ifndef NFV_PARAMS_H
+#define NFV_PARAMS_H
+
+#include <stddef.h>
+
+/* X(enumerator, name, help) */
+#define NFV_PORT_TYPES(X)									\
+	X(KVM, kvm, "a KVM guest, through a vhost-user socket")					\
+	X(VETH, veth, "a container, by either end of its veth pair")				\
+	X(NETDEV, netdev, "any other Linux network device (tap, vxlan, bond, physical)")	\
+	X(XEN, xen, "a Xen guest's network interface, from xen-netback if that has it")
+
+enum {
+#define X(e, name, help) NFV_BIT_##e,
+	NFV_PORT_TYPES(X)
+#undef X
+	NFV_N_PORT_TYPES
+};
+
+/* Who takes a parameter: a set of these. */
+enum {
+#define X(e, name, help) NFV_##e = 1 << NFV_BIT_##e,
+	NFV_PORT_TYPES(X)
+#undef X
+	NFV_ANY = (1 << NFV_N_PORT_TYPES) - 1,	/* each port type */
+	NFV_SET = 1 << NFV_N_PORT_TYPES,	/* policy.set */
+};
+
+enum nfv_kind {
+	NFV_NUMBER,	/* an integer from least to most */
+	NFV_LIMIT,	/* the same, or a text "N", "N drop" or "N flood": what becomes of those beyond N */
+	NFV_CHOICE,	/* one of the words of values, separated by '|' */
+	NFV_TEXT,	/* of least to most bytes */
+	NFV_NETNS,	/* the same: a name, or an absolute path */
+	NFV_PATH,	/* an absolute path of at most so many bytes */
+	NFV_USER,	/* the number of a user; nfvctl takes a name, too */
+	NFV_GROUP,	/* of a group */
+	NFV_OCTAL,	/* a text, an octal number of at most 4 digits, from least to most */
+	NFV_WORDS,	/* a text of one word or several, a policy's: what it may be depends on the key */
+};
+
+/*
+ * X(key, who takes it, kind, least, most, role, values, fallback, help)
+ *	role		that it needs: OPERATE, as the attach itself, or ADMIN
+ *	values		what stands behind the key, as usage shows it
+ *	fallback	what it is if nobody says it; nfvd uses that of a number or a choice, others are for people.
+ *			NULL: the parameter must be there
+ */
+#define NFV_ATTACH_PARAMS(X)										\
+	X(socket, NFV_KVM, NFV_PATH, 1, 107, ADMIN, "PATH", "NAME.sock where nfvd's state is", "the vhost-user socket") \
+	X(mode, NFV_KVM, NFV_CHOICE, 0, 0, OPERATE, "server|client", "server", "nfvd makes the socket, or connects to it") \
+	X(queues, NFV_KVM, NFV_NUMBER, 1, NFV_PAIRS_MAX, OPERATE, "N", "1", "queue pairs")	\
+	X(owner, NFV_KVM, NFV_USER, 0, 4294967294, OPERATE, "USER", "nfvd's", "owner of the socket")	\
+	X(group, NFV_KVM, NFV_GROUP, 0, 4294967294, OPERATE, "GROUP", "nfvd's", "group whose members may connect") \
+	X(permissions, NFV_KVM, NFV_OCTAL, 0, 0777, OPERATE, "OCTAL", "by the umask, and the group may", "of the socket, as 0660") \
+	X(dev, NFV_VETH | NFV_NETDEV, NFV_TEXT, 1, 15, OPERATE, "IFNAME", NULL, "the device")		\
+	X(netns, NFV_VETH, NFV_NETNS, 1, 199, OPERATE, "NAME|PATH", "nfvd's own", "network namespace that has the device") \
+	X(pid, NFV_VETH, NFV_NUMBER, 1, 4194304, OPERATE, "PID", "none", "a process in that namespace, in place of netns") \
+	X(mode, NFV_VETH, NFV_CHOICE, 0, 0, OPERATE, "module|packet", "module if loaded", "through nfv.ko, or a packet socket") \
+	X(force, NFV_VETH | NFV_NETDEV, NFV_CHOICE, 0, 0, ADMIN, "no|yes", "no", "take it though the host or others use it") \
+	X(domid, NFV_XEN, NFV_NUMBER, 1, 0x7fef, OPERATE, "N", NULL, "number of the guest")		\
+	X(devid, NFV_XEN, NFV_NUMBER, 0, 65535, OPERATE, "N", "0", "number of its interface")		\
+	X(macs, NFV_ANY, NFV_LIMIT, 1, 16384, OPERATE, "N [drop]", "1024", "addresses it may teach; drop frames from others") \
+	X(temporary, NFV_ANY, NFV_CHOICE, 0, 0, OPERATE, "no|yes", "no", "kept until the machine boots again only")
+
+#define NFV_PAIRS_MAX	8	/* queue pairs of a kvm port */
+
+/* X(word, default, arguments, help): what a port may do. Not by policy.set: quarantine. */
+#define NFV_POLICY_WORDS(X)								\
+	X(zone, "default", "NAME", "a layer-2 segment of its own: frames never leave it") \
+	X(vlan, "trunk all", "N | trunk LIST|all [native N [tagged]]", "an access port of VLAN N, or the VLANs that pass") \
+	X(isolated, "off", "on|off", "isolated ports reach others, but not each other") \
+	X(address, "any", "MAC|IP[/N]... [VRRP] | pin | any", "the addresses that the port may send from") \
+	X(guard, "none", "dhcp,ra | none", "it may not be a DHCP server, or an IPv6 router")	\
+	X(from, "none", "RATE [PPS] | none", "the most that is taken from the endpoint: 1Gbit 200kpps") \
+	X(to, "none", "RATE [PPS] | none", "the most that is delivered to it")	\
+	X(weight, "1", "N", "its share of a worker beside the others', 1 to 64")	\
+	X(broadcast, "default", "PPS | none | default", "broadcast that it may have flooded") \
+	X(unknown, "default", "PPS | none | default", "unicast to unknown addresses that it may have flooded") \
+	X(multicast, "default", "PPS | none | default", "multicast that it may have flooded") \
+	X(quarantine, "off", "on|off|mirror PORT", "nothing passes, from or to the port")
+
+struct nfv_param {
+	const char *key;	/* NULL ends the table */
+	unsigned int takers;	/* NFV_KVM, ... */
+	enum nfv_kind kind;
+	long least, most;
+	const char *values, *fallback, *help;
+};
+
+static const struct nfv_param nfv_params[] = {
+#define X(key, takers, kind, least, most, role, values, fallback, help) { #key, takers, kind, least, most, values, fallback, help },
+	NFV_ATTACH_PARAMS(X)
+#undef X
+#define X(key, fallback, values, help) { #key, NFV_ANY | NFV_SET, NFV_WORDS, 0, 0, values, fallback, help },
+	NFV_POLICY_WORDS(X)
+#undef X
+	{ 0 }
+};
+
+#endif
