@@ -97,11 +97,15 @@ SHARE	= $(DESTDIR)$(prefix)/share/nfv-fastpath
 SCRIPTS	= $(DESTDIR)$(sysconfdir)/xen/scripts
 UNITS	= $(DESTDIR)$(prefix)/lib/systemd/system
 PAGE	= $(DESTDIR)$(prefix)/share/cockpit/nfv
+MAN	= $(DESTDIR)$(prefix)/share/man/man8
+COMPLETIONS = $(DESTDIR)$(prefix)/share/bash-completion/completions
 install: build install-files
 install-files:
-	@install -d '$(SBIN)' '$(SHARE)' '$(SCRIPTS)' '$(UNITS)' '$(PAGE)'
+	@install -d '$(SBIN)' '$(SHARE)' '$(SCRIPTS)' '$(UNITS)' '$(PAGE)' '$(MAN)' '$(COMPLETIONS)'
 	@install $(BUILD)/dataplane/nfvd $(BUILD)/dataplane/fdkeep $(BUILD)/ctl/nfvctl '$(SBIN)'
 	@install -m 644 tools/packaging/nfv-alerts.yml '$(SHARE)'
+	@install -m 644 $(BUILD)/ctl/nfvctl.8 '$(MAN)'
+	@install -m 644 tools/packaging/nfvctl.bash '$(COMPLETIONS)/nfvctl'
 	@rm -rf '$(SHARE)/guests' && cp -R --preserve=mode tools/guests '$(SHARE)'
 	@sed 's|^PATH=.*|&:$(prefix)/sbin|' tools/xen/vif-nfv >'$(SCRIPTS)/vif-nfv' && chmod 755 '$(SCRIPTS)/vif-nfv'
 	@sed 's|@SBIN@|$(prefix)/sbin|' tools/packaging/nfvd.service >'$(UNITS)/nfvd.service'
@@ -110,9 +114,11 @@ install-files:
 
 # With the prefix, sysconfdir and DESTDIR of the install.
 uninstall:
-	@rm -f '$(SBIN)/nfvd' '$(SBIN)/fdkeep' '$(SBIN)/nfvctl' '$(SCRIPTS)/vif-nfv' '$(UNITS)/nfvd.service' '$(UNITS)/nfvd-export.service'
+	@rm -f '$(SBIN)/nfvd' '$(SBIN)/fdkeep' '$(SBIN)/nfvctl' '$(SCRIPTS)/vif-nfv' '$(UNITS)/nfvd.service' '$(UNITS)/nfvd-export.service' \
+		'$(MAN)/nfvctl.8' '$(COMPLETIONS)/nfvctl'
 	@rm -rf '$(SHARE)' '$(PAGE)'
-	@rmdir --ignore-fail-on-non-empty '$(SCRIPTS)' '$(dir $(SCRIPTS))' '$(dir $(PAGE))' '$(UNITS)' '$(dir $(UNITS))' 2>/dev/null || true
+	@rmdir --ignore-fail-on-non-empty '$(SCRIPTS)' '$(dir $(SCRIPTS))' '$(dir $(PAGE))' '$(UNITS)' '$(dir $(UNITS))' \
+		'$(MAN)' '$(dir $(MAN))' '$(COMPLETIONS)' '$(dir $(COMPLETIONS))' 2>/dev/null || true
 
 # The source to where dkms looks for it; then for the kernel that runs, and each that will be installed.
 DKMS_VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' kmod/dkms.conf)

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -85,6 +87,23 @@ static json_t *choice(const struct ctl_arg *arg, const char *value, struct ctl_e
 	return NULL;
 }
 
+/* A number, or a name as this host has it: nfvd takes numbers. */
+static json_t *id(const struct ctl_arg *arg, const char *name, struct ctl_err *err)
+{
+	bool user = arg->type == ARG_USER;
+	const struct passwd *p = user ? getpwnam(name) : NULL;
+	const struct group *g = user ? NULL : getgrnam(name);
+	char *end;
+	unsigned long n = strtoul(name, &end, 10);
+
+	if (name[0] >= '0' && name[0] <= '9' && !*end)
+		return json_integer((json_int_t)n);
+	if (p || g)
+		return json_integer((json_int_t)(p ? p->pw_uid : g->gr_gid));
+	ctl_fail(err, NFV_RPC_E_PARAMS, "no %s '%s'", user ? "user" : "group", name);
+	return NULL;
+}
+
 static json_t *convert(const struct ctl_arg *arg, const char *value, struct ctl_err *err)
 {
 	json_t *str;
@@ -95,6 +114,9 @@ static json_t *convert(const struct ctl_arg *arg, const char *value, struct ctl_
 		return number(arg, value, err);
 	case ARG_CHOICE:
 		return choice(arg, value, err);
+	case ARG_USER:
+	case ARG_GROUP:
+		return id(arg, value, err);
 	case ARG_PATH:
 		str = args_absolute(value);
 		break;
@@ -169,6 +191,20 @@ int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, s
 		if (arg->required && !json_object_get(obj, arg->key))
 			return ctl_usage(err, "'%s' is missing", arg->key);
 	return CTL_OK;
+}
+
+void args_of_params(unsigned int takers, struct ctl_arg *args)
+{
+	static const enum ctl_arg_type types[] = {
+		[NFV_NUMBER] = ARG_NUMBER, [NFV_LIMIT] = ARG_WORDS, [NFV_CHOICE] = ARG_CHOICE, [NFV_TEXT] = ARG_STRING,
+		[NFV_WORDS] = ARG_WORDS, [NFV_NETNS] = ARG_NETNS, [NFV_PATH] = ARG_PATH, [NFV_USER] = ARG_USER,
+		[NFV_GROUP] = ARG_GROUP, [NFV_OCTAL] = ARG_STRING,
+	};
+
+	for (const struct nfv_param *p = nfv_params; p->key; p++)
+		if (p->takers & takers)
+			*args++ = (struct ctl_arg){ p->key, types[p->kind], !p->fallback, p->least, p->most, p->values };
+	*args = (struct ctl_arg){ 0 };
 }
 
 int args_options(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err)

@@ -36,6 +36,7 @@ struct ctl_command {
 	const char *name, *args, *help;
 	int (*run)(int argc, char **argv, struct ctl_err *err);	/* argv[0] is the first argument */
 	const struct ctl_command *sub;				/* instead of run; ends with a NULL name */
+	unsigned int takes;					/* parameters of <nfv/params.h>: NFV_KVM, ..., NFV_SET */
 };
 
 extern const char *ctl_state_dir;
@@ -60,6 +61,8 @@ enum ctl_arg_type {
 	ARG_SECONDS,	/* a real number from min to max */
 	ARG_WORDS,	/* all words up to the next key, joined by blanks */
 	ARG_CHOICE,	/* one of the words in choices, separated by '|' */
+	ARG_USER,	/* a number or a name; the number is sent */
+	ARG_GROUP,
 };
 
 struct ctl_arg {
@@ -74,6 +77,8 @@ struct ctl_arg {
 int args_parse(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err);
 /* Parse "--key value" and "--key=value" in the same way; keys begin with "--". argv[-1] is the command's name. */
 int args_options(int argc, char **argv, const struct ctl_arg *args, json_t *obj, struct ctl_err *err);
+/* Fill args, of NFV_N_PARAMS elements, with the parameters of <nfv/params.h> that one of takers takes. */
+void args_of_params(unsigned int takers, struct ctl_arg *args);
 /* Return the absolute path as a new string, or NULL if it is not valid UTF-8. */
 json_t *args_absolute(const char *path);
 
@@ -145,18 +150,20 @@ void progress_end(void);
 /* Return whether a virtual machine runs here at the speed of the CPU. If not, write the reason to why. */
 bool kvm_runs(char *why, size_t size);
 
-/* ---- cmd_set.c ---- */
-/* What may be said of a port, with its default: NFV_POLICY_WORDS. Ends with a NULL name. */
-struct ctl_word {
-	const char *name, *otherwise, *args, *help;
-};
-extern const struct ctl_word ctl_words[];
+/* ---- help.c ---- */
+/* Print what a command is, and what it takes. path: its whole name. */
+void help_print(const struct ctl_command *cmd, const char *path);
+/* Return what stands behind the command's name. The caller frees it. */
+char *help_usage(const struct ctl_command *cmd);
+/* Print the manual page, for man(1). */
+void help_man(const struct ctl_command *root);
+/* Print the words that may stand behind these, one a line: tools/packaging/nfvctl.bash asks. */
+void help_complete(const struct ctl_command *root, int argc, char **argv);
 
 /* ---- commands ---- */
-int cmd_attach_kvm(int argc, char **argv, struct ctl_err *err);
-int cmd_attach_veth(int argc, char **argv, struct ctl_err *err);
-int cmd_attach_netdev(int argc, char **argv, struct ctl_err *err);
-int cmd_attach_xen(int argc, char **argv, struct ctl_err *err);
+#define X(e, type, help) int cmd_attach_##type(int argc, char **argv, struct ctl_err *err);
+NFV_PORT_TYPES(X)
+#undef X
 int cmd_detach(int argc, char **argv, struct ctl_err *err);
 int cmd_show(int argc, char **argv, struct ctl_err *err);
 int cmd_stats(int argc, char **argv, struct ctl_err *err);

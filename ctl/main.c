@@ -10,14 +10,9 @@
 #include "ctl.h"
 
 static const struct ctl_command attach_commands[] = {
-	{ "kvm", "NAME [socket PATH] [mode server|client] [queues N] [owner USER] [group GROUP] [permissions OCTAL] [macs N [drop]] [temporary yes] [POLICY]",
-	  "a KVM guest, through a vhost-user socket", cmd_attach_kvm, NULL },
-	{ "veth", "NAME dev IFNAME [netns NAME|PATH] [pid PID] [mode module|packet] [force yes] [macs N [drop]] [temporary yes] [POLICY]",
-	  "a container, by either end of its veth pair", cmd_attach_veth, NULL },
-	{ "netdev", "NAME dev IFNAME [force yes] [macs N [drop]] [temporary yes] [POLICY]",
-	  "any other Linux network device (tap, vxlan, bond, physical)", cmd_attach_netdev, NULL },
-	{ "xen", "NAME domid N [devid N] [macs N [drop]] [temporary yes] [POLICY]",
-	  "a Xen guest's network interface, from xen-netback if that has it", cmd_attach_xen, NULL },
+#define X(e, type, help) { #type, "NAME", help, cmd_attach_##type, NULL, NFV_##e },
+	NFV_PORT_TYPES(X)
+#undef X
 	{ NULL, NULL, NULL, NULL, NULL }
 };
 
@@ -48,7 +43,9 @@ static const struct ctl_command mirror_commands[] = {
 };
 
 static const struct ctl_command commands[] = {
-	{ "attach", "kvm|veth|netdev|xen NAME ...", "make an endpoint a port of the switch", NULL, attach_commands },
+#define X(e, type, help) "|" #type
+	{ "attach", &(NFV_PORT_TYPES(X) " NAME ...")[1], "make an endpoint a port of the switch", NULL, attach_commands, NFV_ANY },
+#undef X
 	{ "detach", "NAME", "take a port off the switch", cmd_detach, NULL },
 	{ "show", "[NAME] [time S]", "ports; with 'time', their rates over S seconds", cmd_show, NULL },
 	{ "stats", "[NAME]", "counters of each port", cmd_stats, NULL },
@@ -57,7 +54,7 @@ static const struct ctl_command commands[] = {
 	{ "fdb", "[NAME]", "learnt addresses", cmd_fdb, NULL },
 	{ "events", "[since N] [--follow]", "what happened to the ports", cmd_events, NULL },
 	{ "top", "[time S] [count N]", "ports by rate, with losses and pressure, anew each second", cmd_top, NULL },
-	{ "set", "NAME [WORD VALUE]...", "what a port may do; 'attach' takes the same words", cmd_set, NULL },
+	{ "set", "NAME [WORD VALUE]...", "what a port may do; 'attach' takes the same words", cmd_set, NULL, NFV_SET },
 	{ "limit", "NAME [from RATE [PPS]|none] [to RATE [PPS]|none]", "how fast a port may send and receive: from 1Gbit 200kpps to 2Gbit",
 	  cmd_limit, NULL },
 	{ "storm", "NAME [broadcast PPS|none|default] [unknown PPS|...] [multicast PPS|...]", "how much a port may have flooded: broadcast 1kpps",
@@ -88,38 +85,6 @@ static const struct ctl_command commands[] = {
 static const struct ctl_command root = {
 	"", "[-j|-jp] [--state-dir DIR] COMMAND ...", "", cmd_show, commands
 };
-
-static void help_words(void)
-{
-	out_line("%s", "");
-	for (const struct ctl_word *w = ctl_words; w->name; w++) {
-		out_line("  %-10s %s", w->name, w->args);
-		out_line("  %-10s   %s (%s)", "", w->help, w->otherwise);
-	}
-}
-
-static int help(const struct ctl_command *cmd, const char *path)
-{
-	out_line("usage: nfvctl%s%s %s", path[0] ? " " : "", path, cmd->args);
-	if (cmd->help[0]) {
-		out_line("%s", "");
-		out_line("  %s", cmd->help);
-	}
-	if (cmd->run == cmd_set)
-		help_words();
-	if (!cmd->sub)
-		return CTL_OK;
-	out_line("%s", "");
-	for (const struct ctl_command *c = cmd->sub; c->name; c++)
-		out_line("  %-10s %s", c->name, c->help);
-	if (cmd == &root) {
-		out_line("%s", "");
-		out_line("  'nfvctl help COMMAND' tells more. Commands may be shortened; none is show.");
-		out_line("  -j prints JSON, -jp indents it; with --state-dir DIR, or NFV_STATE_DIR in the");
-		out_line("  environment, another nfvd is asked than that of %s.", NFV_STATE_DIR);
-	}
-	return CTL_OK;
-}
 
 static void unknown(const struct ctl_command *table, const char *word, struct ctl_err *err)
 {
@@ -180,16 +145,22 @@ static int dispatch(const struct ctl_command *cmd, int argc, char **argv, char *
 		ctl_hint(err, "nfvctl %s%shelp", path, path[0] ? " " : "");
 		return CTL_USAGE;
 	}
-	if (asked && !argc)
-		return help(cmd, path);
+	if (asked && !argc) {
+		help_print(cmd, path);
+		return CTL_OK;
+	}
 	if (asked || !cmd->run) {
 		ctl_hint(err, "nfvctl %s help", path);
 		return asked ? ctl_usage(err, "'help' stands alone") : ctl_usage(err, "say which: %s", cmd->args);
 	}
 	int rc = cmd->run(argc, argv, err);
 
-	if (rc == CTL_USAGE && !err->hint[0])
-		ctl_hint(err, "nfvctl %s %s", path, cmd->args);
+	if (rc == CTL_USAGE && !err->hint[0]) {
+		char *usage = help_usage(cmd);
+
+		ctl_hint(err, "nfvctl %s %s", path, usage);
+		free(usage);
+	}
 	return rc;
 }
 
@@ -260,7 +231,11 @@ int main(int argc, char **argv)
 
 	/* A guest that ends closes its agent's socket: that is an error to tell, and no reason to die. */
 	signal(SIGPIPE, SIG_IGN);
-	if (!rc)
+	if (!rc && argc && !strcmp(argv[0], "__complete"))
+		help_complete(&root, argc - 1, argv + 1);
+	else if (!rc && argc && !strcmp(argv[0], "__man"))
+		help_man(&root);
+	else if (!rc)
 		rc = dispatch(&root, argc, argv, path, sizeof(path), &err);
 	else
 		ctl_hint(&err, "nfvctl help");

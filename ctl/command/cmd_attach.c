@@ -1,55 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * attach and detach. nfvd checks what the arguments mean; here is only their grammar.
+ * attach and detach. The grammar is that of <nfv/params.h>; nfvd checks what the arguments mean.
  */
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "ctl.h"
-
-#define FORCE { "force", ARG_CHOICE, false, 0, 0, "no|yes" }
-/* Of each type. */
-#define X(name, otherwise, args, help) { #name, ARG_WORDS, false, 0, 0, NULL },
-#define COMMON NFV_POLICY_WORDS(X) { "macs", ARG_WORDS, false, 0, 0, NULL }, { "temporary", ARG_CHOICE, false, 0, 0, "no|yes" }
-
-static const struct ctl_arg kvm_args[] = {
-	{ "socket", ARG_PATH, false, 0, 0, NULL },
-	{ "mode", ARG_CHOICE, false, 0, 0, "server|client" },
-	{ "queues", ARG_NUMBER, false, 1, 8, NULL },
-	{ "owner", ARG_STRING, false, 0, 0, NULL },
-	{ "group", ARG_STRING, false, 0, 0, NULL },
-	{ "permissions", ARG_STRING, false, 0, 0, NULL },
-	COMMON,
-	{ NULL, 0, false, 0, 0, NULL }
-};
-
-static const struct ctl_arg veth_args[] = {
-	{ "dev", ARG_STRING, true, 0, 0, NULL },
-	{ "netns", ARG_NETNS, false, 0, 0, NULL },
-	{ "pid", ARG_NUMBER, false, 1, 4194304, NULL },
-	{ "mode", ARG_CHOICE, false, 0, 0, "module|packet" },
-	FORCE,
-	COMMON,
-	{ NULL, 0, false, 0, 0, NULL }
-};
-
-static const struct ctl_arg netdev_args[] = {
-	{ "dev", ARG_STRING, true, 0, 0, NULL },
-	FORCE,
-	COMMON,
-	{ NULL, 0, false, 0, 0, NULL }
-};
-
-static const struct ctl_arg xen_args[] = {
-	{ "domid", ARG_NUMBER, true, 1, 0x7fef, NULL },
-	{ "devid", ARG_NUMBER, false, 0, 65535, NULL },
-	COMMON,
-	{ NULL, 0, false, 0, 0, NULL }
-};
-
-#undef X
 
 /* "open 0.1, bind 0.3" from {"open": 100, "bind": 300}. */
 static void steps_text(json_t *steps, char *buf, size_t size)
@@ -69,36 +24,9 @@ static void steps_text(json_t *steps, char *buf, size_t size)
 		snprintf(buf + n, size - n, ")");
 }
 
-/* nfvd takes numbers of users and groups: who is called how is the caller's to know. */
-static int to_number(json_t *params, const char *key, struct ctl_err *err)
+static int attach(const char *type, unsigned int taker, int argc, char **argv, struct ctl_err *err)
 {
-	const char *name = json_string_value(json_object_get(params, key));
-	bool user = !strcmp(key, "owner");
-	json_int_t id = -1;
-	char *end;
-
-	if (!name)
-		return CTL_OK;
-	if (name[0] >= '0' && name[0] <= '9') {
-		id = (json_int_t)strtoul(name, &end, 10);
-		id = *end ? -1 : id;
-	} else if (user) {
-		struct passwd *p = getpwnam(name);
-
-		id = p ? (json_int_t)p->pw_uid : -1;
-	} else {
-		struct group *g = getgrnam(name);
-
-		id = g ? (json_int_t)g->gr_gid : -1;
-	}
-	if (id < 0)
-		return ctl_fail(err, NFV_RPC_E_PARAMS, "no %s '%s'", user ? "user" : "group", name);
-	json_object_set_new(params, key, json_integer(id));
-	return CTL_OK;
-}
-
-static int attach(const char *type, const struct ctl_arg *args, int argc, char **argv, struct ctl_err *err)
-{
+	struct ctl_arg args[NFV_N_PARAMS];
 	json_t *params, *port;
 	const char *state, *path, *why, *hint;
 	char steps[256];
@@ -110,11 +38,8 @@ static int attach(const char *type, const struct ctl_arg *args, int argc, char *
 	params = json_pack("{ss ss}", "type", type, "name", argv[0]);
 	if (!params)
 		return ctl_usage(err, "the name is not valid UTF-8");
+	args_of_params(taker, args);
 	rc = args_parse(argc - 1, argv + 1, args, params, err);
-	if (!rc)
-		rc = to_number(params, "owner", err);
-	if (!rc)
-		rc = to_number(params, "group", err);
 	if (rc) {
 		json_decref(params);
 		return rc;
@@ -137,25 +62,13 @@ static int attach(const char *type, const struct ctl_arg *args, int argc, char *
 	return CTL_OK;
 }
 
-int cmd_attach_kvm(int argc, char **argv, struct ctl_err *err)
-{
-	return attach("kvm", kvm_args, argc, argv, err);
-}
-
-int cmd_attach_veth(int argc, char **argv, struct ctl_err *err)
-{
-	return attach("veth", veth_args, argc, argv, err);
-}
-
-int cmd_attach_netdev(int argc, char **argv, struct ctl_err *err)
-{
-	return attach("netdev", netdev_args, argc, argv, err);
-}
-
-int cmd_attach_xen(int argc, char **argv, struct ctl_err *err)
-{
-	return attach("xen", xen_args, argc, argv, err);
-}
+#define X(e, type, help)						\
+	int cmd_attach_##type(int argc, char **argv, struct ctl_err *err) \
+	{								\
+		return attach(#type, NFV_##e, argc, argv, err);		\
+	}
+NFV_PORT_TYPES(X)
+#undef X
 
 int cmd_detach(int argc, char **argv, struct ctl_err *err)
 {

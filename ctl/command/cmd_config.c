@@ -83,9 +83,11 @@ static bool same_but_policy(const json_t *a, const json_t *b)
 	json_t *x = json_deep_copy(a), *y = json_deep_copy(b);
 	bool same;
 
-	for (const struct ctl_word *w = ctl_words; w->name; w++) {
-		json_object_del(x, w->name);
-		json_object_del(y, w->name);
+	for (const struct nfv_param *p = nfv_params; p->key; p++) {
+		if (!(p->takers & NFV_SET))
+			continue;
+		json_object_del(x, p->key);
+		json_object_del(y, p->key);
 	}
 	same = json_is_object(a) && json_is_object(b) && !is_mirror(a) && json_equal(x, y);
 	json_decref(x);
@@ -108,13 +110,15 @@ static int set_policy(const char *name, const json_t *port, struct ctl_err *err)
 	json_t *stop = NULL;
 	int rc = CTL_OK;
 
-	for (const struct ctl_word *w = ctl_words; w->name; w++) {
-		const char *value = json_string_value(json_object_get(port, w->name));
+	for (const struct nfv_param *p = nfv_params; p->key; p++) {
+		const char *value = json_string_value(json_object_get(port, p->key));
 
-		if (!strcmp(w->name, "quarantine"))
+		if (!(p->takers & NFV_SET))
+			continue;
+		if (!strcmp(p->key, "quarantine"))
 			stop = quarantine_of(name, value);
 		else
-			json_object_set_new(params, w->name, json_string(value ? value : "default"));
+			json_object_set_new(params, p->key, json_string(value ? value : "default"));
 	}
 	if (!stop)
 		stop = json_pack("{ss sb}", "port", name, "on", false);

@@ -9,20 +9,6 @@
 #define WORD(name) { name, ARG_WORDS, false, 0, 0, NULL }
 #define END { NULL, 0, false, 0, 0, NULL }
 
-const struct ctl_word ctl_words[] = {
-#define X(name, otherwise, args, help) { #name, otherwise, args, help },
-	NFV_POLICY_WORDS(X)
-#undef X
-	{ NULL, NULL, NULL, NULL }
-};
-
-static const struct ctl_arg all_words[] = {
-#define X(name, otherwise, args, help) WORD(#name),
-	NFV_POLICY_WORDS(X)
-#undef X
-	END
-};
-
 static const struct ctl_arg limit_words[] = { WORD("from"), WORD("to"), END };
 static const struct ctl_arg storm_words[] = { WORD("broadcast"), WORD("unknown"), WORD("multicast"), END };
 
@@ -95,7 +81,10 @@ static int set(int argc, char **argv, const struct ctl_arg *words, struct ctl_er
 
 int cmd_set(int argc, char **argv, struct ctl_err *err)
 {
-	return set(argc, argv, all_words, err);
+	struct ctl_arg words[NFV_N_PARAMS];
+
+	args_of_params(NFV_SET, words);
+	return set(argc, argv, words, err);
 }
 
 int cmd_limit(int argc, char **argv, struct ctl_err *err)

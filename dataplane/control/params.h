@@ -8,7 +8,8 @@
 #include "err.h"
 
 /*
- * Check what port.attach is asked for: all of it, but whether the name is a good one, and the words of the policy. Add the defaults of numbers and choices that are not there. Return 0, or -1 with *err.
+ * Check what port.attach is asked for: all of it, but whether the name is a good one, and the words of the policy. Add
+ * the defaults of numbers and choices that are not there. Return 0, or -1 with *err.
  */
 int nfvd_params_check(json_t *params, struct nfvd_err *err);
 

@@ -103,4 +103,6 @@ static const struct nfv_param nfv_params[] = {
 	{ 0 }
 };
 
+#define NFV_N_PARAMS (sizeof(nfv_params) / sizeof(nfv_params[0]))	/* with the row that ends it */
+
 #endif

@@ -34,7 +34,7 @@ installed()
 	check "$name: the page" [ -f "$root/share/cockpit/nfv/manifest.json" -a -f "$root/share/cockpit/nfv/main.js" ]
 	check "$name: Xen's script" [ -x "$scripts/vif-nfv" ]
 	check "$name: nothing is elsewhere" \
-		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/(nfvd|nfvctl|fdkeep)|$root/share/nfv-fastpath/(guests/.*|nfv-alerts.yml)|$root/share/cockpit/nfv/[a-z]*\.(js|css|html|json)|$root/lib/systemd/system/nfvd(-export)?.service|$scripts/vif-nfv)$")" ]
+		[ -z "$(files "$WORK/root" | grep -vE "^($root/sbin/(nfvd|nfvctl|fdkeep)|$root/share/nfv-fastpath/(guests/.*|nfv-alerts.yml)|$root/share/man/man8/nfvctl.8|$root/share/bash-completion/completions/nfvctl|$root/share/cockpit/nfv/[a-z]*\.(js|css|html|json)|$root/lib/systemd/system/nfvd(-export)?.service|$scripts/vif-nfv)$")" ]
 	check "$name: nfvctl runs" grep -q "nfvctl 0" <("$root/sbin/nfvctl" version)
 	check "$name: make uninstall" make_ uninstall "$@"
 	check "$name: no file is left" [ -z "$(files "$WORK/root")" ]
@@ -75,6 +75,18 @@ service()
 check "installed: its command keeps what is attached, and says when it is ready" service
 check "installed: a port is attached" nfvctl attach kvm vm1
 check "installed: and detached" nfvctl detach vm1
+check "installed: a manual page" grep -q "^\.TH NFVCTL 8" "$root/a/share/man/man8/nfvctl.8"
+# completed WORD... - what bash makes of the last one
+completed()
+{
+	. "$root/a/share/bash-completion/completions/nfvctl"
+	COMP_WORDS=(nfvctl "$@") COMP_CWORD=$#
+	_nfvctl "$NFVCTL" "${!#}"
+	echo "${COMPREPLY[@]}"
+}
+check "installed: completion of a command" [ "$(completed att)" = attach ]
+check "installed: completion of a parameter" [ "$(completed attach kvm vm1 queues 2 ow)" = owner ]
+check "installed: completion of a value" [ "$(completed attach kvm vm1 mode "")" = "server client" ]
 check "installed: the script finds nfvctl" grep -q "^PATH=.*:$root/a/sbin$" "$root/a/etc/xen/scripts/vif-nfv"
 make_ uninstall prefix="$root/a"
 finish

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Each row of include/nfv/params.h: what nfvd's check makes of it.
+ * Each row of include/nfv/params.h: nfvd's check, and nfvctl's grammar, help, manual page and completion.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 #include "control/params.c"
 #include "err.c"
@@ -177,12 +178,168 @@ static void test_defaults(void **state)
 	json_decref(veth);
 }
 
-int main(void)
+/* ---- nfvctl ---- */
+
+static const char *nfvctl;
+static char out[1 << 16];	/* what it last printed, lines between newlines */
+
+/* Run nfvctl; no nfvd is there. Return its exit code. */
+static int run(const char *fmt, ...)
+{
+	char command[2 * TEXT_MAX_BYTES];
+	size_t n;
+	va_list ap;
+	FILE *f;
+
+	n = (size_t)snprintf(command, sizeof(command), "%s --state-dir /nonexistent ", nfvctl);
+	va_start(ap, fmt);
+	n += (size_t)vsnprintf(command + n, sizeof(command) - n, fmt, ap);
+	va_end(ap);
+	snprintf(command + n, sizeof(command) - n, " 2>&1");
+	f = popen(command, "r");
+	assert_non_null(f);
+	n = fread(out + 1, 1, sizeof(out) - 2, f);
+	out[0] = '\n';
+	out[n + 1] = '\0';
+	return WEXITSTATUS(pclose(f));
+}
+
+static void says(const struct nfv_param *p, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!strstr(out, text))
+		fail_msg("%s: no '%s' in: %s", p->key, text, out);
+}
+
+static void test_help(void **state)
+{
+	EACH(p) {
+		bool policy = p->takers & NFV_SET;
+
+		assert_int_equal(run(policy ? "help set" : "help attach"), 0);
+		says(p, "\n  %-11s %s", p->key, p->values);
+		says(p, "%s (%s)\n", p->help, p->fallback ? p->fallback : "needed");
+		if (policy)
+			continue;
+		assert_int_equal(run("help attach %s", taker_of(p, true)), 0);
+		says(p, p->fallback ? " [%s %s]" : " %s %s", p->key, p->values);
+		says(p, "\n  %-11s %s", p->key, p->values);
+	}
+}
+
+static void test_manual(void **state)
+{
+	char *to = out;
+
+	assert_int_equal(run("__man"), 0);
+	for (const char *from = out; *from; from++)
+		if (*from != '\\')
+			*to++ = *from;
+	*to = '\0';
+	EACH(p) {
+		says(p, "\n.TP\n.B %s %s", p->key, p->values);
+		says(p, "%s (%s)\n", p->help, p->fallback ? p->fallback : "needed");
+	}
+}
+
+static void test_completion(void **state)
+{
+	EACH(p) {
+		const char *other = taker_of(p, false);
+
+		assert_int_equal(run("__complete attach %s a", taker_of(p, true)), 0);
+		says(p, "\n%s\n", p->key);
+		assert_int_equal(run("__complete attach %s a %s", taker_of(p, true), p->key), 0);
+		for (const char *word = p->values; word && p->kind == NFV_CHOICE; word = strchr(word, '|') ? strchr(word, '|') + 1 : NULL)
+			says(p, "\n%.*s\n", (int)strcspn(word, "|"), word);
+		if (other && !find(type_bit(other), p->key)) {
+			char line[64];
+
+			snprintf(line, sizeof(line), "\n%s\n", p->key);
+			assert_int_equal(run("__complete attach %s a", other), 0);
+			assert_null(strstr(out, line));
+		}
+		if (p->takers & NFV_SET) {
+			assert_int_equal(run("__complete set a"), 0);
+			says(p, "\n%s\n", p->key);
+		}
+	}
+}
+
+/* Attach with all that must be there, and the row's value, as a user writes it. */
+static int attach(const char *type, const struct nfv_param *p, const char *key, json_t *value)
+{
+	json_t *params = request(type, p, value), *v;
+	char line[TEXT_MAX_BYTES] = "";
+	const char *k;
+
+	json_object_foreach(params, k, v) {
+		size_t n = strlen(line);
+
+		if (!strcmp(k, "type") || !strcmp(k, "name"))
+			continue;
+		if (json_is_string(v))
+			snprintf(line + n, sizeof(line) - n, " %s %s", strcmp(k, p->key) ? k : key, json_string_value(v));
+		else
+			snprintf(line + n, sizeof(line) - n, " %s %lld", strcmp(k, p->key) ? k : key, json_integer_value(v));
+	}
+	json_decref(params);
+	return run("attach %s a%s", type, line);
+}
+
+/* 1: only nfvd is missing. */
+static void test_grammar(void **state)
+{
+	EACH(p) {
+		const char *type = taker_of(p, true), *other = taker_of(p, false);
+		struct nfvd_err err = { 0 };
+		char mistyped[64];
+
+		for (int most = 0; most < 2; most++) {
+			if (attach(type, p, p->key, edge_of(p, most, false)) != 1)
+				fail_msg("%s %s: %s", type, p->key, out);
+			if (p->kind != NFV_NUMBER)
+				continue;
+			assert_int_equal(attach(type, p, p->key, edge_of(p, most, true)), 2);
+			refuse(p, &err);
+			says(p, "%s", err.text);
+		}
+		if (p->kind == NFV_CHOICE) {
+			assert_int_equal(attach(type, p, p->key, json_string("nonsense")), 2);
+			refuse(p, &err);
+			says(p, "%s", err.text);
+		}
+		if (!p->fallback) {
+			assert_int_equal(attach(type, p, p->key, NULL), 2);
+			says(p, "'%s' is missing", p->key);
+		}
+		if (other && !find(type_bit(other), p->key)) {
+			assert_int_equal(attach(other, p, p->key, edge_of(p, true, false)), 2);
+			says(p, "unknown argument '%s'", p->key);
+		}
+		/* Of a shorter key too little would be left. */
+		snprintf(mistyped, sizeof(mistyped), "%sx", p->key);
+		assert_int_equal(attach(type, p, mistyped, edge_of(p, true, false)), 2);
+		if (strlen(p->key) > 2)
+			says(p, "unknown argument '%s'; did you mean '%s'?", mistyped, p->key);
+	}
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepted), cmocka_unit_test(test_out_of_range), cmocka_unit_test(test_of_another_kind),
 		cmocka_unit_test(test_another_type), cmocka_unit_test(test_missing), cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_help), cmocka_unit_test(test_manual), cmocka_unit_test(test_completion), cmocka_unit_test(test_grammar),
 	};
 
+	if (argc != 2)
+		return 2;
+	nfvctl = argv[1];
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Completion for bash: nfvctl itself knows what may stand behind the words that are there.
+_nfvctl()
+{
+	local words
+
+	words=$("$1" __complete "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$2")
+}
+complete -o default -F _nfvctl nfvctl
