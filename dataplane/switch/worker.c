@@ -293,9 +293,9 @@ static void *run(void *arg)
 		/* The clock is looked at now and then: frames that come meanwhile would wait for it. */
 		if (busy) {
 			idle = 0;
-		} else if (++idle == IDLE_ROUNDS) {
+		} else if (spin_limit_us && ++idle == IDLE_ROUNDS) {
 			idle_since = nfvd_now_us();
-		} else if (!(idle % IDLE_ROUNDS) && nfvd_now_us() - idle_since > spin_limit_us) {
+		} else if (!spin_limit_us || (!(idle % IDLE_ROUNDS) && nfvd_now_us() - idle_since > spin_limit_us)) {
 			sleep_until_event(t);
 			t->last_ns = nfvd_now_ns();
 			idle = 0;

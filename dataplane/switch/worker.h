@@ -14,7 +14,7 @@
 
 #include "switch/context.h"
 
-/* Start n workers. cpus has n entries, -1 for not pinned. spin_us: how long to poll in vain before sleeping. */
+/* Start n workers. cpus has n entries, -1 for not pinned. spin_us: how long to poll in vain before sleeping; 0: not at all. */
 int nfvd_workers_start(unsigned int n, const int *cpus, unsigned int spin_us);
 /* Let the workers switch, from now on. Context: control, once. */
 void nfvd_workers_go(void);

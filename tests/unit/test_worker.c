@@ -230,6 +230,23 @@ static void sleeps_until_the_next_try(void **state)
 	assert_false(iterate(t, 0));
 }
 
+/* With a limit of 0 µs no round is in vain before it sleeps. */
+static void without_a_spin_it_sleeps_at_once(void **state)
+{
+	const volatile struct nfvd_worker *w;
+	int cpu = -1;
+	uint64_t rounds;
+
+	assert_int_equal(nfvd_workers_start(1, &cpu, 0), 0);
+	w = nfvd_workers[0];
+	nfvd_workers_go();
+	while (w->sleeps < 3)
+		usleep(1000);
+	rounds = w->round;
+	assert_in_range(rounds, 1, w->sleeps + 1);
+	nfvd_workers_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +258,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(queues_of_a_port_share, setup, teardown),
 		cmocka_unit_test_setup_teardown(silent_queues_are_cold, setup, teardown),
 		cmocka_unit_test_setup_teardown(sleeps_until_the_next_try, setup, teardown),
+		cmocka_unit_test(without_a_spin_it_sleeps_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
