@@ -15,7 +15,7 @@ export NFV_BUILD = $(BUILD)
 
 # Two setups at a time would meet at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-policy bench-restart bench-xen bench-draft lint install install-files uninstall install-dkms deb clean help
+.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-counts bench-policy bench-restart bench-xen bench-draft lint install install-files uninstall install-dkms deb clean help
 
 all: build
 
@@ -69,6 +69,9 @@ check-bench: setup-bench build
 
 bench-kernel: setup-kernel build
 	@tests/bench/kernel.sh $(ARGS)
+
+bench-counts: setup-kernel build
+	@tests/bench/counts.sh $(ARGS)
 
 bench-xen: setup-kernel build
 	@tests/bench/xen.sh $(ARGS)
@@ -151,6 +154,7 @@ help:
 	@echo 'make check-bench   each bench once, as short as can be: is it whole? A few minutes'
 	@echo 'make bench      measurements beside testpmd, OVS-DPDK, a bridge and a bare veth pair'
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
+	@echo 'make bench-counts  what a frame between container and guest costs the host, by instructions, emulated'
 	@echo 'make bench-policy  limits, fairness and quarantine, beside OVS-DPDK and tc-tbf'
 	@echo 'make bench-restart  the pause that a kill, a restart or an upgrade costs, beside OVS-DPDK'
 	@echo 'make bench-xen  Xen guests on nfv.ko beside xen-netback and a bridge, emulated'

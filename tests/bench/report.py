@@ -11,7 +11,7 @@ RAW has one JSON object per line, in the order of measuring:
   {"case", "ledger": {"pairs"}, "ports": {"ports"}}
                                      nfvd's ledger after that case, and its ports where there are
                                      Xen guests; both run on over cases, so differences count
-A ratio is ours over theirs, for times ("us", "ms") theirs over ours: above 1 is better.
+A ratio is ours over theirs, for times and costs (COSTS) theirs over ours: above 1 is better.
 """
 import argparse
 import datetime
@@ -20,6 +20,8 @@ import os
 import platform
 import statistics
 import sys
+
+COSTS = ("us", "ms", "per frame")
 
 
 def spread(values):
@@ -87,7 +89,7 @@ def make_case(name, samples, costs, emulated):
             case[other] = theirs
             continue
         case["peers"][other] = theirs
-        better, worse = (theirs, ours) if unit in ("us", "ms") else (ours, theirs)
+        better, worse = (theirs, ours) if unit in COSTS else (ours, theirs)
         known = better.get("median") and worse.get("median")
         case["ratio"][other] = round(better["median"] / worse["median"], 2) if known else None
     return case

@@ -65,7 +65,13 @@ if NFV_KO=$("$TOP/tests/machine/build-module.sh" 6.1 2>&1); then
 	check "make bench-kernel" bench bench-kernel kernel.json
 	cases bridge-vhost-net tcp-vm-container-module rtt-vm-container-module tcp-container-container-module
 	cases packet syscalls-container-to-vm syscalls-vm-to-container syscalls-small-frames
+
+	check "make bench-counts" bench bench-counts counts.json
+	for peer in packet bridge-vhost-net tc-vhost-net; do
+		cases $peer to-guest-60-instructions from-guest-64K-instructions rtt-60-instructions rtt-64K-elapsed
+	done
+	check "where the instructions go" grep -q 'calls  vhost_get_vq_desc' "$BUILD/bench-smoke/counts-profile.txt"
 else
-	skip "make bench-kernel" "$(tail -n 1 <<<"$NFV_KO")"
+	skip "make bench-kernel, make bench-counts" "$(tail -n 1 <<<"$NFV_KO")"
 fi
 finish
