@@ -82,19 +82,33 @@ json_t *ask(const char *method, json_t *params, char *refusal, size_t size)
 	return result;
 }
 
+/*
+ * How many frames were lost before nfvd could take them; port_is: of port.list. The module tells apart those that it lost
+ * later, which count as taken: on their way to nfvd's decision (expired), or to the port (rx_).
+ */
+static json_int_t lost_before(const json_t *port_is)
+{
+	json_t *by = json_object_get(port_is, "missed_by"), *count;
+	const char *reason;
+	json_int_t n = 0;
+
+	if (!by)
+		return json_integer_value(json_object_get(port_is, "missed"));
+	json_object_foreach(by, reason, count)
+		if (strcmp(reason, "expired") && strncmp(reason, "rx_", 3))
+			n += json_integer_value(count);
+	return n;
+}
+
 json_int_t taken_from(const char *port)
 {
 	char why[256];
-	json_t *stats = ask("stats.get", json_pack("{s:s}", "port", port), why, sizeof(why)), *list, *port_is, *count;
-	const char *reason;
+	json_t *stats = ask("stats.get", json_pack("{s:s}", "port", port), why, sizeof(why)), *list;
 	json_int_t n = json_integer_value(json_object_get(json_array_get(json_object_get(stats, "ports"), 0), "rx_frames"));
 
 	json_decref(stats);
 	list = ask("port.list", json_pack("{s:s}", "name", port), why, sizeof(why));
-	port_is = json_array_get(json_object_get(list, "ports"), 0);
-	n += json_integer_value(json_object_get(port_is, "missed"));
-	json_object_foreach(json_object_get(port_is, "missed_by"), reason, count)
-		n += json_integer_value(count);
+	n += lost_before(json_array_get(json_object_get(list, "ports"), 0));
 	json_decref(list);
 	return n;
 }
