@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# kernel: 6.1
+# boot
+# What ports may do, between those of Xen's guests and others: the same table of cases as everywhere.
+. "$(dirname "$0")/../lib.sh"
+xen_start "$@"
+. "$TOP/tests/policy/lib.sh"
+
+guests_far
+again kvm a
+table "a guest to Xen" kvm:$STATE/a.sock dev:b dev:c
+silent other
+again veth a dev veth-other mode module
+table "the module to Xen" dev:other dev:b dev:c twice
+again xen a domid "$(domid a)"
+again veth b dev veth-other mode module
+table "Xen to the module" dev:a dev:other dev:c twice
+again kvm b
+table "Xen to a guest" dev:a kvm:$STATE/b.sock dev:c
+finish
