@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
+#include "fdpass.h"
 #include "log.h"
 
 #define SETTLE_US	1000000	/* for a busy PID 1 to read its messages */
@@ -142,6 +144,59 @@ int nfvd_fdstore_put(const char *port, const char *what, int fd)
 	snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
 	ret = sd_pid_notify_with_fds(0, 0, text, &fd, 1);
 	return ret < 0 ? ret : 0;
+}
+
+/* Put fd into a message, in a socket that nobody sends to any more. Return the socket or -errno. */
+static int wrap(int fd)
+{
+	uint8_t byte = 0;
+	int pair[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	err = nfvd_fdpass_send(pair[0], &byte, sizeof(byte), &fd, 1);
+	close(pair[0]);
+	if (!err)
+		return pair[1];
+	close(pair[1]);
+	return err;
+}
+
+/* Return the descriptor in the message, which stays in the socket; -1 if there is none. */
+static int unwrap(int sock)
+{
+	unsigned int n;
+	uint8_t byte;
+	int fd = -1;
+	bool lost;
+
+	if (nfvd_fdpass_recv(sock, MSG_PEEK | MSG_DONTWAIT, &byte, sizeof(byte), &fd, 1, &n, &lost) || !n)
+		return -1;
+	return fd;
+}
+
+int nfvd_fdstore_put_shared(const char *port, const char *what, int fd)
+{
+	int sock = wrap(fd), err;
+
+	if (sock < 0)
+		return sock;
+	err = nfvd_fdstore_put(port, what, sock);
+	close(sock);
+	return err;
+}
+
+int nfvd_fdstore_take_shared(const char *port, const char *what)
+{
+	int sock = nfvd_fdstore_take(port, what), type, fd;
+	socklen_t len = sizeof(type);
+
+	/* Earlier ones put the descriptor itself there; no memory, eventfd or stream is such a socket. */
+	if (sock < 0 || getsockopt(sock, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_SEQPACKET)
+		return sock;
+	fd = unwrap(sock);
+	close(sock);
+	return fd;
 }
 
 void nfvd_fdstore_remove(const char *port, const char *what)

@@ -32,10 +32,19 @@ const char *nfvd_fdstore_find(const char *begin);
 void nfvd_fdstore_remove_rest(void);
 
 /*
- * Keep fd as PORT/WHAT, and replace another one of that name; remove it. Return 0 or -errno, -ENOSPC if the next nfvd could not
+ * Keep fd as PORT/WHAT, and replace another one of that name. Return 0 or -errno, -ENOSPC if the next nfvd could not
  * be started with so many names. Context: any thread.
  */
 int nfvd_fdstore_put(const char *port, const char *what, int fd);
+
+/*
+ * The same for a descriptor that may be kept under another name, too: two devices of a guest have its memory in common. systemd
+ * keeps no second descriptor of what it has. So this one lies in a message, in a socket of its own.
+ */
+int nfvd_fdstore_put_shared(const char *port, const char *what, int fd);
+int nfvd_fdstore_take_shared(const char *port, const char *what);
+
+/* Remove PORT/WHAT from the store. Context: any thread. */
 void nfvd_fdstore_remove(const char *port, const char *what);
 
 /* Wait until the store has carried out all earlier requests. Return 0 or -errno. Context: any thread. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "fdpass.h"
 #include "privileges.h"
 #include "vhost/sock.h"
 
@@ -24,51 +25,7 @@ struct order {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int channel = -1;
 
-/* ---- records with descriptors ---- */
-
-union fd_room {
-	struct cmsghdr align;
-	uint8_t room[CMSG_SPACE(VU_REGIONS_MAX * sizeof(int))];
-};
-
-static int send_with_fds(int sock, const void *data, size_t n, const int *fds, unsigned int n_fds)
-{
-	struct iovec iov = { (void *)(uintptr_t)data, n };
-	union fd_room ctl = { 0 };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n_fds) {
-		h.msg_control = &ctl;
-		h.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		ctl.align = (struct cmsghdr){ CMSG_LEN(n_fds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
-		memcpy(CMSG_DATA(&ctl.align), fds, n_fds * sizeof(int));
-	}
-	return sendmsg(sock, &h, MSG_NOSIGNAL) == (ssize_t)n ? 0 : -errno;
-}
-
-/* One record of n bytes; up to max descriptors. *n_fds: how many; *lost: some could not be had. 0, -EAGAIN or -ECONNRESET. */
-static int recv_with_fds(int sock, int flags, void *data, size_t n, int *fds, unsigned int max, unsigned int *n_fds,
-			 bool *lost)
-{
-	struct iovec iov = { data, n };
-	union fd_room ctl;
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ctl, .msg_controllen = sizeof(ctl) };
-	ssize_t got = recvmsg(sock, &h, flags | MSG_CMSG_CLOEXEC);
-
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return -EAGAIN;
-	if (got != (ssize_t)n)
-		return -ECONNRESET;
-	*n_fds = 0;
-	*lost = h.msg_flags & MSG_CTRUNC;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		*n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(fds, CMSG_DATA(c), (*n_fds < max ? *n_fds : max) * sizeof(int));
-	}
-	return 0;
-}
+_Static_assert(NFVD_FDPASS_MAX >= VU_REGIONS_MAX, "a record has a message's descriptors");
 
 /* ---- a gate ---- */
 
@@ -91,7 +48,7 @@ static void pass_on(int peer, int out, const struct order *o)
 		if (!r.err && r.why == NFVD_PASS)
 			nfvd_vu_mute(&r.msg);
 		/* nfvd first: closing may take for ever. */
-		if (send_with_fds(out, &r, sizeof(r), fds, r.err || r.why != NFVD_PASS ? 0 : r.msg.n_fds))
+		if (nfvd_fdpass_send(out, &r, sizeof(r), fds, r.err || r.why != NFVD_PASS ? 0 : r.msg.n_fds))
 			return;
 		nfvd_sock_close_fds(&r.msg);
 	}
@@ -113,7 +70,7 @@ int nfvd_gate_main(void)
 		_exit(1);
 	}
 	/* -EAGAIN: a signal came. */
-	while (!(err = recv_with_fds(CHANNEL, 0, &o, sizeof(o), fds, 2, &n, &lost)) || err == -EAGAIN) {
+	while (!(err = nfvd_fdpass_recv(CHANNEL, 0, &o, sizeof(o), fds, 2, &n, &lost)) || err == -EAGAIN) {
 		pid_t pid;
 
 		if (err)
@@ -195,13 +152,13 @@ int nfvd_gate_open(int peer, uint32_t n_vrings, uint64_t offered)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	pthread_mutex_lock(&lock);
-	err = send_with_fds(channel, &o, sizeof(o), (int[]){ peer, pair[1] }, 2);
+	err = nfvd_fdpass_send(channel, &o, sizeof(o), (int[]){ peer, pair[1] }, 2);
 	if (err) {
 		/* Somebody has killed the spawner. */
 		nfvd_gate_stop();
 		err = spawn();
 		if (!err)
-			err = send_with_fds(channel, &o, sizeof(o), (int[]){ peer, pair[1] }, 2);
+			err = nfvd_fdpass_send(channel, &o, sizeof(o), (int[]){ peer, pair[1] }, 2);
 	}
 	pthread_mutex_unlock(&lock);
 	close(pair[1]);
@@ -217,7 +174,7 @@ int nfvd_gate_recv(int gate, struct nfvd_gate_record *r)
 	unsigned int n;
 	bool lost;
 
-	err = recv_with_fds(gate, MSG_DONTWAIT, r, sizeof(*r), fds, VU_REGIONS_MAX, &n, &lost);
+	err = nfvd_fdpass_recv(gate, MSG_DONTWAIT, r, sizeof(*r), fds, VU_REGIONS_MAX, &n, &lost);
 	if (err)
 		return err;
 	for (unsigned int i = 0; i < VU_REGIONS_MAX; i++) {

@@ -49,10 +49,10 @@ void nfvd_kept_take(struct nfvd_kept *kept, const char *name)
 	kept->state = nfvd_fdstore_take(name, "state");
 	kept->request = nfvd_fdstore_take(name, "request");
 	for (unsigned int i = 0; i < VU_REGIONS_MAX; i++)
-		kept->mem[i] = nfvd_fdstore_take(name, numbered("mem", i).text);
+		kept->mem[i] = nfvd_fdstore_take_shared(name, numbered("mem", i).text);
 	for (unsigned int i = 0; i < NFVD_VHOST_QUEUES_MAX; i++) {
-		kept->kick[i] = nfvd_fdstore_take(name, numbered("kick", i).text);
-		kept->call[i] = nfvd_fdstore_take(name, numbered("call", i).text);
+		kept->kick[i] = nfvd_fdstore_take_shared(name, numbered("kick", i).text);
+		kept->call[i] = nfvd_fdstore_take_shared(name, numbered("call", i).text);
 	}
 }
 
@@ -267,7 +267,7 @@ static int store(struct nfvd_keep *k, const char *what, unsigned int i, uint32_t
 	if (fd < 0)
 		return 0;
 	*bits |= 1u << i;
-	return nfvd_fdstore_put(k->name, numbered(what, i).text, fd);
+	return nfvd_fdstore_put_shared(k->name, numbered(what, i).text, fd);
 }
 
 /* Put the state, which is not complete yet, and the connection into the store. NULL with errno. */
@@ -295,7 +295,7 @@ static struct nfvd_keep_state *store_connection(struct nfvd_keep *k)
 	return err ? NULL : state;
 }
 
-/* Regions of one file share a descriptor: a store takes no second one of the same file. */
+/* Regions of one file share a descriptor. */
 static int store_mem(struct nfvd_keep *k)
 {
 	struct stat st[VU_REGIONS_MAX];

@@ -329,6 +329,7 @@ killed_behind_a_delivery
 guest
 containers
 spoilt none "goes on with the guest"
+spoilt two-devices "goes on with the guest"
 spoilt cut "its state is none of nfvd's"
 spoilt grown "its state is none of nfvd's"
 spoilt magic "its state is none of nfvd's"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How many names the descriptor store may have. */
+/* How many names the descriptor store may have, and descriptors that have several. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sys/eventfd.h>
 #include "fdstore.c"
 
 void nfvd_event(const char *port, const char *fmt, ...) { (void)port; (void)fmt; }
@@ -38,9 +39,60 @@ static void as_many_as_a_start_takes(void **state)
 	json_decref(names_there);
 }
 
+/* What comes with the start. */
+static void hand_in(int fd)
+{
+	stored = calloc(1, sizeof(*stored));
+	stored[0] = (struct stored){ strdup("vm1/call0"), dup(fd) };
+	n_stored = 1;
+}
+
+static void takes(int expected)
+{
+	eventfd_t value = 0;
+	int fd = nfvd_fdstore_take_shared("vm1", "call0");
+
+	if (expected < 0) {
+		assert_int_equal(fd, -1);
+	} else {
+		assert_return_code(fd, errno);
+		assert_return_code(eventfd_write(expected, 7), errno);
+		assert_return_code(eventfd_read(fd, &value), errno);
+		assert_int_equal(value, 7);
+		close(fd);
+	}
+	nfvd_fdstore_remove_rest();
+}
+
+/* What the store keeps of it is another socket each time, and gives it again and again. */
+static void shared(void **state)
+{
+	int event = eventfd(0, EFD_CLOEXEC), sock = wrap(event), empty[2];
+
+	assert_return_code(sock, errno);
+	for (int i = 0; i < 3; i++) {
+		hand_in(sock);
+		takes(event);
+	}
+	/* From an nfvd that did not wrap it. */
+	hand_in(event);
+	takes(event);
+	/* From nobody. */
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, empty), errno);
+	hand_in(empty[0]);
+	takes(-1);
+	assert_int_equal(send(empty[1], "x", 1, 0), 1);
+	hand_in(empty[0]);
+	takes(-1);
+	close(empty[0]);
+	close(empty[1]);
+	close(sock);
+	close(event);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(as_many_as_a_start_takes) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(as_many_as_a_start_takes), cmocka_unit_test(shared) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
