@@ -4,10 +4,14 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "frame/offload.h"
 
 #define DHCP_SERVER	67
 #define DHCP_CLIENT	68
+#define DHCP6_CLIENT	546
 #define DHCP6_SERVER	547
+#define OPTIONS_MAX	2048	/* bytes of neighbour discovery's options: no fragments are taken of it, RFC 6980 */
+#define TYPE_MIN	0x600	/* of an EtherType: below it is the length of an 802.3 frame */
 
 /* Types of ICMPv6. */
 enum { MLD_REPORT = 131, MLD_DONE = 132, ROUTER_SOLICIT = 133, ROUTER_ADVERT, NEIGHBOUR_SOLICIT, NEIGHBOUR_ADVERT, REDIRECT,
@@ -16,6 +20,12 @@ enum { MLD_REPORT = 131, MLD_DONE = 132, ROUTER_SOLICIT = 133, ROUTER_ADVERT, NE
 static uint16_t be16(const uint8_t *p)
 {
 	return p[0] << 8 | p[1];
+}
+
+/* What a server sends is from its port, and goes to a client's: clients take it from any port. udp: 8 bytes. */
+static bool from_server(const uint8_t *udp, unsigned int server, unsigned int client)
+{
+	return be16(udp) == server || be16(udp + 2) == client;
 }
 
 static bool in_prefixes(const struct nfvd_prefix *list, unsigned int n, const uint8_t *address, unsigned int bytes)
@@ -86,7 +96,7 @@ static enum nfvd_drop check_ip4(const struct nfvd_policy *p, const uint8_t *ip, 
 	first = !(be16(ip + 6) & 0x1fff);
 	if (first && len >= 20 && ip[9] == IPPROTO_UDP && left >= len + 8)
 		udp = ip + len;
-	if (p->guard & NFVD_GUARD_DHCP && first && ip[9] == IPPROTO_UDP && (!udp || be16(udp) == DHCP_SERVER))
+	if (p->guard & NFVD_GUARD_DHCP && first && ip[9] == IPPROTO_UDP && (!udp || from_server(udp, DHCP_SERVER, DHCP_CLIENT)))
 		return NFVD_DROP_GUARD;
 	if (!ip_limited(p) || in_prefixes(p->ip4, p->n_ip4, ip + 12, 4))
 		return NFVD_PASS;
@@ -113,7 +123,7 @@ static bool options_ok(struct nfvd_address_state *state, const struct nfvd_polic
 	while (left >= 2) {
 		unsigned int len = opt[1] * 8u;
 
-		/* Of no length, or cut off: Linux takes no such message; and behind the header it is not seen. */
+		/* Of no length, or cut off: Linux takes no such message. */
 		if (!len || len > left)
 			return false;
 		if ((opt[0] == 1 || opt[0] == 2) && !mac_ok(state, p, opt + 2))
@@ -124,12 +134,26 @@ static bool options_ok(struct nfvd_address_state *state, const struct nfvd_polic
 	return !left;
 }
 
-/* icmp: n bytes of it are in the private header, of left bytes in all. */
+/* Of f, n bytes from off on. */
+static enum nfvd_drop check_options(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f,
+				    unsigned int off, unsigned int n)
+{
+	uint8_t options[OPTIONS_MAX];
+
+	if (n > sizeof(options))
+		return NFVD_DROP_SPOOFED_MAC;
+	if (off + n > f->hdr_len && !f->origin_copies)
+		return NFVD_ADDRESS_BEHIND;
+	return nfvd_frame_read(f, off, options, n) == n && options_ok(state, p, options, n) ? NFVD_PASS : NFVD_DROP_SPOOFED_MAC;
+}
+
+/* ICMPv6 begins at off; n bytes of it are in the private header, of left bytes in all. */
 static enum nfvd_drop check_discovery(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f,
-				      const uint8_t *ip, const uint8_t *icmp, unsigned int n, unsigned int left)
+				      const uint8_t *ip, unsigned int off, unsigned int n, unsigned int left)
 {
 	static const uint8_t any[16];
 	static const unsigned int fixed[] = { 8, 16, 24, 24, 40 };	/* of ROUTER_SOLICIT to REDIRECT, before the options */
+	const uint8_t *icmp = f->hdr + off;
 	unsigned int type = icmp[0], skip;
 
 	if (p->guard & NFVD_GUARD_RA && (type == ROUTER_ADVERT || type == REDIRECT))
@@ -139,14 +163,12 @@ static enum nfvd_drop check_discovery(struct nfvd_address_state *state, const st
 	skip = fixed[type - ROUTER_SOLICIT];
 	if (left < skip)
 		return NFVD_DROP_SPOOFED_MAC;
-	/* Of a redirect the target is another's, with its address. */
-	if (type != REDIRECT && (p->pin || p->n_macs) && (left > n || !options_ok(state, p, icmp + skip, left - skip)))
-		return NFVD_DROP_SPOOFED_MAC;
 	/* Who says that it has an address, or asks whether it may have it. */
 	if (ip_limited(p) && (type == NEIGHBOUR_ADVERT || (type == NEIGHBOUR_SOLICIT && !memcmp(ip + 8, any, 16))) &&
 	    (n < 24 || !ip6_ok(p, icmp + 8, f->hdr + 6)))
 		return NFVD_DROP_SPOOFED_IP;
-	return NFVD_PASS;
+	/* Of a redirect the target is another's, with its address. */
+	return type != REDIRECT && (p->pin || p->n_macs) ? check_options(state, p, f, off + skip, left - skip) : NFVD_PASS;
 }
 
 static bool may_be_unspecified(unsigned int type)
@@ -194,13 +216,13 @@ static enum nfvd_drop check_ip6(struct nfvd_address_state *state, const struct n
 	upper = upper_protocol(f, &off, ip[6]);
 	if (upper == -1 || (upper >= 0 && (upper == IPPROTO_ICMPV6 || upper == IPPROTO_UDP) && off + 8 > f->hdr_len))
 		return p->guard ? NFVD_DROP_GUARD : NFVD_DROP_SPOOFED_IP;
-	if (upper == IPPROTO_UDP && p->guard & NFVD_GUARD_DHCP && be16(f->hdr + off) == DHCP6_SERVER)
+	if (upper == IPPROTO_UDP && p->guard & NFVD_GUARD_DHCP && from_server(f->hdr + off, DHCP6_SERVER, DHCP6_CLIENT))
 		return NFVD_DROP_GUARD;
 	if (upper == IPPROTO_ICMPV6) {
 		enum nfvd_drop why;
 
 		type = f->hdr[off];
-		why = check_discovery(state, p, f, ip, f->hdr + off, f->hdr_len - off, ip_bytes_left(f, ip, off));
+		why = check_discovery(state, p, f, ip, off, f->hdr_len - off, ip_bytes_left(f, ip, off));
 		if (why != NFVD_PASS)
 			return why;
 	}
@@ -209,12 +231,24 @@ static enum nfvd_drop check_ip6(struct nfvd_address_state *state, const struct n
 	return !memcmp(ip + 8, any, 16) && ip[24] == 0xff && type >= 0 && may_be_unspecified(type) ? NFVD_PASS : NFVD_DROP_SPOOFED_IP;
 }
 
-/* Where the frame's network layer begins, behind all tags, and *type. 0: not in the private header. */
+/* An 802.2 header behind a length, and then an EtherType: RFC 1042, IEEE 802.1H. Some systems take IP from there. */
+static bool is_snap(const uint8_t *length)
+{
+	static const uint8_t ethernet[6] = { 0xaa, 0xaa, 3 }, bridge[6] = { 0xaa, 0xaa, 3, 0, 0, 0xf8 };
+
+	return be16(length) < TYPE_MIN && (!memcmp(length + 2, ethernet, 6) || !memcmp(length + 2, bridge, 6));
+}
+
+/* Where the frame's network layer begins, behind all tags and 802.2 headers, and *type. 0: not in the private header. */
 static unsigned int network_layer(const struct nfvd_frame *f, uint16_t *type)
 {
 	for (unsigned int off = 12; off + 2 <= f->hdr_len; off += 4) {
-		*type = be16(f->hdr + off);
-		if (*type != ETH_P_8021Q && *type != ETH_P_8021AD && *type != ETH_P_QINQ1)
+		const uint8_t *h = f->hdr + off;
+
+		*type = be16(h);
+		if (off + 8 <= f->hdr_len && is_snap(h))
+			off += 4;
+		else if (*type != ETH_P_8021Q && *type != ETH_P_8021AD && *type != ETH_P_QINQ1)
 			return off + 2;
 	}
 	return 0;

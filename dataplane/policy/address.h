@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Which addresses a port may use, and what it may be: the addresses of Ethernet, ARP, IP and neighbour discovery, DHCP
- * servers, IPv6 routers. Only the private header is read.
+ * servers, IPv6 routers. The private header is read, and of neighbour discovery the options behind it: a router's
+ * advertisement is often longer.
  *
  * With addresses of IP, all IP that is not from them is dropped, of both versions: what is not listed is not the
  * port's. Let pass in addition: what is needed to get an address (DHCP from 0.0.0.0; duplicate address detection,
@@ -22,6 +23,7 @@
 #include "policy/policy.h"
 
 #define NFVD_PINNED	(1ull << 63)
+#define NFVD_ADDRESS_BEHIND ((enum nfvd_drop)(NFVD_N_REASONS + 2))	/* it depends on bytes that the sender can still change */
 
 /* What a port's addresses have come to. */
 struct nfvd_address_state {
@@ -36,7 +38,10 @@ static inline _Atomic(uint64_t) *nfvd_pinned(struct nfvd_address_state *state)
 	return state->pinned ? state->pinned : &state->own;
 }
 
-/* Judge f by policy p of the port that sends it, whose state it is. Return NFVD_PASS, or why f is dropped. Context: worker, before learning. */
+/*
+ * Judge f by policy p of the port that sends it, whose state it is. Return NFVD_PASS, or why f is dropped;
+ * NFVD_ADDRESS_BEHIND: to be asked again once all of f is private, and f->origin_copies says so. Context: worker, before learning.
+ */
 enum nfvd_drop nfvd_address_check(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f);
 /* The same for a frame whose source of Ethernet passed before. */
 enum nfvd_drop nfvd_address_check_rest(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f);

@@ -128,6 +128,9 @@ static bool check_source(struct walk *w)
 	if (!judge(w, "vlan", why, text, "nfvctl set %s vlan trunk all", w->src->name))
 		return false;
 	why = p && nfvd_policy_has_addresses(p) ? nfvd_address_check(&state, p, &w->f) : NFVD_PASS;
+	/* This one has no options. */
+	if (why == NFVD_ADDRESS_BEHIND)
+		why = NFVD_PASS;
 	if (!judge(w, "address", why, p && nfvd_policy_has_addresses(p) ? "the addresses are the port's" : "any address may send",
 		   why == NFVD_DROP_GUARD ? "nfvctl set %s guard none" : "nfvctl set %s address any", w->src->name))
 		return false;

@@ -75,3 +75,29 @@ void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, uns
 		pending[i]->origin_copies = c.op[i].copies;
 	}
 }
+
+bool nfvd_make_private(struct nfvd_worker *w, struct nfvd_frame *f, struct nfvd_ledger *l)
+{
+	uint8_t *to = w->bounce + (size_t)(f - w->frames) * NFVD_FRAME_MAX;
+	struct iovec *own;
+	size_t n = 0;
+
+	if (nfvd_in_kernel(f)) {
+		/* The module holds it still: who gets it is not known yet. */
+		f->flooded = true;
+		nfvd_move_to_private(w, &f, 1, l);
+		return !nfvd_in_kernel(f);
+	}
+	if (f->origin_copies || !f->iov_n)
+		return true;
+	for (unsigned int i = 0; i < f->iov_n; i++) {
+		memcpy(to + n, f->iov[i].iov_base, f->iov[i].iov_len);
+		n += f->iov[i].iov_len;
+	}
+	/* A guest's frame has its vectors there. */
+	own = &w->pool[f->iov - w->pool];
+	*own = (struct iovec){ to, n };
+	f->iov_n = 1;
+	f->origin_copies = 1;
+	return true;
+}

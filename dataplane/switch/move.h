@@ -105,6 +105,12 @@ struct nfvd_worker;
 void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, unsigned int n, struct nfvd_ledger *l);
 
 /*
+ * Copy the payload of f, of the burst of w, from its origin, which its sender may change meanwhile, into this process. Return
+ * false if it cannot be had.
+ */
+bool nfvd_make_private(struct nfvd_worker *w, struct nfvd_frame *f, struct nfvd_ledger *l);
+
+/*
  * Fill iov with the vectors of one message of a PACKET_VNET_HDR socket, and return their number: the virtio_net_hdr, the
  * private header, the rest where it lies. iov has room for f->iov_n + 2.
  */

@@ -21,6 +21,7 @@
 #include "port/fdb.h"
 #include "switch/deliver.h"
 #include "switch/mirror.h"
+#include "switch/move.h"
 
 /* The last look-ups of a burst: neighbouring frames tend to belong together. */
 struct memo {
@@ -225,6 +226,18 @@ static inline enum nfvd_drop judge(struct nfvd_port *src, const struct memo *mem
 	return nfvd_address_check(&src->address, memo->policy, f);
 }
 
+/* As judge(), for a frame of which it takes more than the private header to tell. */
+static __attribute__((noinline)) enum nfvd_drop judge_all(struct nfvd_worker *w, struct nfvd_port *src, const struct memo *memo,
+							  struct nfvd_frame *f, uint16_t *vlan)
+{
+	struct nfvd_ledger l = { 0 };
+	enum nfvd_drop why = nfvd_make_private(w, f, &l) ? judge(src, memo, f, vlan) : NFVD_DROP_SPOOFED_MAC;
+
+	nfvd_rx_syscalls(w, src, l.syscalls);
+	w->work += f->len;
+	return why == NFVD_ADDRESS_BEHIND ? NFVD_DROP_SPOOFED_MAC : why;
+}
+
 static void note_policy(struct memo *memo, const struct nfvd_port *src, const struct nfvd_policy *p)
 {
 	memo->policy = p;
@@ -251,7 +264,9 @@ static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_w
 		return NFVD_DROP_CTRL_PROTO;
 	if (plain)
 		vlan = nfvd_vlan_of(f);
-	else if ((why = judge(src, memo, f, &vlan)) != NFVD_PASS)
+	else if ((why = judge(src, memo, f, &vlan)) == NFVD_ADDRESS_BEHIND)
+		why = judge_all(w, src, memo, f, &vlan);
+	if (why != NFVD_PASS)
 		return why;
 	why = learn(w, src, f, zone, vlan, memo);
 	if (unlikely(why != NFVD_PASS))

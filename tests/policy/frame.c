@@ -177,6 +177,19 @@ static void put_payload(struct build *b, char **w, unsigned int n)
 		put8(b, 1);
 		put8(b, 1);
 		put_mac(b, w[2]);
+	} else if (!strcmp(kind, "ra")) {			/* SIP LLADDR: with MTU, a prefix, a server of names; the address comes last */
+		NEEDS(2)
+		put_ip6(b, w[1], "ff02::1", IPPROTO_ICMPV6, 88);
+		put8(b, 134);
+		b->n += 15;
+		put16(b, 0x0501);
+		b->n += 6;
+		put16(b, 0x0304);
+		b->n += 30;
+		put16(b, 0x1903);
+		b->n += 22;
+		put16(b, 0x0101);
+		put_mac(b, w[2]);
 	} else if (!strcmp(kind, "ext")) {			/* SIP DIP TYPE: ICMPv6 behind hop-by-hop and destination options */
 		NEEDS(3)
 		put_ip6(b, w[1], w[2], IPPROTO_HOPOPTS, 16 + 8 + REST);
@@ -206,7 +219,7 @@ void build(struct build *b, const char *text)
 {
 	char copy[256], *save, *w[16], *word;
 	const char *from = "a", *to = "b";
-	unsigned int n = 0, i = 0, tags = 0, type[4], vid[4];
+	unsigned int n = 0, i = 0, tags = 0, type[4], vid[4], oui = ~0u;
 
 	snprintf(copy, sizeof(copy), "%s", text);
 	for (word = strtok_r(copy, " ", &save); word && n < 16; word = strtok_r(NULL, " ", &save))
@@ -219,6 +232,8 @@ void build(struct build *b, const char *text)
 		} else if (!strcmp(w[i], "tag") || !strcmp(w[i], "stag")) {
 			type[tags] = w[i][0] == 's' ? ETH_P_8021AD : ETH_P_8021Q;
 			vid[tags++] = (unsigned int)strtoul(w[i + 1], NULL, 0);
+		} else if (!strcmp(w[i], "snap")) {		/* behind the tags: a length, and an 802.2 header of this OUI */
+			oui = (unsigned int)strtoul(w[i + 1], NULL, 0);
 		} else {
 			break;
 		}
@@ -233,6 +248,12 @@ void build(struct build *b, const char *text)
 	for (unsigned int t = 0; t < tags; t++) {
 		put16(b, type[t]);
 		put16(b, vid[t]);
+	}
+	if (oui != ~0u) {
+		put16(b, 80);
+		put16(b, 0xaaaa);
+		put16(b, 0x0300);
+		put16(b, oui);
 	}
 	put_payload(b, w + i, n - i);
 }
