@@ -24,9 +24,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "fdstore.h"
 #include "privileges.h"
 
-#define STORED_MAX	8192	/* as in nfvd.service */
 #define NAME_MAX_BYTES	255
 #define FDS_MAX		253	/* SCM_MAX_FD: more the kernel does not send at once */
 #define RESTART_MS	50
@@ -34,7 +34,7 @@
 static struct {
 	char name[NAME_MAX_BYTES + 1];
 	int fd;
-} stored[STORED_MAX];
+} stored[NFVD_FDSTORE_MAX];
 static unsigned int n_stored;
 
 static void die(const char *what)
@@ -83,7 +83,7 @@ static void obey(char *text, const int *fds, unsigned int n)
 		forget(name);
 	/* Those of BARRIER=1 are closed: that is the answer. */
 	for (unsigned int i = 0; i < n; i++) {
-		if (!keep || n_stored == STORED_MAX) {
+		if (!keep || n_stored == NFVD_FDSTORE_MAX) {
 			close(fds[i]);
 			continue;
 		}

@@ -47,7 +47,8 @@ static bool note_name(const char *name, bool there)
 		names_there = json_object();
 	was = json_object_get(names_there, name);
 	if (there && !was)
-		fits = names_bytes + bytes <= NAMES_MAX && !json_object_set_new(names_there, name, json_null());
+		fits = names_bytes + bytes <= NAMES_MAX && json_object_size(names_there) < NFVD_FDSTORE_MAX &&
+		       !json_object_set_new(names_there, name, json_null());
 	else if (!there && was)
 		json_object_del(names_there, name);
 	if (fits && was != there)

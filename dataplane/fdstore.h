@@ -12,6 +12,8 @@
 
 #include <stdbool.h>
 
+#define NFVD_FDSTORE_MAX	8192	/* descriptors that a store keeps: FileDescriptorStoreMax= in nfvd.service; it says nothing of more */
+
 /*
  * Take over the descriptors from the store. If not wanted, because nfvd does not keep its configuration, remove all of
  * them from the store and put nothing there.
@@ -32,8 +34,8 @@ const char *nfvd_fdstore_find(const char *begin);
 void nfvd_fdstore_remove_rest(void);
 
 /*
- * Keep fd as PORT/WHAT, and replace another one of that name. Return 0 or -errno, -ENOSPC if the next nfvd could not
- * be started with so many names. Context: any thread.
+ * Keep fd as PORT/WHAT, and replace another one of that name. Return 0 or -errno, -ENOSPC if the store has no room, or the
+ * next nfvd could not be started with so many names. Context: any thread.
  */
 int nfvd_fdstore_put(const char *port, const char *what, int fd);
 

@@ -37,6 +37,24 @@ static void as_many_as_a_start_takes(void **state)
 	assert_true(note_name("a_port_with_a_name_of_31_char99/kick0", true));
 	assert_false(note_name("a_port_with_a_name_of_31_char99/kick1", true));
 	json_decref(names_there);
+	names_there = NULL;
+	names_bytes = 0;
+}
+
+static void as_many_as_a_store_keeps(void **state)
+{
+	char name[16];
+
+	for (unsigned int i = 0; i <= NFVD_FDSTORE_MAX; i++) {
+		snprintf(name, sizeof(name), "v/%u", i);
+		assert_int_equal(note_name(name, true), i < NFVD_FDSTORE_MAX);
+	}
+	assert_true(note_name("v/0", true));
+	assert_true(note_name("v/0", false));
+	assert_true(note_name(name, true));
+	json_decref(names_there);
+	names_there = NULL;
+	names_bytes = 0;
 }
 
 /* What comes with the start. */
@@ -92,7 +110,7 @@ static void shared(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(as_many_as_a_start_takes), cmocka_unit_test(shared) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(as_many_as_a_start_takes), cmocka_unit_test(as_many_as_a_store_keeps), cmocka_unit_test(shared) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
