@@ -94,7 +94,7 @@ static struct nfvd_mirrors *make(void)
 void nfvd_mirrors_apply(void)
 {
 	struct nfvd_mirrors *new = make(), *old = nfvd_mirrors;
-	bool turned[NFVD_PORTS_MAX] = { false }, changed = new || old;
+	bool turned[NFVD_PORTS_MAX] = { false }, changed = new || old, any = false;
 
 	rcu_assign_pointer(nfvd_mirrors, new);
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
@@ -113,15 +113,15 @@ void nfvd_mirrors_apply(void)
 		probe = quarantine_probe(port);
 		changed |= atomic_exchange(&port->quarantine_probe, probe) != probe;
 		turned[id] = was != (from || to);
+		any |= turned[id];
 	}
 	if (!changed)
 		return;
 	nfvd_quiesce();
 	free(old);
 	/* What is mirrored goes through nfvd, all of it. */
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (turned[id])
-			nfvd_shortcut_policy_changed(nfvd_ports[id]);
+	if (any)
+		nfvd_shortcut_policies_changed(turned);
 }
 
 void nfvd_mirrors_use(json_t *list)

@@ -23,6 +23,10 @@
 #include "vhost/port.h"
 #include "xen/port.h"
 
+#define SPELL_US	100000	/* of detaching what has gone, until control does other work */
+
+static sd_event_source *detaching;	/* NULL: nothing is gone */
+
 static const struct nfvd_port_ops *const types[] = {
 	&nfvd_port_vhost, &nfvd_port_veth_module, &nfvd_port_veth, &nfvd_port_netdev, &nfvd_port_xen,
 };
@@ -189,21 +193,28 @@ void nfvd_port_detach_all(void)
 			detach(nfvd_ports[id]);
 }
 
+/* Many may have gone together: some of them, then control does other work. */
 static int detach_deferred(sd_event_source *s, void *arg)
 {
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (nfvd_ports[id] && atomic_load(&nfvd_ports[id]->state) == NFVD_STATE_GONE)
-			detach(nfvd_ports[id]);
-	sd_event_source_unref(s);
+	uint64_t until_us = nfvd_now_us() + SPELL_US;
+
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		if (!nfvd_ports[id] || atomic_load(&nfvd_ports[id]->state) != NFVD_STATE_GONE)
+			continue;
+		if (nfvd_now_us() >= until_us)
+			return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+		detach(nfvd_ports[id]);
+	}
+	detaching = sd_event_source_disable_unref(s);
 	return 0;
 }
 
 static void detach_later(struct nfvd_port *port)
 {
-	sd_event_source *s;
-
+	if (detaching)
+		return;
 	/* Should that fail, the port stays "gone" until somebody detaches it: said, not silent. */
-	if (sd_event_add_defer(nfvd_event_loop, &s, detach_deferred, NULL) < 0)
+	if (sd_event_add_defer(nfvd_event_loop, &detaching, detach_deferred, NULL) < 0)
 		nfvd_log(LOG_ERR, "%s: cannot schedule its detach", port->name);
 }
 

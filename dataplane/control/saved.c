@@ -19,6 +19,7 @@
 #define VERSION		1
 #define RETRY_MIN_US	100000
 #define RETRY_MAX_US	1600000
+#define SPELL_US	100000		/* of attaching again, until control does other work */
 
 static json_t *config;
 static bool keeping;		/* config is on disk, too */
@@ -27,6 +28,8 @@ static json_t *broken;		/* files that were not sound: ["NAME: reason"] */
 /* Of a kept port that is not attached, by name. */
 static json_t *why_not;		/* {name: text} */
 static uint64_t next_try_us, retry_us = RETRY_MIN_US;
+static size_t tried;			/* of the ports, in this round of trying */
+static bool left;			/* one of these cannot be attached now */
 
 /* ---- the document: {version, boot, by, link_local, shortcut, mirrors, ports: [{type, name, ..., shortcut, temporary}]} ---- */
 
@@ -154,27 +157,39 @@ static bool attach_kept(const json_t *kept)
 	return false;
 }
 
-/* Attach what can be. Returns whether something is left. */
-static bool attach_missing(void)
+/* Attach what can be, until the round is over, or until_us. Returns whether it is over. */
+static bool attach_missing(uint64_t until_us)
 {
-	bool left = false;
-	json_t *kept;
-	size_t i;
+	const json_t *kept;
 
-	json_array_foreach(ports(), i, kept)
-		if (!nfvd_port_find(name_of(kept)))
-			left |= !attach_kept(kept);
-	return left;
+	while ((kept = json_array_get(ports(), tried))) {
+		tried++;
+		if (nfvd_port_find(name_of(kept)))
+			continue;
+		left |= !attach_kept(kept);
+		if (nfvd_now_us() >= until_us)
+			return false;
+	}
+	return true;
+}
+
+/* Some devices may have come together, and each may take as long as the kernel waits for all its processors. */
+static void try_missing(uint64_t until_us)
+{
+	if (!attach_missing(until_us))
+		return;
+	retry_us = left && retry_us < RETRY_MAX_US ? 2 * retry_us : RETRY_MIN_US;
+	next_try_us = nfvd_now_us() + retry_us;
+	tried = 0;
+	left = false;
 }
 
 void nfvd_saved_tick(void)
 {
 	uint64_t now = nfvd_now_us();
 
-	if (!keeping || now < next_try_us)
-		return;
-	retry_us = attach_missing() && retry_us < RETRY_MAX_US ? 2 * retry_us : RETRY_MIN_US;
-	next_try_us = now + retry_us;
+	if (keeping && (tried || now >= next_try_us))
+		try_missing(now + SPELL_US);
 }
 
 void nfvd_saved_device_changed(void)
@@ -230,7 +245,7 @@ int nfvd_saved_start(const char *dir)
 	if (json_is_false(json_object_get(config, "shortcut")))
 		nfvd_shortcut_set(NULL, false);
 	nfvd_mirrors_use(nfvd_saved_mirrors());
-	nfvd_saved_tick();
+	try_missing(UINT64_MAX);
 	atomic_store(&nfvd_tap_generation, nfvd_store_generation());
 	nfvd_event_of(NFVD_EVENT_CONFIG, NULL, "configuration of '%s': generation %u, %zu port(s), of which %zu wait", dir, nfvd_store_generation(),
 		   json_array_size(ports()), json_object_size(why_not));

@@ -241,18 +241,32 @@ static uint32_t group_of(const struct nfvd_port *port)
 	return ++last_group;
 }
 
-void nfvd_shortcut_policy_changed(const struct nfvd_port *port)
+void nfvd_shortcut_policies_changed(const bool changed[NFVD_PORTS_MAX])
 {
-	struct device *d = &devices[port->id];
+	bool any = false;
 
-	if (d->port == port) {
-		d->group = group_of(port);
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		struct device *d = &devices[id];
+
+		if (!changed[id] || !d->port || d->port != nfvd_ports[id])
+			continue;
+		d->group = group_of(d->port);
 		publish_port(d);
-		resync();
+		any = true;
 	}
+	if (any)
+		resync();
 	/* A program that began before has ended after this: the kernel waits for a grace period of RCU. */
 	if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		usleep(MEMBARRIER_ELSE_US);
+}
+
+void nfvd_shortcut_policy_changed(const struct nfvd_port *port)
+{
+	bool changed[NFVD_PORTS_MAX] = { false };
+
+	changed[port->id] = true;
+	nfvd_shortcut_policies_changed(changed);
 }
 
 int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect)

@@ -75,6 +75,8 @@ bool nfvd_shortcut_enabled(const struct nfvd_port *port);
  * returns, no frame is on its way by the old ones. It may take some 10 ms.
  */
 void nfvd_shortcut_policy_changed(const struct nfvd_port *port);
+/* The same for all ports whose ids are set in changed: it takes no longer than for one. */
+void nfvd_shortcut_policies_changed(const bool changed[NFVD_PORTS_MAX]);
 
 /* Replace the addresses by entries, which are all that the switch has learnt. */
 void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n);

@@ -71,6 +71,58 @@ heals()
 	ip link del late0
 }
 
+# --- many of them together -----------------------------------------------------------
+
+MANY=80
+up() { nfvctl -j show | jq '[.ports[] | select(.state == "up")] | length'; }
+# pairs of which one end is in a namespace; all of these go at once with it
+devices()
+{
+	ip netns add crowd
+	for ((i = 0; i < MANY; i++)); do echo "link add m$i up type veth peer name p$i netns crowd"; done | ip -batch -
+	for ((i = 0; i < MANY; i++)); do echo "link set p$i up"; done | ip -n crowd -batch -
+}
+# passes_to N - the ports that are up become N; others are heard meanwhile: it is seen how they become that
+passes_to()
+{
+	local n=-1 between=0
+
+	while [ "$n" != "$1" ]; do
+		[ $SECONDS -lt "$2" ] || { echo "still $n"; return 1; }
+		n=$(up)
+		[ "$n" = 0 ] || [ "$n" = $MANY ] || between=$((between + 1))
+	done
+	[ $between -gt 0 ] || { echo "nobody was heard meanwhile"; return 1; }
+}
+# mirrored_in COMMAND... - sets $TOOK, in ms
+mirrored_in() { local start; start=$(now_ms); nfvctl mirror add m from "$@" to probe >/dev/null && TOOK=$(($(now_ms) - start)) && nfvctl mirror remove m >/dev/null; }
+
+together()
+{
+	local one names
+
+	CONF=$WORK/crowd keep
+	devices
+	for ((i = 0; i < MANY; i++)); do nfvctl attach veth m$i dev m$i >/dev/null; done
+	check "keep: $MANY containers" wait_for '[ "$(up)" = $MANY ]' 20
+	nfvctl attach kvm probe >/dev/null
+	check "keep: one of them is mirrored" mirrored_in m0
+	one=$TOOK
+	names=$(printf 'm%s,' $(seq 0 $((MANY - 1))))
+	check "keep: all of them are mirrored" mirrored_in "${names%,}"
+	check "keep: which takes no longer than a few of them" [ "$TOOK" -lt $((10 * one + 300)) ]
+	kill -STOP "$NFVD_PID"
+	ip netns del crowd
+	wait_for '! ip link show m0' 20
+	kill -CONT "$NFVD_PID"
+	check "keep: all go together, and others are heard" passes_to 0 $((SECONDS + 60))
+	kill -STOP "$NFVD_PID"
+	devices
+	kill -CONT "$NFVD_PID"
+	check "keep: all come together, and others are heard" passes_to $MANY $((SECONDS + 60))
+	killed
+}
+
 # --- disks ---------------------------------------------------------------------------
 
 disks()
@@ -308,6 +360,8 @@ killed_at()
 
 restarts
 heals
+stop_nfvd
+together
 disks
 for spoil in cut_short made_empty made_foreign made_newer for_others of_another a_link a_fifo a_path; do
 	broken "a file ${spoil//_/ }" $spoil
