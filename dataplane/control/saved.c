@@ -327,17 +327,24 @@ int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, st
 	return commit(before, err);
 }
 
-int nfvd_saved_words(const struct nfvd_port *port, struct nfvd_err *err)
+int nfvd_saved_words(const char *name, json_t *words, struct nfvd_err *err)
 {
-	int at = index_of(port->name);
+	int at = index_of(name);
 	json_t *before;
 
 	if (at < 0)
 		return 0;
 	before = json_deep_copy(config);
 	nfvd_words_delete(json_array_get(ports(), at));
-	json_object_update(json_array_get(ports(), at), port->words);
+	json_object_update(json_array_get(ports(), at), words);
 	return commit(before, err);
+}
+
+json_t *nfvd_saved_waiting(const char *name)
+{
+	int at = keeping && !nfvd_port_find(name) ? index_of(name) : -1;
+
+	return at < 0 ? NULL : nfvd_words_merge(json_array_get(ports(), at), NULL);
 }
 
 json_t *nfvd_saved_mirrors(void)

@@ -25,8 +25,10 @@ int nfvd_saved_detach(const char *name, struct nfvd_err *err);
 /* Keep a setting of the switch (port NULL) or of a port. Return 0, or -1 with *err if it could not be written. */
 int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, struct nfvd_err *err);
 
-/* Keep the port's policy, port->words, as it is now. As above. */
-int nfvd_saved_words(const struct nfvd_port *port, struct nfvd_err *err);
+/* Keep words as the policy of the port of this name. As above. */
+int nfvd_saved_words(const char *name, json_t *words, struct nfvd_err *err);
+/* Return a new reference to the words of a port that is kept and not attached; NULL if there is none of this name. */
+json_t *nfvd_saved_waiting(const char *name);
 
 /* Return the mirrors, as in mirror.list; a borrowed reference. */
 json_t *nfvd_saved_mirrors(void);

@@ -38,10 +38,17 @@ static void use(struct nfvd_port *port, struct nfvd_policy *policy)
 	free(old);
 }
 
+/* A port, or one that is kept and not attached now: port is NULL then. */
+struct subject {
+	const char *name;
+	struct nfvd_port *port;
+	json_t *words;			/* a reference of its own */
+};
+
 /* Change the policy by words, which it takes, and keep it. 0 or -1 with *err. */
-static int change(struct nfvd_port *port, json_t *words, struct nfvd_err *err)
+static int change(struct subject *s, json_t *words, struct nfvd_err *err)
 {
-	json_t *merged = nfvd_words_merge(port->words, words), *before = port->words;
+	json_t *merged = nfvd_words_merge(s->words, words);
 	struct nfvd_policy *policy, *back;
 	struct nfvd_err ignored;
 
@@ -50,95 +57,122 @@ static int change(struct nfvd_port *port, json_t *words, struct nfvd_err *err)
 		json_decref(merged);
 		return -1;
 	}
-	use(port, policy);
-	port->words = merged;
-	if (!nfvd_saved_words(port, err)) {
-		json_decref(before);
-		return 0;
+	if (s->port)
+		use(s->port, policy);
+	else
+		free(policy);
+	if (nfvd_saved_words(s->name, merged, err)) {
+		if (s->port && !nfvd_words_parse(s->words, &back, &ignored))
+			use(s->port, back);
+		json_decref(merged);
+		return -1;
 	}
-	port->words = before;
-	json_decref(merged);
-	if (!nfvd_words_parse(before, &back, &ignored))
-		use(port, back);
+	if (s->port) {
+		json_decref(s->port->words);
+		s->port->words = json_incref(merged);
+	}
+	json_decref(s->words);
+	s->words = merged;
+	return 0;
+}
+
+/* The port that params name, and must name. 0 or -1 with *err. */
+static int find_subject(json_t *params, struct subject *s, struct nfvd_err *err)
+{
+	*s = (struct subject){ .name = json_string_value(json_object_get(params, "port")) };
+	if (s->name)
+		s->port = nfvd_port_find(s->name);
+	if (s->name)
+		s->words = s->port ? json_incref(s->port->words) : nfvd_saved_waiting(s->name);
+	if (s->words)
+		return 0;
+	if (!nfvd_rpc_port(params, "port", &s->port, err))
+		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a string 'port'");
 	return -1;
 }
 
-/* The port that params name, and must name. */
-static struct nfvd_port *port_of(json_t *params, struct nfvd_err *err)
+/* It takes the subject's reference. */
+static json_t *shown(const struct subject *s)
 {
-	struct nfvd_port *port;
+	json_t *result = json_pack("{s:s, s:o}", "name", s->name, "policy", nfvd_words_shown(s->words));
 
-	if (nfvd_rpc_port(params, "port", &port, err))
-		return NULL;
-	if (!port)
-		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a string 'port'");
-	return port;
+	json_decref(s->words);
+	return result;
 }
 
-static json_t *shown(const struct nfvd_port *port)
+/* 0 or -1 with *err. Takes words. */
+static int set_words(struct subject *s, json_t *words, struct nfvd_err *err)
 {
-	return json_pack("{s:s, s:o}", "name", port->name, "policy", nfvd_words_shown(port->words));
+	char *text;
+
+	if (json_object_get(words, "quarantine")) {
+		json_decref(words);
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'quarantine' has a command of its own");
+		nfvd_hint(err, "nfvctl quarantine %s, or nfvctl release %s", s->name, s->name);
+		return -1;
+	}
+	text = json_dumps(words, JSON_COMPACT | JSON_ENSURE_ASCII);
+	if (change(s, words, err)) {
+		free(text);
+		return -1;
+	}
+	nfvd_event_of(NFVD_EVENT_POLICY, s->name, "policy: %.200s", text);
+	free(text);
+	return 0;
 }
 
 json_t *nfvd_rpc_policy_set(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "port", NULL };
-	struct nfvd_port *port = port_of(params, err);
+	struct subject s;
 	json_t *words;
-	char *text;
+	int ret;
 
-	if (!port)
+	if (find_subject(params, &s, err))
 		return NULL;
 	words = nfvd_words_take(params);
-	if (nfvd_rpc_only(params, names, err)) {
+	ret = nfvd_rpc_only(params, names, err);
+	if (ret)
 		json_decref(words);
-		return NULL;
+	else
+		ret = set_words(&s, words, err);
+	if (!ret)
+		return shown(&s);
+	json_decref(s.words);
+	return NULL;
+}
+
+/* 0 or -1 with *err. */
+static int set_quarantine(struct subject *s, const json_t *on, const json_t *mirror, struct nfvd_err *err)
+{
+	char how[sizeof("mirror ") + NFV_NAME_MAX];
+
+	if (!json_is_boolean(on))
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on'");
+	if (mirror && (!json_is_true(on) || !json_is_string(mirror) || !strcmp(json_string_value(mirror), s->name)))
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'mirror' is the name of another port, for a quarantine that begins");
+	if (mirror && !nfvd_port_find(json_string_value(mirror))) {
+		nfvd_err(err, NFV_RPC_E_NOENT, "no port '%.*s'", NFV_NAME_MAX, json_string_value(mirror));
+		nfvd_hint(err, "nfvctl show");
+		return -1;
 	}
-	if (json_object_get(words, "quarantine")) {
-		json_decref(words);
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'quarantine' has a command of its own");
-		nfvd_hint(err, "nfvctl quarantine %s, or nfvctl release %s", port->name, port->name);
-		return NULL;
-	}
-	text = json_dumps(words, JSON_COMPACT | JSON_ENSURE_ASCII);
-	if (change(port, words, err)) {
-		free(text);
-		return NULL;
-	}
-	nfvd_event_of(NFVD_EVENT_POLICY, port->name, "policy: %.200s", text);
-	free(text);
-	return shown(port);
+	snprintf(how, sizeof(how), "mirror %s", mirror ? json_string_value(mirror) : "");
+	if (change(s, json_pack("{s:s}", "quarantine", mirror ? how : json_is_true(on) ? "on" : "off"), err))
+		return -1;
+	nfvd_mirrors_apply();
+	nfvd_event_of(NFVD_EVENT_QUARANTINE, s->name, json_is_true(on) ? "quarantined" : "released from quarantine");
+	return 0;
 }
 
 json_t *nfvd_rpc_quarantine_set(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "port", "on", "mirror", NULL };
-	json_t *on = json_object_get(params, "on"), *mirror = json_object_get(params, "mirror");
-	char how[sizeof("mirror ") + NFV_NAME_MAX];
-	struct nfvd_port *port;
+	struct subject s;
 
-	if (nfvd_rpc_only(params, names, err))
+	if (nfvd_rpc_only(params, names, err) || find_subject(params, &s, err))
 		return NULL;
-	port = port_of(params, err);
-	if (!port)
-		return NULL;
-	if (!json_is_boolean(on)) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on'");
-		return NULL;
-	}
-	if (mirror && (!json_is_true(on) || !json_is_string(mirror) || !strcmp(json_string_value(mirror), port->name))) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'mirror' is the name of another port, for a quarantine that begins");
-		return NULL;
-	}
-	if (mirror && !nfvd_port_find(json_string_value(mirror))) {
-		nfvd_err(err, NFV_RPC_E_NOENT, "no port '%.*s'", NFV_NAME_MAX, json_string_value(mirror));
-		nfvd_hint(err, "nfvctl show");
-		return NULL;
-	}
-	snprintf(how, sizeof(how), "mirror %s", mirror ? json_string_value(mirror) : "");
-	if (change(port, json_pack("{s:s}", "quarantine", mirror ? how : json_is_true(on) ? "on" : "off"), err))
-		return NULL;
-	nfvd_mirrors_apply();
-	nfvd_event_of(NFVD_EVENT_QUARANTINE, port->name, json_is_true(on) ? "quarantined" : "released from quarantine");
-	return shown(port);
+	if (!set_quarantine(&s, json_object_get(params, "on"), json_object_get(params, "mirror"), err))
+		return shown(&s);
+	json_decref(s.words);
+	return NULL;
 }

@@ -54,11 +54,16 @@ heals()
 	check "keep: its device goes" wait_for '[ "$(setting late state)" = gone ]' 5
 	check "keep: show says why" wait_for '[[ $(setting late why) = *late0* ]]' 5
 	check "keep: doctor says what is missing" wait_for "nfvctl doctor | grep -q 'late .*not attached'" 5
+	check "keep: meanwhile it can be quarantined" nfvctl quarantine late
+	check "keep: and get another policy" nfvctl set late vlan 10
+	check_fails "keep: not one that makes no sense" nfvctl set late vlan 4095
+	check_fails "keep: what was never attached cannot" nfvctl quarantine never
 	ip link add late0 type veth peer name late1
 	start=$(now_ms)
 	check "keep: it comes back with its device" wait_for '[ "$(setting late state)" != gone ]' 5
 	took=$(($(now_ms) - start))
 	echo "  within $took ms"
+	check "keep: as it was set meanwhile" [ "$(nfvctl -j show late | jq -c '.ports[0].policy')" = '{"vlan":"10","quarantine":"on"}' ]
 	check "keep: and doctor has no more to say" wait_for "! nfvctl doctor | grep -q 'late .*not attached'" 5
 	ip link del late0
 	assert 'wait_for "[ \$(setting late state) = gone ]" 5'
