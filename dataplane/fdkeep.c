@@ -4,7 +4,7 @@
  * hand it the descriptors that it stored.
  *
  * It is to its command what PID 1 is to a service with Type=notify, Restart=always,
- * RestartSec=50ms and a descriptor store: NOTIFY_SOCKET with FDSTORE, FDSTOREREMOVE and BARRIER;
+ * RestartSec=10ms and a descriptor store: NOTIFY_SOCKET with FDSTORE, FDSTOREREMOVE and BARRIER;
  * LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID at each start.
  *
  *	SIGTERM, SIGINT	end the command, and then itself: the descriptors are closed
@@ -29,7 +29,7 @@
 
 #define NAME_MAX_BYTES	255
 #define FDS_MAX		253	/* SCM_MAX_FD: more the kernel does not send at once */
-#define RESTART_MS	50
+#define RESTART_MS	10	/* a command that ends at once is to leave the processor to others */
 
 static struct {
 	char name[NAME_MAX_BYTES + 1];

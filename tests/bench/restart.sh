@@ -12,7 +12,7 @@
 #	vm-container		echoes between a container and the unikernel in QEMU, one each millisecond
 #	container-container	echoes between two containers
 #
-# nfvd is run by fdkeep, which starts it 50 ms after it has ended. Beside it OVS-DPDK, which connects to its
+# nfvd is run by fdkeep, which starts it 10 ms after it has ended. Beside it OVS-DPDK, which connects to its
 # guest (QEMU tries nothing then), started again as soon as it has ended. Emulated: the QEMU guests.
 #
 # ROUNDS (20) rounds, one sample of each.
