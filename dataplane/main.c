@@ -102,6 +102,9 @@ no_rpc:
 	nfvd_saved_stop();
 	nfvd_port_detach_all();
 	nfvd_pins_stop();
+	/* Guests wait for the next one, and that waits for the end of this: the kernel tidies up all at once. */
+	if (nfvd_fdstore_handing_over())
+		_exit(err ? 1 : 0);
 	nfvd_watch_stop();
 no_watch:
 no_workers:
