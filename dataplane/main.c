@@ -74,6 +74,7 @@ int main(int argc, char **argv)
 	if ((err = nfvd_workers_start(nfvd_config.workers, nfvd_config.cpus, nfvd_config.spin_us)))
 		goto no_workers;
 	err = nfvd_saved_start(nfvd_config.config_dir);
+	nfvd_packet_end_before();
 	nfvd_fdstore_remove_rest();
 	nfvd_shortcut_adopted();
 	nfvd_netdev_clean();

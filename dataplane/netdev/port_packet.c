@@ -192,8 +192,10 @@ close:
 
 /*
  * One socket is made ahead: for its ring the kernel waits for an RCU grace period, which is most
- * of the time that attaching takes.
+ * of the time that attaching takes. To take it down again the kernel waits for two. So the store
+ * has it, too: a kill then does not, and the next nfvd closes it when there is time.
  */
+#define AHEAD	"@ahead", "packet"
 static struct {
 	pthread_mutex_t lock;
 	int sock;		/* -1: none */
@@ -210,6 +212,8 @@ static void *make_ahead(void *unused)
 	if (ahead.sock < 0 && sock >= 0) {
 		ahead.sock = sock;
 		ahead.ring = ring;
+		if (nfvd_fdstore_ready())
+			nfvd_fdstore_put(AHEAD, sock);
 		sock = -1;
 	}
 	pthread_mutex_unlock(&ahead.lock);
@@ -221,15 +225,41 @@ static void *make_ahead(void *unused)
 	return unused;
 }
 
-void nfvd_packet_ahead(void)
+static int run_detached(void *(*run)(void *), void *arg)
 {
 	pthread_attr_t detached;
 	pthread_t thread;
+	int err;
 
 	pthread_attr_init(&detached);
 	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-	pthread_create(&thread, &detached, make_ahead, NULL);	/* without it the next is made when it is needed */
+	err = pthread_create(&thread, &detached, run, arg);
 	pthread_attr_destroy(&detached);
+	return -err;
+}
+
+void nfvd_packet_ahead(void)
+{
+	run_detached(make_ahead, NULL);	/* without it the next is made when it is needed */
+}
+
+/* Close it as the last who has it, so that no keeper waits. */
+static void *close_before(void *sock)
+{
+	nfvd_fdstore_settle();
+	close((int)(intptr_t)sock);
+	return NULL;
+}
+
+void nfvd_packet_end_before(void)
+{
+	int sock = nfvd_fdstore_take(AHEAD);
+
+	if (sock < 0)
+		return;
+	nfvd_fdstore_remove(AHEAD);
+	if (run_detached(close_before, (void *)(intptr_t)sock))
+		close(sock);
 }
 
 /* The one that was made ahead, else a new one. */
@@ -239,6 +269,8 @@ static int take_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
 
 	pthread_mutex_lock(&ahead.lock);
 	sock = ahead.sock;
+	if (sock >= 0)
+		nfvd_fdstore_remove(AHEAD);
 	*ring = ahead.ring;
 	ahead.sock = -1;
 	ahead.ring = (struct nfvd_packet_ring){ 0 };

@@ -28,7 +28,12 @@ again()
 }
 # The socket by which a process is connected to a path: QEMU's end.
 qemu_sockets() { find "/proc/${GUEST_PID[$1]}/fd" -lname 'socket:*' -printf '%l\n' | sort; }
-kept() { find "/proc/$KEEPER/fd" -mindepth 1 | wc -l; }
+# Descriptors that are stored, but for the packet socket that is made ahead: it is bound to nothing yet.
+kept()
+{
+	find "/proc/$KEEPER/fd" -mindepth 1 -printf '%l\n' |
+		grep -cvxFf <(awk '$4 == "0000" && $5 == 0 { print "socket:[" $9 "]" }' /proc/net/packet; echo none)
+}
 links_kept() { find "/proc/$KEEPER/fd" -lname 'anon_inode:bpf_link' | wc -l; }
 events() { nfvctl events; }
 
