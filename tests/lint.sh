@@ -143,7 +143,7 @@ commits()
 			echo "$hash: no body that says why: $subject"
 			bad=1
 		fi
-	done < <(git log --no-merges -10 --format='%h %s')
+	done < <(git log --no-merges -20 --format='%h %s')
 	return $bad
 }
 
