@@ -47,7 +47,7 @@ serve()
 		os.chdir("/run/test/www")
 		http.server.HTTPServer(("", 80), Handler).serve_forever()
 	END
-	in_ns c1 python3 "$WORK/serve.py" >"$WORK/http" 2>"$WORK/http.log" &
+	in_ns c1 python3 "$WORK/serve.py" >>"$WORK/http" 2>"$WORK/http.log" &
 	wait_for 'ss -N c1 -Hltn "sport = :80" | grep -q LISTEN' 10
 }
 
@@ -80,26 +80,43 @@ by_nfvd()
 
 by_tap()
 {
-	ip link add br0 type bridge
-	ip link set br0 up
+	nfvctl detach c1 >/dev/null
+	nfvctl detach vm1 >/dev/null
 	ip link set veth-c1 master br0
-	ip tuntap add tap0 mode tap
-	ip link set tap0 master br0 up
 	boot -netdev tap,id=net,ifname=tap0,script=no,downscript=no
+	local status=$?
+	ip link set veth-c1 nomaster
+	return $status
+}
+
+# The machine is not as fast at one time as at another: up to three times, and of each way the shortest.
+compared()
+{
+	local nfvd=$FETCH_MS tap=
+
+	for _ in 1 2 3; do
+		by_tap || return
+		[ -n "$tap" ] && [ "$tap" -lt "$FETCH_MS" ] || tap=$FETCH_MS
+		echo "# 20 MB by HTTP: through nfvd $nfvd ms, through a tap $tap"
+		[ "$nfvd" -gt $((2 * tap)) ] || return 0
+		by_nfvd || return
+		[ "$nfvd" -lt "$FETCH_MS" ] || nfvd=$FETCH_MS
+	done
+	return 1
 }
 
 tcp() { in_ns c1 nstat -asz "$1" | awk -v name="$1" '$1 == name { print $2 }'; }
 
 mk_container c1 10.0.0.1/24
+ip link add br0 type bridge
+ip link set br0 up
+ip tuntap add tap0 mode tap
+ip link set tap0 master br0 up
 start_nfvd
 check "firmware: a server in a container" serve
 check "firmware: boots through nfvd" by_nfvd
-nfvd_ms=$FETCH_MS
 check "firmware: of what TCP sent less than one in 100 was lost" [ $(($(tcp TcpRetransSegs) * 100)) -lt "$(tcp TcpOutSegs)" ]
 check "firmware: nothing that waited is left" wait_for conserved 5
-nfvctl detach c1 >/dev/null
-nfvctl detach vm1 >/dev/null
-check "firmware: boots through a tap" by_tap
-tap_ms=$FETCH_MS
-check "firmware: 20 MB by HTTP take $nfvd_ms ms, by a tap $tap_ms: at most twice as long" [ "$nfvd_ms" -le $((2 * tap_ms)) ]
+check "firmware: takes at most twice as long as through a tap" compared
+grep '^#' "$WORK/output"
 finish
