@@ -130,3 +130,35 @@ void nfvd_mirrors_use(json_t *list)
 	mirrors = json_incref(list);
 	nfvd_mirrors_apply();
 }
+
+/* The name of the probe that a quarantined port names, and that is not there; else NULL. */
+static const char *missing_probe(const struct nfvd_port *port)
+{
+	const char *how = json_string_value(json_object_get(port->words, "quarantine"));
+
+	return how && !strncmp(how, "mirror ", 7) && !nfvd_port_find(how + 7) ? how + 7 : NULL;
+}
+
+void nfvd_mirrors_findings(json_t *list)
+{
+	const json_t *m;
+	size_t i;
+
+	json_array_foreach(mirrors, i, m) {
+		const char *name = json_string_value(json_object_get(m, "name")), *to = json_string_value(json_object_get(m, "to"));
+
+		if (!nfvd_port_find(to))
+			json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "level", "warn",
+				"text", json_sprintf("mirror '%s' copies nothing: '%s' is not attached", name, to),
+				"hint", json_sprintf("nfvctl mirror remove %s, or attach %s", name, to)));
+	}
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		const struct nfvd_port *port = nfvd_ports[id];
+		const char *to = port ? missing_probe(port) : NULL;
+
+		if (to)
+			json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o}", "level", "warn", "port", port->name,
+				"text", json_sprintf("nobody sees what it sends in quarantine: '%s' is not attached", to),
+				"hint", json_sprintf("nfvctl quarantine %s mirror PORT, or attach %s", port->name, to)));
+	}
+}

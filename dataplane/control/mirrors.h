@@ -16,5 +16,7 @@ bool nfvd_mirrors_sound(const json_t *list);
 void nfvd_mirrors_use(json_t *list);
 /* A port has come, has gone, or was put into quarantine: give it its mirrors. When it returns, workers use them. */
 void nfvd_mirrors_apply(void);
+/* Append to list what doctor reports: probes that are not there. */
+void nfvd_mirrors_findings(json_t *list);
 
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "clock.h"
-#include "control/policy_words.h"
+#include "control/mirrors.h"
 #include "control/policy_words.h"
 #include "control/ports.h"
 #include "control/saved.h"
@@ -122,6 +122,7 @@ json_t *nfvd_rpc_findings_get(json_t *params, struct nfvd_err *err)
 	if (nfvd_kmod_refusal())
 		find(list, "warn", NULL, nfvd_kmod_refusal(), "rmmod nfv && insmod kmod/nfv.ko");
 	nfvd_saved_findings(list);
+	nfvd_mirrors_findings(list);
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
 		if (nfvd_ports[id])
 			find_port(list, nfvd_ports[id]);

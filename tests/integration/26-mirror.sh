@@ -105,6 +105,12 @@ check "released" eval "nfvctl release a && probed 0 60 send a $B $A 5"
 check_fails "by itself" nfvctl quarantine a mirror a
 check_fails "by nobody" nfvctl quarantine a mirror nobody
 
+# ---- a probe that is not there ----
+check "doctor says whose copies go nowhere" eval "nfvctl mirror add m5 from b to q && nfvctl quarantine b mirror q && nfvctl detach q &&
+	nfvctl doctor | grep -q \"mirror 'm5' copies nothing: 'q' is not attached\" && nfvctl doctor | grep -q \"in quarantine: 'q' is not attached\""
+check "until it is there again" eval "nfvctl attach veth q dev veth-q zone probes && ! nfvctl doctor | grep -q \"'q' is not attached\" &&
+	nfvctl mirror remove m5 && nfvctl release b && wait_for 'state_is q up'"
+
 # ---- a probe that takes nothing ----
 for name in x y z; do nfvctl attach kvm $name >/dev/null; done
 nfvctl mirror add m4 from x,y to z >/dev/null
