@@ -29,6 +29,17 @@ _Static_assert(NFVD_FDPASS_MAX >= VU_REGIONS_MAX, "a record has a message's desc
 
 /* ---- a gate ---- */
 
+/* Say that a message comes, and wait until it may. False: nfvd has gone. */
+static bool announce(int out)
+{
+	struct nfvd_gate_record r;
+	uint8_t go;
+
+	memset(&r, 0, sizeof(r));
+	r.coming = 1;
+	return !nfvd_fdpass_send(out, &r, sizeof(r), NULL, 0) && recv(out, &go, sizeof(go), 0) == sizeof(go);
+}
+
 /* Until the peer or nfvd goes. */
 static void pass_on(int peer, int out, const struct order *o)
 {
@@ -40,7 +51,7 @@ static void pass_on(int peer, int out, const struct order *o)
 	while (!r.err) {
 		if (poll(p, 2, -1) < 0 && errno == EINTR)
 			continue;
-		if (p[1].revents)
+		if (p[1].revents || !announce(out))
 			return;
 		r.err = nfvd_sock_recv(peer, out, &r.msg);
 		r.why = r.err ? NFVD_PASS : nfvd_vu_check(&r.msg, o->n_vrings, o->offered);
@@ -166,6 +177,11 @@ int nfvd_gate_open(int peer, uint32_t n_vrings, uint64_t offered)
 		return pair[0];
 	close(pair[0]);
 	return err;
+}
+
+int nfvd_gate_go(int gate)
+{
+	return send(gate, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 int nfvd_gate_recv(int gate, struct nfvd_gate_record *r)

@@ -12,6 +12,9 @@
  * directory and the sockets of other guests. So nfvd never has a descriptor of an unknown kind. A gate that hangs
  * holds only its one connection, which nfvd shuts down.
  *
+ * A message stays in the socket until nfvd knows that it comes, and has marked what it keeps of the peer: should nfvd be
+ * killed before it has replied, nobody else can reply.
+ *
  * nfvd starts a spawner (nfvd_gate_start), which has no threads and forks the gates.
  */
 #ifndef NFVD_VHOST_GATE_H
@@ -24,6 +27,7 @@
 
 /* One record from a gate. */
 struct nfvd_gate_record {
+	uint32_t coming;		/* a message comes, once nfvd_gate_go() lets it; there is nothing else in this record */
 	int32_t err;			/* of nfvd_sock_recv(): the last record; 0: msg is there */
 	enum nfvd_drop why;		/* NFVD_PASS: msg is sound, and has its descriptors; else it has none */
 	struct nfvd_vu_msg msg;
@@ -46,6 +50,9 @@ int nfvd_gate_open(int peer, uint32_t n_vrings, uint64_t offered);
  * Context: the port's thread.
  */
 int nfvd_gate_recv(int gate, struct nfvd_gate_record *record);
+
+/* Let the gate receive the message that its record has announced. Return 0 or -errno. Context: the port's thread. */
+int nfvd_gate_go(int gate);
 
 /* Run the spawner; main() calls it. */
 int nfvd_gate_main(void);

@@ -198,6 +198,7 @@ const char *nfvd_keep_replay(struct nfvd_keep *k, struct nfvd_vhost *v, struct n
 			return "what was kept of its queues is not sound";
 	k->n_regions = s.n_regions;
 	memcpy(k->region, s.region, sizeof(s.region));
+	k->whole = true;
 	return NULL;
 }
 
@@ -253,9 +254,22 @@ void nfvd_keep_note(struct nfvd_keep *k, struct nfvd_vu_msg *msg)
 	default:
 		return;
 	}
+	k->whole = false;
+	k->pending = true;
+}
+
+void nfvd_keep_busy(struct nfvd_keep *k)
+{
+	k->busy = true;
 	if (k->state)
 		atomic_store(&k->state->complete, 0);
-	k->pending = true;
+}
+
+void nfvd_keep_idle(struct nfvd_keep *k)
+{
+	k->busy = false;
+	if (k->state && k->whole)
+		atomic_store(&k->state->complete, 1);
 }
 
 /* Keep fd as number i of a kind, of which *bits are stored; -1: remove that. 0 or -errno. */
@@ -364,7 +378,7 @@ void nfvd_keep_flush(struct nfvd_keep *k, struct nfvd_vhost *v)
 {
 	int err;
 
-	if (!k->pending)
+	if (!k->pending || k->busy)
 		return;
 	k->pending = false;
 	if (!k->state) {
@@ -376,6 +390,7 @@ void nfvd_keep_flush(struct nfvd_keep *k, struct nfvd_vhost *v)
 		k->new_kicks = k->new_calls = 0;
 		k->new_request = false;
 		write_state(k->state, k, v);
+		k->whole = true;
 		return;
 	}
 	nfvd_log(LOG_WARNING, "%s: its guest has to connect again should nfvd end: it cannot be stored: %s", k->name,

@@ -51,6 +51,8 @@ struct nfvd_keep {
 	bool stored;				/* the connection, and these: */
 	uint32_t mems, kicks, calls;		/* bits: by number */
 	struct nfvd_keep_state *state;		/* mapped, once it is stored */
+	bool whole;				/* the state is complete, but for a message that is being carried out: */
+	bool busy;
 	bool pending;				/* something changed */
 	bool new_mem, new_request;		/* ... of these */
 	uint32_t new_kicks, new_calls;
@@ -78,6 +80,14 @@ void nfvd_keep_begin(struct nfvd_keep *k, const char *name, int conn, bool store
  * Context: the port's thread.
  */
 const char *nfvd_keep_replay(struct nfvd_keep *k, struct nfvd_vhost *v, struct nfvd_kept *kept);
+
+/*
+ * Mark the state as not complete while a message is received, carried out and replied to. If nfvd dies just then the peer
+ * has to connect again: it would wait for its reply for ever.
+ * Context: the port's thread.
+ */
+void nfvd_keep_busy(struct nfvd_keep *k);
+void nfvd_keep_idle(struct nfvd_keep *k);
 
 /* Record that msg was carried out, and take its descriptors of guest memory. Context: the port's thread. */
 void nfvd_keep_note(struct nfvd_keep *k, struct nfvd_vu_msg *msg);

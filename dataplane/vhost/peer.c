@@ -103,6 +103,10 @@ static bool serve_message(struct peer *p, int sock, int gate)
 
 	if (err)
 		return err == -EAGAIN;
+	if (r.coming) {
+		nfvd_keep_busy(&p->keep);
+		return !nfvd_gate_go(gate);
+	}
 	if (r.err) {
 		note_end(v, r.err);
 		return false;
@@ -113,14 +117,17 @@ static bool serve_message(struct peer *p, int sock, int gate)
 		nfvd_keep_note(&p->keep, msg);
 	nfvd_sock_close_fds(msg);
 	/* Refused, and the peer does not ask whether: it would go on as if it had been obeyed. */
-	if (!answers && !wanted)
+	if (!answers && !wanted) {
+		nfvd_keep_idle(&p->keep);
 		return r.why == NFVD_PASS;
+	}
 	if (!answers) {
 		msg->payload.u64 = r.why != NFVD_PASS;
 		msg->size = sizeof(msg->payload.u64);
 	}
 	msg->flags = VU_VERSION | VU_REPLY;
 	err = nfvd_sock_reply(sock, msg);
+	nfvd_keep_idle(&p->keep);
 	if (err == -EAGAIN)
 		nfvd_vhost_note(v, NFVD_DROP_VU_TIMEOUT, "the peer does not read its replies");
 	return !err;
@@ -250,7 +257,7 @@ static void *run(void *arg)
 		.v = v,
 		/* A server that closes at once would have a process made for it at every turn. */
 		.connects = v->client ? (struct pace){ .burst = 8, .per_s = 1000 / DIAL_MS } : (struct pace){ .burst = 64, .per_s = 200 },
-		.messages = { .burst = 4096, .per_s = 2000 },
+		.messages = { .burst = 8192, .per_s = 4000 },	/* records: two a message */
 	};
 	bool stored = v->kept.conn >= 0;
 	int sock = stored ? v->kept.conn : -1;

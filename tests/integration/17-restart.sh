@@ -374,6 +374,7 @@ spoilt memory-is-a-pipe "what was kept of it is not sound"
 spoilt kick-is-a-file "what was kept of its queues is not sound"
 spoilt conn-is-a-pipe "has to connect again"
 spoilt names "is not wanted: closed"
+spoilt asked "goes on with the guest"
 if [ -n "$TCX" ]; then
 	upgraded
 	spoilt veth-none "goes on with 2 container(s)"

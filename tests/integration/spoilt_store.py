@@ -5,7 +5,9 @@ HOW says. It must run, have both ports, and say WORDS of port a, whose guest is 
 has to connect again. 0: it is so."""
 import array
 import ctypes
+import fcntl
 import os
+import random
 import re
 import shutil
 import signal
@@ -13,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -248,6 +251,92 @@ def containers():
         assert wait(lambda: not any(there(*what) for what in before)), "left: " + str([w for w in before if there(*w)])
 
 
+# ---- a peer that asks while nfvd is killed -------------------------------------------------
+
+GET_FEATURES, SET_FEATURES = 1, 2
+
+
+def send(peer, request, payload=b""):
+    peer.sendall(struct.pack("<III", request, 1, len(payload)) + payload)
+
+
+def reply(peer):
+    """Of GET_FEATURES; b"": disconnected."""
+    peer.settimeout(10)
+    try:
+        return peer.recv(20, socket.MSG_WAITALL)
+    except ConnectionError:
+        return b""
+
+
+def connect():
+    """A peer of a, which has said what it wants."""
+    while True:
+        peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            peer.connect(STATE + "/a.sock")
+            send(peer, GET_FEATURES)
+            send(peer, SET_FEATURES, struct.pack("<Q", 1 << 32))
+        except OSError:
+            time.sleep(0.01)
+            continue
+        if reply(peer):
+            return peer
+
+
+def unread(peer):
+    """Bytes that nobody has received yet."""
+    return struct.unpack("i", fcntl.ioctl(peer, termios.TIOCOUTQ, bytes(4)))[0]
+
+
+def asking(failed, end):
+    peer = connect()
+    while not end.is_set():
+        try:
+            send(peer, GET_FEATURES)
+            if reply(peer):
+                continue
+        except TimeoutError:
+            failed.append("no reply, and not disconnected")
+            return
+        except OSError:
+            pass
+        peer = connect()
+
+
+def asked():
+    """It has its reply, or is disconnected: it never waits for ever."""
+    global nfvd
+    failed, end = [], threading.Event()
+
+    nfvctl("attach", "kvm", "a")
+    peer = connect()
+    assert wait(lambda: "a/conn" in store and os.pread(store["a/state"], 4, 16) == b"\1\0\0\0"), "not stored"
+    # It cannot carry out the message, but its gate could have received it by then.
+    os.kill(nfvd, signal.SIGSTOP)
+    send(peer, GET_FEATURES)
+    for _ in range(50):
+        if unread(peer):
+            time.sleep(0.01)
+    os.kill(nfvd, signal.SIGKILL)
+    os.waitpid(nfvd, 0)
+    nfvd = run(store)
+    assert reply(peer), "disconnected"
+    assert wait(lambda: WORDS in nfvctl("events")), "it does not say so"
+    peer.close()
+    thread = threading.Thread(target=asking, args=(failed, end))
+    thread.start()
+    for _ in range(8):
+        assert wait(lambda: nfvctl("version")), "it does not start"
+        time.sleep(random.random() / 5)
+        os.kill(nfvd, signal.SIGKILL)
+        os.waitpid(nfvd, 0)
+        nfvd = run(store)
+    end.set()
+    thread.join()
+    assert not failed, failed[0]
+
+
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notify.bind(FOLDER + "/notify")
 threading.Thread(target=serve, args=(notify,), daemon=True).start()
@@ -258,6 +347,10 @@ try:
     wait(lambda: nfvctl("version") and os.path.exists(STATE + "/ctl.sock"))
     if HOW in CONTAINERS:
         containers()
+        good = True
+        sys.exit(0)
+    if HOW == "asked":
+        asked()
         good = True
         sys.exit(0)
     nfvctl("attach", "kvm", "a")
