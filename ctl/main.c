@@ -42,6 +42,11 @@ static const struct ctl_command mirror_commands[] = {
 	{ NULL, NULL, NULL, NULL, NULL }
 };
 
+static const struct ctl_command module_commands[] = {
+	{ "upgrade", "[FILE]", "replace nfv.ko by a file, or by modprobe's, under the ports that it carries", cmd_module_upgrade, NULL },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
+
 static const struct ctl_command commands[] = {
 #define X(e, type, help) "|" #type
 	{ "attach", &(NFV_PORT_TYPES(X) " NAME ...")[1], "make an endpoint a port of the switch", NULL, attach_commands, NFV_ANY },
@@ -69,6 +74,7 @@ static const struct ctl_command commands[] = {
 	{ "apply", "FILE [dry-run | confirm S]", "attach, detach and set what the file says: all of it, or nothing", cmd_apply, NULL },
 	{ "history", "", "the last ten configurations, who made each, and what changed", cmd_history, NULL },
 	{ "rollback", "[GENERATION]", "make it what it was then; before the last change", cmd_rollback, NULL },
+	{ "module", "upgrade [FILE]", "replace the kernel module", NULL, module_commands },
 	{ "bench", "throughput|rtt|sizing|matrix|draft ...", "measure endpoints", NULL, bench_commands },
 	{ "probe", "rtt ADDRESS", "measure from this host or guest", NULL, probe_commands },
 	{ "capture", "[PORT...] [--dropped] [--reason R] [--from|--to] [-s N] [-c N] [-w FILE|-] ['PCAP-FILTER']",

@@ -43,7 +43,7 @@ static int call(const char *method, json_t *params, struct ctl_err *err)
 	return result ? CTL_OK : CTL_FAILED;
 }
 
-static int attach(const json_t *port, struct ctl_err *err)
+int config_attach(const json_t *port, struct ctl_err *err)
 {
 	const json_t *shortcut = json_object_get(port, "shortcut");
 	json_t *params = json_deep_copy(port);
@@ -56,7 +56,7 @@ static int attach(const json_t *port, struct ctl_err *err)
 	return rc;
 }
 
-static int detach(const char *name, struct ctl_err *err)
+int config_detach(const char *name, struct ctl_err *err)
 {
 	return call("port.detach", json_pack("{ss}", "name", name), err);
 }
@@ -69,12 +69,12 @@ static bool is_mirror(const json_t *obj)
 
 static int add_one(const json_t *new, struct ctl_err *err)
 {
-	return is_mirror(new) ? call("mirror.add", json_deep_copy(new), err) : attach(new, err);
+	return is_mirror(new) ? call("mirror.add", json_deep_copy(new), err) : config_attach(new, err);
 }
 
 static int remove_one(const json_t *old, const char *name, struct ctl_err *err)
 {
-	return is_mirror(old) ? call("mirror.remove", json_pack("{ss}", "name", name), err) : detach(name, err);
+	return is_mirror(old) ? call("mirror.remove", json_pack("{ss}", "name", name), err) : config_detach(name, err);
 }
 
 /* Are they the same but for what the ports may do? Then nothing has to be attached anew. */

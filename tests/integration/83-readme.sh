@@ -42,6 +42,7 @@ declare -A elsewhere=(
 	["make install-dkms && modprobe nfv"]='tests/machine/build-module.sh:make'
 	["nfvctl attach veth c1 dev veth-c1"]='tests/kernel/suite/30-switch.sh:with it'
 	["nfvctl show c1 | grep via"]='tests/kernel/suite/30-switch.sh:port_via c1 module'
+	["nfvctl module upgrade"]='tests/kernel/suite/38-upgrade.sh:module upgrade'
 	["insmod kmod/nfv.ko; nfvd &"]='tests/xen/suite/20-nfv.sh:insmod "$NFV_KO"'
 	["nfvctl attach xen vm3 domid 3"]='tests/xen/suite/20-nfv.sh:attach xen'
 	["nfvctl detach vm3"]='tests/xen/suite/20-nfv.sh:nfvctl detach'

@@ -178,6 +178,10 @@ check "ping over the bridge again" domu_exec vm1 'ping -c 3 -i 0.2 10.0.0.2'
 check "both taken over again" eval 'nfvctl attach xen vm1 domid "$(domid vm1)" && nfvctl attach xen vm2 domid "$(domid vm2)"'
 check "ping, too" domu_exec vm2 'ping -c 3 -i 0.2 10.0.0.1'
 check "conserved, too" wait_for conserved 10
+check "the module is replaced under them" nfvctl module upgrade "$NFV_KO"
+check "they are its ports again" eval 'is_xen vm1 && is_xen vm2 && [ "$(driver_of vm1)" = nfv-vif ]'
+check "ping, with another module" domu_exec vm2 'until ping -c 1 -W 1 10.0.0.1; do :; done; ping -c 3 -i 0.2 10.0.0.1'
+check "conserved, with another module" wait_for conserved 10
 
 # --- the end -----------------------------------------------------------------------------------
 
