@@ -5,7 +5,7 @@
 # module, nfvd without it, a bridge with vhost-net, tc programs with vhost-net. An emulated machine of one processor, in
 # which ../machine/profile.c counts; then the same in one whose clock is the host's. The guest is vucount's.
 # BURSTS (32) per case. Results: build/bench/counts.json; counts-profile.txt says where the instructions go.
-set -eu
+set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 . tests/bench/lib.sh
 BUILD=$(realpath "${NFV_BUILD:-build}")
