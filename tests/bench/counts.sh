@@ -4,7 +4,8 @@
 # counts.sh [6.1|6.12] - what a frame between a container and a guest costs the host, by instructions: nfvd with the
 # module, nfvd without it, a bridge with vhost-net, tc programs with vhost-net. An emulated machine of one processor, in
 # which ../machine/profile.c counts; then the same in one whose clock is the host's. The guest is vucount's.
-# BURSTS (32) per case. Results: build/bench/counts.json; counts-profile.txt says where the instructions go.
+# BURSTS (32) per case; with fewer, pages of the guest that nfvd sees for the first time count.
+# Results: build/bench/counts.json; counts-profile.txt says where the instructions go.
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 . tests/bench/lib.sh

@@ -11,8 +11,9 @@ RESULTS=bench	# in build/; a smoke run overwrites no result
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 say() { printf '[%3d s] %s\n' $SECONDS "$*" >&2; }
 
-# wait_for SECONDS COMMAND... - until it succeeds; the end of the bench if it does not.
-wait_for()
+# wait_for SECONDS COMMAND... - until it succeeds; the end of the bench if it does not. In a machine it is that of
+# tests/lib.sh, which is there already and takes other arguments.
+declare -F wait_for >/dev/null || wait_for()
 {
 	local end=$((SECONDS + $1))
 
