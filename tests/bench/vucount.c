@@ -221,10 +221,8 @@ static void start_vhost_net(struct ends *e, const char *name)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	int tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK), fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
-	struct {
-		struct vhost_memory m;
-		struct vhost_memory_region r;
-	} table = { .m = { .nregions = 1 } };
+	_Alignas(struct vhost_memory) uint8_t room[sizeof(struct vhost_memory) + sizeof(struct vhost_memory_region)] = { 0 };
+	struct vhost_memory *table = (struct vhost_memory *)room;
 	int hdr = HDR_BYTES;
 
 	must("/dev/net/tun", tap);
@@ -237,9 +235,10 @@ static void start_vhost_net(struct ends *e, const char *name)
 	ask_vhost(fd, "VHOST_GET_FEATURES", VHOST_GET_FEATURES, &e->f.offered);
 	e->f.features = e->f.offered & RING_FEATURES;
 	ask_vhost(fd, "VHOST_SET_FEATURES", VHOST_SET_FEATURES, &e->f.features);
-	table.r = (struct vhost_memory_region){ .guest_phys_addr = e->f.region[0].gpa, .memory_size = e->f.region[0].size,
-						.userspace_addr = e->f.region[0].uva };
-	ask_vhost(fd, "VHOST_SET_MEM_TABLE", VHOST_SET_MEM_TABLE, &table);
+	table->nregions = 1;
+	table->regions[0] = (struct vhost_memory_region){ .guest_phys_addr = e->f.region[0].gpa, .memory_size = e->f.region[0].size,
+							  .userspace_addr = e->f.region[0].uva };
+	ask_vhost(fd, "VHOST_SET_MEM_TABLE", VHOST_SET_MEM_TABLE, table);
 	for (unsigned int i = 0; i < 2; i++) {
 		struct vuf_vring *r = &e->f.vq[i];
 		struct vhost_vring_state num = { i, r->size }, base = { i, 0 };
