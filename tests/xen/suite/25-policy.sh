@@ -11,6 +11,8 @@ xen_start "$@"
 guests_far
 table "Xen" dev:a dev:b dev:c twice
 check "the module itself carried frames of these" [ "$(pair a b shortcut_frames)" -gt 5 ]
+# The others take minutes here: in a run of all tests, some rows of each.
+SHARE=${NFV_SHARE:-1}
 changes "Xen" dev:a dev:b dev:c
 nfvctl shortcut off >/dev/null
 table "Xen, no shortcut" dev:a dev:b dev:c
@@ -22,6 +24,6 @@ mirrors "Xen"
 nfvctl detach p >/dev/null
 
 check "a may teach one address" again xen a domid "$(domid a)" macs 1 drop
-CASES=$TOP/tests/policy/macs.cases
+CASES=$TOP/tests/policy/macs.cases SHARE=1
 table "Xen, macs 1 drop" dev:a dev:b dev:c twice
 finish

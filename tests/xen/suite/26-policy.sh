@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # kernel: 6.1
 # boot
-# What ports may do, between those of Xen's guests and others: the same table of cases as everywhere.
+# What ports may do, between those of Xen's guests and others: the same table of cases as everywhere. In a run of all tests,
+# each row in one of the four tables.
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 . "$TOP/tests/policy/lib.sh"
 
+SHARE=${NFV_SHARE:-1}
 guests_far
 again kvm a
 table "a guest to Xen" kvm:$STATE/a.sock dev:b dev:c
