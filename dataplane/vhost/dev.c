@@ -13,6 +13,7 @@
 #include "port/port_state.h"
 #include "switch/call.h"
 #include "switch/worker.h"
+#include "vhost/vring_setup.h"
 
 
 uint64_t nfvd_vhost_features(unsigned int pairs)

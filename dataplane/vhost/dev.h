@@ -49,7 +49,7 @@ struct nfvd_vq {
 	enum nfvd_drop reason;			/* of the last fence or refusal; NFVD_PASS */
 };
 
-/* How far a Tx queue was taken (vring_split.h). Of one worker each, in a cache line of its own. */
+/* How far a Tx queue was taken (vring_setup.h). Of one worker each, in a cache line of its own. */
 struct nfvd_vhost_mark {
 	_Atomic(uint32_t) taken;
 } __attribute__((aligned(64)));

@@ -26,6 +26,7 @@
 #include "vhost/dev.h"
 #include "vhost/keep.h"
 #include "vhost/sock.h"
+#include "vhost/vring_setup.h"
 
 #define UNSHARED_MS	2000	/* a started receive ring has buffers by then */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Split virtqueues, device side. Only this file and vring_split.c touch rings in guest memory.
+ * Split virtqueues, device side: what workers do with them. Only vring_split and vring_setup touch rings in guest memory.
  *
  * Names follow the guest: nfvd takes frames from its Tx queue and delivers to its Rx queue. A vring lives from the start
  * of the queue to its stop. Workers find it through an RCU pointer.
@@ -61,23 +61,6 @@ struct nfvd_take_drops {
 	enum nfvd_drop why[NFVD_BURST];
 };
 
-/* Return the length of the virtio_net_hdr, in bytes, for these negotiated feature bits. */
-uint16_t nfvd_virtio_hdr_len(uint64_t features);
-
-/* Check the ring: size, alignment, each part inside one region, no overlap. Return NFVD_PASS or a reason. */
-enum nfvd_drop nfvd_vring_check(const struct nfvd_vring *vr);
-
-/* Continue at used->idx: late copy leaves nothing in flight when a ring or its backend stops. */
-void nfvd_vring_resume(struct nfvd_vring *vr);
-
-/*
- * How far a Tx queue was taken: NFVD_TAKEN | last_avail. An nfvd that is killed leaves it to the next one. 0: nothing
- * was taken. nfvd_vring_replays() returns how many of the next frames of a resumed ring were taken before, and so may
- * be delivered a second time: at most NFVD_BURST. A mark that is further ahead says nothing, and gives 0.
- */
-#define NFVD_TAKEN	0x10000u
-unsigned int nfvd_vring_replays(const struct nfvd_vring *vr, uint32_t taken);
-
 /*
  * Take up to max frames (at most NFVD_BURST) from a guest's Tx queue, and return their number. Their iov come from pool.
  * They are valid until nfvd_vring_take_done(), which gives the buffers back to the guest.
@@ -101,8 +84,5 @@ void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsig
 
 /* Ask for a kick at the next frame, or stop asking. Return true if frames are waiting already. */
 bool nfvd_vring_arm(struct nfvd_vring *vr, bool on);
-
-/* Return whether the driver has ever put a buffer into the ring. Context: any thread. */
-bool nfvd_vring_used(const struct nfvd_vring *vr);
 
 #endif

@@ -10,6 +10,7 @@
  */
 #include "../unit/guest.h"
 #include "frame/cut.h"
+#include "vhost/vring_setup.c"
 #include "vhost/vring_split.c"
 #include "vhost/gmem.c"
 #include "switch/call.c"

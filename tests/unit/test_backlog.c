@@ -15,6 +15,7 @@
 #include "switch/hand.c"
 #include "switch/tap.c"
 #include "vhost/gmem.c"
+#include "vhost/vring_setup.c"
 #include "vhost/vring_split.c"
 #include "module.h"
 
