@@ -28,7 +28,7 @@ declare -A elsewhere=(
 	["make lint"]='tests/run:tests/lint.sh'
 	["make install"]='tests/integration/80-install.sh:make_ install'
 	["make uninstall"]='tests/integration/80-install.sh:make_ uninstall'
-	["make && make install && systemctl restart nfvd"]='tests/integration/80-install.sh:make_ install'
+	["make && make install && systemctl daemon-reload && systemctl restart nfvd"]='tests/integration/80-install.sh:make_ install'
 	["systemctl enable --now nfvd"]='tests/integration/80-install.sh:systemd-analyze verify'
 	["systemctl is-active nfvd"]='tests/integration/80-install.sh:READY=1'
 	["systemctl disable --now nfvd"]='tests/integration/80-install.sh:systemd-analyze verify'
