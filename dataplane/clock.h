@@ -39,7 +39,7 @@ static inline uint32_t nfvd_elapsed_ms(uint32_t now, uint32_t then)
 	return passed > 0 ? passed : 0;
 }
 
-/* The same of a stamp of which there are the lowest 28 bits, when both are less than 37 hours apart. */
+/* Return the same for stamps of which only the lowest 28 bits are kept. They are less than 37 hours apart. */
 static inline uint32_t nfvd_elapsed_ms28(uint32_t now, uint32_t then)
 {
 	int32_t passed = (int32_t)((now - then) << 4) >> 4;

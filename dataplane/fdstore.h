@@ -12,7 +12,8 @@
 
 #include <stdbool.h>
 
-#define NFVD_FDSTORE_MAX	8192	/* descriptors that a store keeps: FileDescriptorStoreMax= in nfvd.service; it says nothing of more */
+/* Descriptors that a store keeps: FileDescriptorStoreMax= in nfvd.service. It drops more without a word. */
+#define NFVD_FDSTORE_MAX	8192
 
 /*
  * Take over the descriptors from the store. If not wanted, because nfvd does not keep its configuration, remove all of
@@ -34,14 +35,15 @@ const char *nfvd_fdstore_find(const char *begin);
 void nfvd_fdstore_remove_rest(void);
 
 /*
- * Keep fd as PORT/WHAT, and replace another one of that name. Return 0 or -errno, -ENOSPC if the store has no room, or the
- * next nfvd could not be started with so many names. Context: any thread.
+ * Keep fd as PORT/WHAT, in place of any other descriptor of that name. Return 0 or -errno; -ENOSPC if the store has
+ * no room, or if the names would be too long together to start the next nfvd. Context: any thread.
  */
 int nfvd_fdstore_put(const char *port, const char *what, int fd);
 
 /*
- * The same for a descriptor that may be kept under another name, too: two devices of a guest have its memory in common. systemd
- * keeps no second descriptor of what it has. So this one lies in a message, in a socket of its own.
+ * Do the same for a descriptor that may be kept under another name, too: two devices of a guest share its memory.
+ * systemd does not store a second descriptor of a file that it has already. So this descriptor is put into a message
+ * in a socket of its own, and the socket is stored.
  */
 int nfvd_fdstore_put_shared(const char *port, const char *what, int fd);
 int nfvd_fdstore_take_shared(const char *port, const char *what);
@@ -53,8 +55,8 @@ void nfvd_fdstore_remove(const char *port, const char *what);
 int nfvd_fdstore_settle(void);
 
 /*
- * Record that this process ends and the next one goes on with what is stored; return whether that is so.
- * Context: control; any thread.
+ * nfvd_fdstore_hand_over() records that this process ends and the next one goes on with what is stored (context:
+ * control). nfvd_fdstore_handing_over() returns whether that is so (any thread).
  */
 void nfvd_fdstore_hand_over(void);
 bool nfvd_fdstore_handing_over(void);

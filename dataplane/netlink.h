@@ -18,7 +18,7 @@
 #include <systemd/sd-event.h>
 
 #define NFVD_NETNS_HERE		(-1)	/* nfvd's own namespace */
-#define NFVD_NETNS_NONE		(-2)	/* one that nfvd's has no id for: no device here has its peer there */
+#define NFVD_NETNS_NONE		(-2)	/* without an id in nfvd's: no device here has its peer there */
 
 struct nfvd_link {
 	int ifindex;
@@ -28,8 +28,8 @@ struct nfvd_link {
 	unsigned short type;	/* ARPHRD_* */
 	uint32_t mtu;
 	uint8_t address[6];	/* zero where it has another length */
-	char qdisc[16];		/* the root one, by its kind */
-	bool xdp;		/* a program sees its frames first */
+	char qdisc[16];		/* kind of the root qdisc */
+	bool xdp;		/* an XDP program is attached, and sees its frames first */
 	int peer;		/* IFLA_LINK: the other end of a veth, what a macvlan or VLAN is on; 0: none */
 	int peer_netns;		/* where that is: NFVD_NETNS_*, or an id of nfvd's namespace */
 	int master;		/* 0: none */
@@ -69,8 +69,8 @@ int nfvd_netlink_talk_on(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t c
 struct mnl_socket *nfvd_netlink_open_in(int netns);
 
 /*
- * Call changed for each change of a device or of tc in nfvd's own namespace, from now on; with 0 after news was lost.
- * Return 0 or -errno.
+ * From now on call changed for each change of a device or of tc in nfvd's own namespace. Call it with 0 if
+ * notifications were lost. Return 0 or -errno.
  */
 int nfvd_netlink_start(sd_event *event, void (*changed)(int ifindex));
 void nfvd_netlink_stop(void);

@@ -11,7 +11,7 @@
 struct nfvd_config {
 	const char *state_dir;		/* absolute; holds the lock, the control socket, default vhost sockets */
 	bool tenant;			/* --profile tenant: ports keep to their first address, unless they say otherwise */
-	const char *config_dir;		/* absolute; what operators asked for is kept there. NULL: nowhere */
+	const char *config_dir;		/* absolute; keeps the requests of operators. NULL: they are not kept */
 	unsigned int workers, spin_us;
 	int cpus[16];			/* by worker; -1: not pinned */
 };
@@ -43,7 +43,9 @@ int nfvd_state_folder(const char *what, const char *dir, mode_t mode);
 int nfvd_state_lock(void);
 void nfvd_state_unlock(void);
 
-/* rpc_stats.c: keep what other ports exchanged with port id in their counts. Call it before the port goes. */
+/*
+ * rpc/stats.c: keep in the counts of the other ports what they exchanged with port id. Call it before the port goes.
+ */
 void nfvd_stats_retire(unsigned int id);
 
 /* Start the timer that runs every 100 ms: port ticks, ageing, shortcut. */

@@ -8,8 +8,9 @@
  *	gate		none				some 20		ends it, and its peer's connection
  *	fdkeep		nfvd's, and to give them away	all
  *
- * EPERM in nfvd: what a newer libc calls and nobody has tried costs a function, not the frames of every guest. A gate has
- * one peer, and makes no call that is not known.
+ * In nfvd a refused system call only fails with EPERM: if a newer libc makes a call that nobody has tested, one
+ * function fails, but all guests keep their frames. A gate has one peer and makes only calls that are known, so a
+ * refused call ends it.
  *
  * All of them have no_new_privs, and a program that they execute has no capability for being root's.
  * Context: before other threads exist.

@@ -8,8 +8,8 @@
 #include "err.h"
 
 /*
- * Check what port.attach is asked for: all of it, but whether the name is a good one, and the words of the policy. Add
- * the defaults of numbers and choices that are not there. Return 0, or -1 with *err.
+ * Check all parameters of port.attach except whether the name is valid, and except the words of the policy. Add the
+ * defaults of missing numbers and choices. Return 0, or -1 with *err.
  */
 int nfvd_params_check(json_t *params, struct nfvd_err *err);
 

@@ -20,7 +20,10 @@ json_t *nfvd_words_take(json_t *params);
 void nfvd_words_delete(json_t *obj);
 /* Return a new object: base with changes. A word with its default value is left out. */
 json_t *nfvd_words_merge(const json_t *base, const json_t *changes);
-/* Return a new object: words, and what is the default of nfvd's profile only. */
+/*
+ * Return a new object: words, and the defaults of the words that are not in it, where the profile of nfvd has a
+ * default of its own.
+ */
 json_t *nfvd_words_shown(const json_t *words);
 /* Set *policy to a new policy made of words, or to NULL if it is a plain one. Return 0, or -1 with *err. */
 int nfvd_words_parse(const json_t *words, struct nfvd_policy **policy, struct nfvd_err *err);

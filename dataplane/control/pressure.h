@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who is the bottleneck: what the last second's turns of a queue have found, as one word for each port.
+ * Find the bottleneck: one word for each port says what the turns of its queues have found in the last second.
  *
  *	idle	fewer than 100 frames
  *	guest	the endpoint itself: it could send more, or it takes too slowly what is sent to it
  *	peer	the endpoints that it sends to take its frames too slowly
  *	switch	its frames wait for nfvd: for a worker's time, or because of its limit
  *
- * Only what passes nfvd counts; what takes the shortcut waits for nobody here.
+ * Only frames that pass through nfvd are counted. Frames on the shortcut do not wait for nfvd.
  *
  * Context: control.
  */
@@ -29,7 +29,7 @@ enum nfvd_bound {
 #undef X
 };
 
-/* One second's differences, of a port. */
+/* How the counters of a port have changed in one second. */
 struct nfvd_second {
 	struct nfvd_pressure p;
 	uint64_t frames;	/* from and to it */

@@ -33,13 +33,13 @@ enum nfvd_role {
 
 struct nfvd_caller {
 	uid_t uid;
-	pid_t pid;		/* 0: it is in another pid namespace */
+	pid_t pid;		/* 0: the client is in another pid namespace */
 	enum nfvd_role role;
 	char comm[16];		/* what its process calls itself */
-	const char *method;	/* that it calls now; of nfvd's own memory */
+	const char *method;	/* the method that it calls now; a string of nfvd's own */
 };
 
-/* Take an argument of --role, ROLE=GROUP. It must stay. Return false if it is none. */
+/* Use arg, an argument of --role: ROLE=GROUP. It must stay valid. Return false if it is malformed. */
 bool nfvd_role_option(const char *arg);
 
 /* Look the groups up. Write an event for each named one that does not exist. */

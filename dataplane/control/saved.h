@@ -18,7 +18,7 @@
 int nfvd_saved_start(const char *dir);
 void nfvd_saved_stop(void);
 
-/* Do as those of ports.h, and keep it: what is asked for, without defaults. */
+/* Attach or detach as in ports.h, and keep the request as it was made, without the defaults. */
 struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err);
 int nfvd_saved_detach(const char *name, struct nfvd_err *err);
 
@@ -32,16 +32,19 @@ json_t *nfvd_saved_waiting(const char *name);
 
 /* Return the mirrors, as in mirror.list; a borrowed reference. */
 json_t *nfvd_saved_mirrors(void);
-/* Have these mirrors from now on, and keep them; takes mirrors. As above. */
+/* Use these mirrors from now on, and keep them. Takes the reference to mirrors. Return as above. */
 int nfvd_saved_set_mirrors(json_t *mirrors, struct nfvd_err *err);
 
-/* Attach again what is not attached: if its time has come; or at once, because a device has changed. */
+/*
+ * Try again to attach the kept ports that are not attached: in the tick once their time has come, or at once after a
+ * device has changed.
+ */
 void nfvd_saved_tick(void);
 void nfvd_saved_device_changed(void);
 
 /*
- * Return a new reference to {generation, config: {...}, history}; generation is null if nothing is kept.
- * With a generation other than 0: what was asked for then; NULL with *err if that is not kept.
+ * Return a new reference to {generation, config: {...}, history}; generation is null if nothing is kept. If
+ * generation is not 0, config is the configuration of that generation; return NULL with *err if that one is not kept.
  */
 json_t *nfvd_saved_show(unsigned int generation, struct nfvd_err *err);
 /* Return a new reference to the number of the configuration; null if nothing is kept. */

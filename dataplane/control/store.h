@@ -26,8 +26,8 @@ int nfvd_store_open(const char *dir);
 void nfvd_store_close(void);
 
 /*
- * Return the youngest document for which sound(doc, reason, size) is true, or NULL. If it is false sound writes why to
- * reason, and bad() is called with the file's name and that reason.
+ * Return the youngest document for which sound(doc, reason, size) is true, or NULL. For each document that is not
+ * sound, sound() writes why to reason, and bad() is called with the name of its file and that reason.
  */
 json_t *nfvd_store_load(bool (*sound)(const json_t *doc, char *reason, size_t size),
 			void (*bad)(const char *file, const char *reason));

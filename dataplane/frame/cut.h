@@ -21,11 +21,11 @@ struct nfvd_cut {
 	unsigned int iov_n;
 	uint32_t sent, payload;		/* bytes */
 	unsigned int n;			/* segments made */
-	unsigned int frames;		/* that they are in */
+	unsigned int frames;		/* frames made of these segments */
 	unsigned int bundle;		/* segments to put into one frame; 0: each is a frame */
-	unsigned int i;			/* the vector that the next begins in, */
-	size_t off;			/* and where there */
-	uint8_t tail[NFVD_BURST][NFVD_HEADERS_MAX - NFVD_HDR_MAX];	/* of headers that nfvd_frame.hdr cannot hold */
+	unsigned int i;			/* index of the vector in which the next segment begins, */
+	size_t off;			/* and the byte in it */
+	uint8_t tail[NFVD_BURST][NFVD_HEADERS_MAX - NFVD_HDR_MAX];	/* header bytes behind nfvd_frame.hdr */
 };
 
 /*

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a packet socket cannot be told of a frame, its device is kept from leaving undone. A
- * virtio_net_hdr has no words for some segmentation that Linux leaves to a device; the kernel
- * then loses the frame, and the receive ring of some kernels (6.12) with it. So while a port
- * takes frames by a packet socket:
+ * Keep a device from leaving work that a packet socket has no words for. A virtio_net_hdr cannot describe some kinds
+ * of segmentation that Linux leaves to a device. The kernel then loses the frame, and the receive ring of some
+ * kernels (6.12) stops with it. So while a port takes frames by a packet socket:
  *
  *	the sending end (a veth's	cuts SCTP, lists of frames and, on kernels before 6.2, UDP
  *	other end, in the container)	itself; its super-frames are of 64 KiB at most (no BIG TCP)
- *	the device itself		merges what it receives no further than that
+ *	the device itself		does not merge received frames beyond that size
  *
  * This is Linux's own way for a device that lacks a feature: ethtool -K shows it. Detaching puts
  * back what was changed. What nfvd can finish itself (offload.h) is left as it is.
@@ -35,7 +34,10 @@ struct nfvd_offloads {
 	bool open;			/* the sending end could not be reached: see the event */
 };
 
-/* Can packet sockets of this kernel say that UDP is to be cut? Any thread; the first call takes some 10 ms. */
+/*
+ * Return whether packet sockets of this kernel can express UDP segmentation. Context: any thread. The first call
+ * takes some 10 ms.
+ */
 bool nfvd_packet_knows_uso(void);
 
 /* Restrict the device behind link and, for a veth, its peer, which may be in netns_path's namespace (empty: unknown). */
@@ -45,8 +47,8 @@ void nfvd_offloads_restrict(struct nfvd_offloads *o, const struct nfvd_port *por
 void nfvd_offloads_restore(struct nfvd_offloads *o, int ifindex, const char *netns_path);
 
 /*
- * Return what was changed: a new reference, empty if nothing was. Add such a thing of an earlier nfvd to what is to be put
- * back; what it cannot be is passed over.
+ * nfvd_offloads_json() returns a new reference to what was changed, empty if nothing was. nfvd_offloads_add() adds
+ * such a record of an earlier nfvd to what has to be put back, and ignores malformed parts of it.
  */
 json_t *nfvd_offloads_json(const struct nfvd_offloads *o);
 void nfvd_offloads_add(struct nfvd_offloads *o, const json_t *before);

@@ -11,7 +11,7 @@
 #include "netlink.h"
 #include "port/port.h"
 
-#define NFVD_OTHER_MAX	160	/* bytes of what is said about it */
+#define NFVD_OTHER_MAX	160	/* bytes of the description of a user */
 
 /*
  * Set what of each element to how the host uses the device, or to the device on top of it; empty if unused. The kernel
@@ -24,8 +24,8 @@ struct nfvd_use {
 void nfvd_netdev_uses(struct nfvd_use *uses, unsigned int n);
 
 /*
- * Return whether something is on the veth or its peer that a shortcut frame would skip, and write to why what it is. Set
- * *peer to the peer's state.
+ * Return whether the veth or its peer has something that a frame on the shortcut would skip, and describe it in why.
+ * Set *peer to the peer's state.
  */
 bool nfvd_netdev_not_plain(const struct nfvd_port *port, const struct nfvd_link *link, struct nfvd_link *peer,
 			   char why[NFVD_OTHER_MAX]);

@@ -27,8 +27,8 @@ struct nfvd_completion {
 #define NFVD_MESSAGE_IOVS(n)	((n) + 3u)	/* vectors that a message of a frame of n may take */
 
 /*
- * W. Make msg, whose vectors lie at msg->msg_iov, of f. f and c are in use until it is sent.
- * Return NFVD_PASS, or why the port loses f.
+ * W. Make a message of f in *msg. The caller provides the vectors at msg->msg_iov. f and c are in use until the
+ * message is sent. Return NFVD_PASS, or the reason to drop f.
  */
 enum nfvd_drop nfvd_packet_message(struct nfvd_port *port, struct nfvd_frame *f, struct nfvd_completion *c, struct msghdr *msg);
 

@@ -15,9 +15,9 @@
  * socket, its slot is marked TP_STATUS_COPY, and it is read into memory of the ring. Two that arrive on two CPUs at
  * once may be queued in another order than their slots. So such a slot only shows that a long frame is queued.
  *
- * A socket that outlives nfvd keeps its ring with the frames in it. Where the next nfvd has to go on is written down
- * before slots are given back: the slot behind them, and how many they are until they all have been. Frames that were
- * taken and not given back are taken again; how many they are is written down before the first of them is delivered.
+ * A socket that outlives nfvd keeps its ring and the frames in it. nfvd records the position for the next nfvd before
+ * it gives slots back: the slot behind them and, until all of them are given back, their number. The next nfvd takes
+ * frames again that were taken and not given back; their number is recorded before the first of them is delivered.
  *
  * Why this way of reading: tests/bench/packet-io.md.
  */
@@ -46,13 +46,13 @@ struct nfvd_packet_ring {
 	int sock;
 	uint8_t *mem;			/* NULL: not mapped */
 	uint32_t *position;		/* next | slots being given back << 16 | slots taken << 24; NULL: of no use */
-	unsigned int next, taken;	/* slot to look at; slots before it that are taken and not given back */
+	unsigned int next, taken;	/* next slot to read; number of slots before it still to give back */
 	struct iovec rest[NFVD_BURST];
-	/* Long frames, in the order of their slots; the first given so many of read are those of slots that are taken. */
+	/* Long frames, in the order of their slots. read of them were read; the first given belong to taken slots. */
 	struct nfvd_packet_long longs[NFVD_BURST];
 	unsigned int read, given;
-	uint8_t *room;			/* where they lie */
-	size_t used;			/* bytes of it */
+	uint8_t *room;			/* memory of the long frames */
+	size_t used;			/* bytes of room in use */
 };
 
 /* C. Give the socket, which must outlive the ring, a ring and map it. Call it before bind(). Return 0 or -errno. */
@@ -80,7 +80,7 @@ unsigned int nfvd_ring_waiting(const struct nfvd_packet_ring *r);
  */
 bool nfvd_ring_take(struct nfvd_packet_ring *r, struct nfvd_frame *f, enum nfvd_drop *why);
 
-/* W. Write down for the next nfvd that frames were taken. Call it before the first of them is delivered. */
+/* W. Record for the next nfvd that frames were taken. Call it before the first of them is delivered. */
 void nfvd_ring_note(const struct nfvd_packet_ring *r);
 
 /* W. Give the first n taken slots back to the kernel; the others will be taken again. */

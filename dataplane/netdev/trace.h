@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What nfvd changed of a device, in a file of the state directory, NAME.device: a device that was set up, features that were
- * switched off (offload.h). Whoever ends without putting that back, because it was killed or because another nfvd goes on
- * with the device, leaves the file. The next one takes it over when it attaches the same device to the port of that name, and
- * puts back what none of its ports has.
+ * The state directory has a file NAME.device for what nfvd changed of a device: whether it was set up, and which
+ * features were switched off (offload.h). An nfvd that ends without undoing this leaves the file: it was killed, or
+ * another nfvd goes on with the device. The next nfvd takes the file over when it attaches the same device to the
+ * port of that name. It undoes the changes of devices that belong to none of its ports.
  *
  * The same device is one of the same number and address in the same network namespace.
  *
@@ -24,7 +24,7 @@ struct nfvd_trace {
 
 /* Add what an earlier nfvd changed of the device behind link, as port name, to *t, and write *t down. */
 void nfvd_trace_take(struct nfvd_trace *t, const char *name, const struct nfvd_link *link, const char *netns_path);
-/* *t was undone. */
+/* Remove the file, because *t was undone. */
 void nfvd_trace_remove(struct nfvd_trace *t, const char *name);
 /* Put back what was changed of devices that belong to no port. */
 void nfvd_trace_undo_rest(void);

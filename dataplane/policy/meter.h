@@ -61,7 +61,7 @@ static inline void nfvd_rate_prepare(struct nfvd_rate *r, uint64_t burst_ns)
 	r->frame_burst = r->frame * 64 > burst ? r->frame * 64 : burst;
 }
 
-/* The clock as it is to be read at now: never in the past. */
+/* Return the value of clock at the time now; it is never in the past. */
 static inline uint64_t nfvd_meter_at(uint64_t clock, uint64_t now)
 {
 	int64_t ahead = (int64_t)(clock - now);
@@ -99,8 +99,8 @@ static inline uint64_t nfvd_meter_wait(const struct nfvd_meter *m, const struct 
 }
 
 /*
- * Return how many frames may pass if they are as those of late, from 1 to max. If they are larger, the clock is further
- * ahead afterwards, and what follows waits for longer. Only while nfvd_meter_wait() is 0.
+ * Return how many frames (1 to max) may pass if they are as large as the frames of late. If they are larger, the
+ * clock is further ahead afterwards, and later frames wait for longer. Call it only while nfvd_meter_wait() is 0.
  */
 static inline unsigned int nfvd_meter_room(const struct nfvd_meter *m, const struct nfvd_rate *r, uint64_t now, unsigned int max)
 {

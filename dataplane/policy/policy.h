@@ -6,9 +6,9 @@
  *	to the port	quarantined? a member of zone and VLAN? not isolated from the sender? limit;
  *			then the tag that the port wants: none, or the VLAN's
  *
- * A policy never changes. Control replaces it as a whole and waits for all workers, so that no frame is decided by the
- * old one afterwards. A turn of a queue uses one policy of its source from beginning to end. Of the destination's the
- * one at delivery counts: a frame that was decided a moment before is judged again.
+ * A policy never changes. Control replaces it as a whole and waits for all workers; after that no frame is decided by
+ * the old one. A turn of a queue uses one policy of the source from beginning to end. The policy of the destination
+ * is read at delivery: it is applied again to a frame that was decided before.
  *
  * The words that make a policy are parsed in control/policy_words.
  */
@@ -46,13 +46,13 @@ struct nfvd_policy {
 	bool pin;			/* the first source address is the only one */
 	bool vrrp;			/* and those of virtual routers */
 	uint8_t guard;			/* NFVD_GUARD_* */
-	uint8_t weight;			/* of its share of a worker; 0: 1 */
+	uint8_t weight;			/* weight of its share of a worker; 0 means 1 */
 	uint8_t n_macs, n_ip4, n_ip6;	/* 0, and no pin: any */
 	uint8_t macs[NFVD_POLICY_ADDRESSES][6];
 	struct nfvd_prefix ip4[NFVD_POLICY_ADDRESSES], ip6[NFVD_POLICY_ADDRESSES];
 	uint64_t vlans[64];		/* bit v: VLAN v may pass; 0: untagged frames without a native VLAN */
 	struct nfvd_rate from, to;
-	struct nfvd_rate from_dropped;	/* from, of a port whose frames cannot wait */
+	struct nfvd_rate from_dropped;	/* the same as from, for a port whose frames cannot wait */
 	uint64_t storm[NFVD_STORMS];	/* frames a second; 0: the default, or NFVD_STORM_NONE */
 };
 
@@ -76,9 +76,9 @@ static inline bool nfvd_policy_has_addresses(const struct nfvd_policy *p)
 	return p->pin || p->n_macs || p->n_ip4 || p->n_ip6 || p->guard;
 }
 
-/* Does it look at more than zone and VLAN, frame by frame? Then only nfvd can carry it out. */
+/* Return whether the policy checks more than zone and VLAN for each frame. Only nfvd can carry out such a policy. */
 bool nfvd_policy_inspects(const struct nfvd_policy *p);
-/* Do a and b (NULL: plain) put frames into the same zone and VLANs, in the same way? */
+/* Return whether a and b (NULL: plain) put frames into the same zone and VLANs, in the same way. */
 bool nfvd_policy_same_segment(const struct nfvd_policy *a, const struct nfvd_policy *b);
 
 /* Return the VLAN of the frame's outer tag; 0 without one. */
@@ -97,11 +97,14 @@ enum nfvd_drop nfvd_policy_between(const struct nfvd_policy *src, const struct n
 
 enum nfvd_retag { NFVD_RETAG_NOT, NFVD_RETAG_POP, NFVD_RETAG_PUSH, NFVD_RETAG_SET, NFVD_RETAG_DOUBLE };
 
-/* Return what has to be done to the tag of f, of this VLAN, for a port of policy dst. DOUBLE: a tag would be left. */
+/*
+ * Return how to change the tag of f, which belongs to this VLAN, for a port of policy dst. DOUBLE: a second tag would
+ * remain.
+ */
 enum nfvd_retag nfvd_policy_retag(const struct nfvd_policy *dst, const struct nfvd_frame *f, uint16_t vlan);
 /*
- * Do it: make *to a frame of its own with another tag. All of from's payload is in this process. Return false if *to is
- * none: the checksum request points into the tag, or so far that it cannot be moved.
+ * Make *to a copy of from with its tag changed in this way. All of from's payload is in this process. Return false if
+ * that is impossible, because the checksum request points into the tag, or so far that it cannot be moved.
  */
 bool nfvd_retag(struct nfvd_frame *to, const struct nfvd_frame *from, enum nfvd_retag how, uint16_t vlan);
 

@@ -35,15 +35,15 @@
 #define NFVD_FDB_CALM_MS	5000
 #define NFVD_FDB_AGEING_S	300
 
-/* nfvd_fdb_where.at: the id of a port; or that and NFVD_FDB_FLOODED, where the port is only who accounts for it. */
+/* nfvd_fdb_where.at: the id of a port. With NFVD_FDB_FLOODED frames are flooded; it only counts at that port. */
 #define NFVD_FDB_FLOODED	NFVD_PORTS_MAX
-#define NFVD_FDB_GONE		(2 * NFVD_PORTS_MAX)	/* deleted; to those who found the entry just before */
+#define NFVD_FDB_GONE		(2 * NFVD_PORTS_MAX)	/* deleted; seen by who found the entry before */
 
 #define NFVD_FDB_CONTESTED	3	/* nfvd_fdb_where.moves */
 
 struct nfvd_fdb_where {
 	uint64_t at : 14;
-	uint64_t home : 12;		/* who had it before the moves */
+	uint64_t home : 12;		/* port that had the address before the moves */
 	uint64_t moves : 2;		/* of late: 0 none, the rest means nothing; 1; 2 or more; contested */
 	uint64_t gap_4ms : 8;		/* moves 2: between the last two, less than the window, in units of 4 ms */
 	uint64_t moved_ms : 28;		/* last move; contested: last claim of another port. Ageing forgets it in time */
@@ -55,7 +55,7 @@ struct nfvd_fdb_entry {
 	uint16_t zone;
 	_Atomic(struct nfvd_fdb_where) where;
 	_Atomic(uint32_t) seen_ms;	/* wraps; on the clock of nfvd_now_ms() */
-	_Atomic(uint32_t) rival;	/* id + 1 of a port that it is contested with, to be told; 0: nothing to tell */
+	_Atomic(uint32_t) rival;	/* id + 1 of a port that contests it, to be reported; 0: nothing to report */
 	struct rcu_head rcu;
 };
 
@@ -102,9 +102,9 @@ enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint16_t zone, uint64_t k
  */
 void nfvd_fdb_flush(const struct nfvd_port *port);
 /*
- * Remove entries that were silent for too long. seen (called RCU online) returns when an address was a source last
- * where nfvd does not see its frames. Return in how many ms the next entry may expire, if no address moves until then.
- * Context: control.
+ * Remove entries that were silent for too long. seen (called RCU online) returns when an address was last a source,
+ * including frames that do not pass through nfvd. Return in how many ms the next entry may expire if no address moves
+ * until then. Context: control.
  */
 uint32_t nfvd_fdb_age(uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e));
 

@@ -49,13 +49,13 @@ struct nfvd_rxq {
 	unsigned int index;
 	struct nfvd_worker *worker;	/* set by nfvd_worker_add() */
 	bool hot;			/* W: polled in every round; else when its fd says so */
-	bool woken;			/* W: its fd woke the worker, and no frame was found yet */
+	bool woken;			/* W: its fd woke the worker, which has found no frame yet */
 	uint32_t busy_ms;		/* W: when it last had a frame */
 	int fd;				/* readable when there may be frames; set before nfvd_worker_add() */
 	int node;			/* NUMA node of the endpoint's memory; -1: no matter */
 	struct nfvd_flooded flooded;	/* W */
 	struct nfvd_share share;	/* W */
-	uint64_t paused_ns;		/* W: since when its port's limit lets nothing be taken; 0: it does */
+	uint64_t paused_ns;		/* W: since when the limit of its port has stopped it; 0: it is not stopped */
 	void *priv;			/* the port type's */
 };
 
@@ -69,8 +69,9 @@ struct nfvd_port_ops {
 	const char *mode;		/* NULL: there is one way only, and 'mode' is the type's own */
 	bool (*available)(void);	/* C. NULL: always */
 	/*
-	 * C. Take of params, which are as <nfv/params.h> says, set up, set port->nr_rxq and rxq[]. On failure leave nothing
-	 * behind. May record steps with nfvd_attach_step(). Return 0, or -1 with *err filled in.
+	 * C. Read params, which agree with <nfv/params.h>, set up the port, and set port->nr_rxq and rxq[]. On
+	 * failure leave nothing behind. May record steps with nfvd_attach_step(). Return 0, or -1 with *err filled
+	 * in.
 	 */
 	int (*attach)(struct nfvd_port *port, json_t *params, struct nfvd_err *err);
 	/* C. Free port->priv. No worker uses the port any more. */
@@ -104,8 +105,8 @@ struct nfvd_port_ops {
 	/* C. Called every 100 ms. May be NULL. */
 	void (*tick)(struct nfvd_port *port);
 	bool storms;			/* may flood as fast as it likes, unless its policy says otherwise: an uplink */
-	bool pausable;			/* what is not taken yet waits at the endpoint, and is not lost */
-	uint32_t tx_work;		/* of delivering one frame besides its bytes: how many bytes are copied meanwhile */
+	bool pausable;			/* frames that are not taken yet wait at the endpoint, and are not lost */
+	uint32_t tx_work;		/* work of delivering a frame besides its bytes, as bytes copied meanwhile */
 };
 
 struct nfvd_port {
@@ -126,15 +127,15 @@ struct nfvd_port {
 	_Atomic(uint32_t) held_times;
 	_Atomic(uint64_t) storm[NFVD_STORMS];	/* storm.h */
 	struct nfvd_policy *policy;		/* RCU; NULL: plain */
-	_Atomic(uint32_t) epoch;		/* another one once no turn goes by an old policy, or delivers to old rings */
-	_Atomic(uint8_t) mirror_from, mirror_to;	/* mirrors that copy what it sends, and is sent; bits, mirror.h */
+	_Atomic(uint32_t) epoch;		/* changes once no turn uses an old policy or old rings */
+	_Atomic(uint8_t) mirror_from, mirror_to;	/* mirrors of what it sends; receives: mirror.h */
 	_Atomic(uint32_t) quarantine_probe;	/* id + 1 of the port that gets what its quarantine drops; 0: none */
 	struct nfvd_meter from, to;		/* of the policy's limits */
 	struct nfvd_address_state address;
 	json_t *words;				/* C: the policy as it was asked for */
 	unsigned int nr_rxq;
 	struct nfvd_rxq rxq[NFVD_RXQS_MAX];
-	struct nfvd_busy busy[NFVD_WORKERS_MAX];	/* W: of each its own */
+	struct nfvd_busy busy[NFVD_WORKERS_MAX];	/* W: one element for each worker */
 	uint64_t attach_us;
 	json_t *attach_steps;			/* {step: microseconds} */
 	_Atomic(uint64_t) faults[NFVD_N_REASONS];	/* counted outside workers: nfvd_fault() */
@@ -143,7 +144,7 @@ struct nfvd_port {
 };
 
 extern struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];	/* RCU; published by control */
-extern _Atomic(unsigned int) nfvd_ports_end;	/* there is none from this id on; set by control, before it publishes one */
+extern _Atomic(unsigned int) nfvd_ports_end;	/* all ids are below; set by control before it publishes a port */
 
 const char *nfvd_state_name(enum nfvd_state state);
 bool nfvd_name_ok(const char *name);
@@ -163,7 +164,7 @@ static inline void nfvd_port_unfence(struct nfvd_port *port)
 		atomic_store(&port->held, false);
 }
 
-/* Does what the port sends and is sent have to pass nfvd, frame by frame? Context: control. */
+/* Return whether each frame from and to the port has to pass through nfvd. Context: control. */
 static inline bool nfvd_port_inspects(const struct nfvd_port *port)
 {
 	return nfvd_policy_inspects(port->policy) || port->macs_drop || atomic_load(&port->mirror_from) || atomic_load(&port->mirror_to);
@@ -175,7 +176,10 @@ void nfvd_attach_step(struct nfvd_port *port, const char *step, uint64_t us);
 extern void (*nfvd_port_detach_later)(struct nfvd_port *port);
 /* Count n events that are no frames. Context: any thread. */
 void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n);
-/* Count n frames that an nfvd that was killed had taken, and that are taken again; an event says so. Context: any thread. */
+/*
+ * Count n frames that are taken again, because an nfvd that was killed had taken them before. Write an event.
+ * Context: any thread.
+ */
 void nfvd_port_replays(struct nfvd_port *port, unsigned int n);
 
 #endif

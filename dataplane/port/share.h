@@ -2,12 +2,13 @@
 /*
  * Fair share: deficit round robin over the queues of a worker, by the work that they cause.
  *
- * Each round gives a queue so much credit, times the weight of its port. A turn takes what it cost off that, and may
- * cost more than there is: then the queue sits out until the debt is paid. A turn of small frames costs no more than a
- * round gives, so debts are of those that send super-frames, or flood. If nobody but debtors has frames, the rounds
- * that the nearest of them has to wait pass at once: a share is never left unused.
+ * Each round gives a queue credit, in proportion to the weight of its port. A turn is charged against the credit, and
+ * may cost more than is left. The queue then sits out until its debt is paid. A turn of small frames costs no more
+ * than one round gives; only queues that send super-frames or flood get into debt. If only queues in debt have
+ * frames, rounds are skipped until the first of them may go on, so no share is left unused.
  *
- * Work is counted in bytes copied; what else a frame costs is as many bytes as are copied meanwhile.
+ * Work is counted in bytes copied. Other work for a frame counts as the number of bytes that could be copied in the
+ * same time.
  */
 #ifndef NFVD_SHARE_H
 #define NFVD_SHARE_H
@@ -16,7 +17,7 @@
 #include <stdint.h>
 
 #define NFVD_SHARE_ROUND	(64 << 10)	/* bytes of work: a turn of 64 small frames between guests */
-#define NFVD_SHARE_FRAME	256u		/* of taking one frame, whatever becomes of it */
+#define NFVD_SHARE_FRAME	256u		/* work of taking one frame, in bytes, delivered or not */
 #define NFVD_WEIGHT_MAX		64
 
 struct nfvd_share {
@@ -24,13 +25,16 @@ struct nfvd_share {
 	int32_t each;		/* what a round gives */
 };
 
-/* How many queues of a port have frames at one worker: these share what a round gives the port. */
+/* The number of queues of a port that have frames at one worker. They share what a round gives the port. */
 struct nfvd_busy {
 	uint32_t round;
 	uint16_t before, now;
 };
 
-/* Note that a queue had its place in this round, with frames or without. Return how many had frames in the one before. */
+/*
+ * Record that a queue had its turn in this round, with frames or without. Return how many queues had frames in the
+ * round before.
+ */
 static inline unsigned int nfvd_busy_in(struct nfvd_busy *b, uint32_t round)
 {
 	if (b->round != round)

@@ -11,8 +11,9 @@
  *	audit: uid=1000 pid=4711 comm=nfvctl role=operate method=port.detach name=vm1 result=ok
  *	audit: uid=1000 pid=4712 comm=nfvctl role=read method=port.detach name=vm1 result=-32003 why="permission denied: ..."
  *
- * Values have no blank, quote or equals sign that somebody else chose, so no request looks like another one. The line
- * is bounded. err NULL: it was done. Those that were done have a line each; of those that were not, 10 in a second.
+ * No value contains a blank, quote or equals sign of the client's, so no request can look like another one. The line
+ * is bounded. err NULL: the request was carried out. Each request that was carried out has a line; of those that were
+ * refused or failed, at most 10 a second have one.
  */
 void nfvd_audit(const struct nfvd_caller *who, json_t *params, const struct nfvd_err *err);
 

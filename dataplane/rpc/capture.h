@@ -9,7 +9,10 @@
 
 #include "control/role.h"
 
-/* Return the descriptor that goes to *who with the response to what it just asked for, once; -1: none. It stays ours. */
+/*
+ * Return the descriptor to send to *who with the response to its last request, or -1. It is returned once only. It
+ * remains nfvd's to close.
+ */
 int nfvd_capture_descriptor(const struct nfvd_caller *who);
 /* End the capture of *who, if there is one: its connection is closed. */
 void nfvd_capture_end(const struct nfvd_caller *who);

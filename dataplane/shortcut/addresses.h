@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include "shortcut/bpf/shortcut.h"
 
-/* A frame that the filter sees now was decided by the maps of then at the latest so long ago. */
+/* So long after a change of the maps, no frame is on its way any more that was decided by the old ones. */
 #define NFVD_SETTLE_NS	100000000ull
 
 struct nfvd_address {
@@ -20,13 +20,16 @@ struct nfvd_address {
 	struct shortcut_where where;
 };
 
-/* Make the map what the n entries of want say, each with another key. want was allocated, and is taken. */
+/* Set the map to the n entries of want, which have different keys. Takes want, which was allocated. */
 void nfvd_addresses_set(struct nfvd_address *want, size_t n);
-/* What an earlier nfvd put into the map becomes what we did. */
+/* Take over what an earlier nfvd has put into the map as if this one had. */
 void nfvd_addresses_adopt(void);
-/* Return what is in the map, *n entries; after nfvd_addresses_adopt() seen_ns is as it was then. Valid until the next change. */
+/*
+ * Return the entries of the map, *n of them. After nfvd_addresses_adopt() seen_ns is as it was at that time. The
+ * array is valid until the next change.
+ */
 const struct nfvd_address *nfvd_addresses(size_t *n);
-/* Return when a frame from that address, at that port, took the shortcut last; 0: never. */
+/* Return when a frame from that address, at that port, last took the shortcut; 0: never. */
 uint64_t nfvd_addresses_seen_ns(const struct shortcut_address *key, unsigned int port);
 void nfvd_addresses_free(void);
 

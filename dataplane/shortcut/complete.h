@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What no packet socket can be told, the program at the egress of port id does for frames of its socket. Begin such a
- * frame, whose headers are hdr: write the 14 bytes to head that are sent in place of the first bytes of hdr. Return the
- * message's mark (SO_MARK), or 0 if the program cannot be relied on.
+ * Let the program at the egress of port id complete what a packet socket has no words for. hdr are the headers of the
+ * frame. Write to head the 14 bytes to send in place of the first bytes of hdr. Return the message's mark (SO_MARK),
+ * or 0 if the program cannot be relied on.
  *
  *	untag	put a VLAN tag: the first of hdr, whose first 18 bytes head replaces
  *	tunnel	say that it is a super-frame in a tunnel (nfvd_layout_plain_tunnel()): head replaces 14 bytes

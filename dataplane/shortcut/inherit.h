@@ -6,11 +6,12 @@
  *	PORT/packet		the packet socket, with its filter and its ring
  *	PORT/ingress, PORT/egress	the tcx links, once there are any (tc.h): the socket is stored after them
  *
- * The record of which port is which is the map "ports" itself: device number, port id, name, cookie of the socket. A
- * port is adopted if all agree: it is attached by that name to that device; the socket has that cookie, is in this
- * network namespace, and is bound to the device still (the kernel unbinds it when the device goes); the links are at
- * the device, with programs of ours. Else all of it is closed, and the port begins anew. So do all ports where the maps
- * are of another layout, after an upgrade: the programs of before carry a container's frames until its turn comes.
+ * The map "ports" itself records which port is which: device number, port id, name, cookie of the socket. A port is
+ * adopted if all of this agrees: it is attached by that name to that device; the socket has that cookie, is in this
+ * network namespace, and is still bound to the device (the kernel unbinds it when the device goes); the links are at
+ * the device, with programs of nfvd. Otherwise all of it is closed, and the port begins anew. If the maps are of
+ * another layout, after an upgrade, all ports begin anew. Until a container's turn comes, the earlier programs carry
+ * its frames.
  *
  * Context: control.
  */
@@ -27,15 +28,15 @@
 struct nfvd_inherited {
 	int ifindex;			/* 0: none */
 	struct shortcut_port as;
-	bool taken;			/* it was adopted, with tc, whose programs are the old ones still */
+	bool taken;			/* it can be adopted; tc still has the programs of the earlier nfvd */
 	struct nfvd_tc tc;
 };
 
 struct bpf_object;
 
 /*
- * Give obj, which is not loaded yet, the maps that are stored. Return false, with none of them, if not all fit: an event
- * says why, unless none were stored at all.
+ * Give the stored maps to obj, which is not loaded yet. Return false if not all of them fit; obj then has none of
+ * them, and an event says why, unless none were stored.
  */
 bool nfvd_inherit_maps_take(struct bpf_object *obj);
 /* Store the maps of obj; remove them. */
@@ -50,18 +51,24 @@ uint32_t nfvd_inherit_read(int ports);
 unsigned int nfvd_inherit_id(const char *name);
 /* Return the port that had this id, or NULL. */
 struct nfvd_inherited *nfvd_inherit_of(unsigned int id);
-/* Forget what is known of it; links that were taken and not adopted end. */
+/* Forget the port that had this id. End the links that were taken and not adopted. */
 void nfvd_inherit_forget(unsigned int id);
 
-/* Return whether anything is stored of the port that nobody has taken. */
+/* Return whether the store has a descriptor of the port that nobody has taken. */
 bool nfvd_inherit_stored(const struct nfvd_port *port);
-/* Check whether sock and the stored links are the port's, and take the links. If not, the programs of these are at its device no more. */
+/*
+ * Check whether sock and the stored links are the port's, and take the links. If they are not, remove the programs of
+ * these links from their device and return false.
+ */
 bool nfvd_inherit_take(const struct nfvd_port *port, int ifindex, int sock);
 /* Store what a port has; remove it. Return 0 or -errno. */
 int nfvd_inherit_put(const struct nfvd_port *port, const struct nfvd_tc *tc, int sock);
 void nfvd_inherit_remove(const struct nfvd_port *port);
 
-/* Note that a port that was stored has begun anew, and that nobody took its frames for so long. Say what that was of all ports. */
+/*
+ * nfvd_inherit_anew() counts a stored port that has begun anew, and whose frames nobody took for us microseconds.
+ * nfvd_inherit_say_anew() writes one event for all such ports.
+ */
 void nfvd_inherit_anew(uint64_t us);
 void nfvd_inherit_say_anew(void);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The shortcut's programs and maps (bpf/shortcut.h), and what they and nfvd tell each other besides where addresses are.
+ * The shortcut's programs and maps (bpf/shortcut.h), and all that they and nfvd exchange, except the addresses
+ * (addresses.h).
  *
  * Context: control, if nothing else is said. W: a worker, too.
  */
@@ -16,7 +17,7 @@
 /* NULL: they could not be loaded. Also read by workers, which start after nfvd_programs_load() and end before nfvd_programs_free(). */
 extern struct shortcut_bpf *nfvd_programs;
 
-/* Load them, with the maps that an earlier nfvd has stored: then *adopted is set. Return 0 or -errno. */
+/* Load the programs. If an earlier nfvd has stored maps that fit, use them and set *adopted. Return 0 or -errno. */
 int nfvd_programs_load(bool *adopted);
 void nfvd_programs_free(void);
 
@@ -43,7 +44,7 @@ struct nfvd_programs_count {
 	uint64_t frames, bytes, stolen;
 };
 
-/* Forget those of port id: whoever had that id before has nothing to do with this port. */
+/* Forget the counters of port id, which are those of an earlier port with that id. */
 void nfvd_programs_forget(unsigned int id);
 /* Call cb for each pair of source and destination port. */
 void nfvd_programs_counters(void (*cb)(unsigned int src, unsigned int dst, const struct nfvd_programs_count *n, void *),

@@ -39,23 +39,24 @@ void nfvd_shortcut_port_gone(struct nfvd_port *port);
 /* Return whether the port stays as it is for the next nfvd: it is not to be undone (inherit.h). */
 bool nfvd_shortcut_stays(const struct nfvd_port *port);
 /*
- * All ports are attached that an earlier nfvd may have left something of (inherit.h). From now on the maps are ours to
- * change. They are made to agree with what is there now, and the switch learns the addresses of adopted ports.
+ * Record that all ports are attached of which an earlier nfvd may have left something (inherit.h). From now on nfvd
+ * changes the maps: it makes them agree with the ports that there are, and the switch learns the addresses of adopted
+ * ports.
  */
 void nfvd_shortcut_adopted(void);
 /* The state of the device and its peer. */
 struct nfvd_shortcut_device {
 	bool up;		/* both ends are */
 	bool plain;		/* nothing but our programs is on it: a frame may skip it */
-	bool aside;		/* it has a master now, which takes its frames: do not touch any */
+	bool aside;		/* it has a master now, which takes its frames: do not touch them */
 	uint8_t peer[6];	/* address of the container's end */
 	uint32_t mtu;
 };
 void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcut_device *is);
 
 /*
- * Return whether a tc program or filter of others is at the device's ingress, or at its egress (the way to the container),
- * and write to what which. port need not be added.
+ * Return whether the device has a tc program or filter of others at its ingress, or at its egress (towards the
+ * container), and describe it in what. The port need not be added.
  */
 bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, size_t size);
 bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char *what, size_t size);
@@ -71,11 +72,11 @@ int nfvd_shortcut_set(struct nfvd_port *port, bool on);
 bool nfvd_shortcut_enabled(const struct nfvd_port *port);
 
 /*
- * The policy of port has changed: let its frames skip nfvd only to ports for whom that makes no difference. When it
- * returns, no frame is on its way by the old ones. It may take some 10 ms.
+ * Let the frames of port, whose policy has changed, skip nfvd only to ports with an equivalent policy. When this
+ * returns, no frame is on its way by the old policies. It may take some 10 ms.
  */
 void nfvd_shortcut_policy_changed(const struct nfvd_port *port);
-/* The same for all ports whose ids are set in changed: it takes no longer than for one. */
+/* Do the same for all ports whose ids are set in changed, in the same time as for one. */
 void nfvd_shortcut_policies_changed(const bool changed[NFVD_PORTS_MAX]);
 
 /* Replace the addresses by entries, which are all that the switch has learnt. */

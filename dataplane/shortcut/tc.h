@@ -37,26 +37,30 @@ int nfvd_tc_attach(struct nfvd_tc *tc, int ifindex, int ingress, int egress, int
 /* Replace filters by links, which takes 10 ms or more. mark is a program that does nothing. Return 0, or -errno. */
 int nfvd_tc_settle(struct nfvd_tc *tc, int ingress, int egress, int mark);
 /*
- * Find out whether link, which the store has handed out, is one of ours at a device. Return the id of its program, or 0.
- * nfvd_tc_adopt() goes on with such links, of both sides, which it owns then: with other programs. Return 0 or -errno.
+ * nfvd_tc_is_link() returns the id of the program of link, which comes from the store, or 0 if link is none of nfvd's
+ * links at that device and side. nfvd_tc_adopt() goes on with the links of both sides, which it then owns, and gives
+ * them other programs. Return 0 or -errno.
  */
 uint32_t nfvd_tc_is_link(int link, int ifindex, enum nfvd_tc_side side);
 int nfvd_tc_adopt(struct nfvd_tc *tc, int ifindex, const int *link, int ingress, int egress);
-/* Return whether fd is of that kind of eBPF's: "bpf-map", "bpf_link". */
+/* Return whether fd is an eBPF object of that kind: "bpf-map", "bpf_link". */
 bool nfvd_tc_is_bpf(int fd, const char *kind);
 /* Return whether the programs are links. */
 static inline bool nfvd_tc_settled(const struct nfvd_tc *tc)
 {
 	return tc->link[NFVD_TC_INGRESS] >= 0;
 }
-/* Take the programs of the links whose id is known off the device, whoever else holds these: closing them would not do. */
+/*
+ * Detach from their device the links whose program id is known. Closing them would not do that while somebody else
+ * holds them.
+ */
 void nfvd_tc_end_links(const struct nfvd_tc *tc);
 /* Remove our programs, and the qdisc if we made it and nobody else uses it. */
 void nfvd_tc_detach(struct nfvd_tc *tc);
 /* Forget the programs of a device that has gone: its index may be another's. */
 void nfvd_tc_forget(struct nfvd_tc *tc);
 
-/* Return whether a program or filter of others is there, and write to what which. mine may be NULL. */
+/* Return whether a program or filter of others is there, and describe it in what. mine may be NULL. */
 bool nfvd_tc_other(int ifindex, enum nfvd_tc_side side, const struct nfvd_tc *mine, char *what, size_t size);
 
 /* Return whether our program is there, and sees each frame before any program or filter of others. */

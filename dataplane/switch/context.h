@@ -55,7 +55,7 @@ struct nfvd_counters {
 	struct nfvd_pressure pressure;
 } __attribute__((aligned(64)));
 
-/* What a source sent to each destination. Who reads it looks at those only that it ever sent to. */
+/* What a source sent to each destination. A reader visits only the destinations that the source ever sent to. */
 struct nfvd_row {
 	uint64_t used[NFVD_PORTS_MAX / 64];	/* bit map, never cleared while its source is there */
 	struct nfvd_ledger to[NFVD_PORTS_MAX];
@@ -98,7 +98,7 @@ struct nfvd_worker {
 	uint16_t touched[NFVD_PORTS_MAX];
 	struct nfvd_tapped tap;
 	struct nfvd_ledger *pair;	/* what nfvd_tx_drop() charges */
-	bool copying;			/* what is lost is a copy of a mirror */
+	bool copying;			/* the frames being delivered are copies of a mirror */
 
 	/* Frames of this turn of which a mirror gets a copy. */
 	unsigned int n_copied;
@@ -108,7 +108,7 @@ struct nfvd_worker {
 	struct nfvd_row *row[NFVD_PORTS_MAX];	/* by source; allocated at attach */
 	uint64_t sleeps;
 	uint64_t rounds[NFVD_ROUND_BINS];	/* that took frames, by how long: bin b less than 2^b µs, the last one any */
-	uint64_t busy_ns, asleep_ns;	/* in rounds that took frames; waiting for an endpoint. The rest it looked in vain */
+	uint64_t busy_ns, asleep_ns;	/* time of rounds that took frames; of sleep. In the rest it polled in vain */
 	struct nfvd_backlog backlog;
 };
 
@@ -120,7 +120,10 @@ static inline uint64_t nfvd_turn_now(struct nfvd_worker *w)
 	return w->meter_now;
 }
 
-/* Add what the turn has counted to w->src's balance: all that it took is delivered, dropped, or waits. Context: worker. */
+/*
+ * Add the counts of this turn to w->src's balance. All frames that it took are delivered, dropped, or wait. Context:
+ * worker.
+ */
 static inline void nfvd_settle(struct nfvd_worker *w)
 {
 	struct nfvd_counters *c = &w->port[w->src];
@@ -155,11 +158,12 @@ bool nfvd_counters_read(const struct nfvd_worker *w, unsigned int id, struct nfv
 
 void nfvd_pressure_add(struct nfvd_pressure *to, const struct nfvd_pressure *from);
 
-/* Count n frames of port's endpoint that were so malformed that they were not taken. Context: worker. */
+/* Count n frames from port's endpoint that were too malformed to be taken. Context: worker. */
 void nfvd_rx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, unsigned int n);
 /*
- * Count n frames that were taken from port's endpoint, and dropped before a destination was chosen; or that could not be
- * delivered to port. MEM_FAULT is counted at the source. Context: worker.
+ * nfvd_src_drop() counts n frames that were taken from port's endpoint and dropped before a destination was chosen.
+ * nfvd_tx_drop() counts n frames that could not be delivered to port; MEM_FAULT is counted at the source. Context:
+ * worker.
  */
 void nfvd_src_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, struct nfvd_frame *const *frames, unsigned int n);
 void nfvd_tx_drop(struct nfvd_worker *w, struct nfvd_port *port, enum nfvd_drop why, struct nfvd_frame *const *frames, unsigned int n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What becomes of frames between the decision and their destination: the destination's policy, tags, copies for mirrors.
+ * Deliver frames whose destination is decided: apply the destination's policy, change tags, make copies for mirrors.
  */
 #ifndef NFVD_DELIVER_H
 #define NFVD_DELIVER_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Mirrors: what a port sends, or is sent, goes to a probe port, too.
+ * Mirrors: frames that a port sends or receives are copied to a probe port.
  *
- * A copy is no frame of the probe's segment: no policy is asked, nothing is learnt of it, and no mirror copies it again.
- * It counts as replicated, and where the probe does not take it, as lost for that reason alone: nobody waits for a
- * probe. A frame that both ends of a mirror see is copied once. snap: no more than its first bytes.
+ * A copy is no frame of the probe's segment: no policy applies to it, nothing is learnt from it, and no mirror copies
+ * it again. It counts as replicated. If the probe does not take it, it is dropped for the reason MIRROR, whatever the
+ * cause: no sender waits for a probe. A frame between two ports of a mirror is copied once. snap limits a copy to its
+ * first bytes.
  */
 #ifndef NFVD_MIRROR_H
 #define NFVD_MIRROR_H
@@ -26,7 +27,10 @@ extern struct nfvd_mirrors *nfvd_mirrors;	/* RCU; published by control; NULL: th
 /* Copy n frames of src to the probes of these mirrors. Context: worker, in a turn of src. */
 void nfvd_mirror(struct nfvd_worker *w, struct nfvd_port *src, unsigned int mirrors, struct nfvd_frame **f, unsigned int n);
 
-/* Copy n frames of src that at's quarantine has dropped to its probe, if it has one. Context: as above. */
+/*
+ * Copy n frames of src to the probe of port at, whose quarantine has dropped them, if it has a probe. Context: as
+ * above.
+ */
 void nfvd_mirror_quarantined(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_port *at, struct nfvd_frame **f, unsigned int n);
 
 #endif

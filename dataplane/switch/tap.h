@@ -2,9 +2,9 @@
 /*
  * The tap: what captures see. Off, it costs a load and a predicted branch in a turn.
  *
- * A frame is seen where it was taken from its port, where it was delivered, and where it was dropped: by nfvd, that is. A port
- * that is captured does not use the shortcut meanwhile (port->captured). What a device or the module dropped by itself no
- * capture sees: `nfvctl drops` counts it.
+ * A capture sees a frame when nfvd takes it from its port, delivers it, or drops it. While a port is captured it does
+ * not use the shortcut (port->captured). A capture does not see frames that a device or the module drops by itself;
+ * `nfvctl drops` counts them.
  *
  * A worker writes into each capture's ring and waits for nobody: include/nfv/capture.h. Control replaces nfvd_taps as a whole
  * and waits for all workers before it frees what was in it.
@@ -25,7 +25,7 @@ struct nfvd_tap {
 	bool all;			/* all ports; else those with a serial */
 	bool in, out;			/* what is from them, what is to them */
 	bool dropped_only;
-	bool onward;			/* of frames from the ports all, wherever it is seen; else what is seen at the ports */
+	bool onward;			/* frames from the ports, seen anywhere; else what is seen at the ports */
 	enum nfvd_drop reason;		/* of drops only these; NFVD_PASS: any */
 	unsigned int bytes;		/* of each frame */
 	uint32_t mask;			/* slots of a ring, less one */
@@ -50,22 +50,22 @@ struct nfvd_tapped {
 	uint64_t id, now_ns;
 };
 
-/* nfvd_frame.tap: which frame of the turn it is of; also of its segments and of copies with another tag. */
+/* nfvd_frame.tap: the number of the frame in this turn. Its segments, and copies with another tag, have it, too. */
 #define NFVD_TAP_LOST	0x8000u		/* dropped on its way to the destination at hand */
 
-/* A turn of src begins. */
+/* Begin a turn of src. */
 void nfvd_tap_begin(struct nfvd_tapped *t, const struct nfvd_port *src);
-/* n frames were taken; their numbers are to be set. */
+/* Number the n frames that were taken. */
 void nfvd_tap_number(struct nfvd_tapped *t, struct nfvd_frame *frames, unsigned int n);
-/* Of these n have been decided. Those that were not dropped are recorded as taken. */
+/* Record the n frames that have been decided as taken, except those that were dropped. */
 void nfvd_tap_taken(struct nfvd_tapped *t, const struct nfvd_frame *frames, unsigned int n);
-/* n frames are about to be delivered to one destination: none of them is lost yet. */
+/* Mark n frames, which are about to be delivered to one destination, as not dropped. */
 void nfvd_tap_offer(struct nfvd_frame *const *frames, unsigned int n);
-/* The port's type has dealt with n frames. Those that were not dropped are recorded as delivered to dst. */
+/* Record n frames, which the port type has processed, as delivered to dst, except those that were dropped. */
 void nfvd_tap_given(struct nfvd_tapped *t, const struct nfvd_port *dst, struct nfvd_frame *const *frames, unsigned int n);
 /*
- * n frames (NULL: so malformed that there are none) were dropped on their way to dst (NULL: no destination was chosen), and
- * counted at port at.
+ * Record n frames (NULL: too malformed to be taken) as dropped on their way to dst (NULL: no destination was chosen),
+ * and counted at port at.
  */
 void nfvd_tap_dropped(struct nfvd_tapped *t, const struct nfvd_port *at, const struct nfvd_port *dst, enum nfvd_drop why,
 		      struct nfvd_frame *const *frames, unsigned int n);

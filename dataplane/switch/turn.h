@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A queue's place in a round: turns in which frames are taken, as many as limits and its share (share.h) allow, switched and
- * counted, and the buffers given back.
+ * The turns of a queue in a round. A turn takes frames, as many as limits and the queue's share (share.h) allow,
+ * switches and counts them, and gives the buffers back.
  */
 #ifndef NFVD_TURN_H
 #define NFVD_TURN_H
@@ -9,9 +9,8 @@
 #include "switch/context.h"
 
 /*
- * Give q as many turns as its port has weight, if it owes nothing; else set w->owing. nobody_called: frames that are
- * found now were not announced, which is counted. Return the number of frames that were there.
- * Context: worker.
+ * Give q as many turns as its port has weight. If q is in debt, set w->owing instead. nobody_called: count frames
+ * that are found now as not announced. Return the number of frames found. Context: worker.
  */
 unsigned int nfvd_turns(struct nfvd_worker *w, struct nfvd_rxq *q, bool nobody_called);
 

@@ -15,12 +15,13 @@
  *	three turns in an hour that were seen	the port is fenced
  *	to wait for a hole in its memory
  *
- * A guest that shares its memory may punch holes into it, as large as it likes. Whoever touches a page of such a hole
- * waits in the kernel until the whole hole is punched: 0.3 s per GiB on tmpfs, and no flag, lock or signal changes that.
- * Below 0.1 s, nothing above would end it, however often it comes. So the thread looks at what an awake worker waits for,
- * by the name of the function in the kernel. Nobody waits in that one for another reason: not on a loaded machine, not
- * for the lock of the address space, not for a page from a disk. To be seen takes 50 ms of waiting on average, and 10 ms
- * once somebody was seen in the last minute, whether it is waited long or many times.
+ * A guest that shares its memory may punch holes into it, as large as it likes. A thread that touches a page of such
+ * a hole waits in the kernel until the whole hole is punched: 0.3 s per GiB on tmpfs, and no flag, lock or signal
+ * changes that. Waits below 0.1 s are ended by none of the measures above, however often they come. So the thread
+ * checks which function of the kernel an awake worker waits in. A worker waits in that function for no other reason:
+ * not because the machine is loaded, not for the lock of the address space, not for a page from a disk. Such waits
+ * are seen once they add up to 50 ms on average, or to 10 ms if one was seen in the last minute, whether they are few
+ * and long or many and short.
  *
  * This thread sleeps while all workers sleep.
  */

@@ -2,8 +2,8 @@
 /*
  * Workers: threads that poll receive queues, switch, and sleep when idle.
  *
- * A queue without frames for a while is cold: it is not polled, its endpoint is asked for a wake-up, and that is looked
- * for now and then. So an idle port costs nothing, however many there are.
+ * A queue that had no frames for a while is cold: the worker does not poll it, but asks its endpoint for a wake-up,
+ * and checks for wake-ups now and then. So idle ports cost nothing, however many there are.
  *
  * Each worker is a QSBR reader. What it finds in nfvd_ports[], the FDB and a port's guest memory stays valid until
  * the end of the loop iteration, where the worker reports a quiescent state. A sleeping worker is offline and holds

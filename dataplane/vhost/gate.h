@@ -12,8 +12,8 @@
  * directory and the sockets of other guests. So nfvd never has a descriptor of an unknown kind. A gate that hangs
  * holds only its one connection, which nfvd shuts down.
  *
- * A message stays in the socket until nfvd knows that it comes, and has marked what it keeps of the peer: should nfvd be
- * killed before it has replied, nobody else can reply.
+ * A message stays in the socket until nfvd knows that it comes and has marked the kept state of the peer as
+ * incomplete. If nfvd were killed between receiving a message and replying, no later nfvd could reply.
  *
  * nfvd starts a spawner (nfvd_gate_start), which has no threads and forks the gates.
  */

@@ -71,7 +71,7 @@ struct nfvd_vu_msg {
 	} payload;
 	int fds[VU_REGIONS_MAX];		/* -1: none, or taken */
 	int n_fds;				/* as sent: may be more than fit */
-	bool fds_lost;				/* nfvd had not enough left for them */
+	bool fds_lost;				/* nfvd had too few descriptors left to receive them */
 } __attribute__((packed));
 
 #define VU_HDR_BYTES	12
@@ -86,8 +86,9 @@ enum nfvd_drop nfvd_vu_check(const struct nfvd_vu_msg *msg, unsigned int n_vring
 int nfvd_vu_vring(const struct nfvd_vu_msg *msg);
 
 /*
- * Of a message that has passed: if it brings a socket, nothing can be sent to nfvd by it from now on, and what
- * was sent is gone. A descriptor of the peer's own connection in there would keep that open when the peer has ended.
+ * Shut down the receiving side of the socket in a message that has passed, if it has one. From now on nothing can be
+ * sent to nfvd by it, and what was sent is gone. If the peer had sent a descriptor of its own connection that way,
+ * the connection would stay open after the peer has ended.
  */
 void nfvd_vu_mute(const struct nfvd_vu_msg *msg);
 

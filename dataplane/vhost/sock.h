@@ -11,7 +11,7 @@
 /* Who may connect to a socket file, which is who may write to it. */
 struct nfvd_sock_access {
 	uid_t owner;		/* -1: as it is made */
-	gid_t group;		/* the same; else its members may, unless mode says otherwise */
+	gid_t group;		/* the same; members of a group that is set may, unless mode says otherwise */
 	int mode;		/* permission bits; -1: by the umask */
 };
 

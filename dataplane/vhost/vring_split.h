@@ -19,7 +19,7 @@
 #include "vhost/gmem.h"
 
 #define NFVD_VRING_SIZE_MAX	32768
-#define NFVD_VRING_FEW		64	/* who never had more buffers posted than that has few */
+#define NFVD_VRING_FEW		64	/* a driver that never had more buffers posted has few */
 #define NFVD_RX_CHAINS_MAX	256	/* buffers that one frame may be spread over */
 /*
  * The most descriptors, also empty ones, that one take or one delivery reads. A legal burst stays below: 64
@@ -52,7 +52,7 @@ struct nfvd_vring {
 
 	rte_spinlock_t lock;	/* Rx queues: several workers deliver */
 	_Atomic(uint64_t) calls; /* interrupts sent */
-	uint8_t slow_calls;	/* up with each slow one, down with each other */
+	uint8_t slow_calls;	/* goes up with each slow call, down with each other one */
 };
 
 /* The frames that a take dropped, by reason; the caller counts them. */
@@ -75,9 +75,9 @@ unsigned int nfvd_vring_take_done(struct nfvd_vring *vr, unsigned int n);
 
 /*
  * Deliver n frames to a guest's Rx queue, and count in *l. results[i] is NFVD_PASS if frame i was delivered, else the
- * reason. A guest that posts few buffers, more than the frame needs, will have some for it: frame i and those behind it
- * are DST_QUEUE then, and may be delivered later. Once NFVD_WALK_MAX descriptors were read, the rest of the batch is dropped as RX_BUF_SHORT.
- * Context: any worker.
+ * reason. If a guest that posts few buffers has too few now, but will have enough for frame i, then frame i and those
+ * behind it are DST_QUEUE, and may be delivered later. Once NFVD_WALK_MAX descriptors were read, the rest of the
+ * batch is dropped as RX_BUF_SHORT. Context: any worker.
  */
 void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int n,
 			enum nfvd_drop *results, struct nfvd_ledger *l);

@@ -8,7 +8,7 @@
 #define SHORTCUT_PAIRS		16384
 #define SHORTCUT_NAME		32
 
-/* Maps outlive nfvd under this number. Another one for each change of what is in them, or of what a program notes. */
+/* Maps outlive nfvd under this number. Change it with each change of their contents, or of what a program records. */
 #define SHORTCUT_LAYOUT		"4"
 
 struct shortcut_address {	/* key of addresses */
@@ -22,7 +22,7 @@ struct shortcut_where {
 	__u32 ifindex;		/* host end to redirect to; 0: not by the shortcut */
 	__u32 mtu;		/* of that device */
 	__u32 pad;
-	__u64 from_ns;		/* CLOCK_MONOTONIC: before that frames go there by nfvd, see below */
+	__u64 from_ns;		/* CLOCK_MONOTONIC: until then frames go there through nfvd, see below */
 	__u64 seen_ns;		/* CLOCK_MONOTONIC; written by the program as a source passes */
 };
 
@@ -30,28 +30,27 @@ struct shortcut_port {		/* value of ports, by ifindex */
 	__u32 port;
 	__u32 on;
 	__u32 mtu;
-	__u32 aside;		/* the device is another's for now: take nothing, hinder nothing */
+	__u32 aside;		/* a master uses the device now: take no frame, drop none */
 	__u64 cookie;		/* of nfvd's packet socket there; 0: it has none */
 	__u32 stolen;		/* set by the program: frames left to tc did not arrive there */
 	__u32 group;		/* ports whose policies are the same; 0: without any */
-	__u64 from_ns;		/* CLOCK_MONOTONIC: before that its frames go by nfvd, see below */
+	__u64 from_ns;		/* CLOCK_MONOTONIC: until then its frames go through nfvd, see below */
 	char name[SHORTCUT_NAME]; /* whose it is, for the next nfvd */
 };
 
 /*
- * A frame must not overtake those that went before it, through nfvd. So where the shortcut becomes
- * possible (from_ns is then a little later than now), frames that it is possible for still go through
- * nfvd, and the last of them is remembered; the first one after nfvd has delivered that takes the
- * shortcut. Frames that it was not possible for do not matter: they are to others.
- * A sender that never lets nfvd come to an end is let onto the shortcut after SHORTCUT_HOLD_NS;
- * what waits in its ring then is overtaken, once.
+ * A frame on the shortcut must not overtake earlier frames that went through nfvd. So when the shortcut becomes
+ * possible for a pair (from_ns is then a little later than now), its frames still go through nfvd, and the number of
+ * the last one is recorded. Once nfvd has delivered that one, the next frame takes the shortcut. Frames for which the
+ * shortcut is not possible do not matter, because they go to other receivers. If a sender never lets nfvd catch up,
+ * its frames take the shortcut after SHORTCUT_HOLD_NS, and overtake once what waits in its ring.
  */
 #define SHORTCUT_HOLD_NS	1000000000ull
 
 struct shortcut_order {		/* by port id; of frames in its packet socket's ring */
 	__u64 queued;		/* program: how many the socket took, */
-	__u64 last;		/* the number of the last one that the shortcut was possible for, */
-	__u64 held_ns;		/* since when such ones go through nfvd; 0: they do not */
+	__u64 last;		/* the number of the last frame for which the shortcut was possible, */
+	__u64 held_ns;		/* since when such frames are held back to nfvd; 0: they are not */
 	__u64 lost;		/* program: frames of nfvd's socket that it could not complete, see SHORTCUT_TAG */
 	__u64 pad[4];
 	__u64 done;		/* nfvd: how many it has delivered, or lost; a cache line of its own */
@@ -75,7 +74,8 @@ struct shortcut_count {
  *	TAG	does not take as many VLAN tags as the device: it gets the frame without the outer one, which the mark holds
  *	OUTER	cannot be told of a super-frame in a tunnel: it gets it as a plain one
  *
- * Until that is done the frame is addressed to nobody: without its tag it is in no network. Other marks are not touched.
+ * Until the program has completed a frame, its destination address is nobody's, because without its tag the frame
+ * belongs to no network. Frames with other marks are not touched.
  */
 #define SHORTCUT_MARK_MASK	0xfffc0000u
 #define SHORTCUT_TAG		0x6e640000u
