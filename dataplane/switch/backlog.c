@@ -121,7 +121,7 @@ void nfvd_backlog_put(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd
 
 /* ---- out ---- */
 
-/* What there is of a frame's ports, and what becomes of it. */
+/* The ports of a frame, as far as they still exist, and what to do with the frame. */
 struct fate {
 	struct nfvd_port *src, *dst;	/* NULL: gone */
 	enum nfvd_drop why;		/* NFVD_PASS: it is to be delivered */
@@ -158,7 +158,7 @@ static void frame_of(const struct nfvd_backlog_slot *s, struct nfvd_frame *f, st
 	f->iov_n = iov->iov_len != 0;
 }
 
-/* The first frames of q that are alike, with one fate. They stay in q. */
+/* Collect the first frames of q that have the same source, queue and fate. They stay in q. */
 static void collect(struct nfvd_worker *w, struct nfvd_backlog_queue *q, unsigned int id, struct fate *fate, struct nfvd_out *out)
 {
 	const struct nfvd_backlog_slot *first = slot_of(&w->backlog, q->first), *s = first;
@@ -175,7 +175,7 @@ static void collect(struct nfvd_worker *w, struct nfvd_backlog_queue *q, unsigne
 	w->spread = first->spread;
 }
 
-/* A turn of src, with frames that it had before. */
+/* Deliver frames that were taken in an earlier turn of src, as a turn of its own. */
 static void deliver(struct nfvd_worker *w, const struct fate *fate, struct nfvd_out *out)
 {
 	struct nfvd_ledger *l = nfvd_row_to(w->row[fate->src->id], fate->dst->id), before = *l;
@@ -193,7 +193,7 @@ static void deliver(struct nfvd_worker *w, const struct fate *fate, struct nfvd_
 	nfvd_watch_delivery(&w->watched, fate->src->id, NFVD_NOWHERE);
 }
 
-/* Try the first frames of q that are alike. Return how many of them are gone from it. */
+/* Try to deliver the first frames of q that are alike. Return how many of them have left q. */
 static unsigned int try_some(struct nfvd_worker *w, struct nfvd_backlog_queue *q, unsigned int id, bool *delivered)
 {
 	struct nfvd_out out;

@@ -22,7 +22,7 @@ unsigned int nfvd_row_next(const struct nfvd_row *row, unsigned int dst)
 	return NFVD_PORTS_MAX;
 }
 
-/* Only what was ever written is, so that the rest of a row takes no memory. */
+/* Clear only what was ever written, so that the rest of a row takes no memory. */
 static void forget(struct nfvd_worker *w, unsigned int id)
 {
 	struct nfvd_row *own = w->row[id];
@@ -40,7 +40,7 @@ int nfvd_counters_reset(unsigned int id)
 {
 	for (unsigned int i = 0; i < nfvd_n_workers; i++)
 		if (!nfvd_workers[i]->row[id]) {
-			/* Zeros, and no memory but what is used. */
+			/* All zeros; only the parts in use take memory. */
 			struct nfvd_row *row = mmap(NULL, sizeof(*row), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 			if (row == MAP_FAILED)

@@ -7,7 +7,9 @@
 #include "switch/hand.h"
 #include "switch/mirror.h"
 
-/* What becomes of a frame between two policies, but for limits; the same for all frames without a tag. */
+/*
+ * The decision about a frame between two policies, except their limits. It is the same for all frames without a tag.
+ */
 struct verdict {
 	enum nfvd_drop why;
 	enum nfvd_retag how;
@@ -43,8 +45,8 @@ static bool retag(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_fram
 }
 
 /*
- * Judge what goes from a port, of policy src, to dst, of policy to, and give it the tag that dst wants. What is left of out
- * goes to dst. Frames that change are copies in room.
+ * Apply the policies src of port from, and to of port dst, to the frames in out, and change their tags as dst wants.
+ * The frames that remain in out go to dst. A frame whose tag changes is a copy in room.
  */
 static __attribute__((noinline)) void police(struct nfvd_worker *w, const struct nfvd_policy *src, struct nfvd_port *from,
 	struct nfvd_port *dst, const struct nfvd_policy *to, struct nfvd_out *out, struct nfvd_ledger *l)
@@ -89,7 +91,7 @@ static __attribute__((noinline)) void police(struct nfvd_worker *w, const struct
 		nfvd_mirror_quarantined(w, from, dst, held, n_held);
 }
 
-/* Copies of what goes to dst; not for the mirrors that copy it as src's. */
+/* Copy the frames for dst to its mirrors, except those that have copied them at src. */
 static void mirror(struct nfvd_worker *w, struct nfvd_port *src, unsigned int mirrors, const struct nfvd_out *out)
 {
 	struct nfvd_frame *f[NFVD_BURST];

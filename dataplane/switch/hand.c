@@ -38,7 +38,9 @@ static void send_segments(struct nfvd_worker *w, struct nfvd_port *dst, struct n
 	nfvd_give(w, dst, list, n, l);
 }
 
-/* Deliver one frame that asks for more than the receiver takes. */
+/*
+ * Finish the checksum or segmentation of one frame for a receiver that does not accept it unfinished, and deliver it.
+ */
 static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame *f, struct nfvd_ledger *l)
 {
 	struct nfvd_frame segs[NFVD_BURST];

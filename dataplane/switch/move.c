@@ -54,7 +54,7 @@ void nfvd_move_to_private(struct nfvd_worker *w, struct nfvd_frame **frames, uns
 	for (unsigned int i = 0; i < n; i++) {
 		struct nfvd_frame *f = frames[i];
 		size_t slot = f - w->frames;
-		/* A burst of kernel frames has no use for the pool. */
+		/* A burst of kernel frames does not use the pool otherwise. */
 		struct iovec *iov = &w->pool[slot];
 
 		if (!nfvd_in_kernel(f))
@@ -83,7 +83,7 @@ bool nfvd_make_private(struct nfvd_worker *w, struct nfvd_frame *f, struct nfvd_
 	size_t n = 0;
 
 	if (nfvd_in_kernel(f)) {
-		/* The module holds it still: who gets it is not known yet. */
+		/* The module must keep the frame, because further receivers are not known yet. */
 		f->flooded = true;
 		nfvd_move_to_private(w, &f, 1, l);
 		return !nfvd_in_kernel(f);

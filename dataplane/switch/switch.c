@@ -6,9 +6,9 @@
  * of the address; tags pass unchanged, unless a port's policy wants another. Frames of one burst are collected by
  * destination, then each destination gets its own in one call, in order.
  *
- * One turn of a queue is bounded in work, counted in bytes copied: flooding to n
- * ports costs n copies, segmentation its segments. What is beyond waits in the
- * sender's ring while the other queues have theirs.
+ * The work of one turn of a queue is bounded. It is counted in bytes copied: flooding to n ports costs n copies,
+ * segmentation costs its segments. Frames beyond the bound wait in the sender's ring while the other queues have
+ * their turns.
  */
 #include "switch/switch.h"
 
@@ -28,7 +28,7 @@ struct memo {
 	uint64_t src_key, dst_key;
 	bool src_valid, dst_valid;
 	uint32_t dst;		/* port id; FLOOD or more */
-	/* The policy of the source in this turn, and what it says of all frames. */
+	/* The policy of the source in this turn, and what follows from it for all frames. */
 	const struct nfvd_policy *policy;
 	bool stops;			/* some may have to be dropped at once: stop() */
 	bool addresses;			/* they are looked at */
@@ -74,7 +74,7 @@ static inline enum nfvd_drop learn(struct nfvd_worker *w, struct nfvd_port *src,
 	return what == NFVD_LEARNT_LIMIT && src->macs_drop ? NFVD_DROP_MACS : NFVD_PASS;
 }
 
-/* An address that is at a port which is not up is not known. */
+/* Return the port of an address. If that port is not up, the address counts as unknown. */
 static inline uint32_t port_of(struct nfvd_fdb_entry *e)
 {
 	uint32_t at = e ? nfvd_fdb_at(e) : FLOOD;
@@ -106,7 +106,10 @@ static inline void append(struct nfvd_worker *w, unsigned int id, struct nfvd_fr
 	out->f[out->n++] = f;
 }
 
-/* Summing and cutting f for port, if it has to be done: the payload is read once more, and copied once more. */
+/*
+ * Return the work of finishing f for port, if port needs that. The payload is then read once more and copied once
+ * more.
+ */
 static uint64_t finishing_work(const struct nfvd_port *port, const struct nfvd_frame *f)
 {
 	uint32_t accepts = atomic_load_explicit(&port->accepts, memory_order_relaxed);
@@ -137,7 +140,7 @@ struct flooding {
 	uint16_t vlan;
 };
 
-/* The next port that gets it, from id on; NULL if there is none. */
+/* Return the next receiver, from port id on, or NULL. */
 static struct nfvd_port *next_receiver(const struct flooding *to, unsigned int id)
 {
 	for (unsigned int end = atomic_load_explicit(&nfvd_ports_end, memory_order_relaxed); id < end; id++) {
@@ -151,8 +154,9 @@ static struct nfvd_port *next_receiver(const struct flooding *to, unsigned int i
 }
 
 /*
- * Where to begin: where the turn before broke off, if this is the frame, else at the first port. A guest may
- * have put another frame in its place: one of the same addresses and no more work is as good.
+ * Return the first port to flood to: the one where the turn before stopped if f is the frame of then, else 0. A guest
+ * may have put another frame in its place. If that has the same addresses and causes no more work, the result is as
+ * good.
  */
 static unsigned int flood_from(const struct nfvd_flooded *before, const struct nfvd_frame *f, uint32_t segs)
 {
@@ -160,7 +164,10 @@ static unsigned int flood_from(const struct nfvd_flooded *before, const struct n
 	       !memcmp(before->macs, f->hdr, sizeof(before->macs)) ? before->next : 0;
 }
 
-/* work: of this turn up to now. before: what the last turn broke off; empty for all but the first frame. */
+/*
+ * Flood f. work: the work of this turn so far. before: where the last turn stopped; empty for all but the first
+ * frame.
+ */
 static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f, const struct flooding *to,
 			    uint64_t work, const struct nfvd_flooded *before)
 {
@@ -185,32 +192,32 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nf
 		work += one;
 		n++;
 	}
-	/* The module may not let go of a frame before its last receiver. */
+	/* The module must keep the frame until its last receiver has it. */
 	f->flooded = n > 1 || from || port;
 	if (!port) {
 		w->turn.replicated += n - 1ull;
 		return NFVD_PASS;
 	}
-	/* Not taken yet, so all of these are more than were taken. */
+	/* f does not count as taken yet, so all n copies are additional. */
 	w->turn.replicated += n;
 	q->flooded = (struct nfvd_flooded){ .next = port->id, .len = f->len, .segs = segs };
 	memcpy(q->flooded.macs, f->hdr, sizeof(q->flooded.macs));
 	return MORE;
 }
 
-/* A quarantined port's frames, and those that come too fast, go nowhere. NFVD_PASS: f is none of these. */
+/* Return why f stops here: its port is in quarantine, or sends faster than its limit. Return NFVD_PASS otherwise. */
 static __attribute__((noinline)) enum nfvd_drop stop(struct nfvd_port *src, const struct nfvd_policy *p, const struct nfvd_frame *f)
 {
 	if (p->quarantined)
 		return NFVD_DROP_QUARANTINED;
-	/* Where frames wait at the endpoint, the worker has charged them, or not taken them. */
+	/* If frames wait at the endpoint, the worker has applied the limit before it took them. */
 	if (!src->ops->pausable && nfvd_rate_limits(&p->from) &&
 	    !nfvd_meter_pass(&src->from, &p->from_dropped, nfvd_offload_wire_bytes(f), nfvd_offload_segments(f), nfvd_meter_now()))
 		return NFVD_DROP_LIMIT_FROM;
 	return NFVD_PASS;
 }
 
-/* May the source send this frame? Sets *vlan to the one that it belongs to. */
+/* Return whether the source may send this frame, and set *vlan to the VLAN that it belongs to. */
 static inline enum nfvd_drop judge(struct nfvd_port *src, const struct memo *memo, const struct nfvd_frame *f, uint16_t *vlan)
 {
 	enum nfvd_drop why = memo->untagged;
@@ -220,13 +227,13 @@ static inline enum nfvd_drop judge(struct nfvd_port *src, const struct memo *mem
 		why = nfvd_policy_classify(memo->policy, f, vlan);
 	if (why != NFVD_PASS || !memo->addresses)
 		return why;
-	/* Its source was looked at before it was learnt, in this turn. */
+	/* The source address was checked before it was learnt, in this turn. */
 	if (memo->src_valid && memo->src_key == nfvd_fdb_key(f->hdr + 6, *vlan))
 		return nfvd_address_check_rest(&src->address, memo->policy, f);
 	return nfvd_address_check(&src->address, memo->policy, f);
 }
 
-/* As judge(), for a frame of which it takes more than the private header to tell. */
+/* Do the same as judge() for a frame whose check needs more than the private header. */
 static __attribute__((noinline)) enum nfvd_drop judge_all(struct nfvd_worker *w, struct nfvd_port *src, const struct memo *memo,
 							  struct nfvd_frame *f, uint16_t *vlan)
 {
@@ -246,7 +253,7 @@ static void note_policy(struct memo *memo, const struct nfvd_port *src, const st
 	memo->untagged = nfvd_policy_carries(p, p->native) ? NFVD_PASS : NFVD_DROP_VLAN;
 }
 
-/* Compiled twice: plain, for a source without a policy, costs no look at one. */
+/* Compiled twice. With plain, for a source without a policy, no check of a policy costs anything. */
 static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f,
 	struct memo *memo, const bool plain, uint64_t work, const struct nfvd_flooded *before)
 {
@@ -285,7 +292,7 @@ static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_w
 	return NFVD_PASS;
 }
 
-/* Mirrors get a copy of it, too. */
+/* Remember that mirrors get a copy of f. */
 static void note_copied(struct nfvd_worker *w, const struct nfvd_port *src, struct nfvd_frame *f)
 {
 	unsigned int mirrors = __builtin_popcount(atomic_load_explicit(&src->mirror_from, memory_order_relaxed));

@@ -27,7 +27,7 @@ static __attribute__((noinline)) void charge(struct nfvd_worker *w, struct nfvd_
 	uint64_t bytes = 0, segs = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		/* Frames with requests that make no sense were dropped; these are as the guest wrote them. */
+		/* nfvd has dropped frames with malformed requests, but this is the request as the guest wrote it. */
 		bool sane = f[i].vnet.hdr.gso_size;
 
 		bytes += sane ? nfvd_offload_wire_bytes(&f[i]) : f[i].len;
@@ -47,7 +47,7 @@ unsigned int nfvd_paused_ms(const struct nfvd_port *port)
 	return (nfvd_meter_wait(&port->from, &p->from, nfvd_meter_now()) + 1000000 * NFVD_METER_NS - 1) / (1000000 * NFVD_METER_NS);
 }
 
-/* Nothing is taken in this turn: from when on? */
+/* Take nothing in this turn, and record since when. */
 static __attribute__((noinline)) unsigned int pause_queue(struct nfvd_rxq *q)
 {
 	if (!q->paused_ns)
@@ -61,7 +61,7 @@ static __attribute__((noinline)) void end_pause(struct nfvd_worker *w, struct nf
 	q->paused_ns = 0;
 }
 
-/* A turn took n frames, and has dealt with done of them. */
+/* Count for the pressure a turn that took n frames and has processed done of them. */
 static void note_pressure(struct nfvd_worker *w, unsigned int n, unsigned int done, unsigned int max)
 {
 	struct nfvd_pressure *p = &w->port[w->src].pressure;
@@ -107,7 +107,7 @@ static unsigned int turn(struct nfvd_worker *w, struct nfvd_rxq *q, const struct
 	}
 	nfvd_watch_delivery(&w->watched, w->src, NFVD_NOWHERE);
 	q->share.credit -= w->spent + w->turn.rx_frames * NFVD_SHARE_FRAME;
-	/* Before the endpoint learns that its frames were dealt with. */
+	/* Settle before the endpoint gets its buffers back, and so learns that its frames were processed. */
 	nfvd_settle(w);
 	ops->rx_done(w, q, done);
 	return n;

@@ -19,7 +19,7 @@
 #define LOOK_MS		50
 #define SHARP_MS	10	/* for a while after a worker was seen to wait for a hole */
 #define SHARP_US	60000000
-#define IDLE_LOOKS	20	/* all asleep for so long: sleep as well */
+#define IDLE_LOOKS	20	/* after so many looks at sleeping workers the thread sleeps, too */
 #define BLOCKED_US	100000
 /* With a sanitizer, and reads of guest memory that are tracked, a turn takes up to a hundred times as long. */
 #ifdef COMPUTING_US	/* a test's: it shares the processor with others */
@@ -45,13 +45,13 @@ struct seen {
 	bool valid, fenced, in_hole;
 	uint32_t beat;
 	uint64_t cpu_us, start_cpu_us, blocked_us;
-	uint64_t fenced_us;	/* of its time that had passed when its port was fenced */
+	uint64_t fenced_us;	/* the worker's time when its port was fenced */
 };
 
 static struct seen seen[NFVD_WORKERS_MAX];
-/* Who was fenced last, and from whom frames came: both had a hand in it. */
+/* The port that was fenced last, and the source of its frames. Either of them may have held the worker. */
 static struct { struct nfvd_port *dst; unsigned int src; uint64_t when_us; } suspects = { NULL, NFVD_NOWHERE, 0 };
-/* Of each id: the turns that were seen to wait for a hole in the memory of the port of this serial. */
+/* For each port id: the number of turns that waited for a hole in the memory of the port with this serial. */
 static struct { uint64_t serial, first_us; unsigned int n; } holes[NFVD_PORTS_MAX];
 static uint64_t last_hole_us;	/* 0: none was seen */
 static pthread_t thread;
@@ -60,7 +60,10 @@ static atomic_bool parked, stop;
 
 void nfvd_watch_sleep(struct nfvd_watched *w, bool asleep)
 {
-	/* Sequentially consistent: either we see that the watch is parked, or it that we are awake. */
+	/*
+	 * Sequentially consistent: either this worker sees that the watch is parked, or the watch sees that the
+	 * worker is awake.
+	 */
 	atomic_store(&w->asleep, asleep);
 	if (!asleep && atomic_load(&parked) && atomic_exchange(&parked, false))
 		sem_post(&wake);
@@ -93,7 +96,7 @@ static void proc_line(const struct nfvd_watched *w, const char *name, char *line
 	line[strcspn(line, "\n")] = 0;
 }
 
-/* Does it wait in the kernel: not for a processor, nor because it was stopped? */
+/* Return whether the worker waits in the kernel, not for a processor, and not because it was stopped. */
 static bool blocked(const struct nfvd_watched *w)
 {
 	char line[512], *state;
@@ -112,7 +115,7 @@ static void fence(struct nfvd_port *port)
 
 /* ---- at which port a worker stands still ---- */
 
-/* Is all of it there? Who asks does not wait for it. */
+/* Return whether all pages of v are present, without waiting for them. */
 static bool is_there(const struct iovec *v)
 {
 	uintptr_t start = (uintptr_t)v->iov_base / PAGE * PAGE;
@@ -134,8 +137,9 @@ static bool is_there(const struct iovec *v)
 }
 
 /*
- * Does the worker, which stands still, read from memory that is not there, for a delivery to dst? It may have gone on
- * meanwhile: then these are frames of a later turn, in memory that is not freed before this thread is offline.
+ * Return whether the worker, which stands still, reads memory that is not present for a delivery to dst. It may have
+ * gone on meanwhile. Then these are frames of a later turn, and their memory is not freed before this thread is
+ * offline.
  */
 static bool source_is_away(const struct nfvd_worker *w, unsigned int dst)
 {
@@ -151,7 +155,10 @@ static bool source_is_away(const struct nfvd_worker *w, unsigned int dst)
 	return false;
 }
 
-/* Sender and receiver; NULL where there is none. */
+/*
+ * Find the sender and the receiver; NULL where there is none. A receiver is left out if the memory of the sender is
+ * not present.
+ */
 static void find(const struct nfvd_worker *w, struct nfvd_port **sender, struct nfvd_port **dst, unsigned int *src)
 {
 	uint32_t at = atomic_load_explicit(&w->watched.at, memory_order_relaxed);
@@ -175,8 +182,8 @@ static void fence_at(struct nfvd_port *port, unsigned int worker, const struct n
 }
 
 /*
- * Where a copy stands still, it is the receiver's memory or the sender's. If the sender's is all there, the receiver is
- * fenced; if the same sender is in it again with another, it was the sender, and the receiver is free again.
+ * Fence the port whose memory a copy waits for: the receiver if all the sender's memory is present. If the same
+ * sender soon stands still with another receiver, the sender is fenced, and the first receiver is released.
  */
 static void fence_holder(unsigned int worker, const struct nfvd_worker *w, uint64_t us)
 {
@@ -204,7 +211,10 @@ static void fence_holder(unsigned int worker, const struct nfvd_worker *w, uint6
 
 /* ---- holes ---- */
 
-/* Does it wait for a hole in tmpfs? The kernel waits in shmem_fault() or shmem_falloc_wait(), and for nothing else there. */
+/*
+ * Return whether the worker waits for a hole in tmpfs. The kernel waits in shmem_fault() and shmem_falloc_wait() for
+ * nothing else.
+ */
 static bool waits_for_hole(const struct nfvd_watched *w)
 {
 	char where[64];
@@ -214,8 +224,8 @@ static bool waits_for_hole(const struct nfvd_watched *w)
 }
 
 /*
- * A worker waits for a hole, in the turn that began at beat. That is seen now and then: the more it waits, the more
- * often, whether it waits long or many times.
+ * Count a wait for a hole, in the turn that began at beat. Waits are sampled: the longer a worker waits in all, the
+ * more often it is seen, whether the waits are few and long or many and short.
  */
 static void note_hole(unsigned int worker, const struct nfvd_worker *w, uint32_t beat)
 {
@@ -297,7 +307,10 @@ static void park(void)
 {
 	atomic_store(&parked, true);
 	if (!all_asleep() || atomic_load(&stop)) {
-		/* Whoever has seen it posts, and the next park() does not wait: once too often is no harm. */
+		/*
+		 * A thread that has seen parked posts the semaphore, so the next park() does not wait. That does no
+		 * harm.
+		 */
 		atomic_store(&parked, false);
 		return;
 	}
@@ -321,7 +334,10 @@ static void *run(void *unused)
 		nanosleep(&pause, NULL);
 		gap = nfvd_now_us() - before;
 		before += gap;
-		/* Longer: we did not run either. What a worker did in that time cannot be told. */
+		/*
+		 * If the gap is longer, this thread did not run either. It cannot tell what a worker did in that
+		 * time.
+		 */
 		if (gap > 2 * ms * 1000)
 			gap = ms * 1000;
 		rcu_thread_online();

@@ -21,17 +21,19 @@
 
 #define QUEUES_MAX (NFVD_PORTS_MAX * NFVD_RXQS_MAX)
 /*
- * A guest whose call got lost, or was never made, waits no longer than this. QEMU before 8.1
- * emulates a machine of one processor without memory barriers: its guests then miss that they
- * are to call, once in some thousand times.
+ * A guest whose kick was lost, or was never sent, waits no longer than this. QEMU before 8.1 emulates a machine with
+ * one processor without memory barriers. Its guests then miss, once in some thousand times, that they have to kick.
  */
 #define RECHECK_MS 200
 #define IDLE_ROUNDS 16
-#define COOL_MS 50		/* of a queue without frames until it is cold */
-#define LOOK_NS 40000		/* between two looks at who of the cold has called */
+#define COOL_MS 50		/* a queue without frames for so long becomes cold */
+#define LOOK_NS 40000		/* between two checks which cold queues have wake-ups */
 #define EVENTS 64
 
-/* A worker's queues, replaced as a whole. Room for all there can be: adding one needs no memory. */
+/*
+ * A worker's queues, replaced as a whole. There is room for the most queues there can be, so adding one needs no
+ * memory.
+ */
 struct queues {
 	uint64_t generation;
 	unsigned int n;
@@ -41,17 +43,17 @@ struct queues {
 /* What only this file needs of a worker. */
 struct thread {
 	struct nfvd_worker w;
-	struct queues *queues;		/* RCU: one of both; the other is changed, then takes its place */
+	struct queues *queues;		/* RCU: one of both[]; the other is changed, then they swap */
 	struct queues both[2];
 	uint64_t generation;		/* that hot is of */
 	unsigned int n_hot;
 	struct nfvd_rxq *hot[QUEUES_MAX];
-	unsigned int rechecked;		/* of all queues: how far the worker has come */
+	unsigned int rechecked;		/* counts up: the next queue to recheck, modulo their number */
 	uint32_t tick_ms;
 	uint64_t last_ns, look_ns;	/* when the last round ended; when the worker last looked who called */
 	pthread_t tid;
 	int epoll, wake;
-	bool nobody_called;		/* it looks by itself, after RECHECK_MS */
+	bool nobody_called;		/* it polls by itself, after RECHECK_MS without an event */
 	atomic_bool stop;
 	sem_t started, go;
 };
@@ -101,8 +103,9 @@ static void heat(struct thread *t, struct nfvd_rxq *q)
 }
 
 /*
- * See which queues' descriptors are readable. They are edge-triggered, so they need no read; the worker's own is level.
- * Whose queue is deleted has no event any more, and who has had one just before is there until the next quiescent state.
+ * Find the queues whose descriptors are readable. Their events are edge-triggered, so the descriptors need no read;
+ * the worker's own descriptor is level-triggered. A deleted queue has no further events. If it had one just before,
+ * it still exists until the next quiescent state.
  */
 static void look(struct thread *t, bool slept)
 {
@@ -125,7 +128,7 @@ static void look(struct thread *t, bool slept)
 	t->look_ns = t->last_ns;
 }
 
-/* Poll n of the cold queues, whose call may have got lost. */
+/* Poll n of the cold queues, whose wake-ups may have been lost. */
 static unsigned int recheck(struct thread *t, const struct queues *qs, unsigned int n)
 {
 	unsigned int frames = 0;
@@ -141,7 +144,7 @@ static unsigned int recheck(struct thread *t, const struct queues *qs, unsigned 
 	return frames;
 }
 
-/* Who waits for a limit, or has nothing to call with, stays hot. */
+/* Make idle queues cold. A queue that waits for a limit, or cannot wake the worker, stays hot. */
 static void cool(struct thread *t)
 {
 	for (unsigned int i = 0; i < t->n_hot;) {
@@ -157,7 +160,7 @@ static void cool(struct thread *t)
 	}
 }
 
-/* What is to be done a few hundred times a second. */
+/* Do what is due each time the coarse clock has moved: recheck cold queues, and make idle ones cold. */
 static unsigned int tick(struct thread *t, const struct queues *qs)
 {
 	uint32_t passed = nfvd_elapsed_ms(t->w.now_ms, t->tick_ms);
@@ -171,7 +174,7 @@ static unsigned int tick(struct thread *t, const struct queues *qs)
 	return n;
 }
 
-/* All who have frames owe: let the rounds pass that the first of them has to sit out. */
+/* Only queues in debt have frames: skip as many rounds as the first of them has to sit out. */
 static void pass_rounds(struct thread *t)
 {
 	int32_t least = INT32_MAX;
@@ -184,7 +187,10 @@ static void pass_rounds(struct thread *t)
 			t->hot[i]->share.credit += least * t->hot[i]->share.each;
 }
 
-/* One round over all hot queues. idle: rounds before it in which nothing was to be done. Return whether there was now. */
+/*
+ * Do one round over all hot queues. idle: the number of rounds before it without work. Return whether this one had
+ * work.
+ */
 static bool iterate(struct thread *t, unsigned int idle)
 {
 	struct queues *qs = follow(t);
@@ -207,8 +213,8 @@ static bool iterate(struct thread *t, unsigned int idle)
 }
 
 /*
- * Ask every hot endpoint for a wake-up (or stop asking). True if one has frames already. *ms: lowered to when one that has
- * reached its limit may go on; it is not asked.
+ * Ask every hot endpoint for a wake-up (or stop asking), except those that have reached their limit. Return whether
+ * one has frames already. Lower *ms to the time when the first one at its limit may go on.
  */
 static bool arm(struct thread *t, bool on, unsigned int *ms)
 {
@@ -225,7 +231,10 @@ static bool arm(struct thread *t, bool on, unsigned int *ms)
 	return pending;
 }
 
-/* For how long to wait for an event at most. Who has frames waiting for it makes none when it posts buffers. */
+/*
+ * Return how long to wait for an event at most. A receiver whose frames wait in the backlog causes no event when it
+ * posts buffers.
+ */
 static uint64_t sleep_ns(const struct thread *t, unsigned int ms, uint64_t now_ns)
 {
 	uint64_t ns = ms * 1000000ull, next_ns = t->w.backlog.next_ns;
@@ -290,7 +299,7 @@ static void *run(void *arg)
 		if (busy)
 			note_round(&t->w, now_ns - t->last_ns);
 		t->last_ns = now_ns;
-		/* The clock is looked at now and then: frames that come meanwhile would wait for it. */
+		/* Read the clock only now and then, because frames that come meanwhile would have to wait for it. */
 		if (busy) {
 			idle = 0;
 		} else if (spin_limit_us && ++idle == IDLE_ROUNDS) {
@@ -326,7 +335,7 @@ static void pin(struct thread *t, pthread_attr_t *attr)
 
 static int start_one(unsigned int index, int cpu)
 {
-	/* Zeros, and no memory but what is used of what there is for each port. */
+	/* All zeros. Of the arrays with an element for each port, only the parts in use take memory. */
 	struct thread *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct epoll_event ev = { .events = EPOLLIN };
 	pthread_attr_t attr;
@@ -341,7 +350,7 @@ static int start_one(unsigned int index, int cpu)
 	sem_init(&t->started, 0, 0);
 	sem_init(&t->go, 0, 0);
 	t->queues = &t->both[0];
-	/* Pages of it are used as frames from the kernel are large. */
+	/* The larger the frames from the kernel are, the more of its pages are used. */
 	t->w.bounce = malloc((size_t)NFVD_BURST * NFVD_FRAME_MAX);
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
 	t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -448,7 +457,7 @@ int nfvd_worker_add(struct nfvd_rxq *q)
 
 	pthread_mutex_lock(&queues_lock);
 	t = choose(q);
-	/* Without being woken its frames would wait until something else wakes the worker. */
+	/* If the queue cannot wake the worker, its frames would wait until something else does. */
 	if (q->fd >= 0 && epoll_ctl(t->epoll, EPOLL_CTL_ADD, q->fd, &ev)) {
 		err = -errno;
 		goto out;

@@ -25,7 +25,10 @@ uint64_t nfvd_vhost_features(unsigned int pairs)
 		     1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_GUEST_TSO4 |
 		     1ull << VIRTIO_NET_F_GUEST_TSO6 | 1ull << VIRTIO_NET_F_GUEST_ECN;
 
-	/* We do not serve the control queue: the VMM does. Some pass it on, and wait for ever, so a single pair has none. */
+	/*
+	 * nfvd does not serve the control queue; the VMM does. Some VMMs pass it on and wait for ever, so a port with
+	 * a single pair does not offer it.
+	 */
 	if (pairs > 1)
 		f |= 1ull << VIRTIO_NET_F_CTRL_VQ | 1ull << VIRTIO_NET_F_CTRL_RX | 1ull << VIRTIO_NET_F_MQ;
 	return f;
@@ -97,14 +100,14 @@ static void close_later(struct nfvd_vhost *v, int fd)
 		v->closing[v->n_closing++] = fd;
 }
 
-/* Not under the lock: a peer's descriptor closes when its owner likes. */
+/* Call it without the lock: closing a peer's descriptor may take as long as its owner likes. */
 static void close_now(struct nfvd_vhost *v)
 {
 	while (v->n_closing)
 		close(v->closing[--v->n_closing]);
 }
 
-/* An nfvd that was killed had taken frames from the Tx queue, which come again. */
+/* Count the frames of the Tx queue that a killed nfvd had taken, and that are taken again. */
 static void note_replays(struct nfvd_vhost *v, unsigned int i, const struct nfvd_vring *r)
 {
 	struct nfvd_vhost_mark *marks = atomic_load(&v->marks);
@@ -113,7 +116,10 @@ static void note_replays(struct nfvd_vhost *v, unsigned int i, const struct nfvd
 		nfvd_port_replays(v->port, nfvd_vring_replays(r, atomic_load(&marks[i / 2].taken)));
 }
 
-/* The queue may begin anew, elsewhere. The next nfvd goes on with it, and with what is left of a frame that is flooded. */
+/*
+ * Forget how far the queue was taken, because it may begin anew elsewhere. If the next nfvd goes on with it, keep
+ * that, because a frame may be flooded only in part.
+ */
 static void forget_mark(struct nfvd_vhost *v, unsigned int i)
 {
 	struct nfvd_vhost_mark *marks = atomic_load(&v->marks);
@@ -132,16 +138,16 @@ static void stop_ring(struct nfvd_vhost *v, unsigned int i)
 		v->vq[i].fault_seen = false;
 		return;
 	}
-	/* The worker first: what it has taken it gives back, for which it needs the ring. */
+	/* Remove the queue from its worker first. The worker needs the ring to give back what it has taken. */
 	if (i & 1) {
 		nfvd_worker_del(q);
 		q->fd = -1;
 	}
 	atomic_store(&v->vq[i].ring, NULL);
 	nfvd_quiesce();
-	/* What waited for this driver is not for the next one. */
+	/* Frames that wait for this driver are not for the next one. */
 	atomic_fetch_add(&v->port->epoch, 1);
-	/* A guest that resets at once does not get round being counted. */
+	/* Report a fence now, so that a guest that resets at once is counted, too. */
 	nfvd_vhost_note_fence(v, i, r);
 	forget_mark(v, i);
 	v->vq[i].fault_seen = false;
@@ -155,7 +161,7 @@ void nfvd_vhost_stop_all(struct nfvd_vhost *v)
 		stop_ring(v, i);
 }
 
-/* Translate what the peer has told of queue i into *r. */
+/* Set up *r from what the peer has told about queue i. Translate its addresses. */
 static enum nfvd_drop set_up_ring(struct nfvd_vhost *v, unsigned int i, struct nfvd_vring *r)
 {
 	const struct nfvd_vq *q = &v->vq[i];
@@ -232,7 +238,7 @@ static void start_ring(struct nfvd_vhost *v, unsigned int i)
 			return;
 		}
 	}
-	/* Harmless, and cures an interrupt that was lost with the backend before us. */
+	/* Interrupt the guest, in case the backend before has lost an interrupt. One too many does no harm. */
 	nfvd_call(vq->call);
 }
 
@@ -268,7 +274,7 @@ static enum nfvd_drop set_features(struct nfvd_vhost *v, uint64_t features)
 	return NFVD_PASS;
 }
 
-/* The new table is mapped before the old one goes, so that a refused one changes nothing. */
+/* Map the new table before unmapping the old one, so that a refused table changes nothing. */
 static enum nfvd_drop set_mem_table(struct nfvd_vhost *v, const struct nfvd_vu_msg *msg)
 {
 	struct nfvd_gmem_source src[VU_REGIONS_MAX];
@@ -307,7 +313,7 @@ static enum nfvd_drop set_kick(struct nfvd_vhost *v, unsigned int i, struct nfvd
 	return NFVD_PASS;
 }
 
-/* A VMM moves interrupts while traffic flows: the ring goes on. */
+/* Replace the descriptor without stopping the ring: a VMM moves interrupts while traffic flows. */
 static enum nfvd_drop set_call(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg)
 {
 	struct nfvd_vring *r = nfvd_vhost_ring(v, i);
@@ -343,7 +349,7 @@ static enum nfvd_drop get_base(struct nfvd_vhost *v, unsigned int i, struct nfvd
 	return NFVD_PASS;
 }
 
-/* Messages about queue i; then it starts, if all is there. Under the lock. */
+/* Carry out a message about queue i, and start the queue if it has everything it needs. Context: v->lock held. */
 static enum nfvd_drop queue_message(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg, bool *answers)
 {
 	struct nfvd_vq *vq = &v->vq[i];
@@ -489,7 +495,7 @@ void nfvd_vhost_disconnected(struct nfvd_vhost *v)
 		nfvd_vhost_stop_all(v);
 		nfvd_gmem_own(v->port->id, NULL);
 		nfvd_fault(v->port, NFVD_DROP_VU_DISCONNECT, 1);
-		/* QEMU leaves like this when it is to have more. */
+		/* QEMU leaves in this way if it wants more queues. */
 		v->wants_queues |= v->asked_queues && !v->features;
 		if (v->asked_queues && !v->features)
 			nfvd_event(v->port->name, "the peer asked how many queue pairs there are (%u), and left: "

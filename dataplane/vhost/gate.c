@@ -29,7 +29,7 @@ _Static_assert(NFVD_FDPASS_MAX >= VU_REGIONS_MAX, "a record has a message's desc
 
 /* ---- a gate ---- */
 
-/* Say that a message comes, and wait until it may. False: nfvd has gone. */
+/* Announce a message to nfvd, and wait until it may be received. Return false if nfvd has gone. */
 static bool announce(int out)
 {
 	struct nfvd_gate_record r;

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 
 /*
- * What the signal handler reads, in any thread: nothing that is ever freed. A slot
- * changes only while no thread uses its memory, so a fault in it finds it at rest;
- * faults elsewhere must not take it for theirs, half written: turn is odd meanwhile.
+ * The data that the signal handler reads, in any thread. It is never freed. A slot changes only while no thread uses
+ * its memory, so a fault in that memory finds the slot complete. A fault elsewhere must not match a half-written
+ * slot: turn is odd while a slot changes.
  */
 static struct slot {
 	_Atomic(uint32_t) turn;
@@ -87,7 +87,7 @@ uint8_t *nfvd_gmem_at_uva(const struct nfvd_gmem *m, uint64_t uva)
 	return NULL;
 }
 
-/* Zeros in the place of the region that addr lies in, if it is one of s. */
+/* Replace the region of s that addr lies in by zeros. Return false if it lies in none, or if that fails. */
 static bool replace(struct slot *s, uintptr_t addr)
 {
 	uint32_t turn = atomic_load(&s->turn);
@@ -140,7 +140,10 @@ void gread_begin(void)
 	use++;
 }
 
-/* Remembers bytes; a full neighbourhood forgets, which only misses a second read. */
+/*
+ * Record a read of one byte, and return whether it was recorded before. If all slots nearby are in use the byte is
+ * not recorded, and a second read may be missed.
+ */
 static bool seen_byte(uintptr_t addr)
 {
 	uint64_t hash = addr * 0x9e3779b97f4a7c15u >> 40;

@@ -81,7 +81,10 @@ void nfvd_kept_close(struct nfvd_kept *kept)
 
 /* ---- replayed ---- */
 
-/* Read the state, which nobody else can change meanwhile: the nfvd that wrote it is gone. NULL, or why not. */
+/*
+ * Read the state. Nobody can change it meanwhile, because the nfvd that wrote it is gone. Return NULL, or why it is
+ * of no use.
+ */
 static const char *read_state(struct nfvd_kept *kept, struct nfvd_keep_state *s)
 {
 	const ssize_t head = offsetof(struct nfvd_keep_state, complete);
@@ -90,11 +93,14 @@ static const char *read_state(struct nfvd_kept *kept, struct nfvd_keep_state *s)
 
 	if (fd < 0)
 		return "its state was not kept";
-	/* A memfd, which no one else can have opened by a name, and no one can cut any more. */
+	/*
+	 * Check that it is a memfd, which nobody else can have opened by a name, and seal it so that nobody can
+	 * shorten it.
+	 */
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) || fstat(fd, &st) || st.st_nlink || st.st_uid != geteuid() ||
 	    pread(fd, s, head, 0) != head || memcmp(s->magic, MAGIC, sizeof(s->magic)))
 		return "its state is none of nfvd's";
-	/* Before its size, which may be that version's. */
+	/* Check the version before the size, because another version may have another size. */
 	if (s->version != VERSION) {
 		snprintf(kept->why, sizeof(kept->why), "its state is of version %u, and this nfvd reads version %u", s->version, VERSION);
 		return kept->why;
@@ -108,7 +114,7 @@ static const char *read_state(struct nfvd_kept *kept, struct nfvd_keep_state *s)
 	return NULL;
 }
 
-/* Obey one message as if the peer had sent it now. *fds: -1 for those that the device has taken. */
+/* Carry out one message as if the peer had sent it now. Set *fds to -1 for those that the device has taken. */
 static bool obey(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, int *fds, unsigned int n_fds)
 {
 	enum nfvd_drop why;

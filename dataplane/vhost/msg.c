@@ -80,7 +80,10 @@ bool nfvd_vu_is_unix(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) && domain == AF_UNIX;
 }
 
-/* One end of a pair of stream sockets that no name leads to. A connection that somebody accepted has a name at one end. */
+/*
+ * Return whether fd is one end of a pair of stream sockets without names. An accepted connection has a name at one
+ * end.
+ */
 static bool is_pair(int fd)
 {
 	struct sockaddr_un un;
@@ -98,15 +101,15 @@ void nfvd_vu_mute(const struct nfvd_vu_msg *msg)
 
 	if (msg->n_fds != 1 || !nfvd_vu_is_unix(msg->fds[0]))
 		return;
-	/* No descriptor is asked for: the kernel closes those that lie in there. */
+	/* Receive without room for descriptors, so that the kernel closes those in the socket's queue. */
 	shutdown(msg->fds[0], SHUT_RD);
 	while (recv(msg->fds[0], junk, sizeof(junk), MSG_DONTWAIT) > 0)
 		;
 }
 
 /*
- * Memory that faults without waiting for anybody: tmpfs (a memfd) or hugetlbfs. Only
- * these have seals, and asking for them asks no file system.
+ * Return whether fd is memory that faults without waiting for anybody: tmpfs (a memfd) or hugetlbfs. Only these have
+ * seals, and asking for seals does not call any file system.
  */
 static bool is_ram(int fd)
 {
@@ -125,7 +128,7 @@ static enum nfvd_drop check_regions(const struct nfvd_vu_msg *msg)
 
 	memcpy(r, msg->payload.mem.r, sizeof(r));
 	for (unsigned int i = 0; i < n; i++) {
-		/* One past the end must exist too; and no guest has half of the address space. */
+		/* The address one past the end must exist, too. No guest has half of the address space. */
 		if (!r[i].size || r[i].size >> 46 || r[i].mmap_offset >> 46 || r[i].gpa + r[i].size < r[i].gpa ||
 		    r[i].uva + r[i].size < r[i].uva)
 			return NFVD_DROP_VU_BAD_MEM;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The thread of a KVM port: it waits for a peer, obeys its messages one by one, and
- * waits for the next. A gate (gate.c) receives them. What takes long, as mapping
- * and unmapping a large guest's memory, holds this port's thread alone.
+ * The thread of a KVM port. It waits for a peer, carries out its messages one by one, and waits for the next peer. A
+ * gate (gate.c) receives the messages. Work that takes long, such as mapping and unmapping a large guest's memory,
+ * delays only this port's thread.
  *
  *	         accept or connect             hang-up, refusal, silence
  *	waiting ──────────────────► connected ───────────────────────────► waiting
@@ -24,7 +24,7 @@
 #include "vhost/sock.h"
 
 #define SILENT_MS	5000	/* a peer that connects says something by then */
-#define LEFT_MS		500	/* for its gate to notice that a peer has gone: it may hang in what that has sent */
+#define LEFT_MS		500	/* for a gate to notice that its peer has gone; it may hang in a file of the peer's */
 #define DIAL_MS		250	/* between two tries to reach a peer that listens */
 #define FULL_MS		100	/* after running out of descriptors */
 
@@ -83,7 +83,7 @@ static void turn_away(struct nfvd_vhost *v)
 	nfvd_vhost_note(v, NFVD_DROP_VU_SECOND_CLIENT, "second connection refused");
 }
 
-/* What its gate says of a peer that it has given up. */
+/* Count why the gate has given the peer up. */
 static void note_end(struct nfvd_vhost *v, int err)
 {
 	if (err == -ETIMEDOUT)
@@ -116,7 +116,10 @@ static bool serve_message(struct peer *p, int sock, int gate)
 	if (r.why == NFVD_PASS)
 		nfvd_keep_note(&p->keep, msg);
 	nfvd_sock_close_fds(msg);
-	/* Refused, and the peer does not ask whether: it would go on as if it had been obeyed. */
+	/*
+	 * The peer gets no reply. If its message was refused, end the connection: the peer would go on as if it had
+	 * been obeyed.
+	 */
 	if (!answers && !wanted) {
 		nfvd_keep_idle(&p->keep);
 		return r.why == NFVD_PASS;
@@ -164,7 +167,7 @@ static void serve(struct peer *p, int sock, int gate, bool spoke)
 				return;
 		} else if (fds[3].revents) {
 			left = true;
-			/* Who knocks now is the next, not a second one. */
+			/* A connection that comes now is the next peer, not a second one. */
 			fds[2].fd = fds[3].fd = -1;
 		} else if (pace(v, &p->connects)) {
 			turn_away(v);
@@ -172,7 +175,9 @@ static void serve(struct peer *p, int sock, int gate, bool spoke)
 	}
 }
 
-/* Did it only knock? A process for it would cost more than its knock. */
+/*
+ * Return whether the peer has closed the connection already. A gate for it would cost more than the connection did.
+ */
 static bool has_gone(int sock)
 {
 	uint8_t byte;
@@ -180,7 +185,7 @@ static bool has_gone(int sock)
 	return !recv(sock, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
 }
 
-/* Go on with a peer of the nfvd before, which notices nothing of it. False: it has to connect again. */
+/* Go on with a peer of an earlier nfvd, which does not notice. Return false if it has to connect again. */
 static bool replay(struct peer *p)
 {
 	const char *why;
@@ -218,7 +223,7 @@ static void serve_peer(struct peer *p, int sock, bool stored)
 	nfvd_vhost_connected(v);
 	if (!stored || replay(p))
 		serve(p, sock, gate, stored);
-	/* The gate has the connection, too, and may hang in what the peer sent. */
+	/* Shut the connection down, because the gate has it, too, and may hang in a file of the peer's. */
 	if (!nfvd_fdstore_handing_over())
 		shutdown(sock, SHUT_RDWR);
 	close(gate);
@@ -255,7 +260,7 @@ static void *run(void *arg)
 	struct nfvd_vhost *v = arg;
 	struct peer p = {
 		.v = v,
-		/* A server that closes at once would have a process made for it at every turn. */
+		/* Dial slowly: if the server closes at once, each connection would start a gate. */
 		.connects = v->client ? (struct pace){ .burst = 8, .per_s = 1000 / DIAL_MS } : (struct pace){ .burst = 64, .per_s = 200 },
 		.messages = { .burst = 8192, .per_s = 4000 },	/* records: two a message */
 	};

@@ -30,7 +30,7 @@
 
 #define UNSHARED_MS	2000	/* a started receive ring has buffers by then */
 
-/* The number that the member has, of a user or a group; -1 if there is none. */
+/* Return the user or group number in this member, or -1. */
 static uint32_t id_of(json_t *params, const char *key)
 {
 	const json_t *id = json_object_get(params, key);
@@ -71,7 +71,7 @@ static struct nfvd_port *find_path(const char *path)
 
 static int start(struct nfvd_vhost *v, struct nfvd_err *err)
 {
-	/* Before looking at the socket: a probe of our own would count as a second client there. */
+	/* Check the other ports before the socket: a connection to it would count as a second client there. */
 	struct nfvd_port *other = find_path(v->path);
 	int ret;
 
@@ -259,9 +259,10 @@ static void vhost_show(struct nfvd_port *port, json_t *obj)
 }
 
 /*
- * Memory that QEMU maps privately looks like this from here: the driver runs, but its receive ring stays empty, as it
- * was when the memory was new. So does a driver whose interface is not up: DRIVER_OK promises no receive buffers
- * (virtio 1.2, 3.1.1). The first buffer tells; then, for the ring's index wraps, it is not asked again.
+ * Report a guest whose memory may not be shared. If QEMU maps memory privately, its driver seems to run, but nfvd
+ * sees a receive ring that stays as empty as new memory. A driver whose interface is not up looks the same: DRIVER_OK
+ * promises no receive buffers (virtio 1.2, 3.1.1). Once a first buffer was seen the ring is not checked again,
+ * because its index wraps.
  */
 static void check_shared(struct nfvd_vhost *v)
 {
@@ -292,7 +293,7 @@ static void find(json_t *list, const char *level, const struct nfvd_port *port, 
 /* v->lock is held. */
 static void find_in_peer(const struct nfvd_vhost *v, json_t *list)
 {
-	/* It sends, as far as its kicks say, and what it sends is not there. */
+	/* Its kicks announce frames, but there are none in its ring. */
 	bool sends = atomic_load(&v->port->faults[NFVD_DROP_KICK_SPURIOUS]) > v->spurious + 1;
 	char text[160], hint[640];
 

@@ -83,7 +83,9 @@ int nfvd_sock_check(const char *path, const struct stat *id)
 	       now.st_mtim.tv_nsec == id->st_mtim.tv_nsec ? 0 : -EEXIST;
 }
 
-/* Of the socket itself: should somebody put a link in its place, what that leads to stays as it is. */
+/*
+ * Set the access of the socket itself. If somebody puts a link in its place, the target of the link is not changed.
+ */
 static int set_access(const char *path, const struct stat *id, const struct nfvd_sock_access *access)
 {
 	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;
@@ -157,7 +159,10 @@ int nfvd_sock_accept(int listener)
 
 /* ---- receiving ---- */
 
-/* Requests that have descriptors. Those of others are never installed: the kernel lets go of them. */
+/*
+ * Return whether the request may have descriptors. With other requests the kernel discards them, and nfvd never
+ * receives them.
+ */
 static bool takes_fds(uint32_t request)
 {
 	return request == VU_SET_MEM_TABLE || request == VU_SET_VRING_KICK || request == VU_SET_VRING_CALL ||
@@ -208,7 +213,7 @@ static int peek_header(int sock, int stop, void *to, uint64_t end_us)
 			return 0;
 		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
 			return -ECONNRESET;
-		/* A part of it keeps the socket readable: look again in a millisecond. */
+		/* A partial header keeps the socket readable, so check again in a millisecond. */
 		if (n > 0 && soon_us < end_us)
 			err = wait_readable(-1, stop, soon_us);
 		else
@@ -276,7 +281,7 @@ int nfvd_sock_reply(int sock, const struct nfvd_vu_msg *msg)
 
 	if (sent < 0)
 		return -errno;
-	/* Replies are short; half of one tells that the peer reads none. */
+	/* Replies are short. If only a part can be sent, the peer does not read its replies. */
 	return (size_t)sent == n ? 0 : -EAGAIN;
 }
 

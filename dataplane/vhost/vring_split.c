@@ -15,8 +15,8 @@
 #define PREFETCH_BYTES	2048	/* more evicts what was fetched before it is used: 9216 costs a fifth at 8000 B */
 
 /*
- * Walked chains: where their bytes lie. Aligned, or where the stack happens to be decides whether a store to it
- * spans two cache lines, from which no load is forwarded: that cost 10 ns of 34 a frame.
+ * Where the bytes of walked chains lie. The alignment matters: otherwise the position on the stack decides whether a
+ * store to it spans two cache lines. No load can be forwarded from such a store, which cost 10 ns of 34 a frame.
  */
 struct chain {
 	struct iovec *seg;
@@ -125,7 +125,7 @@ static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t 
 		c->steps = step;
 		if (unlikely(step > CHAIN_SEGS_MAX))
 			return NFVD_DROP_TOO_MANY_SEGS;
-		/* A use is one step: a chain that loops comes by the same descriptor again. */
+		/* A use (gread_begin) is one step, because a chain with a loop comes to the same descriptor again. */
 		gread_begin();
 		if (in_table) {
 			why = read_indirect(vr, table, i, &d);
@@ -135,7 +135,10 @@ static enum nfvd_drop walk(const struct nfvd_vring *vr, uint16_t head, uint16_t 
 			gread_desc(&d, &vr->desc[i]);
 		}
 		if (d.flags & VRING_DESC_F_INDIRECT) {
-			/* Plain descriptors may precede it, virtio 1.2 2.7.5.3.2; it is the last. */
+			/*
+			 * Plain descriptors may come before the indirect one, which is the last (virtio 1.2,
+			 * 2.7.5.3.2).
+			 */
 			if (in_table || !vr->indirect || d.flags & VRING_DESC_F_NEXT || !d.len ||
 			    d.len % sizeof(d) || d.len / sizeof(d) > vr->size || d.addr + d.len < d.addr)
 				return NFVD_DROP_BAD_INDIRECT;
@@ -178,7 +181,10 @@ static inline void gather(struct chain *c, void *to, size_t n)
 		if (!c->seg->iov_len) {
 			c->seg++;
 			c->n--;
-			/* A guest may name one place in two descriptors: those are two bytes of its frame. */
+			/*
+			 * A guest may use one place in two descriptors. These are two parts of its frame, and so two
+			 * uses.
+			 */
 			gread_begin();
 		}
 	}
@@ -268,7 +274,9 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 	return out;
 }
 
-/* Of the thread if precise: a processor that was taken away meanwhile does not count. */
+/*
+ * Return the time; if precise, the processor time of this thread, which leaves out the time in which it did not run.
+ */
 static uint64_t call_clock_us(bool precise)
 {
 	struct timespec ts;
@@ -278,8 +286,8 @@ static uint64_t call_clock_us(bool precise)
 }
 
 /*
- * A signal wakes whoever waits for it, and a peer may have a hundred thousand wait for
- * one eventfd. A slow call makes the next ones suspect, which are measured precisely.
+ * Interrupt the guest. A signal wakes all waiters, and a peer may have a hundred thousand waiters on one eventfd.
+ * After a slow call the next ones are measured precisely.
  */
 static int call_guest(struct nfvd_vring *vr)
 {
@@ -314,7 +322,7 @@ static unsigned int publish(struct nfvd_vring *vr, uint16_t n)
 	atomic_thread_fence(memory_order_release);
 	gwrite16(&vr->used->idx, new);
 	vr->used_idx = new;
-	/* Full: the index must be visible before the suppression field is read; pairs with the guest's. */
+	/* Full barrier: the index must be visible before the suppression field is read. Pairs with the guest's. */
 	atomic_thread_fence(memory_order_seq_cst);
 	gread_begin();
 	if (vr->event_idx) {
@@ -362,9 +370,9 @@ struct reserved {
 };
 
 /*
- * Reserve buffers for need bytes at the next avail heads. With mergeable buffers
- * all but the last are filled completely, else one chain has to hold the frame.
- * Nothing is consumed unless it succeeds; *steps, of NFVD_WALK_MAX for the batch, always is.
+ * Reserve buffers for need bytes at the next avail heads. With mergeable buffers all but the last are filled
+ * completely; without them one chain has to hold the frame. On failure no buffer is consumed. *steps always counts
+ * the descriptors read; the whole batch has NFVD_WALK_MAX of them.
  */
 static enum nfvd_drop reserve(struct nfvd_vring *vr, uint16_t pos, uint16_t avail, uint64_t need,
 			      struct reserved *res, unsigned int *steps)
@@ -439,7 +447,9 @@ struct pending {
 	struct { uint16_t frame, pos, chains; } at[NFVD_BURST];
 };
 
-/* The kernel copies; where it could not, the guest gets its buffers back empty (a length of 0, which drivers skip). */
+/*
+ * Let the kernel copy. Where a copy fails, the guest gets its buffers back empty (a length of 0, which drivers skip).
+ */
 static void finish_pending(struct nfvd_vring *vr, struct pending *pending, struct nfvd_frame **frames, enum nfvd_drop *results,
 			   struct nfvd_ledger *l)
 {
@@ -453,7 +463,7 @@ static void finish_pending(struct nfvd_vring *vr, struct pending *pending, struc
 			continue;
 		}
 		results[frame] = nfvd_kernel_reason(result);
-		/* Its memory is not there any more: what SIGBUS would have told us. */
+		/* The guest's memory is gone. Copying it here would have raised SIGBUS. */
 		if (result == -EFAULT) {
 			fence(vr, NFVD_DROP_MEM_SIGBUS);
 			results[frame] = NFVD_DROP_DST_FENCED;
@@ -535,14 +545,16 @@ bool nfvd_vring_arm(struct nfvd_vring *vr, bool on)
 	if (unlikely(fenced(vr)))
 		return false;
 	if (vr->event_idx) {
-		/* Off: leave the event behind; the guest passes it once in 65536 kicks. */
+		/*
+		 * To stop asking, leave the event index behind avail->idx. The guest passes it once in 65536 kicks.
+		 */
 		if (on)
 			gwrite16(&vr->used->ring[vr->size], vr->last_avail);
 	} else if (on != vr->armed) {
 		gwrite16(&vr->used->flags, on ? 0 : VRING_USED_F_NO_NOTIFY);
 	}
 	vr->armed = on;
-	/* Full: the request must be visible before avail->idx is read again; pairs with the guest's. */
+	/* Full barrier: the request must be visible before avail->idx is read again. Pairs with the guest's. */
 	atomic_thread_fence(memory_order_seq_cst);
 	return on && available(vr);
 }

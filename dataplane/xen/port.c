@@ -60,7 +60,7 @@ static int write_to(const char *driver, const char *file, const char *device)
 	return err;
 }
 
-/* The driver that the vif is bound to: empty if to none. False: there is no such vif. */
+/* Set driver to the driver that the vif is bound to, empty if to none. Return false if there is no such vif. */
 static bool driver_of(const struct xen *x, char driver[64])
 {
 	char path[128], target[256];
@@ -149,7 +149,7 @@ static unsigned int queues_offered(void)
 	return n;
 }
 
-/* How many its frontend has, that goes on with them. */
+/* Return the number of queues of a frontend that goes on with its queues. */
 static unsigned int queues_used(const struct xen *x)
 {
 	char *dir = read_key(x, "frontend"), path[256], *value = NULL;
@@ -199,8 +199,8 @@ static int take_over(struct xen *x, struct nfvd_err *err)
 		return -1;
 	}
 	/*
-	 * xen-netback takes its hotplug-status along, and no hotplug script runs for a guest that does already: say in
-	 * its place that the vif has its network, so that the backend can say Connected.
+	 * xen-netback removes its hotplug-status, and no hotplug script runs for a guest that runs already. So write
+	 * here that the vif has its network; the backend can then become Connected.
 	 */
 	write_key(x, "hotplug-status", "connected");
 	nfvd_attach_step(x->port, "takeover", nfvd_now_us() - start);
@@ -214,7 +214,7 @@ static void pause_ms(unsigned int ms)
 	nanosleep(&ts, NULL);
 }
 
-/* xen-netback makes its device anew; at most half a second is waited for it. */
+/* Wait for at most half a second until xen-netback has made its device anew, and put it back into its bridge. */
 static void put_device_back(const struct xen *x)
 {
 	struct nfvd_link now;
@@ -382,7 +382,7 @@ static void show_offloads(const struct nfvd_port *port, json_t *obj)
 	json_object_set_new(obj, "offloads", list);
 }
 
-/* What the guest may send, if its configuration says so: bytes a second. */
+/* Show the limit on what the guest may send, if its configuration has one: bytes a second. */
 static void show_rate(const struct xen *x, json_t *obj)
 {
 	char *value = read_key(x, "rate");
