@@ -17,8 +17,8 @@
 
 #define SETTLE_US	1000000	/* for a busy PID 1 to read its messages */
 /*
- * Bytes of names: all of them are one variable of the next nfvd's environment, and with one of 128 KiB (MAX_ARG_STRLEN) the
- * kernel starts nothing at all.
+ * Bytes of all names together. They are one variable of the next nfvd's environment, and the kernel starts no program
+ * with a variable of 128 KiB (MAX_ARG_STRLEN).
  */
 #define NAMES_MAX	120000
 
@@ -192,7 +192,7 @@ int nfvd_fdstore_take_shared(const char *port, const char *what)
 	int sock = nfvd_fdstore_take(port, what), type, fd;
 	socklen_t len = sizeof(type);
 
-	/* Earlier ones put the descriptor itself there; no memory, eventfd or stream is such a socket. */
+	/* An earlier nfvd put the descriptor itself there. No memory, eventfd or stream is a socket of this type. */
 	if (sock < 0 || getsockopt(sock, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_SEQPACKET)
 		return sock;
 	fd = unwrap(sock);

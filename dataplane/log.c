@@ -15,14 +15,14 @@
 
 #define LINES_PER_S	20
 #define EVENTS_KEPT	256
-/* So many of a kind a port may have within KIND_MS; each further one takes the place of the last. */
+/* The number of events of one kind that a port may have within KIND_MS. Each further one replaces the last. */
 #define KIND_MAX	8
 #define KIND_MS		60000
 #define LINE_MS		1000	/* between two log lines of those */
 
 struct event {
 	uint64_t seq, time_ms, shown_ms;
-	unsigned int like, unshown;	/* events that this one stands for besides itself; of them, without a line */
+	unsigned int like, unshown;	/* further events that this one stands for; those of them without a line */
 	enum nfvd_event_kind kind;
 	const char *place;		/* the format string: one place in the code */
 	char port[NFV_NAME_MAX + 1], text[200];
@@ -33,7 +33,10 @@ static struct event events[EVENTS_KEPT];	/* the first n_events, in order of seq 
 static unsigned int n_events;
 static uint64_t next_seq = 1;
 
-/* Does standard error lead to the journal, which takes a level in front of a line? As systemd says it to what it starts. */
+/*
+ * Return whether standard error is the journal, which takes a level in front of a line. systemd tells that to the
+ * programs that it starts.
+ */
 static bool to_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -55,7 +58,7 @@ static void write_line(int level, const char *text)
 	fprintf(stderr, "nfvd: %s\n", text);
 }
 
-/* A peer can make us log; it cannot make us log without limit. */
+/* Return whether a line may be written. This bounds the log, because peers can cause lines. */
 static bool allowed(void)
 {
 	static time_t second;
@@ -115,7 +118,10 @@ static void take_out(unsigned int i)
 	memmove(&events[i], &events[i + 1], (n_events - i) * sizeof(events[0]));
 }
 
-/* The oldest event of the port that has most of them: so many events of one leave the others' alone. */
+/*
+ * Return the oldest event of the port that has most events. So the events of one port never push out those of
+ * another.
+ */
 static unsigned int victim(void)
 {
 	unsigned int best = 0, most = 0;
@@ -133,7 +139,7 @@ static unsigned int victim(void)
 	return best;
 }
 
-/* The last of this kind and port, if there are as many of late as there may be; else n_events. */
+/* Return the last event of this kind and port if the port has as many of the kind as it may have, else n_events. */
 static unsigned int stand_in(const struct event *e)
 {
 	unsigned int last = 0, n = 0;

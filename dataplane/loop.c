@@ -14,9 +14,9 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 }
 
 /*
- * SIGTERM and SIGINT end nfvd; SIGHUP, too, but the next one goes on with what is stored. Blocked here, so that every
- * thread inherits that. As long as the loop turns
- * it tells systemd so, if that wants to know (WatchdogSec).
+ * SIGTERM and SIGINT end nfvd. SIGHUP ends it, too, and the next nfvd goes on with what is stored. The signals are
+ * blocked here, so that every thread inherits that. While the loop runs it reports to systemd, if systemd asks for
+ * that (WatchdogSec).
  */
 int nfvd_loop_init(void)
 {

@@ -79,10 +79,13 @@ int main(int argc, char **argv)
 	nfvd_shortcut_adopted();
 	nfvd_netdev_clean();
 	nfvd_trace_undo_rest();
-	/* Nobody sends until all can receive: what the first guest sends would find no port to go to. */
+	/*
+	 * Workers start once all ports with a stored connection can receive. Before that the first guest's frames
+	 * would find no port.
+	 */
 	nfvd_keep_wait();
 	nfvd_workers_go();
-	/* Not earlier: a worker that waits to go would be taken for one that a port holds. */
+	/* Start the watch after the workers. It would take a worker that waits to begin for one that a port holds. */
 	if (err || (err = nfvd_watch_start())) {
 		nfvd_saved_stop();
 		nfvd_port_detach_all();
@@ -103,7 +106,10 @@ no_rpc:
 	nfvd_saved_stop();
 	nfvd_port_detach_all();
 	nfvd_pins_stop();
-	/* Guests wait for the next one, and that waits for the end of this: the kernel tidies up all at once. */
+	/*
+	 * Exit at once. Guests wait for the next nfvd, which waits for the end of this one, and the kernel frees
+	 * everything faster.
+	 */
 	if (nfvd_fdstore_handing_over())
 		_exit(err ? 1 : 0);
 	nfvd_watch_stop();

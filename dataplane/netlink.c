@@ -154,7 +154,10 @@ static int open_own(void)
 	own = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!own)
 		return -errno;
-	/* With it the kernel refuses what it would ignore, and dumps what was asked for only. */
+	/*
+	 * With this option the kernel refuses requests that it would otherwise ignore, and dumps only what was asked
+	 * for.
+	 */
 	mnl_socket_setsockopt(own, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
 	return mnl_socket_bind(own, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : 0;
 }
@@ -165,7 +168,7 @@ int nfvd_netlink_talk(struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 
 	if (!err)
 		err = nfvd_netlink_talk_on(own, nlh, cb, arg);
-	/* What of a response was not read must not be taken for the next one. */
+	/* The unread part of a response must not be taken for the next response. */
 	if (err && own) {
 		mnl_socket_close(own);
 		open_own();
@@ -275,7 +278,7 @@ int nfvd_netns_open(const char *name, int pid)
 		snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
 	else
 		snprintf(path, sizeof(path), "%s%s", name[0] == '/' ? "" : "/run/netns/", name);
-	/* Should a container have put a pipe there, control does not wait for its other end. */
+	/* If a container has put a pipe there, open() must not wait for its other end. */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -308,7 +311,10 @@ int nfvd_netns_id(int fd)
 	struct stat here, there;
 	int id = NFVD_NETNS_NONE;
 
-	/* The kernel may have an id for a namespace in itself, too; a device with both ends there is without one. */
+	/*
+	 * The kernel may have an id for a namespace in itself, too. A device with both ends in this namespace has
+	 * none.
+	 */
 	if (!stat("/proc/thread-self/ns/net", &here) && !fstat(fd, &there) && here.st_dev == there.st_dev &&
 	    here.st_ino == there.st_ino)
 		return NFVD_NETNS_HERE;

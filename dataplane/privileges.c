@@ -21,7 +21,10 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* Sanitizers call what the program itself does not. gcc says that there is one by a macro, clang by a feature. */
+/*
+ * Sanitizers make system calls that the program itself does not make. gcc announces a sanitizer by a macro, clang by
+ * a feature.
+ */
 #ifndef __has_feature
 #define __has_feature(name) 0
 #endif
@@ -38,9 +41,9 @@
 /* ---- capabilities ---- */
 
 /*
- * SYS_ADMIN opens a container's network namespace, and names other's BPF programs; the filter lets it do little else. SYS_PTRACE
- * finds that namespace by a process. DAC_OVERRIDE, CHOWN and FOWNER are for sockets: whose they become, and those
- * that other users listen on.
+ * SYS_ADMIN is needed to enter a container's network namespace, and to read the names of BPF programs of others; the
+ * filter lets it do little else. SYS_PTRACE finds that namespace by a process. DAC_OVERRIDE, CHOWN and FOWNER are for
+ * sockets: to give them to their owners, and to connect to those of other users.
  */
 static const cap_value_t keep[] = {
 	CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_OVERRIDE, CAP_CHOWN, CAP_FOWNER,
@@ -54,7 +57,7 @@ static bool kept(cap_value_t cap)
 	return false;
 }
 
-/* Of the first n of keep[] those that are there. */
+/* Keep those of the first n capabilities of keep[] that the process has. */
 static int set_capabilities(unsigned int n)
 {
 	cap_t now = cap_get_proc(), then = cap_init();
@@ -75,7 +78,7 @@ static int set_capabilities(unsigned int n)
 	return err;
 }
 
-/* Whoever lacks CAP_SETPCAP keeps these: who is not root cannot gain by them. */
+/* Without CAP_SETPCAP the bounding set stays as it is. A process that is not root gains nothing by it. */
 static void bound_capabilities(void)
 {
 	for (cap_value_t cap = 0; CAP_IS_SUPPORTED(cap); cap++)
@@ -118,13 +121,13 @@ static const int of_nfvd[] = {
 	S(getegid), S(geteuid), S(getgid), S(getgroups), S(getpgrp), S(getrusage), S(getuid), S(setrlimit), S(sysinfo), S(times), S(uname),
 };
 
-/* Of the spawner besides: it starts as any program does. */
+/* System calls that only the spawner makes: it starts as any program does. */
 static const int of_spawner[] = {
 	S(access), S(fcntl), S(fstat), S(getcwd), S(kill), S(lseek), S(memfd_create), S(newfstatat), S(openat), S(pread64), S(sched_getaffinity),
 	S(vfork), S(wait4),
 };
 
-/* To pass messages on, and to ask what kind of file a peer's descriptor is (vhost/msg.c). */
+/* System calls of a gate: to pass messages on, and to find out the kind of a peer's descriptor (vhost/msg.c). */
 static const int of_gate[] = {
 	S(clock_gettime), S(close), S(exit), S(exit_group), S(fstat), S(getpeername), S(getsockname), S(getsockopt), S(poll), S(readlink),
 	S(recvfrom), S(recvmsg), S(restart_syscall), S(rt_sigreturn), S(sendmsg), S(shutdown),
@@ -174,7 +177,7 @@ static scmp_filter_ctx new_filter(uint32_t otherwise)
 
 #define LINES_MAX	16
 
-/* The call has not been made: it fails, and the first few are told. Only what a signal handler may do. */
+/* Let the refused call fail with EPERM, and report the first few. Do only what a signal handler may do. */
 static void on_refused(int sig, siginfo_t *info, void *context)
 {
 	static atomic_uint n;

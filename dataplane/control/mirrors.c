@@ -131,7 +131,7 @@ void nfvd_mirrors_use(json_t *list)
 	nfvd_mirrors_apply();
 }
 
-/* The name of the probe that a quarantined port names, and that is not there; else NULL. */
+/* Return the name of the probe in port's quarantine if there is no port of that name, else NULL. */
 static const char *missing_probe(const struct nfvd_port *port)
 {
 	const char *how = json_string_value(json_object_get(port->words, "quarantine"));

@@ -55,7 +55,7 @@ static int add_mac(struct nfvd_policy *p, const uint8_t *mac, const char *text, 
 
 /* ---- IP ---- */
 
-/* Is it a single address that is the source of no frame that a port has to answer for? NULL: it may be one's own. */
+/* Return why a port cannot have this single address; NULL: it can. */
 static const char *not_ones_own(const uint8_t *a, int family)
 {
 	static const uint8_t zero[16], ones[4] = { 255, 255, 255, 255 };

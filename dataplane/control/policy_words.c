@@ -166,7 +166,7 @@ static int parse_zone(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 		if (i && !spare && !zone_used(i))
 			spare = i;
 	}
-	/* No more zones than ports; and one that nobody is in may be called otherwise. */
+	/* There are no more zones than ports. A zone that no port is in gives up its name for another one. */
 	if (!spare)
 		return nfvd_err(err, NFV_RPC_E_LIMIT, "no room for more than %d zones", NFVD_ZONES_MAX);
 	snprintf(zones[spare], sizeof(zones[spare]), "%s", text);

@@ -110,7 +110,7 @@ static void free_port(struct nfvd_port *port)
 	free(port);
 }
 
-/* The id that an earlier nfvd gave to the port of this name, or one that no such port waits for. */
+/* Return the id that an earlier nfvd gave to the port of this name, or else an id that no kept port waits for. */
 static unsigned int choose_id(const char *name)
 {
 	unsigned int id = nfvd_inherit_id(name);
@@ -193,7 +193,7 @@ void nfvd_port_detach_all(void)
 			detach(nfvd_ports[id]);
 }
 
-/* Many may have gone together: some of them, then control does other work. */
+/* Detach some of the ports that have gone. There may be many, so control does other work in between. */
 static int detach_deferred(sd_event_source *s, void *arg)
 {
 	uint64_t until_us = nfvd_now_us() + SPELL_US;
@@ -213,7 +213,7 @@ static void detach_later(struct nfvd_port *port)
 {
 	if (detaching)
 		return;
-	/* Should that fail, the port stays "gone" until somebody detaches it: said, not silent. */
+	/* If this fails the port stays "gone" until somebody detaches it. An event says so. */
 	if (sd_event_add_defer(nfvd_event_loop, &detaching, detach_deferred, NULL) < 0)
 		nfvd_log(LOG_ERR, "%s: cannot schedule its detach", port->name);
 }

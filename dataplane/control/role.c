@@ -135,7 +135,7 @@ void nfvd_roles_open_socket(const char *path)
 			acl.entry[n++] = (struct posix_acl_xattr_entry){ ACL_GROUP, ACL_READ | ACL_WRITE, members[i].gid };
 	if (n == 2)
 		return;
-	/* In order, and none twice: the kernel wants it so. */
+	/* The kernel wants the entries sorted, each group once. */
 	qsort(&acl.entry[2], n - 2, sizeof(acl.entry[0]), by_gid);
 	for (unsigned int i = 3; i < n; i++)
 		if (acl.entry[i].e_id == acl.entry[i - 1].e_id)
@@ -176,7 +176,9 @@ static enum nfvd_role role_of_groups(int fd)
 	return role;
 }
 
-/* The process may have ended, and another have its number: this is for people, and decides nothing. */
+/*
+ * The process may have ended, and another may have its number. So the name is for people only, and decides nothing.
+ */
 static void read_comm(struct nfvd_caller *who)
 {
 	char path[40];

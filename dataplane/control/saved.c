@@ -99,7 +99,7 @@ static void set_by(void)
 		json_object_del(config, "by");
 }
 
-/* Write the document as it is now. If that fails, it becomes what it was again, before. 0 or -1 with *err. */
+/* Write the document. If that fails, restore before, the previous document. Return 0, or -1 with *err. */
 static int commit(json_t *before, struct nfvd_err *err)
 {
 	int ret = 0;
@@ -128,7 +128,7 @@ static void apply_port_settings(const json_t *kept, struct nfvd_port *port)
 		nfvd_shortcut_set(port, false);
 }
 
-/* What a port's attach is asked for: a setting is no parameter of it. */
+/* Return the parameters of port.attach in a kept port: all but its setting of the shortcut. */
 static json_t *request_of(const json_t *kept)
 {
 	json_t *request = json_deep_copy(kept);
@@ -157,7 +157,7 @@ static bool attach_kept(const json_t *kept)
 	return false;
 }
 
-/* Attach what can be, until the round is over, or until_us. Returns whether it is over. */
+/* Attach kept ports until the round is over, or until_us has passed. Return whether the round is over. */
 static bool attach_missing(uint64_t until_us)
 {
 	const json_t *kept;
@@ -214,7 +214,7 @@ static json_t *this_boot(void)
 	return json_string(id);
 }
 
-/* What was temporary ends with the boot that it was asked for in. */
+/* Remove temporary ports of an earlier boot. */
 static void drop_temporary(void)
 {
 	json_t *boot = this_boot();
@@ -373,7 +373,7 @@ int nfvd_saved_set_mirrors(json_t *mirrors, struct nfvd_err *err)
 
 /* ---- shown ---- */
 
-/* What is not kept ends with its device, and is not asked for any more. */
+/* Forget the requests of ports whose devices have gone. Without --keep they are not tried again. */
 static void drop_gone(void)
 {
 	for (size_t i = json_array_size(ports()); i; i--)

@@ -195,7 +195,7 @@ static int write_new(const char *text)
 	return err;
 }
 
-/* What is not among the last ones any more goes; should that fail, it goes the next time. */
+/* Remove all but the last generations. If that fails, the next call does it. */
 static void tidy(void)
 {
 	size_t n;

@@ -17,7 +17,7 @@
 
 #define TICK_US		100000
 #define AGE_MS		1000	/* ageing: not more often, and of control's time a hundredth */
-#define SYNC_TICKS	300	/* what forwards without nfvd is set anew even if nothing changed, should that have failed once */
+#define SYNC_TICKS	300	/* the shortcut is set anew even if nothing changed, in case a sync has failed */
 #define SYNC_US		10000	/* of two syncs for addresses that moved, the second waits so long */
 
 static sd_event_source *timer, *moved, *later;
@@ -60,7 +60,7 @@ static void sync_shortcut(void)
 	nfvd_fdb_each(collect, &s);
 	nfvd_shortcut_sync(s.e, s.n);
 	free(s.e);
-	/* However many there are, control has time for others. */
+	/* The next sync is so late that control has time for other work, however many addresses there are. */
 	age_due_us = 0;		/* a change may be a move, and ageing ends its dispute */
 	took_us = nfvd_now_us() - start_us;
 	next_sync_us = start_us + took_us + (4 * took_us > SYNC_US ? 4 * took_us : SYNC_US);
@@ -73,7 +73,7 @@ static int on_later(sd_event_source *source, uint64_t usec, void *arg)
 	return sd_event_source_set_enabled(moved, SD_EVENT_ON);
 }
 
-/* What forwards without nfvd has to know of it before the next tick. */
+/* Tell the shortcut of a moved address before the next tick. */
 static int on_moved(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	uint64_t now_us = nfvd_now_us();
@@ -164,7 +164,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 		sync_shortcut();
 	ticks++;
 	age();
-	/* From now on: ticks missed, as when the host was suspended, are not made up for. */
+	/* Count from now on, so that ticks missed while the host was suspended are not made up for. */
 	return sd_event_source_set_time_relative(source, TICK_US);
 }
 

@@ -31,7 +31,10 @@ static void put16(uint8_t *p, unsigned int v)
 	p[1] = v;
 }
 
-/* A tunnel whose outer header numbers its packets, or that is not the one we know, is not for us to cut. */
+/*
+ * Return whether nfvd knows the outer header. It does not cut in a tunnel of another kind, or one whose outer header
+ * numbers its packets.
+ */
 static bool outer_known(const struct nfvd_layout *t, const uint8_t *h)
 {
 	const uint8_t *l4 = h + t->outer_l4;
@@ -85,7 +88,10 @@ bool nfvd_cut_start(struct nfvd_cut *c, const struct nfvd_frame *f, uint32_t acc
 	return true;
 }
 
-/* The length of the packet at l3, whose header ends at l4, and what follows from it; index: of the segment. */
+/*
+ * Set the length of the packet at l3, whose header ends at l4, and the fields that depend on it. index is that of the
+ * segment.
+ */
 static void fix_ip(uint8_t *h, bool v6, unsigned int l3, unsigned int l4, uint32_t len, unsigned int index)
 {
 	uint16_t sum;
@@ -132,8 +138,8 @@ static void put_sum(uint8_t *field, uint32_t sum)
 }
 
 /*
- * The outer headers of a segment of len bytes. All from the inner transport header on sums up to the complement of
- * its pseudo header's sum, so that the payload need not be summed again.
+ * Complete the outer headers of a segment of len bytes. The bytes from the inner transport header on sum up to the
+ * complement of their pseudo header's sum, so the payload need not be summed again.
  */
 static void fix_outer(const struct nfvd_layout *t, uint8_t *h, uint32_t len, uint16_t inner, unsigned int index)
 {
@@ -157,8 +163,8 @@ static void fix_outer(const struct nfvd_layout *t, uint8_t *h, uint32_t len, uin
 }
 
 /*
- * The headers h of a segment of part bytes of payload, which are its vectors, complete but for the tunnel's. Returns
- * what its checksum began as, for fix_outer().
+ * Make the headers h of a segment with part bytes of payload, which lie in iov. All is complete except the tunnel's
+ * headers. Return the pseudo header's sum, with which the checksum began, for fix_outer().
  */
 static uint16_t make_headers(const struct nfvd_cut *c, uint8_t *h, uint32_t part, const struct iovec *iov, unsigned int iov_n)
 {
@@ -181,7 +187,7 @@ static uint16_t make_headers(const struct nfvd_cut *c, uint8_t *h, uint32_t part
 	return start;
 }
 
-/* The bytes of payload of the next segment, and their vectors. */
+/* Return the number of payload bytes in the next segment, and fill pool with their vectors. */
 static uint32_t next_part(struct nfvd_cut *c, struct iovec *pool, unsigned int pool_n, unsigned int *iov_n)
 {
 	uint32_t left = c->payload - c->sent, mss = c->f->vnet.hdr.gso_size, part = left < mss ? left : mss;
@@ -214,7 +220,9 @@ static unsigned int cut_one(struct nfvd_cut *c, struct nfvd_frame *s, uint8_t *t
 	return more + used;
 }
 
-/* The outer headers of n bytes of datagrams of one length, to be cut there by whoever has to. */
+/*
+ * Make the outer headers of a super-frame with n bytes of datagrams. Whoever cuts it later cuts each bytes at a time.
+ */
 static void bundle_headers(const struct nfvd_cut *c, struct nfvd_frame *s, uint32_t n, uint16_t each, unsigned int index)
 {
 	const struct nfvd_layout *t = &c->t;

@@ -63,7 +63,7 @@ static enum nfvd_read ip_end(const uint8_t *h, unsigned int n, unsigned int l3, 
 	return NFVD_READ_OK;
 }
 
-/* Is there an IPv4 header of len bytes, of a packet that ends with the frame of total bytes? */
+/* Return whether ip is an IPv4 header of len bytes, with this protocol, for a packet of `packet` bytes. */
 static bool is_ipv4(const uint8_t *ip, unsigned int len, uint32_t packet, uint8_t protocol)
 {
 	return ip[0] == (0x40 | len / 4) && ip[9] == protocol && (uint32_t)(ip[2] << 8 | ip[3]) == packet &&
@@ -71,8 +71,9 @@ static bool is_ipv4(const uint8_t *ip, unsigned int len, uint32_t packet, uint8_
 }
 
 /*
- * The IP header that ends where the transport header of this protocol begins, somewhere behind from: what kind of
- * tunnel it is in does not matter. It says itself how long the packet is, and has a checksum or no options.
+ * Find the IP header that ends where the transport header of this protocol begins, somewhere behind from. The kind of
+ * the tunnel does not matter. The header is recognised by the length of its packet, and by its checksum (IPv4) or its
+ * lack of options (IPv6).
  */
 static bool inner_ip(const uint8_t *h, uint32_t total, unsigned int from, unsigned int l4, uint8_t protocol,
 		     struct nfvd_layout *t)
@@ -94,7 +95,7 @@ static bool is_tunnel(uint8_t protocol)
 	return protocol == IPPROTO_UDP || protocol == IPPROTO_GRE || protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
 }
 
-/* The network headers before the transport header of this protocol, which begins where the checksum does. */
+/* Find the network headers before the transport header of this protocol, which begins at csum_start. */
 static enum nfvd_read read_network(const struct nfvd_frame *f, const uint8_t *h, unsigned int n, uint8_t protocol,
 				   struct nfvd_layout *t)
 {
@@ -161,7 +162,7 @@ bool nfvd_layout_plain_tunnel(const struct nfvd_layout *t, const uint8_t *h)
 	       !(h[20] & 0x3f) && !h[21] && !memcmp(h + t->l3 - sizeof(type), &type, sizeof(type));
 }
 
-/* What a receiver needs that is told nothing of what is left to do. */
+/* Return the feature that a receiver needs if the virtio_net_hdr cannot describe the work that is left. */
 static uint32_t untold(const struct nfvd_frame *f)
 {
 	return f->held ? NFVD_ACCEPT_SKB : NFVD_ACCEPT_NEVER;
@@ -189,14 +190,20 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 		plain = nfvd_layout_plain_tunnel(&t, f->hdr);
 		break;
 	case NFVD_READ_MORE:
-		/* To be read where it is cut, which it will be: nobody can tell here what it is. */
+		/*
+		 * The headers are read when the frame is cut. Here it is not known what the frame is, so it counts as
+		 * one in a tunnel.
+		 */
 		h->hdr_len = h->csum_start + (udp ? sizeof(struct udphdr) : sizeof(struct tcphdr));
 		t.tunnel = true;
 		break;
 	case NFVD_READ_BAD:
 		return NFVD_DROP_BAD_GSO;
 	}
-	/* Each segment is a frame to make and to deliver: a few bytes each would be thousands of them. */
+	/*
+	 * Limit the number of segments, because each is a frame to make and to deliver. With a few bytes each there
+	 * would be thousands.
+	 */
 	if (udp ? nfvd_offload_segments(f) > NFVD_UDP_SEGS_MAX : h->gso_size < NFVD_MSS_MIN)
 		return NFVD_DROP_BAD_GSO;
 	f->needs |= udp ? NFVD_ACCEPT_USO : type == VIRTIO_NET_HDR_GSO_TCPV4 ? NFVD_ACCEPT_TSO4 : NFVD_ACCEPT_TSO6;
@@ -345,7 +352,7 @@ static void reach(struct nfvd_frame *f, uint32_t at, unsigned int n, struct nfvd
 	f->iov_n = used;
 }
 
-/* Does SCTP begin where the checksum does? Its CRC has 4 bytes. */
+/* Return whether an SCTP header begins at csum_start. Its CRC has 4 bytes. */
 static bool is_sctp(const struct nfvd_frame *f)
 {
 	uint8_t head[NFVD_HEADERS_MAX];
@@ -370,7 +377,7 @@ static uint32_t crc32c(const uint8_t *p, size_t n, uint32_t crc)
 	return crc;
 }
 
-/* The Internet checksum's sum or, for SCTP, the CRC32c of f from the byte at start on. */
+/* Return the sum of the Internet checksum or, for SCTP, the CRC32c of f, from the byte at start on. */
 static uint32_t digest(const struct nfvd_frame *f, uint32_t start, bool crc)
 {
 	uint32_t skip = start < f->hdr_len ? 0 : start - f->hdr_len, sum = crc ? ~0u : 0;

@@ -39,7 +39,7 @@ static int parse(json_t *params, struct args *a, struct nfvd_err *err)
 	return a->netns && a->pid ? nfvd_err(err, NFV_RPC_E_PARAMS, "either 'netns' or 'pid'") : 0;
 }
 
-/* Is there no such device, or could the kernel not be asked? */
+/* Say that there is no such device, or that the kernel could not be asked. */
 static void not_found(int ret, const char *dev, const char *where, struct nfvd_err *err)
 {
 	if (ret == -ENODEV)
@@ -48,7 +48,7 @@ static void not_found(int ret, const char *dev, const char *where, struct nfvd_e
 		nfvd_err(err, NFV_RPC_E_FAILED, "cannot look for device '%s' in %s: %s", dev, where, strerror(-ret));
 }
 
-/* nfvd cannot open the namespace at nd->netns; but it may be one for others. */
+/* Say that nfvd cannot open the namespace nd->netns. Others may be able to. */
 static void no_netns(const struct nfvd_netdev *nd, const struct args *a, int error, struct nfvd_err *err)
 {
 	char path[sizeof(nd->netns) + sizeof("/proc/1/root")];
@@ -98,7 +98,7 @@ static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_er
 	}
 	if (strcmp(inner.kind, "veth"))
 		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' in '%s' is no veth", a->dev, nd->netns);
-	/* Numbers alone may be another pair's, with an end in some other namespace. */
+	/* The numbers alone could be those of another pair with one end in some other namespace. */
 	if (netns_id == NFVD_NETNS_NONE || nfvd_link_get(-1, NULL, inner.peer, &nd->link) ||
 	    strcmp(nd->link.kind, "veth") || nd->link.peer != inner.ifindex || nd->link.peer_netns != netns_id) {
 		nfvd_err(err, NFV_RPC_E_FAILED, "the other end of '%s' is not in nfvd's network namespace", a->dev);
@@ -263,7 +263,7 @@ static void follow_state(struct nfvd_netdev *nd, bool up, bool carrier)
 	}
 }
 
-/* Does it still hold that the shortcut changes nothing but speed? */
+/* Check whether the shortcut would still change nothing but speed. */
 static void follow_others(struct nfvd_netdev *nd)
 {
 	struct nfvd_shortcut_device is = { 0 };
@@ -286,7 +286,7 @@ static void follow_others(struct nfvd_netdev *nd)
 		nfvd_event_of(NFVD_EVENT_SHORTCUT, nd->port->name, "shortcut used again: nothing is in its way");
 }
 
-/* Look at the device as it is now: by the time a message is read, it may be out of date. */
+/* Read the state of the device. The message that announced a change may be out of date. */
 static void follow(struct nfvd_netdev *nd)
 {
 	struct nfvd_link now;
@@ -348,10 +348,10 @@ void nfvd_netdev_link_changed(int ifindex)
 }
 
 /*
- * The device may be gone without news that it was ours: look every second.
- * News of the carrier may come a second late: look every time while it is lost.
- * Of XDP, of tcx, and of the container's end there is no news here at all: look every 0.2 s.
- * All that is for up to LOOKS devices. With more, each is looked at less often, and the host's time is the same.
+ * Three kinds of changes come late or without any message. The device may have gone: check every second. Messages
+ * about the carrier may come a second late: check in each tick while it is lost. There are none about XDP, tcx and
+ * the container's end: check every 0.2 s. This holds for up to LOOKS devices. With more devices each is checked less
+ * often, so that the cost stays the same.
  */
 void nfvd_netdev_tick(struct nfvd_port *port)
 {
@@ -421,7 +421,9 @@ void nfvd_netdev_findings(json_t *list)
 		find(of[i], &uses[i], list);
 }
 
-/* A name that is a word, and nothing else, to a shell; what a container calls its device is its own choice. */
+/*
+ * Return name if it is one plain word to a shell, else otherwise. A container chooses the name of its device itself.
+ */
 static const char *word(const char *name, const char *otherwise)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@/-";

@@ -81,7 +81,7 @@ bool nfvd_packet_knows_uso(void)
 
 /* ---- features, by ioctl ---- */
 
-/* What the kernel writes behind each needs room. */
+/* The kernel writes strings behind each header, which need room. */
 union strings {
 	struct ethtool_gstrings head;
 	uint8_t room[sizeof(struct ethtool_gstrings) + STRINGS_MAX * ETH_GSTRING_LEN];
@@ -126,7 +126,10 @@ static int find_name(const union strings *s, const char *name)
 	return -1;
 }
 
-/* Switch those of names off that are on, and note them; or the noted ones on again. 0 or -errno. */
+/*
+ * Switch off and record those features of names that are on; or switch the recorded ones on again. Return 0 or
+ * -errno.
+ */
 static int switch_features(int sock, const char *dev, const char *const *names, bool on, struct nfvd_restricted *r)
 {
 	static union strings s;
@@ -197,7 +200,10 @@ static int write_sizes(struct mnl_socket *nl, int ifindex, const uint32_t *size)
 	return n ? nfvd_netlink_talk_on(nl, nlh, NULL, NULL) : 0;
 }
 
-/* Setting a kernel's older size sets its younger one for IPv4, too: so each that was above is noted and put back. */
+/*
+ * The kernel also sets the newer size for IPv4 when the older one is set. So each size that was larger is recorded
+ * and put back.
+ */
 static int limit_sizes(struct mnl_socket *nl, int ifindex, struct nfvd_restricted *r)
 {
 	uint32_t now[NFVD_SIZES] = { 0 }, to[NFVD_SIZES] = { 0 };
@@ -294,7 +300,7 @@ static int restrict_one(struct nfvd_restricted *r, int netns, const char *path, 
 		memset(r->size, 0, sizeof(r->size));
 	}
 	mnl_socket_close(nl);
-	/* What has no such features has none to be switched off. */
+	/* A device without such features has none to switch off. */
 	return err == -EOPNOTSUPP ? 0 : err;
 }
 

@@ -79,7 +79,7 @@ static int on_address(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-/* Where one device is asked for, the kernel lists its own only, if it knows how. */
+/* If one device was asked for, newer kernels list only its routes, older ones all. */
 static int on_route(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct rtmsg *r = mnl_nlmsg_get_payload(nlh);
@@ -100,7 +100,7 @@ static int on_route(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-/* VLANs, macvlans and the like name the device that they are on; so does a veth its peer. */
+/* A VLAN, macvlan or the like names the device below it. A veth names its peer in the same way. */
 static int on_link(const struct nlmsghdr *nlh, void *arg)
 {
 	struct nfvd_link upper;

@@ -9,8 +9,8 @@
 #include "switch/move.h"
 
 /*
- * Of tags, a packet socket lets one of 802.1Q pass beyond the MTU, and does not look at super-frames. A veth lets any tag
- * pass, and another that stands beside the frame, and loses what is longer.
+ * Beyond the MTU, a packet socket accepts one 802.1Q tag, and does not check super-frames. A veth accepts any one tag
+ * in the frame and another one beside it, and drops longer frames.
  */
 static bool too_many_tags(const struct nfvd_frame *f, uint32_t mtu)
 {

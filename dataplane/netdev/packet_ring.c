@@ -15,7 +15,10 @@
 #define TAG_LEN		4
 #define ADOPT_LOOKS	100
 
-/* Of a long frame in ring.room: as in a slot, tpacket2_hdr and virtio_net_hdr before it. */
+/*
+ * Offset of the Ethernet header of a long frame in ring.room: tpacket2_hdr and virtio_net_hdr come before it, as in a
+ * slot.
+ */
 #define LONG_MAC	(TPACKET_ALIGN(sizeof(struct tpacket2_hdr)) + TPACKET_ALIGNMENT)
 #define LONG_BYTES	(LONG_MAC + NFVD_FRAME_MAX)
 /* A burst, and the frame that passes its limit. */
@@ -58,7 +61,7 @@ int nfvd_ring_map(struct nfvd_packet_ring *r, int sock)
 	    setsockopt(sock, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) ||
 	    setsockopt(sock, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
 		return -errno;
-	/* Forced past the system's limit where we may; the limit will do otherwise. */
+	/* Exceed the system's limit if nfvd may; the limit will do otherwise. */
 	if (setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &queued, sizeof(queued)))
 		setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &queued, sizeof(queued));
 	return map(r, sock);
@@ -103,7 +106,10 @@ static void write_position(const struct nfvd_packet_ring *r, unsigned int next, 
 		__atomic_store_n(r->position, next | giving_back << 16 | taken << 24, __ATOMIC_RELEASE);
 }
 
-/* Are all frames from next on, one behind the other? The kernel may be filling some: then once more. */
+/*
+ * Return whether all filled slots follow each other from next on. Try again if not, because the kernel may be filling
+ * some.
+ */
 static bool begins_at(const struct nfvd_packet_ring *r, unsigned int next)
 {
 	unsigned int n = 0;
@@ -155,7 +161,7 @@ int nfvd_ring_renew(struct nfvd_packet_ring *r, int sock)
 
 unsigned int nfvd_ring_waiting(const struct nfvd_packet_ring *r)
 {
-	/* Its worker moves it meanwhile: whoever asks again and finds the same knows. */
+	/* The worker may change next meanwhile. A caller that gets the same value twice can rely on it. */
 	unsigned int next = __atomic_load_n(&r->next, __ATOMIC_RELAXED);
 	const struct tpacket2_hdr *h = (const struct tpacket2_hdr *)slot_of(r, next);
 
@@ -253,7 +259,7 @@ static void read_long(struct nfvd_packet_ring *r, struct nfvd_packet_long *l)
 	r->used += TPACKET_ALIGN(LONG_MAC + n);
 }
 
-/* The next long frame, that may have been read before. False: no room for one more in this burst. */
+/* Take the next long frame, which may have been read before. Return false if the burst has no room for one more. */
 static bool take_long(struct nfvd_packet_ring *r, struct nfvd_frame *f, struct iovec *rest, enum nfvd_drop *why)
 {
 	struct nfvd_packet_long *l = &r->longs[r->given];
@@ -286,7 +292,7 @@ bool nfvd_ring_take(struct nfvd_packet_ring *r, struct nfvd_frame *f, enum nfvd_
 	return true;
 }
 
-/* The first n long frames are done with, the others will be taken again. */
+/* Forget the first n long frames. The others will be taken again. */
 static void done_longs(struct nfvd_packet_ring *r, unsigned int n)
 {
 	r->read -= n;

@@ -178,7 +178,7 @@ static int make_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
 			nfvd_err(err, NFV_RPC_E_FAILED, "packet socket option %d: %s", options[i], strerror(errno));
 			goto close;
 		}
-	/* Forced past the system's limit where we may; the limit will do otherwise. */
+	/* Exceed the system's limit if nfvd may; the limit will do otherwise. */
 	if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
 		setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	ret = nfvd_ring_map(ring, sock);
@@ -191,9 +191,9 @@ close:
 }
 
 /*
- * One socket is made ahead: for its ring the kernel waits for an RCU grace period, which is most
- * of the time that attaching takes. To take it down again the kernel waits for two. So the store
- * has it, too: a kill then does not, and the next nfvd closes it when there is time.
+ * One socket is made ahead. Most of the time of an attach is the RCU grace period that the kernel waits for when the
+ * ring is made. When a ring is removed the kernel waits for two. So the store holds this socket, too: then the end of
+ * a killed nfvd does not wait for them, and the next nfvd closes the socket when it has time.
  */
 #define AHEAD	"@ahead", "packet"
 static struct {
@@ -243,7 +243,7 @@ void nfvd_packet_ahead(void)
 	run_detached(make_ahead, NULL);	/* without it the next is made when it is needed */
 }
 
-/* Close it as the last who has it, so that no keeper waits. */
+/* Close the socket once the store has let go of it, so that the keeper does not have to wait. */
 static void *close_before(void *sock)
 {
 	nfvd_fdstore_settle();
@@ -357,7 +357,10 @@ static void close_socket(struct nfvd_netdev *nd)
 	nd->sock = -1;
 }
 
-/* The kernel unbinds the socket when its device goes: another one with its index is not ours. */
+/*
+ * Return whether the socket is still bound. The kernel unbinds it when its device goes, so a later device with that
+ * index is not mistaken for it.
+ */
 static bool still_bound(struct nfvd_netdev *nd)
 {
 	struct sockaddr_ll bound = { 0 };
@@ -409,7 +412,7 @@ static int start_ring(struct packet *p)
 	return nfvd_worker_add(&port->rxq[0]);
 }
 
-/* Others may come before the program that completes frames, and go. */
+/* Programs of others may be put before the one that completes frames, and may go again. */
 static void follow_accepts(struct nfvd_port *port)
 {
 	atomic_store(&port->accepts, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_TSO4 | NFVD_ACCEPT_TSO6 | NFVD_ACCEPT_ECN |
@@ -458,9 +461,10 @@ static void renew_ring(struct packet *p)
 }
 
 /*
- * Some kernels (6.12) keep a slot for good if the frame meant for it needs what no virtio_net_hdr says; all that comes
- * later is then lost. It looks like this: the kernel misses frames and puts in none, while the slot that is its next is
- * free, for three ticks in which frames came. Without a ring, another is tried.
+ * Some kernels (6.12) never release a slot again if the frame meant for it needs something that a virtio_net_hdr
+ * cannot express. All later frames are then lost. The signs are: for three ticks in which frames came, the kernel
+ * counts them as missed and delivers none, although its next slot is free. The ring is then set up anew, and so is a
+ * ring that could not be set up before.
  */
 static void watch_ring(struct packet *p)
 {

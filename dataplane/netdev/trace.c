@@ -58,7 +58,7 @@ static json_t *read_trace(const char *name)
 	return trace;
 }
 
-/* By another name first: whoever ends us meanwhile leaves the one of before, or a whole one. */
+/* Write a new file and rename it, so that an interrupted run leaves the old file or the complete new one. */
 static void write_trace(const char *name, json_t *trace)
 {
 	char path[4096], fresh[4096];

@@ -22,7 +22,10 @@ static uint16_t be16(const uint8_t *p)
 	return p[0] << 8 | p[1];
 }
 
-/* What a server sends is from its port, and goes to a client's: clients take it from any port. udp: 8 bytes. */
+/*
+ * Return whether udp (8 bytes) may be a server's message: it comes from the server's port, or goes to a client's
+ * port, because clients accept it from any port.
+ */
 static bool from_server(const uint8_t *udp, unsigned int server, unsigned int client)
 {
 	return be16(udp) == server || be16(udp + 2) == client;
@@ -163,11 +166,11 @@ static enum nfvd_drop check_discovery(struct nfvd_address_state *state, const st
 	skip = fixed[type - ROUTER_SOLICIT];
 	if (left < skip)
 		return NFVD_DROP_SPOOFED_MAC;
-	/* Who says that it has an address, or asks whether it may have it. */
+	/* Check the target of a message that claims an address, or that asks whether the sender may have it. */
 	if (ip_limited(p) && (type == NEIGHBOUR_ADVERT || (type == NEIGHBOUR_SOLICIT && !memcmp(ip + 8, any, 16))) &&
 	    (n < 24 || !ip6_ok(p, icmp + 8, f->hdr + 6)))
 		return NFVD_DROP_SPOOFED_IP;
-	/* Of a redirect the target is another's, with its address. */
+	/* The target of a redirect, and the link-layer address with it, are another station's. */
 	return type != REDIRECT && (p->pin || p->n_macs) ? check_options(state, p, f, off + skip, left - skip) : NFVD_PASS;
 }
 
@@ -194,7 +197,7 @@ static int upper_protocol(const struct nfvd_frame *f, unsigned int *off, unsigne
 	return next;
 }
 
-/* Of the packet at ip, from off on: what is behind it is padding. */
+/* Return the bytes of the packet at ip from off on. Anything behind it is padding. */
 static unsigned int ip_bytes_left(const struct nfvd_frame *f, const uint8_t *ip, unsigned int off)
 {
 	unsigned int end = (unsigned int)(ip - f->hdr) + 40 + be16(ip + 4);
@@ -231,7 +234,10 @@ static enum nfvd_drop check_ip6(struct nfvd_address_state *state, const struct n
 	return !memcmp(ip + 8, any, 16) && ip[24] == 0xff && type >= 0 && may_be_unspecified(type) ? NFVD_PASS : NFVD_DROP_SPOOFED_IP;
 }
 
-/* An 802.2 header behind a length, and then an EtherType: RFC 1042, IEEE 802.1H. Some systems take IP from there. */
+/*
+ * Return whether length is followed by an 802.2 header and then an EtherType (RFC 1042, IEEE 802.1H). Some systems
+ * take IP from there.
+ */
 static bool is_snap(const uint8_t *length)
 {
 	static const uint8_t ethernet[6] = { 0xaa, 0xaa, 3 }, bridge[6] = { 0xaa, 0xaa, 3, 0, 0, 0xf8 };
@@ -239,7 +245,10 @@ static bool is_snap(const uint8_t *length)
 	return be16(length) < TYPE_MIN && (!memcmp(length + 2, ethernet, 6) || !memcmp(length + 2, bridge, 6));
 }
 
-/* Where the frame's network layer begins, behind all tags and 802.2 headers, and *type. 0: not in the private header. */
+/*
+ * Return where the network layer begins, behind all tags and 802.2 headers, and set *type; 0: not in the private
+ * header.
+ */
 static unsigned int network_layer(const struct nfvd_frame *f, uint16_t *type)
 {
 	for (unsigned int off = 12; off + 2 <= f->hdr_len; off += 4) {

@@ -26,7 +26,10 @@ struct pins {
 
 static struct pins *pins;
 
-/* Is it what an nfvd of this version wrote? The nfvd that did is gone, and nobody else can have opened a memfd by a name. */
+/*
+ * Return whether an nfvd of this version wrote it. That nfvd is gone, and nobody else can have opened a memfd by a
+ * name.
+ */
 static bool sound(int fd)
 {
 	struct pins head;

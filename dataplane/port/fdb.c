@@ -67,10 +67,10 @@ static void free_entry(struct rcu_head *rcu)
 	free(caa_container_of(rcu, struct nfvd_fdb_entry, rcu));
 }
 
-/* May port teach one more address? Then it is counted. */
+/* Count one more address of port, and return true, if the port may have one. */
 static bool reserve(struct nfvd_port *port)
 {
-	/* Read first: a port that is full takes the line from nobody. */
+	/* Read first, so that a full port does not take the cache line from other workers. */
 	if (atomic_load_explicit(&port->macs, memory_order_relaxed) >= port->macs_max)
 		return false;
 	if (atomic_fetch_add(&port->macs, 1) < port->macs_max)
@@ -107,7 +107,7 @@ static __attribute__((noinline)) enum nfvd_learnt add(struct nfvd_port *src, uin
 	return NFVD_LEARNT;
 }
 
-/* Who accounts for an entry; NULL: it has been detached. */
+/* Return the port at which an entry counts; NULL: it has been detached. */
 static struct nfvd_port *holder(struct nfvd_fdb_where w)
 {
 	return rcu_dereference(nfvd_ports[w.at % NFVD_PORTS_MAX]);
@@ -120,7 +120,10 @@ static bool is_up(const struct nfvd_port *port)
 	       !atomic_load_explicit(&port->held, memory_order_relaxed);
 }
 
-/* What becomes of was, which is not frozen, when its address is seen at src. .at is a port's, as if that had room. */
+/*
+ * Return the entry that was (not frozen) becomes when its address is seen at src. .at is a port that is assumed to
+ * have room.
+ */
 static struct nfvd_fdb_where moved(struct nfvd_fdb_where was, const struct nfvd_port *src, uint32_t now_ms)
 {
 	uint32_t since_ms = nfvd_elapsed_ms28(now_ms, was.moved_ms);
@@ -134,7 +137,7 @@ static struct nfvd_fdb_where moved(struct nfvd_fdb_where was, const struct nfvd_
 		next.moves = 1;
 		return next;
 	}
-	/* A worker that is behind does not set the time back. */
+	/* A worker with an older time does not set the stamp back. */
 	if (!since_ms)
 		next.moved_ms = was.moved_ms;
 	if (was.moves == 2 && since_ms + 4 * was.gap_4ms < NFVD_FDB_WINDOW_MS &&
@@ -161,7 +164,7 @@ static void claim(struct nfvd_fdb_entry *e, struct nfvd_fdb_where was, const str
 	if (src->id == was.home || !nfvd_elapsed_ms28(now_ms, was.moved_ms))
 		return;
 	next.moved_ms = now_ms;
-	/* If it fails, another worker wrote the same, or there is news that matters more. */
+	/* If this fails, another worker has written the same, or something that matters more. */
 	atomic_compare_exchange_strong(&e->where, &was, next);
 }
 
@@ -186,7 +189,10 @@ static __attribute__((noinline)) enum nfvd_learnt move(struct nfvd_fdb_entry *e,
 	bool full;
 
 	do {
-		/* Forgotten since we found it: the next frame adds it anew. Or another worker was first. */
+		/*
+		 * The entry was deleted since this worker found it, and the next frame adds it anew. Or another
+		 * worker was first.
+		 */
 		if (was.at == NFVD_FDB_GONE || was.at == src->id)
 			return NFVD_LEARNT;
 		if (frozen(was, now_ms)) {
@@ -197,7 +203,7 @@ static __attribute__((noinline)) enum nfvd_learnt move(struct nfvd_fdb_entry *e,
 		from = holder(was);
 		to = holder(next);
 		full = to != from && !(to && reserve(to));
-		/* A frame that is dropped tells nothing of where the address is. */
+		/* A frame that is dropped does not show where the address is. */
 		if (full && (was.at >= NFVD_FDB_FLOODED || src->macs_drop))
 			return NFVD_LEARNT_LIMIT;
 		if (full)
@@ -239,7 +245,10 @@ static void del(struct nfvd_fdb_entry *e)
 
 	if (cds_lfht_del(table, &e->node))
 		return;
-	/* A worker may move what it found before that: whoever takes the port off the entry gives its place back. */
+	/*
+	 * A worker that found the entry before may still move it. Whoever takes the entry from a port gives the
+	 * port's place back.
+	 */
 	was = atomic_exchange(&e->where, (struct nfvd_fdb_where){ .at = NFVD_FDB_GONE });
 	port = holder(was);
 	if (port)
@@ -329,7 +338,10 @@ bool nfvd_fdb_changed(void)
 {
 	eventfd_t n;
 
-	/* In this order: who moves an address meanwhile writes again, or is seen in changed. */
+	/*
+	 * Keep this order: a worker that moves an address meanwhile writes to the eventfd again, or is seen in
+	 * changed.
+	 */
 	eventfd_read(moved_fd, &n);
 	atomic_store(&woken, false);
 	return atomic_exchange(&changed, false);

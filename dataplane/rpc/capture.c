@@ -87,7 +87,7 @@ static void free_rings(struct capture *c)
 	c->fd = -1;
 }
 
-/* Let the workers see the captures that have an owner. When it returns, none uses another. */
+/* Show the captures that have an owner to the workers. When this returns, no worker uses any other. */
 static void publish(void)
 {
 	struct nfvd_tap_set *set = NULL, *old = nfvd_taps;
@@ -106,7 +106,7 @@ static void publish(void)
 	nfvd_quiesce();
 }
 
-/* Let the ports use the shortcut again, or not. */
+/* Keep the captured ports off the shortcut, or let them use it again. */
 static void divert(struct capture *c, bool on)
 {
 	if (!c->diverts)
@@ -117,7 +117,7 @@ static void divert(struct capture *c, bool on)
 		if (port && c->tap.serial[id] == port->serial)
 			atomic_fetch_add(&port->captured, on ? 1 : -1u);
 	}
-	/* As it is set: what follows from that is done anew. */
+	/* Set the shortcut as it is already, so that all that depends on it is computed anew. */
 	nfvd_shortcut_set(NULL, nfvd_shortcut_enabled(NULL));
 }
 
@@ -187,7 +187,7 @@ static int parse(json_t *params, struct capture *c, struct nfvd_err *err)
 	if (bytes)
 		c->tap.bytes = json_integer_value(bytes);
 	c->tap.dropped_only = dropped || c->tap.reason != NFVD_PASS;
-	/* What the shortcut carries is not dropped by nfvd. */
+	/* nfvd drops no frame that the shortcut carries, so a capture of drops leaves the shortcut alone. */
 	c->diverts = !c->tap.dropped_only;
 	return 0;
 }

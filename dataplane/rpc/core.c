@@ -179,7 +179,10 @@ static const struct nfvd_rpc_method *find_method(const char *name)
 	return NULL;
 }
 
-/* Has params this one of a method's admin_params: a name, or a name and how its value begins, "NAME=BEGIN"? */
+/*
+ * Return whether params has what, one of a method's admin_params: a name, or "NAME=BEGIN", where BEGIN is how its
+ * value begins.
+ */
 static bool has(json_t *params, const char *what)
 {
 	size_t len = strcspn(what, "=");
@@ -210,7 +213,10 @@ static int permit(const struct nfvd_caller *who, const struct nfvd_rpc_method *m
 	return 0;
 }
 
-/* The result, or NULL with *err. A method may take members out of params: the audit has those of before. */
+/*
+ * Return the result, or NULL with *err. A method may take members out of params, so the audit gets a copy of params
+ * from before.
+ */
 static json_t *perform(struct nfvd_caller *who, const struct nfvd_rpc_method *method, json_t *params, struct nfvd_err *err)
 {
 	json_t *asked = method->role > NFVD_ROLE_READ ? json_copy(params) : NULL, *result = NULL;

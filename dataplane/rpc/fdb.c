@@ -19,9 +19,9 @@ struct entry {
 	uint32_t seen_ms;
 };
 
-/* The first PAGE of those asked for, and now and then up to as many behind them. */
+/* The first PAGE entries that match, and for a while up to as many again behind them. */
 struct selection {
-	uint64_t from, end;		/* end: nobody from there on is among the first */
+	uint64_t from, end;		/* end: no entry from there on is among the first PAGE */
 	const struct nfvd_port *only;	/* NULL: any */
 	struct entry *e;
 	size_t n;
@@ -46,7 +46,7 @@ static void cut(struct selection *s)
 	qsort(s->e, s->n, sizeof(*s->e), compare);
 	if (s->n <= PAGE)
 		return;
-	/* All of one address stay together, however many zones it is in. */
+	/* Do not split the entries of one address, which may be in many zones. */
 	for (s->n = PAGE; s->e[s->n].order == s->e[s->n - 1].order; s->n--)
 		;
 	s->end = s->e[s->n - 1].order + 1;

@@ -3,14 +3,17 @@
 
 #include <nfv/params.h>
 
-/* Not for operators of guests: to take a device from the host, or have nfvd, which is root, open sockets anywhere. */
+/*
+ * An operator of guests may not use these: they take a device from the host, or make nfvd, which is root, open
+ * sockets anywhere.
+ */
 #define IF_OPERATE(key)
 #define IF_ADMIN(key) key,
 #define X(key, takers, kind, least, most, role, values, fallback, help) IF_##role(#key)
 static const char *const attach_admin[] = { NFV_ATTACH_PARAMS(X) "quarantine=mirror", NULL };
 #undef X
 
-/* Nor to see what others send; the attach has the same word. */
+/* An operator may not see what others send, either. port.attach has the same word. */
 static const char *const quarantine_admin[] = { "mirror", NULL };
 
 const struct nfvd_rpc_method nfvd_rpc_methods[] = {

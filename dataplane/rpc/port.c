@@ -32,7 +32,7 @@ static json_t *accepts(uint32_t bits)
 	return list;
 }
 
-/* Frames whose sources were not simply learnt; none of these was lost for that. */
+/* Show how many frames had a source that was not simply learnt. None of them was dropped for that. */
 static void show_learning(const struct nfvd_port *port, json_t *obj)
 {
 	static const char *const names[NFVD_N_LEARNT] = {
@@ -108,7 +108,7 @@ static void find_port(json_t *list, const struct nfvd_port *port)
 		port->ops->findings(port, list);
 }
 
-/* What doctor should know and only the daemon can. */
+/* Return the findings for doctor that only the daemon can know. */
 json_t *nfvd_rpc_findings_get(json_t *params, struct nfvd_err *err)
 {
 	json_t *list;

@@ -2,17 +2,17 @@
 /*
  * The control server's transport: a UNIX stream socket on the event loop.
  *
- * Per client: at most one unfinished request is buffered, and no request is
- * taken up while a reply waits to be read. So a client that does not read its
- * replies stops itself, and costs at most one request and one reply of memory.
+ * For each client at most one unfinished request is buffered, and no request is handled while a reply waits to be
+ * read. So a client that does not read its replies stops itself, and costs at most the memory of one request and one
+ * reply.
  *
  *	EPOLLIN ──► in[] ──► nfvd_rpc_handle() ──► out ──► EPOLLOUT
  *
- * The deadline runs while in[] holds a begun request or out a reply, and is
- * not extended by progress: a byte now and then keeps nobody connected.
+ * The deadline runs while in[] holds an unfinished request, or out a reply. Progress does not extend it: a client
+ * cannot stay connected by sending a byte now and then.
  *
- * Who only reads or operates keeps no admin waiting: his requests are taken up one at a turn, when no other event is
- * there, and the last connections are not his.
+ * A client with role read or operate does not delay an admin: its requests are handled one at a time, when there is
+ * no other event, and the last connections are reserved for admins.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -189,7 +189,7 @@ static int client_deadline(struct client *c, bool want)
 	return rc;
 }
 
-/* Answer and write as far as it goes, then say what to wait for. May free c. */
+/* Handle requests and write replies as far as possible, then set what to wait for. May free c. */
 static void client_run(struct client *c)
 {
 	bool more = true, had_out = c->out;
@@ -241,7 +241,7 @@ static int client_read(struct client *c)
 		return 0;
 	}
 	c->eof = !n;
-	/* A begun request that is now complete, and the beginning of the next, are not the same wait. */
+	/* Restart the deadline: the request that is now complete, and the next one, are waited for separately. */
 	if (memchr(iov.iov_base, '\n', (size_t)n))
 		client_deadline(c, false);
 	c->in_len += (size_t)n;
@@ -388,7 +388,7 @@ static int on_listen(sd_event_source *s, int fd, uint32_t revents, void *userdat
 	int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct nfvd_caller who;
 
-	/* Another thread may be faster with what is given up: then the next one of the reserve. */
+	/* Another thread may take the descriptor that was given up. Then give up the next one of the reserve. */
 	while (client < 0 && (errno == EMFILE || errno == ENFILE) && reserve_use())
 		client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (client >= 0) {

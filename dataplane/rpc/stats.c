@@ -20,8 +20,8 @@
 #define PORTS_PAGE	128
 
 /*
- * Of what ports exchanged past nfvd with others that have gone since: the shortcut and the module count by
- * pairs, and a pair goes with one of its ports.
+ * Counts of frames that ports exchanged past nfvd with ports that have gone since. The shortcut and the module count
+ * by pairs, and a pair is removed with either of its ports.
  */
 static struct nfvd_counters retired[NFVD_PORTS_MAX];
 
@@ -34,12 +34,12 @@ struct pair {
 
 /* Everything that is counted, summed over workers; each worker's balance of a port is of one instant. */
 struct totals {
-	bool one;			/* only pairs with this port, as far as they go with it */
+	bool one;			/* only pairs that are removed with port id */
 	unsigned int id;
 	bool inexact;			/* a worker was stopped in the midst of a change */
 	bool failed;			/* for want of memory */
 	struct nfvd_counters port[NFVD_PORTS_MAX];
-	struct pair *pairs;		/* by src, then dst, once all are there; those only that have something */
+	struct pair *pairs;		/* only those with a count; sorted by src, then dst, once complete */
 	size_t n_pairs, room;
 	struct pair spare;
 };
@@ -65,7 +65,7 @@ static void add_ledger(struct nfvd_ledger *to, const struct nfvd_ledger *from)
 	to->syscalls += from->syscalls;
 }
 
-/* A further part of what src sent to dst, all zeros. */
+/* Add a pair for a further part of what src sent to dst, all zeros. */
 static struct pair *part_of(struct totals *t, unsigned int src, unsigned int dst)
 {
 	if (t->n_pairs == t->room) {
@@ -89,7 +89,7 @@ static int by_ports(const void *a, const void *b)
 	return x->src != y->src ? (x->src < y->src ? -1 : 1) : x->dst < y->dst ? -1 : x->dst > y->dst;
 }
 
-/* Sort the parts, and make one of those of the same ports. */
+/* Sort the parts, and join those of the same two ports. */
 static void join_parts(struct totals *t)
 {
 	size_t n = 0;
@@ -109,7 +109,7 @@ static void join_parts(struct totals *t)
 	t->n_pairs = n;
 }
 
-/* The first pair of src with dst or a later one; t->n_pairs: there is none behind. */
+/* Return the index of the first pair that is not before (src, dst), or t->n_pairs. */
 static size_t first_pair(const struct totals *t, unsigned int src, unsigned int dst)
 {
 	const struct pair key = { .src = src, .dst = dst };
@@ -343,7 +343,7 @@ static json_t *show_pair(const struct pair *p)
 		"shortcut_frames", (json_int_t)p->shortcut);
 }
 
-/* Has the pair anything to say, and is it of that port, where one was asked for? */
+/* Return whether the pair has a count, and belongs to port unless port is NULL. */
 static bool listed(const struct pair *p, const struct nfvd_port *port)
 {
 	return nfvd_ports[p->src] && nfvd_ports[p->dst] && (p->l.frames || p->l.dropped) &&
@@ -408,7 +408,7 @@ static uint64_t missed(unsigned int id, unsigned int why, struct told *told)
 {
 	const struct nfvd_kmod *k = nfvd_kmod_of(id);
 
-	/* What expired in its ring is counted as our own 'expired' when nfvd comes to it. */
+	/* Frames that expired in the module's ring are counted as `expired` by nfvd when it takes them. */
 	if (!k || why == NFV_MISS_EXPIRED)
 		return 0;
 	if (told->id != id && nfvd_kmod_stats(k, &told->stats))

@@ -46,7 +46,10 @@ static void stage(struct walk *w, const char *name, const char *verdict, const c
 						   command[0] ? command : NULL));
 }
 
-/* The frame ends here, unless why is NFVD_PASS: then what holds is `passes`. Return whether it goes on. */
+/*
+ * Record a stage. If why is NFVD_PASS the frame goes on, and `passes` says why; otherwise it ends here. Return
+ * whether it goes on.
+ */
 static bool judge(struct walk *w, const char *name, enum nfvd_drop why, const char *passes, const char *command_fmt, const char *port)
 {
 	char command[96];
@@ -345,7 +348,7 @@ static int put_payload(struct walk *w, unsigned int tag, const char *kind, const
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "'kind' is ip, arp, dhcp (from a server) or ra, not '%.16s'", kind);
 	if (ip && inet_pton(v6 ? AF_INET6 : AF_INET, ip, v6 ? (void *)&from6 : (void *)&from4) != 1)
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "'ip' is no address of this kind of frame");
-	/* Without one, an address that the port may have, where it has such. */
+	/* If no address was given, use one that the port may have, if its policy lists any. */
 	if (!ip && w->src->policy && w->src->policy->n_ip4)
 		memcpy(&from4, w->src->policy->ip4[0].address, 4);
 	if (!ip && w->src->policy && w->src->policy->n_ip6)

@@ -24,7 +24,7 @@ static void drop(const struct nfvd_address *s)
 	bpf_map__delete_elem(nfvd_programs->maps.addresses, &s->key, sizeof(s->key), 0);
 }
 
-/* An entry that was none to redirect to is one a little later. */
+/* Set when want takes effect: a little later if the address could not be redirected to before. */
 static void set_from(struct nfvd_address *want, const struct nfvd_address *was)
 {
 	if (was && was->where.ifindex == want->where.ifindex)

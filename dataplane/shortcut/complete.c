@@ -29,7 +29,7 @@ uint32_t nfvd_complete_untag(unsigned int id, const uint8_t *hdr, uint8_t head[1
 	memcpy(&next, hdr + 16, sizeof(next));
 	if (tpid == htons(ETH_P_8021AD))
 		mark |= SHORTCUT_TAG_8021AD;
-	/* Beyond the MTU the socket takes a tag of 802.1Q. */
+	/* Beyond the MTU the socket accepts only a tag of 802.1Q. */
 	if (next == htons(ETH_P_8021AD)) {
 		mark |= SHORTCUT_NEXT_8021AD;
 		next = htons(ETH_P_8021Q);

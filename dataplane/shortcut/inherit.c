@@ -52,7 +52,7 @@ void nfvd_inherit_nothing(const char *why)
 	nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL, "shortcut: loaded anew, counting from zero, and each container is attached anew: %s", why);
 }
 
-/* No map of this layout was kept: say so if there are some of another. */
+/* Write an event if there are maps of another layout. There are none of this one. */
 static void say_layout(void)
 {
 	const char *name = nfvd_fdstore_find(MAPS_ANY), *layout = name ? name + strlen(MAPS_ANY) : "";
@@ -128,7 +128,10 @@ bool nfvd_inherit_stored(const struct nfvd_port *port)
 	return nfvd_fdstore_find(begin);
 }
 
-/* Is it the socket of then, and still at the device? Nobody else can have made one with its cookie. */
+/*
+ * Return whether sock is the recorded socket, and is still at the device. Nobody else can have made a socket with its
+ * cookie.
+ */
 static bool same_socket(int sock, int ifindex, const struct shortcut_port *as)
 {
 	struct sockaddr_ll bound = { 0 };

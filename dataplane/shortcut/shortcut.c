@@ -109,7 +109,7 @@ static void publish_port(struct device *d)
 		.port = d->port->id, .group = d->group, .on = on, .mtu = d->is.mtu, .aside = d->is.aside, .cookie = d->cookie,
 	};
 
-	/* As it was, until it is known what it is to be. */
+	/* While ports are being adopted, keep the setting of the earlier nfvd until the new one is known. */
 	if (adopting && nfvd_inherit_of(d->port->id))
 		return;
 	strcpy(value.name, d->port->name);
@@ -222,8 +222,9 @@ static int install(struct device *d)
 static void resync(void);
 
 /*
- * Ports without a policy are group 0. Another group is that of a zone and its VLANs: if no port has it yet, it gets a
- * number that none had before, for entries of an older one may still be in the map.
+ * Return the group of a port. Ports without a policy are group 0. Any other group is one zone with its VLANs. If no
+ * port has that group yet, it gets a number that was never used, because entries of an older group may still be in
+ * the map.
  */
 static uint32_t group_of(const struct nfvd_port *port)
 {
@@ -256,7 +257,7 @@ void nfvd_shortcut_policies_changed(const bool changed[NFVD_PORTS_MAX])
 	}
 	if (any)
 		resync();
-	/* A program that began before has ended after this: the kernel waits for a grace period of RCU. */
+	/* Wait for an RCU grace period: then programs that began before have ended. */
 	if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		usleep(MEMBARRIER_ELSE_US);
 }
@@ -277,7 +278,7 @@ int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32
 	*d = (struct device){ .port = port, .ifindex = ifindex, .sock = sock, .redirect = redirect, .on = true };
 	d->group = group_of(port);
 	d->lost = nfvd_order_lost(port->id);
-	/* What has no device of the host is the module's alone; a device is looked at before it is used. */
+	/* A port without a device of the host is the module's alone. A device is checked before it is used. */
 	d->is = (struct nfvd_shortcut_device){ .up = !ifindex, .mtu = mtu };
 	if (!nfvd_programs)
 		return ifindex ? -ENOSYS : 0;
@@ -361,7 +362,7 @@ void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcu
 	resync();
 }
 
-/* The programs that are ours: an earlier nfvd's, too. */
+/* Return nfvd's programs on the port, including those of an earlier nfvd. */
 static const struct nfvd_tc *tc_of(const struct nfvd_port *port)
 {
 	const struct nfvd_inherited *k = nfvd_inherit_of(port->id);
@@ -423,8 +424,8 @@ bool nfvd_shortcut_enabled(const struct nfvd_port *port)
 }
 
 /*
- * The key of a learnt address: by the tag that its frames have. False: none, for in its VLAN tags are put on
- * and taken off.
+ * Set *key to the key of a learnt address, with the VLAN of the tag on its frames. Return false if it has none,
+ * because tags are put on or taken off in its VLAN.
  */
 static bool key_of(const struct nfvd_shortcut_entry *e, struct shortcut_address *key)
 {
@@ -440,7 +441,7 @@ static bool key_of(const struct nfvd_shortcut_entry *e, struct shortcut_address 
 	return true;
 }
 
-/* What the map should hold for one learnt address. False: nothing. */
+/* Set *s to the entry that the map should have for a learnt address. Return false if it should have none. */
 static bool wanted(const struct nfvd_shortcut_entry *e, struct nfvd_address *s)
 {
 	const struct device *d = e->port < NFVD_PORTS_MAX ? &devices[e->port] : NULL;
@@ -452,8 +453,9 @@ static bool wanted(const struct nfvd_shortcut_entry *e, struct nfvd_address *s)
 		return false;
 	s->where.port = e->port;
 	/*
-	 * A frame for the device itself has arrived where it goes. Whether one for another address is received
-	 * there (a bridge, a macvlan) or is not (the address is no longer in use) is for that device to say.
+	 * Redirect only to the address of the device itself, where the frame has arrived. For any other address only
+	 * the device can tell whether the frame is received there (a bridge, a macvlan), or whether the address is no
+	 * longer in use.
 	 */
 	s->where.ifindex = redirects(e->port) && !memcmp(e->mac, d->is.peer, sizeof(e->mac)) ? d->ifindex : 0;
 	s->where.mtu = d->is.mtu;
@@ -508,8 +510,8 @@ void nfvd_shortcut_forget(const struct nfvd_port *port)
 /* ---- adopted ---- */
 
 /*
- * The VLAN of an address that port had, by the tag that its frames have; it is in the port's zone now. False: the policy is
- * another now.
+ * Set *vlan to the VLAN of an address that an earlier nfvd had at port, from the tag on its frames. The zone is the
+ * port's of now. Return false if the policy is another now.
  */
 static bool vlan_of_key(const struct nfvd_port *port, const struct shortcut_address *key, uint16_t *vlan)
 {
@@ -519,7 +521,7 @@ static bool vlan_of_key(const struct nfvd_port *port, const struct shortcut_addr
 	return !p || nfvd_policy_carries(p, *vlan);
 }
 
-/* Learn again what it had learnt at ports that are here again. */
+/* Learn the addresses that the earlier nfvd had learnt at ports that are attached again. */
 static void learn_addresses(void)
 {
 	uint64_t now = nfvd_programs_now_ns();

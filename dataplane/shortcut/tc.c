@@ -12,7 +12,9 @@
 #include <unistd.h>
 #include "netlink.h"
 
-/* Our filters are known by both; whether the qdisc was made for them, by the last bit of the handle. */
+/*
+ * Handle and priority identify nfvd's filters. The last bit of the handle says whether the qdisc was made for them.
+ */
 #define TC_HANDLE	0x6e667664	/* "nfvd" */
 #define TC_MADE_QDISC	1u
 #define TC_PRIORITY	0x6e66
@@ -168,7 +170,7 @@ static int on_filter(const struct nlmsghdr *nlh, void *arg)
 	const struct tcmsg *tcm = mnl_nlmsg_get_payload(nlh);
 	struct filters *f = arg;
 
-	/* Each priority comes with a line of its own, whose handle is 0. */
+	/* The kernel also lists each priority by itself, with handle 0. */
 	if (TC_H_MAJ(tcm->tcm_info) >> 16 == TC_PRIORITY) {
 		if (tcm->tcm_handle)
 			f->ours = tcm->tcm_handle;
@@ -233,7 +235,10 @@ static void list_qdiscs(struct found *found)
 	nfvd_netlink_talk(request(buf, RTM_GETQDISC, 0, 0), on_qdisc, found);
 }
 
-/* libbpf refuses what it does not know, and takes the padding for that: an assignment would leave it as it was. */
+/*
+ * Clear all bytes: libbpf refuses fields that it does not know, and takes padding for such a field. An assignment
+ * would leave the padding as it was.
+ */
 static void hook_of(int ifindex, int point, struct bpf_tc_hook *hook)
 {
 	memset(hook, 0, sizeof(*hook));
@@ -265,7 +270,7 @@ static int filters_attach(int ifindex, const int *prog)
 		return err;
 	made = !err;
 	err = filter_attach(ifindex, NFVD_TC_INGRESS, prog[NFVD_TC_INGRESS], made);
-	/* A qdisc "ingress" in the place of clsact has no egress: a filter for it would come to be at ingress. */
+	/* A qdisc "ingress" in place of clsact has no egress: a filter for egress would be installed at ingress. */
 	list_qdiscs(&found);
 	if (!err && !found.clsact)
 		err = filter_attach(ifindex, NFVD_TC_EGRESS, prog[NFVD_TC_EGRESS], made);

@@ -10,26 +10,24 @@
  *	└─────────────────────────────┘    │ not noted? not ours              │
  *	                                   └──────────────────────────────────┘
  *
- * Packet sockets come first in the kernel, and tc follows on the same CPU with
- * the same frame. So the filter decides, once, and tc carries out what it decided
- * for this very frame: whatever nfvd changes in the maps meanwhile, no frame is
- * seen twice. When nfvd dies, its socket goes, nothing is noted, and what is left of
- * the programs lets all pass. If a descriptor store keeps the socket and the programs, all goes on
- * as the maps say, until the next nfvd adopts them.
+ * In the kernel packet sockets come first, and tc follows on the same CPU with the same frame. So the filter decides
+ * once, and tc carries out this decision for this frame. No frame is seen twice, whatever nfvd changes in the maps
+ * meanwhile. When nfvd dies its socket is closed, the filter records nothing any more, and the remaining programs let
+ * all frames pass. If a descriptor store keeps the socket and the programs, all goes on as the maps say, until the
+ * next nfvd adopts them.
  *
- * Another program may come between the two, and end a frame's way or take it elsewhere.
- * The filter finds then that its last note was not dealt with: that frame is counted,
- * and the port's frames all go through nfvd from then on.
+ * Another program may come between the two, and drop or redirect a frame. The filter then finds that tc has not
+ * handled its last record. It counts that frame, and from then on all frames of the port go through nfvd.
  *
- * Where the kernel module takes the frames (its rx_handler comes after tc), one
- * program decides and redirects, and what it does not know goes on to the module.
+ * If the kernel module takes the frames (its rx_handler comes after tc), one program decides and redirects. Frames
+ * with unknown destinations go on to the module.
  *
- * Only an address in use at the very port that nfvd learnt it at may take the
- * shortcut; new and moved ones are user space's to judge.
+ * A source address may take the shortcut only at the port where nfvd has learnt it. nfvd judges new and moved
+ * addresses.
  *
- * Towards the container, at tc egress, the host's own IPv6 is kept silent; what nfvd
- * sends is known by its socket. There is no socket whose end would tell that nfvd is dead,
- * so nfvd says all the time that it lives. What nfvd could not tell its socket is put there.
+ * Towards the container, at tc egress, a program drops the IPv6 packets of the host itself; frames from nfvd are
+ * recognised by their socket. No socket is closed there when nfvd dies, so nfvd reports all the time that it lives.
+ * The program also completes frames that nfvd could not describe to its socket.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -103,7 +101,7 @@ static __always_inline struct shortcut_where *find(struct __sk_buff *skb, const 
 	if (!*src || (*src)->port != port->port)
 		return NULL;
 	dst = bpf_map_lookup_elem(&addresses, &dst_key);
-	/* What would not fit the receiver's MTU has to be refused with a reason, by user space. */
+	/* A frame that exceeds the receiver's MTU has to be dropped with a reason, by nfvd. */
 	if (!dst || !dst->ifindex || dst->port == port->port || dst->mtu != port->mtu)
 		return NULL;
 	return dst;
@@ -152,7 +150,7 @@ static __always_inline int take(struct shortcut_order *order, bool possible)
 	return -1;
 }
 
-/* Would it, on the shortcut, overtake another of its way? */
+/* Return whether the frame would, on the shortcut, overtake an earlier one that goes through nfvd. */
 static __always_inline bool would_overtake(struct shortcut_order *order, const struct shortcut_port *port,
 					   const struct shortcut_where *dst)
 {
@@ -194,7 +192,7 @@ int shortcut_filter(struct __sk_buff *skb)
 		return take(order, false);
 	v->pair.src = src->port;
 	v->pair.dst = dst->port;
-	/* What cannot be counted does not pass uncounted. */
+	/* A frame takes the shortcut only if it can be counted. */
 	if (would_overtake(order, port, dst) || !count_of(&v->pair))
 		return take(order, true);
 	v->to = dst->ifindex;
@@ -207,7 +205,7 @@ static __always_inline int redirect(struct __sk_buff *skb, struct shortcut_count
 {
 	count->frames++;
 	count->bytes += skb->len + (skb->vlan_present ? 4 : 0);
-	/* It was addressed to another host than ours; where it goes now, it has arrived. */
+	/* The frame was addressed to another host; with the redirect it has arrived. */
 	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
 	return bpf_redirect_peer(ifindex, 0);
 }
@@ -251,7 +249,9 @@ int shortcut_ingress(struct __sk_buff *skb)
 	return redirect(skb, count, v->to);
 }
 
-/* In the place of a filter that has become a link: the qdisc that it is in is ours to remove, and to be found. */
+/*
+ * Replaces a filter that has become a link. By this mark nfvd finds the qdisc again, and knows that it may remove it.
+ */
 SEC("tc")
 int shortcut_mark(struct __sk_buff *skb)
 {
