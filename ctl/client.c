@@ -200,7 +200,7 @@ json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err)
 	sent = send_all(text, strlen(text), deadline);
 	if (!sent)
 		sent = send_all("\n", 1, deadline);
-	/* A client that nfvd turned away may fail to send, and still has a reply to read. */
+	/* If nfvd has refused this client sending may fail, but there is still a reply to read. */
 	len = receive_line(&line, deadline);
 	if (len < 0) {
 		ctl_fail(err, NFV_RPC_E_FAILED, "no reply from nfvd: %s", strerror(sent ? -sent : (int)-len));

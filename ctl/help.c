@@ -9,7 +9,7 @@
 
 /* ---- parameters ---- */
 
-/* "kvm, veth: ", who takes the parameter, if not each type of those that are shown does. */
+/* Print which types take the parameter, as "kvm, veth: ", unless all types that are shown do. */
 static void print_takers(FILE *f, const struct nfv_param *p, unsigned int shown)
 {
 	const char *between = "";

@@ -125,8 +125,8 @@ static const struct ctl_command *match(const struct ctl_command *table, const ch
 }
 
 /*
- * Walk down the table; path collects the full names of the commands on the way. 'help' may stand at any
- * place of it; behind a whole command it is the only argument, for there might be a port's name.
+ * Walk down the table. path collects the full names of the commands on the way. 'help' may stand at any place. Behind
+ * a whole command it has to be the only argument, because it may be the name of a port.
  */
 static int dispatch(const struct ctl_command *cmd, int argc, char **argv, char *path, size_t size,
 		    struct ctl_err *err)
@@ -171,8 +171,8 @@ static int dispatch(const struct ctl_command *cmd, int argc, char **argv, char *
 }
 
 /*
- * Take the global options out of argv, wherever they stand. What is no such option is an argument of the
- * command: `bench draft` has options of its own, and what somebody calls a port is nfvd's to judge.
+ * Take the global options out of argv, wherever they stand. Any other option is an argument of the command: `bench
+ * draft` has options of its own, and nfvd judges the names of ports.
  */
 static int global_options(int *argc, char **argv, struct ctl_err *err)
 {
@@ -235,7 +235,9 @@ int main(int argc, char **argv)
 	char path[64] = "";
 	int rc = global_options(&argc, argv, &err);
 
-	/* A guest that ends closes its agent's socket: that is an error to tell, and no reason to die. */
+	/*
+	 * A guest that ends closes its agent's socket. nfvctl reports that as an error, and must not be killed by it.
+	 */
 	signal(SIGPIPE, SIG_IGN);
 	if (!rc && argc && !strcmp(argv[0], "__complete"))
 		help_complete(&root, argc - 1, argv + 1);

@@ -51,7 +51,10 @@ static int width(const char *s)
 	return n;
 }
 
-/* Nothing is lost: what could steer a terminal is escaped. DEL the library leaves as it is; only strings have one. */
+/*
+ * Print obj with everything escaped that could steer a terminal, so that nothing is lost. The library does not escape
+ * DEL, which only strings can have.
+ */
 void out_json(json_t *obj)
 {
 	char *text = json_dumps(obj, (ctl_pretty ? JSON_INDENT(2) : JSON_COMPACT) | JSON_REAL_PRECISION(15) | JSON_ENSURE_ASCII);
@@ -198,7 +201,7 @@ static int leave_out(struct shape *shapes, int n, int fits, FILE *said)
 	return n;
 }
 
-/* Take from the widest text as long as all of it is too wide. */
+/* Narrow the widest column as long as the table is too wide. */
 static void fold_columns(struct shape *shapes, int n, int fits)
 {
 	int sum = -2;
@@ -230,7 +233,7 @@ static size_t bytes_of(const char *s, int n)
 	return (size_t)(at - s);
 }
 
-/* In lines of at most so many characters, broken at a blank or behind a comma where there is one. Frees text. */
+/* Break text into lines of at most limit characters, at a blank or behind a comma if there is one. Frees text. */
 static char *fold(char *text, int limit)
 {
 	char *folded = NULL;
@@ -308,7 +311,10 @@ void out_table(json_t *obj, const char *list, const struct out_column *columns, 
 		puts(empty);
 		return;
 	}
-	/* The library shows in escapes what is not of the locale; nfv_text_clean() has left UTF-8 in any. */
+	/*
+	 * The library escapes characters that the locale does not have. nfv_text_clean() has left UTF-8 in the text,
+	 * whatever the locale.
+	 */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	table = scols_new_table();
 	f = open_memstream(&said, &size);
@@ -438,7 +444,7 @@ int out_end(void)
 {
 	if (!fflush(stdout) && !ferror(stdout))
 		return 0;
-	/* Who has read enough, as head does, need not be told. */
+	/* A reader that has read enough, as head does, gets no note. */
 	if (errno != EPIPE)
 		out_note("cannot write the output: %s", strerror(errno));
 	return -1;

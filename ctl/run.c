@@ -110,8 +110,8 @@ const char *run_last_line(int log)
 }
 
 /*
- * In the child: with the descriptors it shall have, become argv. On failure errno
- * goes to the parent through a pipe that closes on success.
+ * Execute argv in the child, with its descriptors. On failure send errno to the parent, through a pipe that closes on
+ * success.
  */
 static void become(const char *const argv[], int netns, int out, int errors, int report)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/*
- * Of the words that there are the one that somebody may have meant.
- */
+/* Find the word that somebody may have meant. */
 #include <stdio.h>
 #include <string.h>
 #include "ctl.h"

@@ -164,7 +164,7 @@ static int next_line(struct agent *a, size_t *at, char *line, size_t size)
 	return 0;
 }
 
-/* Somebody before us may have left half a command, or gone without its answer. */
+/* Get in step with the agent. An earlier client may have left half a command, or may not have read its reply. */
 static int synchronise(struct agent *a)
 {
 	char text[80], token[48], line[128];

@@ -81,7 +81,7 @@ json_t *rtt_between(const struct endpoint *a, const struct endpoint *b, uint64_t
 
 /* ---- cmd_throughput.c ---- */
 #define BENCH_SECONDS		2
-#define BENCH_OMIT_SECONDS	2U	/* before them, in which TCP starts; left out of all samples */
+#define BENCH_OMIT_SECONDS	2U	/* of TCP's start before them, left out of all samples */
 #define BENCH_RTT_SECONDS	1.0
 /* Measure both ways: set gbps_ab, gbps_ba and retransmits of result, append iperf3's JSON to raw unless NULL. */
 int bench_tcp(const struct endpoint *a, const struct endpoint *b, unsigned int seconds, json_t *result,

@@ -85,7 +85,7 @@ static json_t *measure_pair(const char *name_a, const char *name_b, unsigned int
 	return pair;
 }
 
-/* Those that are up: names of those that can be measured, and of the others why not. */
+/* List the ports that are up: in names those that can be measured, in left_out the others with the reason. */
 static int list_ports(json_t *names, json_t *left_out, struct ctl_err *err)
 {
 	json_t *all = rpc_list("port.list", "ports", NULL, err), *port, *name;
@@ -113,7 +113,10 @@ static int list_ports(json_t *names, json_t *left_out, struct ctl_err *err)
 	return CTL_FAILED;
 }
 
-/* What is finished is saved at once, and stays when the rest is not reached. Returns how many there would have been. */
+/*
+ * Measure all pairs. Save each result at once, so that it stays if the run is interrupted. Return the number of pairs
+ * that there are.
+ */
 static size_t measure_all(json_t *names, unsigned int seconds, json_t *out, const char *save, struct ctl_err *err)
 {
 	size_t n = json_array_size(names);

@@ -20,7 +20,7 @@ static const struct ctl_arg probe_args[] = {
 	{ .key = NULL }
 };
 
-/* With a count alone, the time is only what keeps it bounded. */
+/* Return how long to measure. If only a count is given, the time is just a bound. */
 static double seconds_of(json_t *options, double bound)
 {
 	json_t *time = json_object_get(options, "time");

@@ -2,8 +2,8 @@
 /*
  * bench sizing: what one worker holds of a pair's traffic, and what limits it.
  *
- * A worker's share of time that the traffic took is measured beside the traffic. What a whole worker would hold is the one
- * divided by the other: it says nothing of what the endpoints can do.
+ * The worker's share of time for the traffic is measured together with the traffic. The traffic divided by that share
+ * is what a whole worker could carry. It says nothing about what the endpoints can do.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #define SECONDS		2
 #define SESSION_FRAMES	10	/* of a TCP session with one request and one response: 3 to open, 4 to close, 3 between */
-#define BUSY_MIN	0.01	/* of a worker's time: with less there is nothing to divide by */
+#define BUSY_MIN	0.01	/* share of a worker's time; with less the quotient means nothing */
 
 /* What was counted at one moment. */
 struct moment {
@@ -93,7 +93,10 @@ static int measure(const struct endpoint *a, const struct endpoint *b, const cha
 	return rc;
 }
 
-/* New sessions, by the frames that a worker holds; and how many at a time. */
+/*
+ * Add how many new sessions a worker can carry, from its frames per second, and how many sessions there can be at a
+ * time.
+ */
 static void add_sessions(json_t *all, json_t *small)
 {
 	json_t *fps = json_object_get(small, "worker_fps");

@@ -45,7 +45,7 @@ static int netns_address(struct endpoint *ep, struct ctl_err *err)
 	if (ep->addr[0])
 		return 0;
 	ctl_fail(err, NFV_RPC_E_NOENT, "%s has no IPv4 address on its device '%s'", ep->name, ep->dev);
-	/* What it calls its device is its own choice, and no part of a command that root may copy. */
+	/* The container chooses the name of its device. That name must not get into a command that root may copy. */
 	ctl_hint(err, "ip -n NETNS addr add ADDRESS/LEN dev DEVICE");
 	return CTL_FAILED;
 }

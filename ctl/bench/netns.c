@@ -2,10 +2,10 @@
 /*
  * Network namespaces: making some, and finding a container's from the host end of its veth.
  *
- * The kernel knows the container's by a number that is valid in nfvd's namespace
- * (IFLA_LINK_NETNSID). A namespace is entered only when its own number there is that one.
- * What nfvd was told at attach is where to look first, and no more than that: the name may
- * have been given anew since, and /proc/PID/ns/net is another process's when PID is.
+ * The kernel identifies the container's namespace by a number that is valid in nfvd's namespace (IFLA_LINK_NETNSID).
+ * A namespace is entered only if its own number there is the same. The name or pid that nfvd was told at attach only
+ * says where to look first: the name may have been given to another namespace since, and /proc/PID/ns/net may be that
+ * of another process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ int netns_enter(int netns)
 
 void netns_leave(int previous)
 {
-	/* We were in it a moment ago: this only fails if somebody took our privileges meanwhile. */
+	/* The process was in it before, so this fails only if its privileges were taken away meanwhile. */
 	if (setns(previous, CLONE_NEWNET)) {
 		out_note("cannot return to the network namespace of before: %s", strerror(errno));
 		exit(CTL_FAILED);
@@ -188,7 +188,7 @@ static int search_from_nfvd(int ifindex, const char *first)
 	int home, previous, found = -1;
 	char path[64];
 
-	/* It has answered on this connection: the number is not another process's. */
+	/* nfvd has replied on this connection, so the pid is not that of another process. */
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", rpc_pid());
 	home = open(path, O_RDONLY | O_CLOEXEC);
 	if (home < 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Round-trip times by ICMP echo requests that leave at their time, whatever has become of those before:
- * who waits for each reply sends nothing in an outage, and sees one request lost where there would have been
- * thousands. How many are sent in a second follows from what an echo takes when nothing else is on its way.
+ * Measure round-trip times by ICMP echo requests. Each request is sent at its time, whether or not earlier ones were
+ * answered. A program that waits for each reply sends nothing in an outage, and sees one lost request where there
+ * would have been thousands. The rate follows from the time that a single echo takes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +26,7 @@
 #define WARM_UP			10	/* echoes, one after the other */
 #define WARM_UP_LOST		3	/* of them may be lost at first, to address resolution */
 #define INTERVAL_MIN_NS		100000ULL
-#define INTERVAL_ECHOES		2	/* an interval is so many round trips: who answers is no more than half busy */
+#define INTERVAL_ECHOES		2	/* an interval in round trips: the responder is at most half busy */
 #define SLOTS			65536	/* more than are sent within REPLY_TIMEOUT_NS */
 
 /* What identifies a reply as ours, whatever else arrives. */
@@ -99,7 +99,7 @@ static uint16_t checksum(const void *data, size_t len)
 	return htons((uint16_t)~sum);
 }
 
-/* The number of the request that this answers; 0: it is none of ours. */
+/* Return the number of the request that this packet answers; 0: it answers none of ours. */
 static uint64_t answered(const struct prober *p, const uint8_t *buf, size_t len)
 {
 	const struct iphdr *ip = (const struct iphdr *)buf;
@@ -119,7 +119,10 @@ static uint64_t answered(const struct prober *p, const uint8_t *buf, size_t len)
 	return reply.mark.seq <= p->mark.seq && p->mark.seq - reply.mark.seq < SLOTS ? reply.mark.seq : 0;
 }
 
-/* Returns 0 or -errno: it is lost then, as any other, for what is in its way may go away again. */
+/*
+ * Send a request. Return 0 or -errno. A request that cannot be sent counts as lost, because the obstacle may go away
+ * again.
+ */
 static int send_echo(struct prober *p)
 {
 	struct echo request;
@@ -142,7 +145,7 @@ static int send_echo(struct prober *p)
 	return rc;
 }
 
-/* Take what has arrived, and note its time. The last one's, or 0 when nothing of ours was there. */
+/* Take the replies that have arrived, and record their times. Return the time of the last one; 0: none was ours. */
 static uint64_t take_replies(struct prober *p)
 {
 	uint64_t took = 0, now, *at;
@@ -175,7 +178,10 @@ static void wait_until(const struct prober *p, uint64_t then)
 	ppoll(&fd, 1, &ts, NULL);
 }
 
-/* One echo after the other. How long the shortest took; 0: there was no answer, and *error says why if that is known. */
+/*
+ * Send one echo after the other. Return the shortest time; 0: there was no reply, and *error says why if that is
+ * known.
+ */
 static uint64_t warm_up(struct prober *p, int *error)
 {
 	uint64_t best = 0;
@@ -194,7 +200,9 @@ static uint64_t warm_up(struct prober *p, int *error)
 	return best;
 }
 
-/* Send at each interval; what the processor was not there for in time is late, and left out. */
+/*
+ * Send a request at each interval. Requests that this process was too late to send are counted as late, and left out.
+ */
 static void flood(struct prober *p, uint64_t count, double seconds)
 {
 	uint64_t start = now_ns(), next = start, end = start + (uint64_t)(seconds * 1e9), now = start, skipped;

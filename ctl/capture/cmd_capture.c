@@ -102,7 +102,7 @@ static const char *direction(const struct nfv_capture_record *r)
 	return r->kind == NFV_CAPTURE_DROP ? "drop" : r->at == r->from ? "in" : "out";
 }
 
-/* What a reader should know of it besides its bytes; empty: nothing. */
+/* Write to text what a reader should know about the frame besides its bytes; empty: nothing. */
 static void comment_of(struct source *s, const struct nfv_capture_record *r, uint64_t missed, char *text, size_t size)
 {
 	static const char *const kinds[] = { [VIRTIO_NET_HDR_GSO_TCPV4] = "TCP over IPv4", [VIRTIO_NET_HDR_GSO_UDP] = "fragments",
@@ -176,7 +176,7 @@ static void put(struct source *s, struct pcapng *file, const struct nfv_capture_
 		print(s, r, comment);
 }
 
-/* Until so many are there, nobody reads or takes them any more, it is ended, or nfvd ends. */
+/* Capture until there are enough frames, nobody reads the output any more, a signal comes, or nfvd ends. */
 static int run(struct source *s, const struct wishes *w, struct pcapng *file, struct ctl_err *err)
 {
 	FILE *f = file ? file->f : stdout;

@@ -10,7 +10,7 @@ enum { OPT_COMMENT = 1, SHB_USERAPPL = 4, IF_NAME = 2, IF_TSRESOL = 9, EPB_FLAGS
 
 #define ETHERNET	1
 
-/* A block that is being made: all of it is in memory before its length, which comes first, is known. */
+/* A block under construction. It is made in memory, because its length comes first and is known last. */
 struct block {
 	uint32_t len;
 	uint8_t data[1024];

@@ -2,10 +2,9 @@
 /*
  * The whole of what is attached and set, as a file: save, diff, apply; and as it was: history, rollback.
  *
- * A difference is a list of steps, {op, name, old, new}: op "+" and "-" for a port that comes and goes,
- * "~" for one that is attached anew, with other parameters, or for a setting. apply takes them one by
- * one; if one fails, those before it are undone. Temporary ports are a toolstack's: they are neither saved
- * nor detached.
+ * A difference is a list of steps, {op, name, old, new}. op is "+" or "-" for a port that comes or goes, and "~" for
+ * a port that is attached anew with other parameters, or for a setting. apply carries the steps out one by one. If
+ * one fails, those before it are undone. Temporary ports belong to a toolstack: they are neither saved nor detached.
  */
 #include <errno.h>
 #include <poll.h>
@@ -77,7 +76,7 @@ static int remove_one(const json_t *old, const char *name, struct ctl_err *err)
 	return is_mirror(old) ? call("mirror.remove", json_pack("{ss}", "name", name), err) : config_detach(name, err);
 }
 
-/* Are they the same but for what the ports may do? Then nothing has to be attached anew. */
+/* Return whether a and b differ only in their policies, so that the port need not be attached anew. */
 static bool same_but_policy(const json_t *a, const json_t *b)
 {
 	json_t *x = json_deep_copy(a), *y = json_deep_copy(b);
@@ -95,7 +94,7 @@ static bool same_but_policy(const json_t *a, const json_t *b)
 	return same;
 }
 
-/* The parameters of the quarantine that value says, "on" or "mirror PORT"; NULL: none. */
+/* Return the parameters of quarantine.set for value: "on" or "mirror PORT". NULL: no quarantine. */
 static json_t *quarantine_of(const char *name, const char *value)
 {
 	if (!value || !strcmp(value, "off"))
@@ -122,7 +121,7 @@ static int set_policy(const char *name, const json_t *port, struct ctl_err *err)
 	}
 	if (!stop)
 		stop = json_pack("{ss sb}", "port", name, "on", false);
-	/* Never more open in between than before or after. */
+	/* Keep the order: in between, the port must not be allowed more than before and after. */
 	if (json_is_true(json_object_get(stop, "on")))
 		rc = call("quarantine.set", json_incref(stop), err);
 	if (rc)
@@ -135,7 +134,7 @@ static int set_policy(const char *name, const json_t *port, struct ctl_err *err)
 	return rc;
 }
 
-/* From old to new, of one step; NULL or null: it is not there. */
+/* Carry out one step, from old to new. NULL or null: there is no such port or setting. */
 static int change(const char *name, const json_t *old, const json_t *new, struct ctl_err *err)
 {
 	int rc = CTL_OK;
@@ -152,7 +151,7 @@ static int change(const char *name, const json_t *old, const json_t *new, struct
 	return rc;
 }
 
-/* Back from step, which failed: it is half done, perhaps. CTL_OK or CTL_FAILED with *err. */
+/* Undo a step that failed and may be half done. Return CTL_OK, or CTL_FAILED with *err. */
 static int undo_half(const json_t *step, struct ctl_err *err)
 {
 	const json_t *old = json_object_get(step, "old");
@@ -166,7 +165,7 @@ static int undo_half(const json_t *step, struct ctl_err *err)
 	return !json_is_object(old) || !add_one(old, err) || err->code == NFV_RPC_E_EXIST ? CTL_OK : CTL_FAILED;
 }
 
-/* Back from before step n; from n, too, if that failed. Says in *err what could not be undone. */
+/* Undo the steps before n, and step n, too, if it failed. Say in *err what could not be undone. */
 static void undo(const json_t *steps, size_t n, bool failed, struct ctl_err *err)
 {
 	char left[256] = "";
@@ -188,7 +187,10 @@ static void undo(const json_t *steps, size_t n, bool failed, struct ctl_err *err
 		ctl_hint(err, "all that was done before is undone; nothing has changed");
 }
 
-/* Readable when the user, or a terminal that goes away, would have us end: not half done. */
+/*
+ * Return a descriptor that is readable after a signal to end. The signals are blocked, so that no step is left half
+ * done.
+ */
 static int block_signals(void)
 {
 	sigset_t mask;
@@ -208,7 +210,7 @@ static bool interrupted(int signals)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* Wait for a line "yes" for so many seconds. Who has cut his own connection can confirm nothing. */
+/* Wait up to that many seconds for a line "yes". A user whose own connection was cut cannot confirm. */
 static bool confirmed(unsigned int seconds, int signals)
 {
 	double end = now_s() + seconds;
@@ -255,7 +257,7 @@ static unsigned int number(const char *text, unsigned int max)
 	return *text >= '0' && *text <= '9' && !*end && n <= max ? n : 0;
 }
 
-/* Take the steps from what is to wanted. confirm_s: within so many seconds the user has to confirm it; 0: he has not. */
+/* Carry out the steps. confirm_s: the user has to confirm within so many seconds; 0: no confirmation is needed. */
 static int take(json_t *steps, unsigned int confirm_s, struct ctl_err *err)
 {
 	int signals = block_signals(), rc = CTL_OK;
@@ -283,7 +285,10 @@ static int take(json_t *steps, unsigned int confirm_s, struct ctl_err *err)
 	return rc;
 }
 
-/* Make the configuration what wanted says, or only show what that would change. Takes wanted, which may be NULL with *err. */
+/*
+ * Change the configuration to wanted, or (dry) only show what would change. Takes wanted, which may be NULL with
+ * *err.
+ */
 static int become(json_t *wanted, bool dry, unsigned int confirm_s, struct ctl_err *err)
 {
 	json_t *now = wanted ? rpc_call("config.get", NULL, err) : NULL, *steps;
@@ -350,7 +355,10 @@ int cmd_save(int argc, char **argv, struct ctl_err *err)
 	return rc;
 }
 
-/* {uid, comm, ...} with the name of that user. Here, for nfvd would wait for a directory service. A new reference. */
+/*
+ * Return {uid, comm, ...} with the user's name, a new reference. nfvctl looks it up, because nfvd would wait for a
+ * directory service.
+ */
 static json_t *with_user(json_t *by)
 {
 	json_int_t uid = json_integer_value(json_object_get(by, "uid"));
@@ -361,7 +369,10 @@ static json_t *with_user(json_t *by)
 	return json_incref(by);
 }
 
-/* What was asked for in a generation, without what is temporary; *by: who made it, if that is known. NULL with *err. */
+/*
+ * Return the configuration of a generation without temporary ports, or NULL with *err. Set *by to who made it, if
+ * that is known.
+ */
 static json_t *config_of(json_int_t generation, json_t **by, struct ctl_err *err)
 {
 	json_t *result = rpc_call("config.get", json_pack("{sI}", "generation", generation), err), *config;
@@ -376,7 +387,7 @@ static json_t *config_of(json_int_t generation, json_t **by, struct ctl_err *err
 	return config;
 }
 
-/* What came and went from one configuration to the next, as "+vm1 -c2 ~shortcut". */
+/* Return the changes from one configuration to the next, as "+vm1 -c2 ~shortcut". */
 static json_t *changes(const json_t *before, const json_t *after)
 {
 	json_t *steps = config_difference(before, after), *step;
@@ -409,7 +420,7 @@ int cmd_history(int argc, char **argv, struct ctl_err *err)
 		return CTL_FAILED;
 	history = json_object_get(now, "history");
 	json_array_foreach(history, i, entry) {
-		/* One that is spoilt, or has gone meanwhile, is only listed. */
+		/* A generation that is damaged, or has gone meanwhile, is only listed. */
 		json_t *by = NULL, *config = config_of(json_integer_value(json_object_get(entry, "generation")), &by, err);
 
 		if (by)

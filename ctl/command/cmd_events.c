@@ -20,7 +20,7 @@ static void print(json_t *event)
 		 json_string_value(json_object_get(event, "text")));
 }
 
-/* Events that were not kept, or are told by a later one of their kind. */
+/* Say how many events are missing: they were not kept, or a later event of their kind stands for them. */
 static void print_gap(json_int_t n)
 {
 	json_t *gap = json_pack("{sI}", "missing", n);
@@ -29,7 +29,7 @@ static void print_gap(json_int_t n)
 	json_decref(gap);
 }
 
-/* Print what came since *next, and set *next. A smaller one is another nfvd's. */
+/* Print the events since *next, and set *next. If it becomes smaller, the events are another nfvd's. */
 static void print_new(json_t *all, json_int_t *next)
 {
 	json_int_t end = json_integer_value(json_object_get(all, "next")), at = *next, seq;
@@ -53,7 +53,7 @@ static json_t *ask(json_int_t since, struct ctl_err *err)
 	return rpc_call("events.get", json_pack("{sI}", "since", since), err);
 }
 
-/* Until nobody reads it any more, or it is ended. nfvd may be restarted meanwhile. */
+/* Print events until nobody reads them any more, or a signal comes. nfvd may be restarted meanwhile. */
 static int follow(json_int_t next, struct ctl_err *err)
 {
 	struct timespec pause = { 0, PAUSE_MS * 1000000 };

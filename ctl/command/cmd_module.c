@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Another nfv.ko in the place of the one that is loaded: the ports that it carries are detached, and attached again
- * with the requests of before. A Xen guest is xen-netback's meanwhile, if that is loaded. What was detached is attached
- * again whatever fails.
+ * Replace the loaded nfv.ko by another one. The ports that the module carries are detached, and attached again with
+ * their earlier requests. Meanwhile xen-netback carries a Xen guest, if it is loaded. All detached ports are attached
+ * again, whatever else fails.
  */
 #include <dirent.h>
 #include <signal.h>
@@ -146,7 +146,10 @@ static int replace(const json_t *ports, const char *file, double *outage_s, stru
 	return rc;
 }
 
-/* Are all of them the module's? CTL_OK, or CTL_FAILED with *err: it is of another version, perhaps. */
+/*
+ * Check that the module carries all ports again; it may be of another version. Return CTL_OK, or CTL_FAILED with
+ * *err.
+ */
 static int check_carried(size_t wanted, struct ctl_err *err)
 {
 	size_t n = 0;

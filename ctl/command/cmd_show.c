@@ -95,7 +95,7 @@ static json_t *ports_with_rates(const char *name, double seconds, struct ctl_err
 		json_t *was = find_named(json_object_get(before, "ports"),
 					 json_string_value(json_object_get(port, "name")));
 
-		/* Attached anew it counts anew, and has no rates yet. */
+		/* A port that was attached anew counts from zero, and has no rates yet. */
 		if (!was || integer(was, "serial") != integer(port, "serial")) {
 			json_object_del(port, "ledger_frames");
 			json_object_del(port, "ledger_copies");

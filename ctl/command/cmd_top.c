@@ -53,7 +53,7 @@ static json_t *sorted(json_t *now, json_t *was, double s)
 	struct rate *all = calloc(json_array_size(ports) + 1, sizeof(*all));
 	size_t n = 0, i;
 
-	/* By name: of 4096 ports each looked for in a list would take too long. */
+	/* Find the ports by name in an object: to search a list for each of 4096 ports would take too long. */
 	json_array_foreach(json_object_get(was, "ports"), i, port)
 		json_object_set(before, json_string_value(json_object_get(port, "name")), port);
 	json_array_foreach(ports, i, port) {

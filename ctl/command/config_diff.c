@@ -61,7 +61,7 @@ static void comes(json_t *steps, const char *list, const json_t *now, const json
 	}
 }
 
-/* What goes goes first: another may want its device, or its name. A mirror comes after its ports. */
+/* Removals come first, because another port may need the device or the name. A mirror comes after its ports. */
 json_t *config_difference(const json_t *now, const json_t *wanted)
 {
 	json_t *steps = json_array();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * That /dev/kvm opens, and even that it makes a machine, says little: on some
- * nested hosts a guest hangs, or creeps. So a tiny one is run, against the clock.
+ * Run a tiny virtual machine, and measure its time. It is not enough that /dev/kvm opens and makes a machine: on some
+ * nested hosts guests hang or are very slow.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -75,8 +75,8 @@ static int select_words(bool *chosen, const char *(*name)(size_t), const char *l
 }
 
 /*
- * NAME=PATH,...; a path ends up between quotes in xl's configuration, and is one line of a command. It is made
- * absolute, before the working directory is another.
+ * Check --image, "NAME=PATH,...". A path is put between quotes in xl's configuration, and is one line of a command.
+ * Make it absolute before the working directory changes.
  */
 static int check_images(json_t *options, struct ctl_err *err)
 {
@@ -126,7 +126,7 @@ static int find_image(json_t *options, const char *name, char path[PATH_MAX])
 	return rc;
 }
 
-/* Beside nfvctl's own folder, where it is installed; where it was built. */
+/* Return the folder of the guests' scripts: beside nfvctl's own folder if installed, else where it was built. */
 static const char *guests_dir(void)
 {
 	static char path[PATH_MAX / 2];
@@ -138,7 +138,10 @@ static const char *guests_dir(void)
 	return access(path, X_OK) ? NFV_GUESTS : path;
 }
 
-/* Returns why the technology cannot run, or NULL. *broken: it should, but for what was given for it. */
+/*
+ * Return why the technology cannot run, or NULL. Set *broken if the user asked for it with an image that cannot be
+ * used.
+ */
 static const char *find_script(struct draft_bench *b, struct draft_subject *s, bool *broken, struct ctl_err *err)
 {
 	const char *missing = s->row->xen ? xen_missing() : NULL;
@@ -203,7 +206,10 @@ static int finish(struct draft_bench *b, struct ctl_err *err)
 	return CTL_OK;
 }
 
-/* What failed, in all; a row that cannot be here, as a Xen guest without Xen, has not. */
+/*
+ * Return how many measures failed. A technology that cannot run here, such as a Xen guest without Xen, has not
+ * failed.
+ */
 static size_t count_failures(struct draft_bench *b, struct ctl_err *err)
 {
 	json_t *tech, *errors, *text;
@@ -252,8 +258,8 @@ static int run(struct draft_bench *b, struct ctl_err *err)
 }
 
 /*
- * Everything is written to the working directory, and by programs that follow what they find there.
- * So the folder is this user's own, and in one in which nobody else can replace it.
+ * Change to the working directory. All results are written to it, by programs that follow links. So it must be this
+ * user's own, in a folder in which nobody else can replace it.
  */
 static int enter_out(json_t *options, struct ctl_err *err)
 {
@@ -291,7 +297,7 @@ static int enter_out(json_t *options, struct ctl_err *err)
 	return err->text[0] ? CTL_FAILED : CTL_OK;
 }
 
-/* What root runs and boots from there, the scripts of the guests have built; nobody else may have. */
+/* Check the cache. Root runs and boots what the guests' scripts have built there, so nobody else may write to it. */
 static int check_cache(struct ctl_err *err)
 {
 	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");

@@ -133,7 +133,7 @@ static void *drain(void *arg)
 	return NULL;
 }
 
-/* Whoever waits in vain for somebody to read his console runs no further: it is read to its end. */
+/* Read the console to its end. A guest that cannot write to its console stops running. */
 static void drain_console(struct draft_guest *g)
 {
 	pthread_t thread;

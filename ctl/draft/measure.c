@@ -16,7 +16,7 @@
 #define NEED_PATIENCE		2	/* times what it takes with plenty of memory */
 #define IPERF_EXTRA_SECONDS	20
 #define XL_SECONDS		60
-/* Sent besides: by the other clock the last may be no whole one, and is then in no line of its own. */
+/* Send a second more: by the receiver's clock the last second may be incomplete, and then has no line of its own. */
 #define LAST_SECONDS		1
 
 static void endpoints(const struct draft_guest *g, struct endpoint *host, struct endpoint *guest)
@@ -25,7 +25,10 @@ static void endpoints(const struct draft_guest *g, struct endpoint *host, struct
 	*guest = (struct endpoint){ .name = "guest", .kind = EP_ADDRESS, .netns = -1, .addr = DRAFT_GUEST_IP };
 }
 
-/* Of what iperf 2 says, a line for each second "when,from,port,to,port,id,start-end,bytes,bits/s" and one for all. */
+/*
+ * Return the Gb/s in iperf 2's output: a line for each second, "when,from,port,to,port,id,start-end,bytes,bits/s",
+ * and one for all.
+ */
 static double csv_gbps(const char *text)
 {
 	double from, to, bytes, sum = 0, took = 0;
@@ -55,7 +58,7 @@ static int iperf2_rx(const struct draft_guest *g, unsigned int seconds, double *
 	return *gbps > 0 ? CTL_OK : ctl_fail(err, NFV_RPC_E_FAILED, "iperf to the guest says nothing");
 }
 
-/* A small server of iperf 2 does not send: the guest is started anew, as a client of ours. */
+/* Measure the guest as the sender. A small server of iperf 2 cannot send, so start the guest anew as a client. */
 static int iperf2_tx(struct draft_guest *g, json_t *tech, unsigned int seconds, double *gbps, struct ctl_err *err)
 {
 	char path[PATH_MAX], *text;
@@ -163,7 +166,10 @@ int measure_rtt(const struct draft_guest *g, json_t *samples, struct ctl_err *er
 	return CTL_OK;
 }
 
-/* The number behind the word that a line of a file begins with; with no word, the file's. -1: there is none. */
+/*
+ * Return the number behind word at the beginning of a line; with an empty word, the first number of the file; -1:
+ * there is none.
+ */
 static long long number_in(const char *path, const char *word)
 {
 	char line[256];

@@ -84,9 +84,9 @@ static int failed(const char *what, int rc, struct ctl_err *err)
 }
 
 /*
- * Namespace `name` with eth0, the other end of link, which is set up and put into bridge unless that is NULL. Returns
- * its descriptor or -errno. Its own end goes up last: with its other end up already it can send at once, else the
- * kernel lets it when it gets to that, and the first request for an address may be lost for a second.
+ * Make namespace `name` with eth0, and set up its other end link, in bridge unless that is NULL. Return a descriptor
+ * or -errno. Set up eth0 last: with the other end already up it can send at once. Otherwise the kernel delays that,
+ * and the first request for an address may be lost for a second.
  */
 static int make_container(const char *name, const char *link, const char *bridge, const char *mac, const char *addr)
 {
@@ -109,7 +109,7 @@ static int make_container(const char *name, const char *link, const char *bridge
 	return rc ? rc : netns;
 }
 
-/* Its neighbour's address is known for good: the first SYN is sent at once, and each after it. */
+/* Add a permanent entry for the neighbour, so that each SYN is sent at once, the first one, too. */
 static int add_neighbour(int netns)
 {
 	int previous = netns_enter(netns), rc;

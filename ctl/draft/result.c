@@ -32,7 +32,7 @@ static json_t *new_result(json_t *options)
 			 "technologies");
 }
 
-/* Why a technology or measure did not run last time need not hold any more. */
+/* Forget why technologies and measures failed: the reasons may not hold any more. */
 static void forget_failures(json_t *result)
 {
 	const char *name;
@@ -60,7 +60,7 @@ static json_t *load(const char *path)
 
 #define VERSION_SECONDS	30
 
-/* What a file says behind this at the beginning of a line, without blanks, quotes and its end. */
+/* Return the text behind word at the beginning of a line of a file, without blanks, quotes and the line's end. */
 static json_t *said_in(const char *path, const char *word)
 {
 	FILE *f = fopen(path, "re");
@@ -95,7 +95,10 @@ static json_t *version_of(const char *program)
 	return str;
 }
 
-/* What runs: the commit, and the programs themselves, for not all is committed that was built. */
+/*
+ * Describe what runs: the commit, and also the programs themselves, because a build may have changes that are not
+ * committed.
+ */
 static json_t *describe_build(void)
 {
 	struct ctl_err ignored = { 0 };
@@ -148,7 +151,7 @@ static int keep_finished(struct ctl_err *err)
 	return CTL_OK;
 }
 
-/* Samples of two hosts, or of two programs, are no samples of one thing. Returns what differs, or NULL. */
+/* Return what differs between two hosts or builds, or NULL. Samples of different ones must not be mixed. */
 static const char *differs(json_t *a, json_t *b)
 {
 	static const char *const keys[] = { "kernel", "cpu", "cpus", "system", "qemu", "runc", "build", NULL };

@@ -50,7 +50,10 @@ static void interrupt(int sig)
 		kill(worker, SIGKILL);
 }
 
-/* The folder, on which nothing is mounted out here; of that name Xen's guest; control groups, version 1 or 2. */
+/*
+ * Remove what a run has left: its folder, on which nothing is mounted outside of it, the Xen guest of that name, and
+ * the control groups, version 1 or 2.
+ */
 static void remove_run(const char *name)
 {
 	char path[128];

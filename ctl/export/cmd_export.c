@@ -2,9 +2,10 @@
 /*
  * Metrics over HTTP, for Prometheus.
  *
- * Whoever asks may be slow, or many. There are at most CONNECTIONS of them, each has DEADLINE_MS for its answer and a few KiB
- * of memory besides it. Those who ask within FRESH_MS get the same text, so nfvd is asked ten times a second at most. Of the
- * texts that are still being sent the oldest is given up when there are PAGES: whoever reads it has had his time.
+ * Clients may be slow or many. There are at most CONNECTIONS of them. Each has DEADLINE_MS for its response, and
+ * takes a few KiB of memory besides. Requests within FRESH_MS get the same text, so nfvd is asked at most ten times a
+ * second. If there are PAGES texts that are still being sent, the oldest is given up, because its readers have had
+ * their time.
  */
 #include <errno.h>
 #include <microhttpd.h>
