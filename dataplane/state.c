@@ -4,7 +4,7 @@
  *
  *	DIR		755	guests that are not root connect to sockets in it; only nfvd's user makes any
  *	DIR/lock	600	a flock() needs no more than a descriptor: nobody else shall get one
- *	DIR/ctl.sock	660	rpc_server.c
+ *	DIR/ctl.sock	660	rpc/server.c
  *	DIR/NAME.device	600	what was changed of a port's device: netdev/trace.h
  *	DIR/NAME.sock	as the umask has it (077), vhost-user
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The control protocol without its transport: one line in, one line out.
- * For rpc_server.c, the unit test and the fuzzer.
+ * For rpc/server.c, the unit test and the fuzzer.
  */
 #ifndef NFVD_RPC_CORE_H
 #define NFVD_RPC_CORE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The control server: transport, limits and permissions of include/nfv/rpc.h.
- * The methods are in rpc_port.c, rpc_stats.c, rpc_fdb.c.
+ * The methods are in the other files of rpc/.
  */
 #ifndef NFVD_RPC_SERVER_H
 #define NFVD_RPC_SERVER_H
