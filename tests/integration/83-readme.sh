@@ -47,6 +47,7 @@ declare -A elsewhere=(
 	["nfvctl attach xen vm3 domid 3"]='tests/xen/suite/20-nfv.sh:attach xen'
 	["nfvctl detach vm3"]='tests/xen/suite/20-nfv.sh:nfvctl detach'
 	["make bench"]='tests/bench/smoke.sh:bench bench '
+	["make bench-counts"]='tests/bench/smoke.sh:bench bench-counts '
 	["make bench-restart"]='tests/bench/smoke.sh:bench bench-restart '
 	["make bench-kernel"]='tests/bench/smoke.sh:bench bench-kernel '
 	["make bench-xen"]='Makefile:tests/bench/xen.sh'
