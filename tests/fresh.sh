@@ -40,7 +40,7 @@ inside()
 		{ tail -n 20 "$dir/log" >&2; echo "fresh.sh: mmdebstrap failed" >&2; return 1; }
 	cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 	# Whom this host trusts, as it may reach npm by a proxy.
-	cp -r /usr/local/share/ca-certificates "$root/usr/local/share/"
+	[ ! -d /usr/local/share/ca-certificates ] || cp -r /usr/local/share/ca-certificates "$root/usr/local/share/"
 	chroot "$root" update-ca-certificates >"$dir/log" 2>&1
 	git clone -q --no-local . "$root/nfv-fastpath"
 	mount --bind "$root" "$root"
