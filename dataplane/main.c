@@ -13,7 +13,7 @@
 #include "module/kmod.h"
 #include "netdev/netdev.h"
 #include "netdev/others.h"
-#include "netdev/port_packet.h"
+#include "netdev/packet_socket.h"
 #include "netdev/trace.h"
 #include "netlink.h"
 #include "nfvd.h"

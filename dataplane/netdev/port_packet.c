@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <pthread.h>
 #include <rte_branch_prediction.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -25,6 +24,7 @@
 #include "netdev/offload.h"
 #include "netdev/packet_message.h"
 #include "netdev/packet_ring.h"
+#include "netdev/packet_socket.h"
 #include "nfvd.h"
 #include "shortcut/inherit.h"
 #include "shortcut/programs.h"
@@ -32,7 +32,6 @@
 #include "switch/move.h"
 #include "switch/worker.h"
 
-#define SOCK_BUFFER	(16 << 20)
 #define TX_IOVS		8192
 #define STUCK_TICKS	3
 #define RENEW_TICKS	10	/* renewing a ring is work for control: not more often */
@@ -158,126 +157,6 @@ static void packet_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd
 
 /* ---- attaching ---- */
 
-/* A socket with its ring, not bound to any device. Returns it, or -1. */
-static int make_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
-{
-	static const int options[] = { PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING };
-	const int on = 1, size = SOCK_BUFFER;
-	int sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
-
-	if (sock < 0) {
-		bool no_descriptor = errno == EMFILE || errno == ENFILE;
-
-		nfvd_err(err, NFV_RPC_E_FAILED, "cannot open a packet socket: %s", strerror(errno));
-		nfvd_hint(err, "%s", no_descriptor ? NFVD_NOFILE_HINT :
-			  "nfvd needs CAP_NET_RAW and CAP_NET_ADMIN: run it as root");
-		return -1;
-	}
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (setsockopt(sock, SOL_PACKET, options[i], &on, sizeof(on))) {
-			nfvd_err(err, NFV_RPC_E_FAILED, "packet socket option %d: %s", options[i], strerror(errno));
-			goto close;
-		}
-	/* Exceed the system's limit if nfvd may; the limit will do otherwise. */
-	if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
-		setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	ret = nfvd_ring_map(ring, sock);
-	if (!ret)
-		return sock;
-	nfvd_err(err, NFV_RPC_E_FAILED, "no memory for the receive ring: %s", strerror(-ret));
-close:
-	close(sock);
-	return -1;
-}
-
-/*
- * One socket is made ahead. Most of the time of an attach is the RCU grace period that the kernel waits for when the
- * ring is made. When a ring is removed the kernel waits for two. So the store holds this socket, too: then the end of
- * a killed nfvd does not wait for them, and the next nfvd closes the socket when it has time.
- */
-#define AHEAD	"@ahead", "packet"
-static struct {
-	pthread_mutex_t lock;
-	int sock;		/* -1: none */
-	struct nfvd_packet_ring ring;
-} ahead = { .lock = PTHREAD_MUTEX_INITIALIZER, .sock = -1 };
-
-static void *make_ahead(void *unused)
-{
-	struct nfvd_packet_ring ring = { 0 };
-	struct nfvd_err ignored = { 0 };
-	int sock = make_socket(&ring, &ignored);
-
-	pthread_mutex_lock(&ahead.lock);
-	if (ahead.sock < 0 && sock >= 0) {
-		ahead.sock = sock;
-		ahead.ring = ring;
-		if (nfvd_fdstore_ready())
-			nfvd_fdstore_put(AHEAD, sock);
-		sock = -1;
-	}
-	pthread_mutex_unlock(&ahead.lock);
-	if (sock >= 0) {
-		nfvd_ring_unmap(&ring);
-		close(sock);
-	}
-	nfvd_packet_knows_uso();
-	return unused;
-}
-
-static int run_detached(void *(*run)(void *), void *arg)
-{
-	pthread_attr_t detached;
-	pthread_t thread;
-	int err;
-
-	pthread_attr_init(&detached);
-	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&thread, &detached, run, arg);
-	pthread_attr_destroy(&detached);
-	return -err;
-}
-
-void nfvd_packet_ahead(void)
-{
-	run_detached(make_ahead, NULL);	/* without it the next is made when it is needed */
-}
-
-/* Close the socket once the store has let go of it, so that the keeper does not have to wait. */
-static void *close_before(void *sock)
-{
-	nfvd_fdstore_settle();
-	close((int)(intptr_t)sock);
-	return NULL;
-}
-
-void nfvd_packet_end_before(void)
-{
-	int sock = nfvd_fdstore_take(AHEAD);
-
-	if (sock < 0)
-		return;
-	nfvd_fdstore_remove(AHEAD);
-	if (run_detached(close_before, (void *)(intptr_t)sock))
-		close(sock);
-}
-
-/* The one that was made ahead, else a new one. */
-static int take_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
-{
-	int sock;
-
-	pthread_mutex_lock(&ahead.lock);
-	sock = ahead.sock;
-	if (sock >= 0)
-		nfvd_fdstore_remove(AHEAD);
-	*ring = ahead.ring;
-	ahead.sock = -1;
-	ahead.ring = (struct nfvd_packet_ring){ 0 };
-	pthread_mutex_unlock(&ahead.lock);
-	return sock >= 0 ? sock : make_socket(ring, err);
-}
-
 /* The socket of an earlier nfvd, with its ring and the frames in it. */
 static void adopt_socket(struct nfvd_netdev *nd)
 {
@@ -316,7 +195,7 @@ static int new_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
 	};
 	struct packet_mreq promisc = { .mr_ifindex = nd->link.ifindex, .mr_type = PACKET_MR_PROMISC };
 
-	nd->sock = take_socket(&p->ring, err);
+	nd->sock = nfvd_packet_socket_take(&p->ring, err);
 	if (nd->sock < 0)
 		return -1;
 	if (setsockopt(nd->sock, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof(promisc)) ||
