@@ -49,12 +49,24 @@ on_exit()
 {
 	local status=$? file
 
+	without_module
 	[ $status = 0 ] && [ $FAILED = 0 ] && return
 	[ $FAILED != 0 ] || echo "not ok - $(basename "$0"): ended early, status $status"
 	for file in "$WORK"/*.log; do
 		[ -s "$file" ] && { echo "--- ${file##*/}"; tail -n 25 "$file"; }
 	done
 	exit 1
+}
+
+# nfv.ko, in a machine. Its scripts share one boot: each loads it with parameters of its own, and leaves none behind.
+load() { insmod "$NFV_KO" "$@"; }
+loaded() { [ -d /sys/module/nfv ]; }
+unload() { rmmod nfv; }
+without_module()
+{
+	[ -n "${NFV_KO:-}" ] && loaded || return
+	[ -z "$NFVD_PID" ] || stop_nfvd
+	wait_for unload 20 || fail "nfv.ko goes at the end" "$(lsmod | grep '^nfv ')"
 }
 
 finish()

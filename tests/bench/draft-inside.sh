@@ -6,5 +6,5 @@
 xen_start "$@"
 
 cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
-modprobe -a loop xen-blkback xen-netback && insmod "$NFV_KO" || exit
+modprobe -a loop xen-blkback xen-netback && load || exit
 "$NFVCTL" bench draft "$@"

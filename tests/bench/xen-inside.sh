@@ -150,7 +150,7 @@ start_persistent()
 with_nfvctl >"$WORK/initrd" || die "the guests' initramfs"
 DOMU_INITRD=$WORK/initrd
 modprobe xen-netback || die "xen-netback"
-insmod "$NFV_KO" || die "nfv.ko"
+load || die "nfv.ko"
 start_nfvd
 ip link add br0 type bridge
 ip link set br0 up

@@ -222,7 +222,7 @@ guests_far()
 	PATH=$(dirname "$NFVCTL"):$PATH
 	cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
 	modprobe -q xen-netback
-	insmod "$NFV_KO"
+	check "nfv.ko comes" load || finish
 	start_nfvd
 	for name in a b; do
 		check "guest $name" domu_start_far $name mac=00:16:3e:00:00:0$name,script=vif-nfv

@@ -17,7 +17,6 @@ upgrade()
 }
 ping_all() { in_ns c1 ping -q -c 2 -W 5 10.0.0.2 && in_ns c1 ping -q -c 2 -W 5 10.0.0.3; }
 
-! loaded || unload	# of a script before
 start_nfvd
 check_fails "not loaded: nothing to replace" upgrade
 check "not loaded: says what helps" grep -q 'insmod kmod/nfv.ko' "$WORK/says"

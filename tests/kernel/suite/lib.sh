@@ -45,9 +45,6 @@ nested_kvm()
 	[ -w /dev/kvm ]
 }
 
-load() { insmod "$NFV_KO" "$@"; }
-loaded() { [ -d /sys/module/nfv ]; }
-unload() { rmmod nfv; }
 port_via() { [ "$(member "$1" via)" = "$2" ]; }
 refcount() { cat /sys/module/nfv/refcnt; }
 

@@ -16,7 +16,7 @@ once() { local c; c=$(copies_of "$1" "$2"); echo "$c copies per frame"; [ "$c" =
 
 export DOMU_VCPUS=2
 modprobe -q xen-netback
-insmod "$NFV_KO"
+check "nfv.ko comes" load || finish
 start_nfvd
 mk_container c1 10.0.0.9/24
 nfvctl attach veth c1 dev veth-c1 >/dev/null
@@ -189,5 +189,5 @@ check "unplugged" domu_unplug vm1
 check "vm2, too" domu_unplug vm2
 check "they have but the grants of any guest" granted all 4
 check "nfvd ends" stop_nfvd
-check "the module can go" rmmod nfv
+check "the module can go" unload
 finish

@@ -40,7 +40,7 @@ reload()
 
 modprobe -q xen-netback
 echo 2 >/sys/module/xen_netback/parameters/max_queues
-insmod "$NFV_KO" xen_queues=2
+check "nfv.ko comes" load xen_queues=2 || finish
 ip link add br0 type bridge
 ip link set br0 up
 mk_container c1 10.0.0.3/24
@@ -151,5 +151,5 @@ check "vm2 is destroyed under traffic" gone vm2
 check "nobody has their grants" granted all 0
 check "the container goes on" wait_for "state_is c1 up" 10
 check "nfvd ends" stop_nfvd
-check "nfv.ko goes" rmmod nfv
+check "nfv.ko goes" unload
 finish

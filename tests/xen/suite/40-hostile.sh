@@ -130,7 +130,7 @@ refused() { beside evil "$@" && xenstore-read "/local/domain/0/error/backend/vif
 alive() { [[ $(evil tx-good) = *"tx 1 answers, 1 okay"* ]]; }
 
 modprobe -q xen-netback
-insmod "$NFV_KO"
+check "nfv.ko comes" load || finish
 start_nfvd
 mk_container c1 10.0.0.9/24
 in_ns c1 ip neigh add $NOBODY lladdr 02:00:00:00:00:77 dev eth0 nud permanent
@@ -236,5 +236,5 @@ check "the others go on" beside true
 kill $witness $clock
 domu_kill vm2
 check "nfvd ends" stop_nfvd
-check "the module can go" rmmod nfv
+check "the module can go" unload
 finish

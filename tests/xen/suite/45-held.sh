@@ -110,7 +110,7 @@ storm()
 
 # No other driver takes a vif that is unbound.
 rmmod xen-netback 2>/dev/null
-insmod "$NFV_KO"
+check "nfv.ko comes" load || finish
 start_nfvd
 mk_container c1 10.0.0.9/24
 nfvctl attach veth c1 dev veth-c1 >/dev/null
@@ -165,6 +165,6 @@ check "no grant of it is in use" granted "$id" 0
 check "a third guest's interface can be plugged in" domu_plug vm2 10.0.0.2/24 "mac=$MAC2,script=vif-nfv"
 domu_kill vm2
 check "nfvd ends" stop_nfvd
-check "the module can go" rmmod nfv
+check "the module can go" unload
 kill "$PROBE_PID"
 finish

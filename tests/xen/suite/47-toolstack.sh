@@ -19,7 +19,7 @@ ip link set veth-c1 master br0
 
 # --- nfv.ko is there first --------------------------------------------------------------------
 
-insmod "$NFV_KO" xen_queues=1
+check "nfv.ko comes" load xen_queues=1 || finish
 modprobe xen-netback
 echo 2 >/sys/module/xen_netback/parameters/max_queues
 check "nfv.ko first: a guest without our script starts" domu_start vm1 10.0.0.1/24 "mac=$MAC1,bridge=br0,script=vif-test" || finish
@@ -33,8 +33,8 @@ words() { local output; output=$(nfvctl attach xen vm1 domid "$(domid vm1)" 2>&1
 check "more queues than offered: refused, and why" words
 check "more queues than offered: its vif was not touched" pings vm1 10.0.0.9
 stop_nfvd
-rmmod nfv
-insmod "$NFV_KO" xen_queues=2
+unload
+check "nfv.ko comes" load xen_queues=2 || finish
 start_nfvd
 ip link set veth-c1 nomaster
 nfvctl attach veth c1 dev veth-c1 >/dev/null

@@ -67,7 +67,7 @@ grant_calls() { echo "$(member u1 grant_ops) $(member u1 grant_maps)"; }
 # --- on xen-netback ------------------------------------------------------------------------
 
 modprobe -q xen-netback
-insmod "$NFV_KO"
+check "nfv.ko comes" load || finish
 ip link add br0 type bridge
 ip link set br0 up
 mk_container c1 10.0.0.1/24
@@ -159,5 +159,5 @@ id=$(domid u1)
 check "destroyed" domu_kill u1
 check "nobody has their grants" granted all 0
 check "nfvd ends" stop_nfvd
-check "nfv.ko goes" rmmod nfv
+check "nfv.ko goes" unload
 finish

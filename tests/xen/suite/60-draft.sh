@@ -41,7 +41,7 @@ fake standardvm.xen rdinit=/nothing
 modprobe -q xen-netback
 bench --only tinyx.xen --measure rtt >/dev/null 2>&1
 check "without the module: says so" query '"nfv.ko is not loaded" in row("rtt", "tinyx.xen")["note"]'
-insmod "$NFV_KO"
+check "nfv.ko comes" load || finish
 TRACES=$(traces 2>/dev/null)
 
 check "one run of a guest" bench --only tinyx.xen --measure instantiation,rtt --runs 1
@@ -73,5 +73,5 @@ check "interrupted: a guest is there" wait_for has_begun 180
 kill -TERM $pid
 wait $pid
 check "interrupted: nothing is left" nothing_left
-check "the module can go" rmmod nfv
+check "the module can go" unload
 finish
