@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nfv-netfront.ko: the device on the xenbus; drawn in netfront.h.
+ * nfv-netfront.ko: the device on the xenbus. Its states are drawn in netfront.h.
  *
- * It says nothing of the devices it serves (no module alias): it is loaded by name, before
- * xen-netfront or instead of it. Whoever is registered first takes a new vif.
+ * The module has no alias for vifs, so that it is loaded only by name, before xen-netfront or instead of it. A new vif
+ * goes to the driver that was registered first.
  */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
@@ -15,19 +15,19 @@
 #include <xen/xen.h>
 #include "netfront.h"
 
-#define CLOSE_US	(5 * USEC_PER_SEC)	/* for the backend to follow us */
+#define CLOSE_US	(5 * USEC_PER_SEC)	/* the backend's time to follow a change of state */
 
 static bool persistent = true;
 module_param(persistent, bool, 0444);
-MODULE_PARM_DESC(persistent, "Offer pages that stay granted to a backend that maps them");
+MODULE_PARM_DESC(persistent, "Offer persistent grants: pages that stay granted, for backends that keep them mapped (default 1)");
 
 static bool trusted = true;
 module_param(trusted, bool, 0444);
-MODULE_PARM_DESC(trusted, "Trust backends, but for those that xenstore's key trusted says not to");
+MODULE_PARM_DESC(trusted, "Trust all backends except those with trusted = 0 in xenstore (default 1)");
 
 static bool lend;
 module_param(lend, bool, 0444);
-MODULE_PARM_DESC(lend, "Pass pages that a trusted backend still may write to the stack, uncopied");
+MODULE_PARM_DESC(lend, "Pass received pages to the stack uncopied, although a trusted backend can still write to them (default 0)");
 
 /* ---- rings and events ---- */
 
@@ -107,7 +107,7 @@ static void free_queue(struct netfront_queue *q)
 
 /* ---- up and down: under RTNL ---- */
 
-/* Of a backend that took over from another. */
+/* Poll all queues and send an event for each, because a new backend took over the rings. */
 static void go_on(struct netfront *nf)
 {
 	for (unsigned int i = 0; i < nf->nr_queues; i++) {
@@ -157,7 +157,7 @@ static void release(struct netfront *nf)
 	netfront_ctrl_free(nf);
 }
 
-/* A frontend's directory: the toolstack has made it. */
+/* Read the key from the frontend's directory, which the toolstack has created. */
 static void read_trust(struct netfront *nf)
 {
 	nf->trusted = trusted && xenbus_read_unsigned(nf->xb->nodename, "trusted", 1);
@@ -213,7 +213,7 @@ static int write_events(struct netfront_queue *q, struct xenbus_transaction t, c
 	int err;
 
 	if (q->tx_irq == q->rx_irq) {
-		/* A driver before us may have left them. */
+		/* An earlier driver may have left these keys. */
 		xenbus_rm(t, dir, "event-channel-tx");
 		xenbus_rm(t, dir, "event-channel-rx");
 		return xenbus_printf(t, dir, "event-channel", "%u", q->tx_port);
@@ -309,7 +309,7 @@ static int connect(struct netfront *nf)
 	err = make_queues(nf) ?: publish(nf);
 	if (err) {
 		release(nf);
-		xenbus_dev_fatal(nf->xb, err, "no rings, or no way to say where they are");
+		xenbus_dev_fatal(nf->xb, err, "cannot make rings, or cannot write them to xenstore");
 	}
 	return err;
 }
@@ -334,7 +334,7 @@ static void backend_changed(struct xenbus_device *xb, enum xenbus_state state)
 
 	switch (state) {
 	case XenbusStateInitWait:
-		/* One that took over may serve without ever saying Connected: hotplug-status went with the other. */
+		/* A backend that took over may never say Connected: hotplug-status went with the previous one. */
 		if (READ_ONCE(nf->connected))
 			schedule_work(&nf->start);
 		else if (xb->state == XenbusStateInitialising && !connect(nf))
@@ -349,7 +349,7 @@ static void backend_changed(struct xenbus_device *xb, enum xenbus_state state)
 		xenbus_frontend_closed(xb);
 		break;
 	case XenbusStateClosed:
-		/* Initialising: it is what the last one has left. */
+		/* While Initialising, this is the state that the previous backend has left. */
 		if (xb->state != XenbusStateInitialising)
 			backend_closed(nf);
 		break;
@@ -426,11 +426,11 @@ static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
 	xenbus_switch_state(xb, XenbusStateInitialising);
 	return 0;
 fail:
-	xenbus_dev_fatal(xb, err, "no network device");
+	xenbus_dev_fatal(xb, err, "cannot make the network device");
 	return err;
 }
 
-/* What the backend had is our own again: rings are made when it is in InitWait. */
+/* Free rings and grants: the backend of before has gone. New ones are made when the backend is in InitWait. */
 static int resume(struct xenbus_device *xb)
 {
 	release(dev_get_drvdata(&xb->dev));
@@ -450,7 +450,7 @@ static void follow(struct xenbus_device *xb, enum xenbus_state state)
 
 	xenbus_switch_state(xb, state);
 	if (read_poll_timeout(backend_is, done, done, 10 * USEC_PER_MSEC, CLOSE_US, false, xb, state))
-		dev_warn(&xb->dev, "the backend does not close\n");
+		dev_warn(&xb->dev, "the backend does not close within 5 s\n");
 }
 
 static void remove(struct xenbus_device *xb)
@@ -496,4 +496,4 @@ static void __exit fini(void)
 module_init(init);
 module_exit(fini);
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Xen virtual network device, with grants that stay where the backend is nfv.ko");
+MODULE_DESCRIPTION("Xen virtual network device, with persistent grants if the backend is nfv.ko");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* nfv-netfront.ko: the control ring, over which the backend is asked. See netfront.h. */
+/* nfv-netfront.ko: the control ring, for requests to the backend. See netfront.h. */
 #include "netfront.h"
 
 #define ANSWER_TIME	(5 * HZ)
@@ -38,8 +38,9 @@ void netfront_ctrl_free(struct netfront *nf)
 }
 
 /*
- * Is the answer to the last request there? Others are to requests that nobody waits for any more.
- * Each round but the first takes answers, so it ends.
+ * Look for the response to the last request; skip responses to earlier ones, which have timed out. Return 1 if *r is
+ * it, 0 if it has not come, -EPROTO if the index is out of range. Each round after the first consumes responses, so the
+ * loop ends.
  */
 static int answered(struct netfront_ctrl *ctrl, struct xen_netif_ctrl_response *r)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* nfv-netfront.ko: what the kernel asks of the network device. See netfront.h. */
+/* nfv-netfront.ko: the network device's operations. See netfront.h. */
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
 #include "netfront.h"
@@ -21,7 +21,7 @@ void netfront_down(struct netfront *nf)
 	if (!nf->going)
 		return;
 	nf->going = false;
-	/* A poll wakes queues, and arms its refill. */
+	/* End polls first: they wake queues, and arm the refill. */
 	for (unsigned int i = 0; i < nf->nr_queues; i++) {
 		napi_disable(&nf->queue[i].napi);
 		cancel_delayed_work_sync(&nf->queue[i].refill);
@@ -89,11 +89,11 @@ static const struct net_device_ops netdev_ops = {
 	.ndo_validate_addr = eth_validate_addr,
 };
 
-/* ethtool -S: of each queue. */
+/* The counters of each queue that ethtool -S prints. */
 static const char *const stat_names[] = {
 	"persistent", "tx_packets", "tx_bytes", "tx_dropped", "rx_packets", "rx_bytes", "rx_dropped",
-	"rx_lent",			/* frames that came with the pages that they were in */
-	"staged",			/* frames are copied to and from pages made for that */
+	"rx_lent",			/* frames passed to the stack in the persistent pages */
+	"staged",			/* 1: frames are copied to and from persistent pages */
 };
 
 static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* nfv-netfront.ko: hearing the backend, and not listening to it any more. See netfront.h. */
+/* nfv-netfront.ko: event channels; fencing a backend. See netfront.h. */
 #include "netfront.h"
 
 int netfront_bind(struct netfront *nf, irq_handler_t handler, const char *name, void *arg, evtchn_port_t *port, int *irq)
@@ -25,5 +25,5 @@ void netfront_broke(struct netfront_queue *q, const char *how)
 		return;
 	netif_carrier_off(dev);
 	netif_tx_stop_all_queues(dev);
-	netdev_err(dev, "queue %u: the backend %s: off until it reconnects\n", q->index, how);
+	netdev_err(dev, "queue %u: the backend %s: device stopped until the backend reconnects\n", q->index, how);
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nfv-netfront.ko: pages that are granted, for a frame or once. See xen_gref.h.
+ * nfv-netfront.ko: granting pages, for one frame or persistently. See xen_gref.h.
  *
- * Whether the backend maps them makes no difference to what we do with them: a frame is
- * in such a page for a while, and the page is used again. So one that was named need not
- * be unnamed before the backend has closed, and one whose name got lost does no harm.
+ * Persistent pages are used the same way whether or not the backend has them mapped. So their names need not be deleted
+ * before the backend has closed, and a name that got lost does no harm.
  */
 #include <linux/slab.h>
 #include "netfront.h"
@@ -26,11 +25,11 @@ bool netfront_end_grant(struct netfront_page *p, grant_ref_t *grants)
 void netfront_grant(struct netfront_queue *q, struct netfront_page *p, struct page *page, grant_ref_t *grants, bool readonly)
 {
 	p->page = page;
-	p->ref = gnttab_claim_grant_reference(grants);	/* there are as many as slots */
+	p->ref = gnttab_claim_grant_reference(grants);	/* cannot fail: there is one per slot */
 	gnttab_page_grant_foreign_access_ref_one(p->ref, q->nf->xb->otherend_id, page, readonly);
 }
 
-/* ---- once ---- */
+/* ---- persistent pages ---- */
 
 void netfront_stage_free(struct netfront_queue *q)
 {
@@ -46,7 +45,7 @@ static bool is_tx(unsigned int stage)
 	return stage < NETFRONT_RING;
 }
 
-/* Has a reference of the page from now on. */
+/* Grant the page, and take a reference of it. Return 0 or -errno. */
 static int stage_page(struct netfront_queue *q, struct netfront_page *p, struct page *page, bool readonly)
 {
 	int ref = gnttab_grant_foreign_access(q->nf->xb->otherend_id, xen_page_to_gfn(page), readonly);
@@ -100,7 +99,7 @@ int netfront_stage_make(struct netfront_queue *q)
 	return 0;
 }
 
-/* ADD or DEL of n from first on; netfront_ask()'s result. */
+/* Send one ADD or DEL request for n pages, from first on. Return as netfront_ask(). */
 static int list_some(struct netfront_queue *q, u16 type, unsigned int first, unsigned int n)
 {
 	struct netfront_page list_page;
@@ -121,7 +120,7 @@ static int list_some(struct netfront_queue *q, u16 type, unsigned int first, uns
 	return status;
 }
 
-/* The same of the first n, however many. */
+/* Send as many such requests as the first n pages need. */
 static int list_pages(struct netfront_queue *q, u16 type, unsigned int n)
 {
 	int status = 0;
@@ -131,7 +130,7 @@ static int list_pages(struct netfront_queue *q, u16 type, unsigned int n)
 	return status;
 }
 
-/* 1: named. 0: the backend does not want them. Below: it does not answer, and will not be asked again. */
+/* Return 1 if the pages are named, 0 if the backend does not want them, -errno if it does not respond. */
 static int name_pages(struct netfront_queue *q)
 {
 	bool had = q->stage;
@@ -143,7 +142,7 @@ static int name_pages(struct netfront_queue *q)
 	size = min(size, netfront_stages(q->nf));
 	if (!size || netfront_stage_make(q))
 		return 0;
-	/* It may be the backend that has them already, or another. */
+	/* The backend may be the previous one, which has the names already. */
 	if (had)
 		status = list_pages(q, NFVK_XEN_CTRL_DEL_GREF_MAPPING, size);
 	if (status >= 0)
@@ -161,9 +160,9 @@ void netfront_name_pages(struct netfront *nf)
 		if (named >= 0)
 			named = name_pages(q);
 		WRITE_ONCE(q->persistent, named > 0);
-		/* Its pages before it; pairs with the datapath's acquire. */
+		/* Publish the pages before staged; pairs with the acquire in xmit and fill. */
 		smp_store_release(&q->staged, named > 0 || !nf->trusted);
 	}
 	if (nf->ctrl.irq && named < 0 && !READ_ONCE(nf->closing))
-		netdev_warn(nf->dev, "control ring: error=%d: its grants will not stay mapped\n", named);
+		netdev_warn(nf->dev, "control ring: error=%d: grants will not stay mapped\n", named);
 }

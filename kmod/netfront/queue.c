@@ -2,8 +2,8 @@
 /*
  * nfv-netfront.ko: a queue and its interrupts. See netfront.h.
  *
- * What the backend writes is copied before it is looked at. If it makes no sense, nothing of
- * the device's is looked at again until it reconnects.
+ * Responses are copied, then checked. After a malformed one no ring of the device is read again until the backend
+ * reconnects.
  */
 #include "netfront.h"
 
@@ -38,12 +38,12 @@ int netfront_poll(struct napi_struct *napi, int budget)
 		netfront_clean_tx(q);
 	if (!netfront_is_broken(q))
 		n = netfront_take_frames(q, budget);
-	/* Memory does not come by asking again at once. */
+	/* Without memory, try again later: an immediate retry would most likely fail, too. */
 	if (!netfront_is_broken(q) && !netfront_fill(q))
 		schedule_delayed_work(&q->refill, REFILL_TIME);
 	if (n == budget)
 		return budget;
-	/* A broken one's interrupts are not ended, so no more come. */
+	/* If the device is broken, interrupts are not ended, so there are no further ones. */
 	if (napi_complete_done(napi, n) && !netfront_is_broken(q))
 		end_interrupts(q);
 	return n;
@@ -61,7 +61,7 @@ void netfront_refill(struct work_struct *refill)
 	netfront_kick(container_of(to_delayed_work(refill), struct netfront_queue, refill));
 }
 
-/* Has anything come since the last interrupt, or not been taken? */
+/* Return whether there are responses that are new since the last interrupt, or not yet consumed. */
 static bool news(RING_IDX prod, RING_IDX cons, u32 *seen)
 {
 	bool is_news = prod != *seen || prod != cons;
@@ -129,7 +129,7 @@ int netfront_queue_init(struct netfront_queue *q)
 	err = gnttab_alloc_grant_references(NETFRONT_RING, &q->rx_grants);
 	if (err)
 		goto no_rx;
-	/* The rest may come when the backend wants it; this must be there before the first frame. */
+	/* An untrusted backend needs the persistent pages before the first frame, others when they ask. */
 	err = q->nf->trusted ? 0 : netfront_stage_make(q);
 	if (err)
 		goto no_stage;

@@ -2,26 +2,26 @@
 /*
  * nfv-netfront.ko: frames that are received. See netfront.h.
  *
- *	plain	a page for each slot; one that has a large frame's bytes goes up with it, when its
- *		grant has ended
- *	staged	pages that stay granted; frames are copied
- *	lent	the same, and with lend=1: a large frame's are lent to the stack with it, until it has
- *		let go of them. With none to post instead, as for a short frame: copied
+ *	plain	each slot has a page, granted for one frame; a large frame goes to the stack in its pages, after their
+ *		grants have ended
+ *	staged	each slot has a persistent page; frames are copied
+ *	lent	as staged, but with lend=1 a large frame goes to the stack in its persistent pages, and they are used
+ *		again when the stack has released them. If no other pages can be posted, it is copied, as short frames
  *
- * A page that is lent stays the backend's to write: after it was checked, between two reads of a
- * cipher, when something was decrypted in it. Of what it lends the stack has the headers in a copy of
- * its own, and is told that the rest may change (SKBFL_SHARED_FRAG). Not all of it listens.
+ * The backend can still write to a lent page: after a check, between two reads of a cipher, during decryption in place.
+ * The stack gets the headers as a copy, and the flag that the rest may change (SKBFL_SHARED_FRAG), which not all parts
+ * of the stack respect.
  *
- * A slot of the ring has the same number as its request and its answer: the place. Extra
- * info takes up a place; nothing is in the page there.
+ * A request and its response have the number of their place in the ring. Extra info takes up a place, whose page is not
+ * used.
  */
 #include <linux/etherdevice.h>
 #include <linux/skbuff.h>
 #include "netfront.h"
 
-#define COPY_MAX	1536u		/* bytes: a shorter frame is copied, its pages stay */
-#define BLOCKS_PASSED	4u		/* that a search for pages goes past: something of them is lent */
-#define HEADER		256u		/* bytes of a longer one that are in its linear part */
+#define COPY_MAX	1536u		/* bytes: frames up to this length are always copied */
+#define BLOCKS_PASSED	4u		/* blocks that one search for free pages tries */
+#define HEADER		256u		/* bytes of a longer frame in its linear part */
 
 static_assert(__CONST_RING_SIZE(xen_netif_rx, XEN_PAGE_SIZE) == NETFRONT_RING);
 static_assert(sizeof(struct xen_netif_extra_info) <= sizeof(struct xen_netif_rx_response));
@@ -33,12 +33,12 @@ struct part {
 struct frame {
 	u32 len;			/* bytes */
 	u16 n;				/* parts */
-	u16 slots;			/* extra info's, too */
-	u16 flags;			/* XEN_NETRXF_* of the first */
+	u16 slots;			/* including extra info */
+	u16 flags;			/* XEN_NETRXF_* of the first slot */
 	u16 gso_size;			/* 0: no super-frame */
 	u8 gso_type;
 	bool bad;			/* to be dropped */
-	u16 staged;			/* parts */
+	u16 staged;			/* how many parts are in persistent pages */
 	struct part part[MAX_SKB_FRAGS];
 };
 
@@ -67,7 +67,7 @@ static bool take_extras(struct netfront_queue *q, RING_IDX prod, struct frame *f
 	return true;
 }
 
-/* The next part; its slot's page is where it was. */
+/* Read the next response into f; the slot keeps its page. Return false if the backend is broken. */
 static bool take_part(struct netfront_queue *q, struct frame *f, struct xen_netif_rx_response *r)
 {
 	u16 slot = q->rx.rsp_cons % NETFRONT_RING;
@@ -75,11 +75,11 @@ static bool take_part(struct netfront_queue *q, struct frame *f, struct xen_neti
 	RING_COPY_RESPONSE(&q->rx, q->rx.rsp_cons, r);
 	WRITE_ONCE(q->rx.rsp_cons, q->rx.rsp_cons + 1);
 	if (r->id != slot) {
-		netfront_broke(q, "answers an Rx request in another's place");
+		netfront_broke(q, "sends an Rx response in the wrong place of the ring");
 		return false;
 	}
 	if (r->status > 0 && (u32)r->offset + r->status > XEN_PAGE_SIZE) {
-		netfront_broke(q, "has written beyond an Rx page, it says");
+		netfront_broke(q, "sends an Rx response that exceeds its page");
 		return false;
 	}
 	if (r->status <= 0 || f->n == ARRAY_SIZE(f->part)) {
@@ -94,7 +94,7 @@ static bool take_part(struct netfront_queue *q, struct frame *f, struct xen_neti
 	return true;
 }
 
-/* There is one response at least. False: the backend is broken. */
+/* Gather the next frame; at least one response has come. Return false if the backend is broken. */
 static bool gather(struct netfront_queue *q, RING_IDX prod, struct frame *f)
 {
 	struct xen_netif_rx_response r;
@@ -164,19 +164,19 @@ static struct sk_buff *copy_frame(struct netfront_queue *q, const struct frame *
 	return skb;
 }
 
-/* Another block to deal out. False: of those nearby something is lent, or all is posted. */
+/* Choose the next block with free pages. Return false if the next BLOCKS_PASSED have none: lent or posted. */
 static bool next_block(struct netfront_queue *q)
 {
 	for (unsigned int i = 0; i < BLOCKS_PASSED && !q->undealt; i++) {
 		q->block = (q->block + 1) % NETFRONT_BLOCKS;
-		/* What the stack read of it comes before its put_page(), and what we post after this look. */
+		/* The stack's reads precede its put_page(), and this check precedes posting a page. */
 		if (page_ref_count(q->stage[NETFRONT_RING + q->block * NETFRONT_BLOCK].page) == NETFRONT_BLOCK)
 			q->undealt = ~q->posted[q->block];
 	}
 	return q->undealt;
 }
 
-/* Pages to post, n of them into stage. Returns how many there are. */
+/* Set stage[] to up to n free pages to post. Return how many. */
 static unsigned int deal(struct netfront_queue *q, u16 *stage, unsigned int n)
 {
 	unsigned int i;
@@ -197,7 +197,7 @@ static void post_instead(struct netfront_queue *q, u16 slot, u16 stage)
 	q->rx_stage[slot] = stage;
 }
 
-/* A part without its first bytes. One piece with what comes before it, if it can be. */
+/* Add a part, except its first bytes (without), to skb; extend the last frag if it continues there. */
 static void lend_page(struct netfront_queue *q, struct sk_buff *skb, const struct part *part, u32 without)
 {
 	u16 stage = q->rx_stage[part->slot];
@@ -213,7 +213,7 @@ static void lend_page(struct netfront_queue *q, struct sk_buff *skb, const struc
 	skb_add_rx_frag(skb, n, block, offset, part->len - without, PAGE_SIZE);
 }
 
-/* A frame of staged pages themselves; NULL: there is nothing to post in their places, or no memory. */
+/* Build a frame of its persistent pages. Return NULL if no other pages can be posted, or without memory. */
 static struct sk_buff *lend_pages(struct netfront_queue *q, const struct frame *f)
 {
 	u32 header = min_t(u32, f->part[0].len, HEADER);
@@ -228,7 +228,7 @@ static struct sk_buff *lend_pages(struct netfront_queue *q, const struct frame *
 	skb_put_data(skb, address_of(q, &f->part[0]), header);
 	for (unsigned int i = header == f->part[0].len; i < f->n; i++)
 		lend_page(q, skb, &f->part[i], i ? 0 : header);
-	/* Extra info's, too: in order, the next lap's frames are in few pieces. */
+	/* Replace the pages of extra info, too: with pages in order, later frames lie in fewer pieces. */
 	for (unsigned int i = 0; i < f->slots; i++)
 		post_instead(q, (f->part[0].slot + i) % NETFRONT_RING, stage[i]);
 	skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
@@ -240,7 +240,7 @@ static struct sk_buff *lend_pages(struct netfront_queue *q, const struct frame *
 	return skb;
 }
 
-/* A frame of the pages themselves; its bytes are read after their grants have ended. */
+/* Build a frame of its pages. Its bytes are read only after the pages' grants have ended. */
 static struct sk_buff *take_pages(struct netfront_queue *q, const struct frame *f)
 {
 	struct sk_buff *skb = napi_alloc_skb(&q->napi, HEADER);
@@ -252,7 +252,7 @@ static struct sk_buff *take_pages(struct netfront_queue *q, const struct frame *
 		struct page *page = p->page;
 
 		if (!netfront_end_grant(p, &q->rx_grants)) {
-			netfront_broke(q, "keeps an Rx page that it has answered");
+			netfront_broke(q, "keeps an Rx page mapped after its response");
 			kfree_skb(skb);
 			return NULL;
 		}
@@ -276,7 +276,7 @@ static bool set_offloads(struct sk_buff *skb, const struct frame *f)
 	}
 	if (blank || f->gso_size) {
 		skb->ip_summed = CHECKSUM_PARTIAL;
-		/* Segments need one that is open. */
+		/* Segmentation needs an open checksum. */
 		return !skb_checksum_setup(skb, !blank);
 	}
 	if (f->flags & XEN_NETRXF_data_validated)
@@ -325,7 +325,7 @@ int netfront_take_frames(struct netfront_queue *q, int budget)
 
 	virt_rmb();	/* the index, then what it announces; pairs with the backend's */
 	if (prod - q->rx.rsp_cons > q->rx.req_prod_pvt - q->rx.rsp_cons) {
-		netfront_broke(q, "answers more Rx requests than there are");
+		netfront_broke(q, "sends more Rx responses than there are requests");
 		return 0;
 	}
 	for (n = 0; n < budget && q->rx.rsp_cons != prod && gather(q, prod, &f); n++)
@@ -333,7 +333,7 @@ int netfront_take_frames(struct netfront_queue *q, int budget)
 	return n;
 }
 
-/* A page for the slot that is posted next: the one that is there, or its staged one, or a new one. */
+/* Set *ref to the grant of the page to post in slot: its persistent one, its present one, or a new one. */
 static bool page_for(struct netfront_queue *q, u16 slot, bool staged, grant_ref_t *ref)
 {
 	struct netfront_page *p = &q->rx_slot[slot];
@@ -341,7 +341,7 @@ static bool page_for(struct netfront_queue *q, u16 slot, bool staged, grant_ref_
 
 	if (page && staged) {
 		if (!netfront_end_grant(p, &q->rx_grants)) {
-			netfront_broke(q, "keeps an Rx page that it has answered");
+			netfront_broke(q, "keeps an Rx page mapped after its response");
 			return false;
 		}
 		__free_page(page);
@@ -362,7 +362,7 @@ static bool page_for(struct netfront_queue *q, u16 slot, bool staged, grant_ref_
 
 bool netfront_fill(struct netfront_queue *q)
 {
-	bool staged = smp_load_acquire(&q->staged);	/* its pages after it; pairs with name_pages's */
+	bool staged = smp_load_acquire(&q->staged);	/* pairs with netfront_name_pages() */
 	RING_IDX prod = q->rx.req_prod_pvt;
 	grant_ref_t ref;
 	int notify;

@@ -2,29 +2,29 @@
 /*
  * nfv-netfront.ko: frames that are sent. See netfront.h.
  *
- *	plain	each piece of a frame is granted, read-only, until its slot is answered. The pages
- *		that the pieces are in have other things, too: for a backend that is trusted
- *	staged	frames are copied to pages that stay granted; a large one is let go of when it is
- *		answered, too, so that its socket does not send more than the ring takes
+ *	plain	each piece of a frame is granted, read-only, until its slot has a response. Its page has other data,
+ *		too, so this needs a trusted backend
+ *	staged	frames are copied to persistent pages. A large frame is still freed only with its response, so that its
+ *		socket does not send more than the ring takes
  *
- * Ids are free numbers.
+ * A slot's id is any free number, and does not depend on its place in the ring.
  */
 #include <linux/skbuff.h>
 #include <net/sock.h>
 #include "netfront.h"
 
 #define TX_ROOM		(NETFRONT_SLOTS_MAX + 1)
-#define PACING_SHIFT	7		/* as mac80211's: a socket's frames and its share of the ring are of 8 ms, not 1 */
+#define PACING_SHIFT	7		/* as in mac80211: a socket may queue about 8 ms of frames, not 1 */
 
 static_assert(__CONST_RING_SIZE(xen_netif_tx, XEN_PAGE_SIZE) == NETFRONT_RING);
-static_assert(NETFRONT_RING / 2 + TX_ROOM < NETFRONT_RING);	/* a full ring's event comes */
+static_assert(NETFRONT_RING / 2 + TX_ROOM < NETFRONT_RING);	/* so that a full ring gets its event */
 
 /* Position in a frame: the linear part, then frags. */
 struct cursor {
 	const struct sk_buff *skb;
 	unsigned int frag;		/* the next */
 	const void *at;
-	u32 left;			/* bytes at it */
+	u32 left;			/* bytes from at on */
 };
 
 static void start(struct cursor *c, const struct sk_buff *skb)
@@ -32,7 +32,7 @@ static void start(struct cursor *c, const struct sk_buff *skb)
 	*c = (struct cursor){ .skb = skb, .at = skb->data, .left = skb_headlen(skb) };
 }
 
-/* Is there more? */
+/* Move to the next frag if the present piece is used up. Return whether bytes are left. */
 static inline bool more(struct cursor *c)
 {
 	while (!c->left && c->frag < skb_shinfo(c->skb)->nr_frags) {
@@ -59,7 +59,7 @@ static void copy_bytes(struct cursor *c, void *to, u32 len)
 	}
 }
 
-/* Its next bytes, of one page; false: it has ended. */
+/* Get the next bytes, all in one page. Return false at the end of the frame. */
 static bool next_piece(struct cursor *c, struct page **page, u32 *offset, u32 *len)
 {
 	if (!more(c))
@@ -86,7 +86,7 @@ static unsigned int slots_of(const struct sk_buff *skb, bool staged)
 	return n;
 }
 
-/* Requests are written where they will be read; nothing of them is read back. */
+/* Return the next request, in the ring. It may be written, but not read back, since the backend can change it. */
 static struct xen_netif_tx_request *next_request(struct netfront_queue *q)
 {
 	return &q->tx.sring->ring[q->tx.req_prod_pvt++ % NETFRONT_RING].req;
@@ -152,10 +152,10 @@ static u16 first_flags(const struct sk_buff *skb)
 	return flags;
 }
 
-/* A staged frame, with its last slot. */
+/* Keep a staged frame until its last slot has a response. */
 static void hold(struct netfront_queue *q, struct sk_buff *skb, u16 id)
 {
-	/* The next event may be far: nobody has waited for one. */
+	/* The next event may be far away, because no frame needed one. */
 	if (!q->tx_held++)
 		q->tx.sring->rsp_event = q->tx.req_prod_pvt;
 	q->tx_slot[id].skb = skb_get(skb);
@@ -198,7 +198,7 @@ netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct netfront *nf = netdev_priv(dev);
 	struct netfront_queue *q = &nf->queue[skb_get_queue_mapping(skb)];
-	bool staged = smp_load_acquire(&q->staged);	/* its pages after it; pairs with name_pages's */
+	bool staged = smp_load_acquire(&q->staged);	/* pairs with netfront_name_pages() */
 	unsigned int n;
 	int notify;
 
@@ -212,7 +212,7 @@ netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev)
 		if (n > NETFRONT_SLOTS_MAX)
 			return drop(q, skb);
 	}
-	/* To wake the other end is dear, until when it runs nobody knows: let there be enough for it then. */
+	/* Waking the backend is expensive and takes a while, so allow a socket to queue more frames for it. */
 	sk_pacing_shift_update(skb->sk, PACING_SHIFT);
 	skb_tx_timestamp(skb);
 	put_frame(q, skb, n, staged);
@@ -220,7 +220,7 @@ netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev)
 	if (notify)
 		notify_remote_via_irq(q->tx_irq);
 	netfront_count(&q->tx_count, skb->len);
-	/* Slots have references of their own. */
+	/* The slots have their own references. */
 	dev_consume_skb_any(skb);
 	if (RING_FREE_REQUESTS(&q->tx) < TX_ROOM)
 		netif_tx_stop_queue(netdev_get_tx_queue(dev, q->index));
@@ -231,20 +231,20 @@ static bool answered(struct netfront_queue *q, const struct xen_netif_tx_respons
 {
 	struct netfront_tx_slot *slot;
 
-	if (r->status == XEN_NETIF_RSP_NULL) {	/* extra info's */
+	if (r->status == XEN_NETIF_RSP_NULL) {	/* the response of extra info */
 		if (q->tx_busy <= q->tx.req_prod_pvt - q->tx.rsp_cons)
 			return true;
-		netfront_broke(q, "answers more extra info than there is");
+		netfront_broke(q, "sends more responses to extra info than there are");
 		return false;
 	}
 	if (r->id >= NETFRONT_RING || !q->tx_slot[r->id].busy) {
-		netfront_broke(q, "answers a Tx request that is not there");
+		netfront_broke(q, "sends a Tx response without a request");
 		return false;
 	}
 	slot = &q->tx_slot[r->id];
 	if (slot->skb) {
 		if (slot->own.page && !netfront_end_grant(&slot->own, &q->tx_grants)) {
-			netfront_broke(q, "keeps a Tx page that it has answered");
+			netfront_broke(q, "keeps a Tx page mapped after its response");
 			return false;
 		}
 		dev_consume_skb_any(slot->skb);
@@ -263,11 +263,11 @@ static void reap(struct netfront_queue *q)
 	RING_IDX prod = READ_ONCE(q->tx.sring->rsp_prod);
 	struct xen_netif_tx_response r;
 
-	/* Each round but the first takes answers, so it ends. */
+	/* Each round after the first consumes responses, so the loop ends. */
 	for (;;) {
 		virt_rmb();	/* the index, then what it announces; pairs with the backend's */
 		if (prod - q->tx.rsp_cons > q->tx.req_prod_pvt - q->tx.rsp_cons) {
-			netfront_broke(q, "answers more Tx requests than there are");
+			netfront_broke(q, "sends more Tx responses than there are requests");
 			return;
 		}
 		while (q->tx.rsp_cons != prod) {
@@ -277,8 +277,8 @@ static void reap(struct netfront_queue *q)
 				return;
 		}
 		/*
-		 * The next event when half of the rest is done; if nobody waits for that, nor for a
-		 * plain frame's that comes, when the ring may be short of room. See hold().
+		 * Ask for the next event when half of the open requests are done. If no frame waits for its
+		 * response, and none will be plain, ask for it when the ring may run short of room. See hold().
 		 */
 		if (q->tx_held || !smp_load_acquire(&q->staged))
 			q->tx.sring->rsp_event = prod + (q->tx.req_prod_pvt - prod) / 2 + 1;
@@ -298,7 +298,7 @@ void netfront_tx_free(struct netfront_queue *q)
 	for (unsigned int i = 0; i < NETFRONT_RING; i++) {
 		struct netfront_tx_slot *slot = &q->tx_slot[i];
 
-		/* Its page may be a slab's, of which nobody can have a reference: as long as the skb is, it is. */
+		/* A page of a slab cannot be kept by a reference, only by keeping the skb: do not free it. */
 		if (slot->own.page && !netfront_end_grant(&slot->own, &q->tx_grants))
 			kept++;
 		else
@@ -307,7 +307,7 @@ void netfront_tx_free(struct netfront_queue *q)
 		slot->skb = NULL;
 	}
 	if (kept)
-		netdev_warn(q->nf->dev, "queue %u: the backend keeps %u pages of frames, which will not be freed\n", q->index, kept);
+		netdev_warn(q->nf->dev, "queue %u: the backend keeps %u pages of frames mapped: they will not be freed\n", q->index, kept);
 }
 
 void netfront_clean_tx(struct netfront_queue *q)

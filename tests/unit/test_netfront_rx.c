@@ -143,7 +143,7 @@ static void rx_beyond(void **state)
 {
 	start_rx_of(true);
 	q->rx.sring->rsp_prod = NETFRONT_RING + 1;
-	poll_breaks("answers more Rx requests than there are");
+	poll_breaks("sends more Rx responses than there are requests");
 }
 
 static void rx_back(void **state)
@@ -153,14 +153,14 @@ static void rx_back(void **state)
 	deliver(60);
 	poll_works();
 	q->rx.sring->rsp_prod = 1;
-	poll_breaks("answers more Rx requests than there are");
+	poll_breaks("sends more Rx responses than there are requests");
 }
 
 static void rx_another_place(void **state)
 {
 	start_rx_of(true);
 	put_answer(0, (struct xen_netif_rx_response){ .id = 1, .status = 60 });
-	poll_breaks("answers an Rx request in another's place");
+	poll_breaks("sends an Rx response in the wrong place of the ring");
 }
 
 static void rx_beyond_the_page(void **state)
@@ -170,7 +170,7 @@ static void rx_beyond_the_page(void **state)
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
 		start_rx_of(i & 1);
 		put_answer(0, (struct xen_netif_rx_response){ .id = 0, .offset = bad[i][0], .status = bad[i][1] });
-		poll_breaks("has written beyond an Rx page, it says");
+		poll_breaks("sends an Rx response that exceeds its page");
 	}
 }
 

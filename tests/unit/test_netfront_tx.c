@@ -99,7 +99,7 @@ static void tx_beyond(void **state)
 	make(false, false);
 	netfront_xmit(frame(60, 60), &dev);
 	q->tx.sring->rsp_prod = 2;
-	poll_breaks("answers more Tx requests than there are");
+	poll_breaks("sends more Tx responses than there are requests");
 }
 
 static void tx_back(void **state)
@@ -110,7 +110,7 @@ static void tx_back(void **state)
 	poll_works();
 	netfront_xmit(frame(60, 60), &dev);
 	q->tx.sring->rsp_prod = 1;
-	poll_breaks("answers more Tx requests than there are");
+	poll_breaks("sends more Tx responses than there are requests");
 }
 
 /* The index goes to and fro for ever: each look finds another, and no answer comes of it. */
@@ -139,11 +139,11 @@ static void tx_no_such_id(void **state)
 	make(true, false);
 	netfront_xmit(frame(60, 60), &dev);
 	answer(NETFRONT_RING, 0);
-	poll_breaks("answers a Tx request that is not there");
+	poll_breaks("sends a Tx response without a request");
 	make(true, false);
 	netfront_xmit(frame(60, 60), &dev);
 	answer(5, 0);
-	poll_breaks("answers a Tx request that is not there");
+	poll_breaks("sends a Tx response without a request");
 }
 
 static void tx_twice(void **state)
@@ -157,7 +157,7 @@ static void tx_twice(void **state)
 	take(ids, &n);
 	answer(ids[0], 0);
 	answer(ids[0], 0);
-	poll_breaks("answers a Tx request that is not there");
+	poll_breaks("sends a Tx response without a request");
 }
 
 static void tx_no_extra_info(void **state)
@@ -165,7 +165,7 @@ static void tx_no_extra_info(void **state)
 	make(true, false);
 	netfront_xmit(frame(60, 60), &dev);
 	answer(0, XEN_NETIF_RSP_NULL);
-	poll_breaks("answers more extra info than there is");
+	poll_breaks("sends more responses to extra info than there are");
 }
 
 static u32 grant_of(RING_IDX i) { return q->tx.sring->ring[i % NETFRONT_RING].req.gref; }
