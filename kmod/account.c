@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Memory of held frames, out of what a session may hold: the seldom half. See struct nfvk_account. */
+/* The account of held frames' memory: the slow path, which takes from the session and gives back. See nfvk.h. */
 #include "nfvk.h"
 
 bool nfvk_account_take(struct nfvk_account *a, u32 bytes)

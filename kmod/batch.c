@@ -2,16 +2,15 @@
 /*
  * NFV_IOC_BATCH, in two passes over the operations:
  *
- *	prepare		may sleep and fault: copies to and from the daemon's memory (in truth
- *			a guest's, who is writing it), new frames built, held ones taken
- *	transmit	bottom halves off, so that receivers run once for all of it
+ *	prepare		may sleep and fault: copies to and from the daemon's memory (which may be a guest's, and
+ *			change meanwhile), builds new frames, takes held ones
+ *	transmit	with bottom halves off, so that receivers run once for the whole batch
  *
- * A frame that is still in its guest's memory is in nobody's hands while that memory is
- * touched, for the daemon may make it take as long as it likes: what was taken before such
- * an operation is transmitted before it.
+ * Accesses to the daemon's memory may fault, and the daemon can delay a fault for as long as it likes. So the batch
+ * owns no frame in a guest's memory during such an access: frames taken before that operation are transmitted first.
  *
- * Of the daemon's memory everything is read once: operations into a private array,
- * I/O vectors by import_iovec(), payload straight into the frame.
+ * Everything in the daemon's memory is read once: operations into a private array, I/O vectors by import_iovec(),
+ * payload straight into the frame.
  */
 #include <linux/if_vlan.h>
 #include <linux/slab.h>
@@ -63,7 +62,7 @@ static int import(const struct nfv_op *op, int rw, struct iovec *fast, struct io
 	return import_iovec(rw, u64_to_user_ptr(op->iov), op->iov_n, FAST_IOV, iov, iter);
 }
 
-/* Frame offset to skb offset: a tag beside the frame is not in the skb's bytes. */
+/* Convert a frame offset to an skb offset: a tag in skb->vlan_tci is not among the skb's bytes. */
 static u32 skb_offset(const struct sk_buff *skb, u32 offset)
 {
 	return skb_vlan_tag_present(skb) ? offset - VLAN_HLEN : offset;
@@ -89,7 +88,7 @@ static int copy_frame(const struct nfvk_held *held, const struct nfv_op *op)
 	return err ?: held->len - op->offset;
 }
 
-/* Of a frame in a guest's memory: bring it here, and be done with the guest before anything sleeps. */
+/* Copy a frame from its guest's memory, so that its slots are released before anything sleeps. */
 static int fetch(struct nfvk_held *held, struct nfv_vnet_hdr *vnet)
 {
 	int err = nfvk_xen_fetch(&held->skb, vnet);
@@ -132,9 +131,9 @@ static int do_drop(struct nfvk_session *s, const struct nfv_op *op)
 }
 
 /*
- * Is what was decided on out of the sender's reach? Headers that the kernel's own
- * stack wrote are in the linear part, up to the checksum that it left open. A packet
- * socket's transmit ring, for one, leaves them in pages that its owner can write.
+ * Return whether the sender cannot change the headers that the daemon has seen. Headers that the kernel's stack wrote
+ * are in the linear part, up to the open checksum. A packet socket's transmit ring, for example, leaves them in pages
+ * that its owner can write.
  */
 static bool headers_private(const struct sk_buff *skb, u32 shown)
 {
@@ -144,7 +143,7 @@ static bool headers_private(const struct sk_buff *skb, u32 shown)
 	       skb_checksum_start_offset(skb) + skb->csum_offset + sizeof(__sum16) <= skb_headlen(skb);
 }
 
-/* Put back into the frame what was shown to the daemon. */
+/* Write the headers that were shown to the daemon back into the frame. */
 static int restore_headers(struct sk_buff *skb, const struct nfvk_held *held)
 {
 	u32 tag = skb_vlan_tag_present(skb) ? VLAN_HLEN : 0, shown = held->hdr_len - tag;
@@ -158,7 +157,7 @@ static int restore_headers(struct sk_buff *skb, const struct nfvk_held *held)
 	return 0;
 }
 
-/* Is port id one that takes such a frame out of its guest's memory? */
+/* Return whether port id accepts this frame while the frame is still in its guest's memory. */
 static bool takes_in_guest(struct nfvk_session *s, u32 id, const struct sk_buff *skb)
 {
 	struct nfvk_port *port;
@@ -185,8 +184,8 @@ static bool is_xen(struct nfvk_session *s, u32 id)
 }
 
 /*
- * From guest to guest as it is, if nobody else has it and it need not be finished; else as a frame of our own, to be
- * looked at like one from the daemon.
+ * Forward a frame in its guest's memory. It goes to another guest unchanged if this is its only reference and it need
+ * not be finished. Otherwise it is copied to the kernel's memory, and checked like a frame from the daemon.
  */
 static int forward_from_guest(struct nfvk_session *s, struct nfvk_held *held, struct nfv_op *op, bool xen,
 			      struct sk_buff **out)
@@ -215,11 +214,11 @@ static int do_forward(struct nfvk_session *s, struct nfv_op *op, struct sk_buff 
 
 	if (err)
 		return err;
-	/* A guest's frame that is here was copied here. */
+	/* A guest's frame that is no longer in the guest's memory has been copied from it. */
 	op->copies = xen || is_xen(s, op->handle >> 40);
 	if (nfvk_in_guest(held.skb))
 		return forward_from_guest(s, &held, op, xen, out);
-	/* A clone while it stays held, or while another operation is copying from it. */
+	/* Clone it if it stays held, or if another operation is copying from it. */
 	skb = skb_share_check(held.skb, GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
@@ -228,7 +227,7 @@ static int do_forward(struct nfvk_session *s, struct nfv_op *op, struct sk_buff 
 		kfree_skb(skb);
 		return err;
 	}
-	/* Its offload fields are the kernel's own: not ours to distrust (SKB_GSO_DODGY). */
+	/* The kernel set its offload fields, so they need no check (SKB_GSO_DODGY). */
 	*out = skb;
 	return 0;
 }
@@ -328,7 +327,7 @@ static void flush(struct nfvk_session *s, u32 id)
 		port->ops->flush(port);
 }
 
-/* Operations from first to before end. */
+/* Transmit the frames of operations first to end - 1. */
 static void transmit_all(struct nfvk_session *s, struct nfv_op *ops, struct sk_buff **out, u32 first, u32 end)
 {
 	u32 last = NFV_PORTS_MAX;
@@ -338,7 +337,7 @@ static void transmit_all(struct nfvk_session *s, struct nfv_op *ops, struct sk_b
 	for (u32 i = first; i < end; i++) {
 		if (!out[i])
 			continue;
-		/* Frames of one port come in a row. */
+		/* Flush when the port changes: frames of one port usually come in a row. */
 		if (ops[i].port != last && last != NFV_PORTS_MAX)
 			flush(s, last);
 		last = ops[i].port;

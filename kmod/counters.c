@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a port counts, for each processor apart: softirq and the daemon's calls count at once. */
+/* A port's counters, one set per CPU, because softirq and the daemon's calls count at the same time. */
 #include "nfvk.h"
 #include "trace.h"
 
 static_assert(NFV_N_MISSES <= ARRAY_SIZE(((struct nfv_stats *)0)->missed));
 
-/* This processor's, until end(): nobody else counts there meanwhile, softirq included. */
+/* Return this CPU's counters. Until end() no other context changes them, because bottom halves are off. */
 static struct nfvk_counters *begin(struct nfvk_port *port)
 {
 	struct nfvk_counters *c;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a frame's receiver cannot be asked for is carried out here: cutting a super-frame, computing a checksum. */
+/* Segment super-frames and complete checksums for receivers that cannot do so. */
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include "compat.h"
 #include "nfvk.h"
 
-/* Kinds of super-frames that virtio_net_hdr has words for. A tunnel's carries one of them, and another bit. */
+/* Kinds of super-frames that virtio_net_hdr can express. In a tunnel's, another bit is set beside one of these. */
 #define PLAIN_GSO	(SKB_GSO_TCPV4 | SKB_GSO_TCPV6 | SKB_GSO_UDP_L4)
 #define NO_KIND_GSO	(SKB_GSO_DODGY | SKB_GSO_TCP_ECN | SKB_GSO_TCP_FIXEDID)
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The forwarding table, NFV_IOC_FDB: frames from one port of the module to another that
- * user space has said yes to beforehand.
+ * The forwarding table, NFV_IOC_FDB: it says which frames the module may forward from one of its ports to another
+ * without asking the daemon.
  *
  *	port's rx ─► nfvk_route() ─► known source here, known destination there, taken as it is
  *	                │ no                    │ yes
  *	                ▼                       ▼
  *	            the ring, for nfvd      nfvk_forward() ─► other port's xmit, counted by pair
  *
- * A table never changes but for what the entries have seen, and that a port leaves it; a new
- * one takes its place, with what the old one has seen.
+ * A table is replaced, not changed. Only two fields of its entries change: the time of the last frame, which the next
+ * table takes over, and the flags, which become 0 when the port leaves.
  */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
@@ -22,7 +22,7 @@
 #include "trace.h"
 
 #define EMPTY	(~0ull)		/* no key: no VLAN is 65535 */
-#define PAIRS_BYTES	(32 << 20)	/* memory of one session's pairs; what goes beyond goes through the daemon */
+#define PAIRS_BYTES	(32 << 20)	/* memory of one session's pairs; frames of further pairs go to the daemon */
 
 struct route {
 	u64 key;
@@ -33,7 +33,7 @@ struct route {
 
 struct nfvk_table {
 	struct rcu_head rcu;
-	hsiphash_key_t hash;	/* nobody can choose addresses that collide */
+	hsiphash_key_t hash;	/* keyed, so that guests cannot choose addresses that collide */
 	u32 mask;
 	struct route slot[];
 };
@@ -49,7 +49,7 @@ static u64 key_of(const u8 *mac, u16 vlan)
 	return ether_addr_to_u64(mac) | (u64)vlan << 48;
 }
 
-/* Its slot, or the empty one where it would be; a table is never full. */
+/* Return the slot of key, or the empty slot where it belongs. A table is never full. */
 static struct route *find(struct nfvk_table *t, u64 key)
 {
 	u32 i = hsiphash_2u32(key, key >> 32, &t->hash) & t->mask;
@@ -61,7 +61,7 @@ static struct route *find(struct nfvk_table *t, u64 key)
 
 /* ---- in softirq, under RCU ---- */
 
-/* Outer tag's VLAN as the daemon reads it. False: its bytes are not in the linear part. */
+/* Set *vlan to the outer tag's VLAN, as the daemon reads it. Return false if the tag is not in the linear part. */
 static bool vlan_of(const struct sk_buff *skb, u16 *vlan)
 {
 	*vlan = 0;
@@ -79,7 +79,7 @@ static bool vlan_of(const struct sk_buff *skb, u16 *vlan)
 	return true;
 }
 
-/* Its counters, made for the first frame. NULL: there is no memory for them. */
+/* Allocate the counters of a pair, at its first frame. Return NULL without memory. */
 static noinline struct nfvk_pair __percpu *make_pair(struct nfvk_port *src, u32 dst)
 {
 	struct nfvk_session *s = src->session;
@@ -205,7 +205,7 @@ static struct nfvk_table *make_table(u32 n)
 	return t;
 }
 
-/* there: the port is. If it is not, the entry never comes alive, whoever gets the number next. */
+/* Add an entry. Unless its port exists (there), it stays inactive, even if a later port gets the same id. */
 static void add_entry(struct nfvk_table *t, struct nfvk_table *old, const struct nfv_fdb_entry *e, bool there)
 {
 	u64 key = key_of(e->mac, e->vlan);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A frame that is made here: its memory, and what the kernel must know of it. */
+/* Allocate a frame, and set the fields by which the kernel knows its protocol and offloads. */
 #include <linux/if_vlan.h>
 #include <linux/virtio_net.h>
 #include "nfvk.h"
 
-#define LINEAR_MAX	2048	/* bytes; what is longer has its payload in pages */
+#define LINEAR_MAX	2048	/* bytes; a longer frame has its payload in pages */
 #define HEADROOM	(NET_SKB_PAD + VLAN_HLEN)
 
 struct sk_buff *nfvk_alloc_frame(u32 len, gfp_t gfp)

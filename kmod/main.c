@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* nfv.ko: one fast network path for NFV guests, the kernel's part. <linux/nfv.h> is its contract. */
+/* nfv.ko: the kernel part of a fast network path for NFV guests. <linux/nfv.h> documents its interface. */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include "nfvk.h"
@@ -46,5 +46,5 @@ module_init(nfv_init);
 module_exit(nfv_exit);
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("nfv-fastpath");
-MODULE_DESCRIPTION("Fast path for NFV guests: holds frames of kernel endpoints, moves them once");
+MODULE_DESCRIPTION("Fast path for NFV guests: holds frames of kernel endpoints and copies each one once");
 MODULE_VERSION("0.1.0");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* nfv.ko's parameters: what they are, and what they may be. */
+/* nfv.ko's parameters, and the ranges of their values. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -14,7 +14,7 @@ unsigned int nfvk_xen_maps_max = 16384;
 unsigned int nfvk_xen_queues;
 
 #define HELD_MIB_MIN	16
-#define HELD_SHARE	8	/* held_mib: this part of the machine's memory */
+#define HELD_SHARE	8	/* held_mib's default: the machine's memory divided by this */
 
 static int set_uint(const char *val, const struct kernel_param *kp, unsigned int min, unsigned int max, bool pow2)
 {
@@ -22,7 +22,7 @@ static int set_uint(const char *val, const struct kernel_param *kp, unsigned int
 	int err = kstrtouint(val, 0, &v);
 
 	if (err || v < min || v > max || (pow2 && !is_power_of_2(v))) {
-		pr_err("%s is %s from %u to %u\n", kp->name, pow2 ? "a power of two" : "a number", min, max);
+		pr_err("parameter %s must be %s from %u to %u\n", kp->name, pow2 ? "a power of two" : "a number", min, max);
 		return -EINVAL;
 	}
 	*(unsigned int *)kp->arg = v;
@@ -66,12 +66,12 @@ static int set_xen_queues(const char *val, const struct kernel_param *kp)
 	module_param_cb(name, &name##_ops, &nfvk_##name, 0444);		\
 	MODULE_PARM_DESC(name, text)
 
-PARAMETER(ring_entries, "largest rx ring, in frames: a power of two, 64 to 4096 (1024)");
-PARAMETER(held_kib, "memory of frames held per queue, in KiB: 256 to 1048576 (16384)");
-PARAMETER(held_mib, "memory of frames held per session, in MiB: 16 to 1048576 (an eighth of the machine's)");
-PARAMETER(held_ms, "longest time that a frame is held, in ms: 10 to 10000 (500)");
-PARAMETER(xen_maps_max, "pages of Xen guests that are kept mapped, of all guests: 0 to 1048576 (16384)");
-PARAMETER(xen_queues, "queues that a Xen guest may have: 1 to 8, or 0: one per processor, at most 8 (0)");
+PARAMETER(ring_entries, "largest rx ring, in frames: a power of two, 64 to 4096 (default 1024)");
+PARAMETER(held_kib, "most memory of held frames per queue, in KiB: 256 to 1048576 (default 16384)");
+PARAMETER(held_mib, "most memory of held frames per session, in MiB: 16 to 1048576 (default an eighth of the machine's)");
+PARAMETER(held_ms, "longest time that a frame is held, in ms: 10 to 10000 (default 500)");
+PARAMETER(xen_maps_max, "most pages kept mapped, of all Xen guests together: 0 to 1048576 (default 16384)");
+PARAMETER(xen_queues, "most queues of a Xen guest: 1 to 8, or 0 for one per CPU, at most 8 (default 0)");
 
 void nfvk_params_init(void)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A session's ports: attach, detach, what they are. */
+/* A session's ports: attaching and detaching them, reading their counters. */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -13,7 +13,7 @@ static void publish(struct nfvk_session *s, u32 id, struct nfvk_port *port)
 	mutex_unlock(&s->map_lock);
 }
 
-/* Nobody finds the port any more, and a grace period has passed. */
+/* Free a port that is not published, after a grace period. */
 static void free_port(struct nfvk_port *port)
 {
 	for (unsigned int i = 0; i < port->nr_queues; i++)
@@ -29,7 +29,7 @@ static void free_port(struct nfvk_port *port)
 
 static int charge(struct nfvk_port *port, u32 entries)
 {
-	/* Entries, the page of the consumer, and the table of held frames. */
+	/* For each queue: the entries, the consumer's page, the table of held frames. */
 	unsigned long pages = port->nr_queues * ((nfvk_queue_map_bytes(entries) >> PAGE_SHIFT) + 1 +
 			      DIV_ROUND_UP(entries * (sizeof(void *) + sizeof(long)), PAGE_SIZE));
 
@@ -79,7 +79,7 @@ static struct nfvk_port *make_port(struct nfvk_session *s, const struct nfvk_por
 	return port;
 }
 
-/* Under session->lock. */
+/* Give the port an id, attach it and publish it. Context: session->lock held. */
 static int add(struct nfvk_session *s, struct nfvk_port *port, const struct nfv_attach *args)
 {
 	int err;
@@ -130,7 +130,7 @@ int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args)
 	return 0;
 }
 
-/* Under session->lock. Take a port off, but do not free it yet. NULL: there is none. */
+/* Unpublish and detach port id, but do not free it yet. Return NULL if there is none. Context: session->lock held. */
 static struct nfvk_port *take(struct nfvk_session *s, u32 id)
 {
 	struct nfvk_port *port = nfvk_port_get(s, id);
@@ -139,7 +139,7 @@ static struct nfvk_port *take(struct nfvk_session *s, u32 id)
 		publish(s, id, NULL);
 		nfvk_table_leave(s, id);
 		port->ops->detach(port);
-		/* Nobody puts a frame there any more; what is held of others is not to wait for the port to be freed. */
+		/* Free the held frames now: their senders must not wait until the port is freed. */
 		for (unsigned int i = 0; i < port->nr_queues; i++)
 			nfvk_queue_flush(&port->queue[i]);
 	}
@@ -160,7 +160,7 @@ int nfvk_port_detach(struct nfvk_session *s, u32 id)
 	if (!port)
 		return -ENOENT;
 	free_port(port);
-	/* A broken ring or a lost device was this one's, perhaps. */
+	/* This port may have been the reason for EPOLLERR or EPOLLHUP, so pollers must look again. */
 	wake_up_interruptible(&s->wait);
 	return 0;
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Port type netdev: an Ethernet device of the host, in the first place the host end
- * of a container's veth.
+ * Port type netdev: an Ethernet device of the host, usually the host end of a container's veth.
  *
- *	attach	rx_handler on the device, promiscuous, no LRO
- *	gone	the device is unregistered, which moving it to another namespace is
- *		too, and that namespace's end: the port stays, without a device
- *	detach	what attach did is undone
+ *	attach	register an rx_handler on the device, make it promiscuous, disable LRO
+ *	gone	the device is unregistered, is moved to another namespace, or its namespace ends: the port stays,
+ *		without a device
+ *	detach	undo the steps of attach
  */
 #include <linux/capability.h>
 #include <linux/etherdevice.h>
@@ -24,7 +23,7 @@ static LIST_HEAD(ports);	/* under RTNL */
 
 /* ---- receiving: softirq ---- */
 
-/* Which queue: that of the sender's, or else of this CPU, so that a flow stays in order. */
+/* Return the sender's queue if it is recorded, else this CPU's, so that a flow stays in order. */
 static struct nfvk_queue *queue_of(struct nfvk_port *port, const struct sk_buff *skb)
 {
 	u32 n = skb_rx_queue_recorded(skb) ? skb_get_rx_queue(skb) : smp_processor_id();
@@ -32,7 +31,7 @@ static struct nfvk_queue *queue_of(struct nfvk_port *port, const struct sk_buff 
 	return &port->queue[n % port->nr_queues];
 }
 
-/* Straight to another port, if the table says so. False: not consumed. */
+/* Forward skb to another port if the table allows it. Return false if skb is not consumed. */
 static bool forward(struct nfvk_port *port, struct sk_buff *skb)
 {
 	struct nfvk_port *dst = nfvk_route(port, skb);
@@ -45,14 +44,14 @@ static bool forward(struct nfvk_port *port, struct sk_buff *skb)
 	return true;
 }
 
-/* Can the daemon be told what is to be done with it, and say so to others? */
+/* Return whether the ABI's header can express the frame's offloads, so that the daemon can pass them on. */
 static bool expressible(struct sk_buff *skb)
 {
 	return nfvk_csum_plain(skb, NFV_HDR_MAX - VLAN_HLEN) &&
 	       (!skb_is_gso(skb) || (nfvk_gso_plain(skb) && skb->len <= NFV_FRAME_MAX - VLAN_HLEN));
 }
 
-/* UDP_L4 has a word in some kernels' virtio_net_hdr only. */
+/* Return whether this kernel's virtio_net_hdr can express the offloads: UDP_L4 is not in all of them. */
 static bool has_word(const struct sk_buff *skb)
 {
 	struct virtio_net_hdr vnet;
@@ -84,7 +83,7 @@ static void receive(struct nfvk_port *port, struct sk_buff *skb)
 		kfree_skb(skb);
 		return;
 	}
-	/* Held for a while, and perhaps passed on: it must pin nothing of its sender's, and tell nothing. */
+	/* The frame may be held, and passed on: remove references to its sender's objects, and data about them. */
 	skb_scrub_packet(skb, true);
 	skb_orphan(skb);
 	skb_push(skb, skb->data - skb_mac_header(skb));
@@ -124,7 +123,10 @@ static int xmit_one(struct net_device *dev, struct sk_buff *skb)
 	return dev_direct_xmit(skb, queue) == NETDEV_TX_OK ? 0 : -ENOBUFS;
 }
 
-/* dev_direct_xmit() drops what the device needs cut: cut it here. Counts what went out, also if not all did. */
+/*
+ * Segment a frame that the device cannot segment itself (dev_direct_xmit() would drop it), and send the segments. Count
+ * those that were sent, even if some failed.
+ */
 static int xmit_segments(struct nfvk_port *port, struct net_device *dev, struct sk_buff *skb, netdev_features_t features)
 {
 	struct sk_buff *segs = skb_gso_segment(skb, features & ~NETIF_F_GSO_MASK), *next;
@@ -151,7 +153,7 @@ static int xmit_segments(struct nfvk_port *port, struct net_device *dev, struct 
 	return err;
 }
 
-/* How many of a frame's tags, two at most, are among its bytes. */
+/* Return how many of the frame's first two tags are in its bytes, not in skb->vlan_tci. */
 static unsigned int tags_in_bytes(const struct sk_buff *skb)
 {
 	unsigned int most = 2 - skb_vlan_tag_present(skb), n;
@@ -166,8 +168,9 @@ static unsigned int tags_in_bytes(const struct sk_buff *skb)
 }
 
 /*
- * By the device's MTU, of which tags are no part. The kernel lets one tag's length pass beyond it, and does not count
- * a tag that stands beside the frame: of two, the outer one has to.
+ * Check the frame's length against the device's MTU, which does not include tags. The kernel allows the length of one
+ * tag beyond the MTU, and does not count a tag in skb->vlan_tci. So if the bytes contain two tags, move the outer one
+ * there.
  */
 static int check_length(const struct net_device *dev, struct sk_buff *skb)
 {
@@ -226,7 +229,7 @@ static int check_device(struct net_device *dev)
 	return 0;
 }
 
-/* Under RTNL. */
+/* Context: RTNL held. */
 static int take_device(struct nfvk_port *port, struct net_device *dev)
 {
 	int err = check_device(dev);
@@ -249,7 +252,7 @@ static int take_device(struct nfvk_port *port, struct net_device *dev)
 	return 0;
 }
 
-/* Under RTNL. When it returns, no softirq and no batch uses the device on the port's behalf. */
+/* Undo take_device(). When it returns, no softirq and no batch uses the device for the port. Context: RTNL held. */
 static void leave_device(struct nfvk_port *port)
 {
 	struct net_device *dev = rtnl_dereference(port->dev);

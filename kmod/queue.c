@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A queue: the ring that the daemon reads, and the frames that it stands for.
+ * A queue: the ring that the daemon reads, and the held frames that its entries describe.
  *
- * Entry and held frame share one position, so the ring is the frame table: there
- * is no free list, and a position is the generation of its handle.
+ * An entry and its held frame have the same position, so no free list is needed. Positions run freely, so the position
+ * in a handle also tells an old frame of the slot from the present one.
  *
  *	 passed            cons (daemon's)            prod
  *	───┼────────────────────┼─────────────────────┼───
- *	   │ freed at the next  │  held, to be dealt  │ free
- *	   │ look at cons       │  with               │
+ *	   │ freed when cons    │  held, not yet      │ free
+ *	   │ is read next       │  processed          │
  */
 #include <linux/jiffies.h>
 #include <linux/vmalloc.h>
@@ -50,7 +50,7 @@ static struct nfv_entry *entry_at(struct nfvk_queue *q, u32 pos)
 	return (struct nfv_entry *)(q->map + NFV_ENTRIES_OFFSET) + (pos & q->mask);
 }
 
-/* Take the frame at pos out of the ring; NULL if it is not there any more. */
+/* Remove the frame at pos from the ring and return it; NULL if it was removed before. */
 static struct sk_buff *take(struct nfvk_queue *q, u32 pos)
 {
 	struct sk_buff *skb = q->skb[pos & q->mask];
@@ -78,7 +78,7 @@ static void free_list(struct sk_buff_head *list)
 		consume_skb(skb);
 }
 
-/* Under the lock: see how far the daemon is, and collect what it has passed. */
+/* Read the daemon's index, and collect the frames below it. Context: queue->lock held. */
 static void look(struct nfvk_queue *q, struct sk_buff_head *done)
 {
 	u32 cons;
@@ -118,7 +118,7 @@ static void fill(struct nfvk_queue *q, struct sk_buff *skb, const struct nfv_vne
 	e->len = skb->len + tag;
 	e->hdr_len = shown + tag;
 	e->vnet = *vnet;
-	/* The length is below skb->len, so this cannot fail. */
+	/* skb_copy_bits() cannot fail here: the length is at most skb->len. */
 	if (!tag) {
 		skb_copy_bits(skb, 0, e->hdr, shown);
 	} else {
@@ -220,7 +220,7 @@ void nfvk_queue_expire(struct nfvk_queue *q)
 	__skb_queue_head_init(&old);
 	spin_lock_bh(&q->lock);
 	look(q, &done);
-	/* Positions are in the order of their age. */
+	/* The oldest frame has the lowest position. */
 	for (u32 pos = q->passed; pos != q->prod && time_after_eq(jiffies, q->since[pos & q->mask] + limit); pos++)
 		take_to(q, pos, &old);
 	if (!q->held.bytes)

@@ -12,7 +12,7 @@
 #include "compat.h"
 #include "nfvk.h"
 
-/* While there are ports: free what has waited for too long, whether the daemon runs or not. */
+/* Free frames held for longer than held_ms, even if the daemon is stopped. Runs again while the session has ports. */
 static void expire(struct work_struct *work)
 {
 	struct nfvk_session *s = container_of(to_delayed_work(work), struct nfvk_session, expire);
@@ -224,7 +224,7 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long raw
 
 /* ---- mappings ---- */
 
-/* Pages of vmalloc_user() that are mapped live on until they are unmapped, also when the port is gone. */
+/* Map pages of vmalloc_user(). They remain until they are unmapped, even when the port is freed before. */
 static int map_queue(struct nfvk_queue *q, u32 what, struct vm_area_struct *vma)
 {
 	bool entries = what == NFV_MMAP_ENTRIES;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Grant copies: GNTTABOP_copy takes a guest's page on either side, so a frame moves
- * from one guest to another without being mapped, and without coming here.
+ * Grant copies: both ends of GNTTABOP_copy may be guests' pages. So a frame moves from one guest to another without
+ * being mapped, and without a copy in this domain.
  */
 #include <asm/xen/hypercall.h>
 #include "vif.h"
 
 /*
- * Not gnttab_batch_copy(): for a page that the hypervisor has to fetch first (GNTST_eagain) it sleeps
- * and tries again, for half a minute. The frame is lost instead, and by the next one the page is there.
+ * gnttab_batch_copy() is not used, because it sleeps: if the hypervisor must first fetch a page (GNTST_eagain), it
+ * retries for half a minute. Here the frame is lost instead, and the page is usually present for the next one.
  */
 void nfvk_xen_copies_run(struct nfvk_xen_copies *c)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vif's control ring: requests of the frontend that are no frames. They may sleep, so
- * the interrupt only starts a work, which also looks after the mapped grants.
+ * A vif's control ring: requests of the frontend other than frames. Handling one may sleep, so the interrupt only
+ * starts a work, which also maps and unmaps named grants as they are used.
  *
  *	GET, ADD, DEL_GREF_MAPPING	maps.c
  *	all others (hashing)		not supported
@@ -11,7 +11,7 @@
 #include <xen/events.h>
 #include "vif.h"
 
-#define AT_ONCE		32	/* requests, then none for a tick: no frontend needs more */
+#define AT_ONCE		32	/* requests handled in a row; then none for one tick, to bound the load */
 #define REFRESH_MS	5000
 
 static int copy_list(struct nfvk_vif *vif, u32 ref, unsigned int n, bool back)
@@ -94,7 +94,7 @@ static void answer(struct nfvk_vif *vif, const struct xen_netif_ctrl_request *r)
 		notify_remote_via_irq(vif->ctrl_irq);
 }
 
-/* Under ctrl_lock. Are there more? */
+/* Handle up to AT_ONCE requests. Return whether more are posted. Context: ctrl_lock held. */
 static bool serve_some(struct nfvk_vif *vif)
 {
 	struct xen_netif_ctrl_request r;
@@ -103,13 +103,13 @@ static bool serve_some(struct nfvk_vif *vif)
 
 	virt_rmb();	/* the index, then the requests; pairs with the frontend's */
 	if (!nfvk_xen_posted(prod, vif->ctrl.req_cons, vif->ctrl.rsp_prod_pvt, RING_SIZE(&vif->ctrl), &left)) {
-		/* Its interrupt is not ended, so no more come. */
+		/* The interrupt is not ended, so there will be no further one. */
 		vif->ctrl_broken = true;
 		nfvk_xen_miss(vif->queue[0], NFV_MISS_BAD_PROD, 1);
-		dev_warn_ratelimited(&vif->xb->dev, "control ring: mad producer index: not looked at until it reconnects\n");
+		dev_warn_ratelimited(&vif->xb->dev, "control ring: producer index out of range: fenced until the frontend reconnects\n");
 		return false;
 	}
-	/* Who disconnects it waits for this one request, not for all. */
+	/* Check connected for each request, so that a disconnect waits for one request, not for all. */
 	for (unsigned int n = min_t(u32, left, AT_ONCE); n && READ_ONCE(vif->connected); n--) {
 		RING_COPY_REQUEST(&vif->ctrl, vif->ctrl.req_cons, &r);
 		vif->ctrl.req_cons++;
@@ -176,7 +176,7 @@ int nfvk_xen_ctrl_connect(struct nfvk_vif *vif, grant_ref_t ref, evtchn_port_t c
 	ring = page;
 	BACK_RING_ATTACH(&vif->ctrl, ring, READ_ONCE(ring->rsp_prod), XEN_PAGE_SIZE);
 	vif->ctrl_broken = false;
-	/* An event may come before its number is known. */
+	/* An event may arrive before ctrl_irq is set; the lock makes its work wait. */
 	mutex_lock(&vif->ctrl_lock);
 	irq = bind_interdomain_evtchn_to_irqhandler_lateeoi(vif->xb, channel, interrupt, 0, "nfv-vif-ctrl", vif);
 	vif->ctrl_irq = max(irq, 0);
@@ -185,7 +185,7 @@ int nfvk_xen_ctrl_connect(struct nfvk_vif *vif, grant_ref_t ref, evtchn_port_t c
 		err = irq;
 		goto unmap;
 	}
-	/* There may be requests already. */
+	/* The frontend may have posted requests already. */
 	kick(&vif->grants);
 	return 0;
 unmap:

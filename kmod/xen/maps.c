@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Grants that a frontend has named for good (xen_gref.h): mapped here, so that bytes come
- * and go by memcpy. Whatever is not mapped is copied by grant, so a mapping may end at any
- * time and nobody notices but for speed.
+ * Persistent grants, which a frontend has named (xen_gref.h). They stay mapped, so that frames are copied by memcpy. A
+ * page that is not mapped is copied by grant, so a mapping may end at any time; copying is then only slower.
  *
  *	ADD ─► mapped ◄──────────────────┐ used again
  *	         │ none of the table     │ one of the table
@@ -10,10 +9,9 @@
  *	         └─► unmapped, known ────┘
  *	DEL, or the queue stops ─► unmapped, forgotten
  *
- * A table is changed by one at a time. Readers look up and copy within one RCU section, so
- * a page is unmapped a grace period after its address is gone. No frame ever holds one.
- * Each call waits for one grace period at most, however many grants it is about; freeing the
- * table, which has no readers any more, for none.
+ * Only one thread at a time changes a table. Readers look up an address and copy within one RCU section, so a page is
+ * unmapped a grace period after its address was cleared. No frame refers to a mapping. Each call waits for at most one
+ * grace period, for any number of grants. Freeing the table waits for none, because it has no readers any more.
  */
 #include <linux/hash.h>
 #include <linux/jiffies.h>
@@ -33,21 +31,21 @@ struct nfvk_xen_map {
 	struct rcu_head rcu;
 	u32 ref;
 	bool readonly;
-	bool revoked;			/* could not be mapped again: copied from now on */
-	void *addr;			/* of page, for readers; NULL: they are to copy */
+	bool revoked;			/* could not be mapped again: use grant copies from now on */
+	void *addr;			/* of page, for readers; NULL: use a grant copy */
 	struct page *page;		/* NULL: not mapped */
-	struct nfvk_xen_map *next;	/* of those that are going */
+	struct nfvk_xen_map *next;	/* in a list of removed entries */
 	grant_handle_t handle;
 };
 
 struct nfvk_xen_maps {
 	struct nfvk_xen_grants *grants;
-	u32 seed;			/* nobody can choose grants that collide */
+	u32 seed;			/* random, so that a guest cannot choose grants that collide */
 	unsigned int n, mapped;		/* entries, and those with a page */
 	bool wanted;			/* one was used while it was not mapped */
 	unsigned long used;		/* jiffies */
 	struct hlist_head bucket[1 << BUCKET_BITS];
-	/* Of the one who changes the table. */
+	/* Used by the thread that changes the table. */
 	struct nfvk_xen_map *some[BATCH];
 	struct page *page[BATCH];
 	struct gnttab_map_grant_ref map[BATCH];
@@ -90,7 +88,7 @@ void *nfvk_xen_map_addr(struct nfvk_xen_maps *m, u32 ref, bool write)
 
 /* ---- mapping and unmapping, some at a time ---- */
 
-/* Of n entries in m->some[]. All or none: 0, -ENOSPC, -ENOMEM, -EINVAL. */
+/* Map the n entries in m->some[]. Return 0; -ENOSPC or -ENOMEM if none is mapped; -EINVAL if some are not. */
 static int map_some(struct nfvk_xen_maps *m, unsigned int n)
 {
 	unsigned int failed = 0;
@@ -131,13 +129,13 @@ static int map_some(struct nfvk_xen_maps *m, unsigned int n)
 	return failed ? -EINVAL : 0;
 }
 
-/* From a grace period after this on nobody uses its page, and it can be unmapped. */
+/* Hide the page from readers. After a grace period it may be unmapped. */
 static void hide(struct nfvk_xen_map *e)
 {
 	WRITE_ONCE(e->addr, NULL);
 }
 
-/* Of n entries in m->some[], mapped or not, that nobody uses. */
+/* Unmap the n entries in m->some[], as far as they are mapped. Context: no reader uses them. */
 static void unmap_some(struct nfvk_xen_maps *m, unsigned int n)
 {
 	struct gntab_unmap_queue_data data = { .unmap_ops = m->unmap, .pages = m->page };
@@ -154,7 +152,7 @@ static void unmap_some(struct nfvk_xen_maps *m, unsigned int n)
 	}
 	if (!data.count)
 		return;
-	/* Fails only for a handle that is none, and these are ours. */
+	/* This fails only for an invalid handle, and these handles are valid. */
 	WARN_ON_ONCE(gnttab_unmap_refs_sync(&data));
 	gnttab_free_pages(data.count, m->page);
 	m->mapped -= data.count;
@@ -162,7 +160,7 @@ static void unmap_some(struct nfvk_xen_maps *m, unsigned int n)
 	atomic_sub(data.count, &mapped);
 }
 
-/* Those of the table that pick says, done with fn. */
+/* Call fn for all entries for which pick is true, at most BATCH at a time in m->some[]. */
 static void each_some(struct nfvk_xen_maps *m, bool (*pick)(const struct nfvk_xen_map *e),
 		      void (*fn)(struct nfvk_xen_maps *m, unsigned int n))
 {
@@ -183,7 +181,7 @@ static void each_some(struct nfvk_xen_maps *m, bool (*pick)(const struct nfvk_xe
 		fn(m, n);
 }
 
-/* Nobody finds it from here on; it joins those that are going. */
+/* Remove e from the table, and add it to the list *going. */
 static void remove(struct nfvk_xen_maps *m, struct nfvk_xen_map *e, struct nfvk_xen_map **going)
 {
 	hlist_del_rcu(&e->node);
@@ -193,7 +191,7 @@ static void remove(struct nfvk_xen_maps *m, struct nfvk_xen_map *e, struct nfvk_
 	*going = e;
 }
 
-/* Unmap and free them. */
+/* Unmap and free the entries of the list. */
 static void let_go(struct nfvk_xen_maps *m, struct nfvk_xen_map *going)
 {
 	if (going)
@@ -311,7 +309,7 @@ static void hide_some(struct nfvk_xen_maps *m, unsigned int n)
 
 static void map_again(struct nfvk_xen_maps *m, unsigned int n)
 {
-	if (map_some(m, n) != -EINVAL)	/* without room or memory: when one is used again */
+	if (map_some(m, n) != -EINVAL)	/* no room or memory: tried again when one of them is used */
 		return;
 	for (unsigned int i = 0; i < n; i++)
 		if (!m->some[i]->page)

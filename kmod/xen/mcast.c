@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Port type xen: multicast control, by which a frontend says which addresses it wants. See vif.h. */
+/* Port type xen: multicast control, the list of addresses that a frontend wants to receive. See vif.h. */
 #include <linux/etherdevice.h>
 #include "vif.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Port type xen: what the session asks of it. See vif.h. */
+/* Port type xen: the session's calls. See vif.h. */
 #include <linux/if_vlan.h>
 #include "vif.h"
 
-/* Under vif->lock. */
+/* Connect the vif with the port. Return 0, -ENODEV or -EBUSY. Context: vif->lock held. */
 static int join(struct nfvk_vif *vif, struct nfvk_port *port)
 {
 	if (vif->removed)
@@ -31,7 +31,7 @@ static int attach(struct nfvk_port *port, const struct nfv_attach *args)
 	return err;
 }
 
-/* Under vif->lock. */
+/* Take the vif from its port, and free the frames that wait for the guest. Context: vif->lock held. */
 static void part(struct nfvk_port *port)
 {
 	struct nfvk_vif *vif = port->priv;
@@ -73,8 +73,8 @@ void nfvk_xen_port_gone(struct nfvk_vif *vif)
 }
 
 /*
- * A frontend is told that a checksum is open, not where: it looks for TCP or UDP in IPv4 or IPv6, behind no tag. (So does
- * the stock one; and a super-frame of another kind it takes for that.)
+ * Return whether the frontend finds the open checksum. The protocol does not say where it is: xen-netfront looks for
+ * TCP or UDP in IPv4 or IPv6 without a tag, and takes any super-frame for one of these.
  */
 static bool found_by_frontend(const struct sk_buff *skb)
 {
@@ -98,7 +98,7 @@ static bool takes_gso(const struct nfvk_vif *vif, const struct sk_buff *skb)
 	return !skb_is_gso(skb) || (needs & vif->accepts && nfvk_gso_plain(skb) && found_by_frontend(skb));
 }
 
-/* What is here is finished by xmit(). */
+/* Only frames in a guest's memory need the check: xmit() finishes all others. */
 static bool takes(struct nfvk_port *port, const struct sk_buff *skb)
 {
 	const struct nfvk_vif *vif = port->priv;
@@ -106,7 +106,7 @@ static bool takes(struct nfvk_port *port, const struct sk_buff *skb)
 	return !nfvk_in_guest(skb) || (takes_csum(vif, skb) && takes_gso(vif, skb));
 }
 
-/* A list of skbs is copied as it is (GRO makes them of what it cannot put into one); one of lists, nobody makes. */
+/* Return whether a part of a frag_list (GRO makes such lists) has a frag_list itself, which cannot be copied. */
 static bool has_lists_of_lists(const struct sk_buff *skb)
 {
 	const struct sk_buff *part;
@@ -119,14 +119,14 @@ static bool has_lists_of_lists(const struct sk_buff *skb)
 	return false;
 }
 
-/* As xmit, of what the frontend takes as it is. */
+/* Send a frame that the frontend accepts as it is; otherwise as xmit. */
 static int xmit_one(struct nfvk_port *port, struct sk_buff *skb)
 {
 	struct nfvk_vif *vif = port->priv;
 	u32 queue, len = skb->len;
 	int err;
 
-	/* As a card's filter: it came there, and was not for it. */
+	/* Count it as sent: as with a NIC's filter, the frame arrived, and the receiver discards it. */
 	if (nfvk_xen_filtered(vif, skb)) {
 		nfvk_miss(port, NFV_MISS_RX_FILTERED);
 		consume_skb(skb);
@@ -183,7 +183,7 @@ static int xmit(struct nfvk_port *port, struct sk_buff *skb)
 	csum = !takes_csum(vif, skb);
 	if (!err && likely(!gso && !csum))
 		return xmit_one(port, skb);
-	/* It was this guest's to take when it was sent on: its offloads have changed since. */
+	/* takes() was true before, so the frontend's offloads have changed since. */
 	if (!err && nfvk_in_guest(skb))
 		err = -EINVAL;
 	if (!err)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Port type xen: a queue's interrupts, its poll, its life. See vif.h. */
+/* Port type xen: a queue's interrupts and poll; starting and stopping it. See vif.h. */
 #include <linux/slab.h>
 #include <xen/events.h>
 #include "vif.h"
@@ -14,7 +14,7 @@ static enum hrtimer_restart resume(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/* Has the guest sent all that it may? Then its requests wait in its ring, and nobody need tell us of more. */
+/* Return whether the guest has used up its rate. Then its requests wait in the ring until the timer, without events. */
 static bool paused(struct nfvk_xen_queue *q)
 {
 	const struct nfvk_xen_rate *rate = &q->vif->rate;
@@ -54,15 +54,15 @@ static int poll(struct napi_struct *napi, int budget)
 	}
 	if (seen == max && !READ_ONCE(q->broken))
 		return budget;
-	/* A fenced one's interrupts are not ended, so no more come. */
+	/* If the queue is fenced, its interrupts are not ended, so there are no further ones. */
 	if (napi_complete_done(napi, seen) && !READ_ONCE(q->broken))
 		end_interrupts(q);
 	return seen;
 }
 
 /*
- * New slots are work, if only to take note of: a poll that came for another reason may have
- * seen to them already, and their event would pass for a spurious one, and delay the next.
+ * Return whether the event had a reason. New slots are one even if an earlier poll has taken them already: otherwise
+ * their event would count as spurious, and delay the next one.
  */
 static bool tx_work(struct nfvk_xen_queue *q)
 {
@@ -134,15 +134,15 @@ int nfvk_xen_queue_init(struct nfvk_xen_queue *q)
 }
 
 /*
- * Whoever had the rings before may have left requests in them, and may have answered the
- * last ones when it could not notify any more: look, and have the guest look.
+ * The previous backend may have left requests in the rings, and may have written its last responses without an event.
+ * So poll the rings, and send the guest an event.
  */
 void nfvk_xen_queue_start(struct nfvk_xen_queue *q)
 {
 	notify_remote_via_irq(q->tx_irq);
 	if (q->rx_irq != q->tx_irq)
 		notify_remote_via_irq(q->rx_irq);
-	/* Not before: an event may come as soon as it is bound, before tx_irq and rx_irq are known. */
+	/* Not earlier: an event may arrive as soon as it is bound, before tx_irq and rx_irq are set. */
 	napi_enable(&q->napi);
 	local_bh_disable();
 	napi_schedule(&q->napi);
@@ -155,14 +155,14 @@ void nfvk_xen_queue_stop(struct nfvk_xen_queue *q)
 	hrtimer_cancel(&q->resume);
 	nfvk_xen_purge(q);
 	nfvk_xen_leave(q);
-	/* Whoever has the rings next does not know what was not notified. */
+	/* Send held-back events now: the next backend does not know of them. */
 	if (q->tx_irq > 0)
 		notify_remote_via_irq(q->tx_irq);
 }
 
 void nfvk_xen_queue_end(struct nfvk_xen_queue *q)
 {
-	/* netif_napi_del() would wait for a grace period, for each queue. */
+	/* netif_napi_del() would wait for a grace period for each queue. */
 	if (q->header)
 		__netif_napi_del(&q->napi);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a Xen guest receives: a frame waits for slots in the guest's ring, then is copied by
- * grants into them, from wherever it is: another guest's slots, or our own memory. See vif.h.
+ * What a Xen guest receives: a frame waits for slots in the guest's ring. Then it is copied into them by grant, from
+ * another guest's slots or from this domain's memory. See vif.h.
  *
- * What waits is bounded, in bytes, in memory and in age. A guest that gives no slots for that long is
- * stalled: nothing waits for it until it does.
+ * Waiting frames are bounded in bytes, memory and age. A guest that posts no slots for that time is stalled: no frame
+ * is queued for it until it posts some.
  */
 #include <linux/etherdevice.h>
 #include <xen/events.h>
@@ -14,13 +14,13 @@
 static_assert(sizeof(struct xen_netif_rx_response) == sizeof(struct xen_netif_extra_info));
 
 #define WAITING_MAX	(1 << 20)	/* bytes of frames that wait for one queue's slots */
-#define MEMORY_MAX	(4 << 20)	/* bytes of memory that they may take here, for all queues of a vif ... */
+#define MEMORY_MAX	(4 << 20)	/* bytes of memory that they may take, for all queues of a vif ... */
 #define MEMORY_SHARES	2		/* ... in equal shares; one queue gets no more than half */
-#define SLOTS_WHOLE_MAX	17		/* a dense frame's most, with which every frontend can do */
+#define SLOTS_WHOLE_MAX	17		/* the most slots of a dense frame, which every frontend accepts */
 
 /* ---- its slots: under rx_lock ---- */
 
-/* Are there n slots? If not: the frontend is to send an event when it posts the next. */
+/* Return whether n slots are posted. If not, ask the frontend for an event when it posts the next one. */
 static bool has_slots(struct nfvk_xen_queue *q, u32 n)
 {
 	struct xen_netif_rx_sring *ring = q->rx.sring;
@@ -42,15 +42,16 @@ static bool has_slots(struct nfvk_xen_queue *q, u32 n)
 	return false;
 }
 
-/* Each full to its end. */
+/* Return how many slots the frame needs if each one is filled to its end. */
 static u32 slots_dense(const struct sk_buff *skb)
 {
 	return DIV_ROUND_UP(skb->len, XEN_PAGE_SIZE) + skb_is_gso(skb);
 }
 
 /*
- * So that no slot of the sender's is cut: two copies of half a page cost the hypervisor much more
- * than one of a page. 0: that is more than every frontend takes, or the frame is not a guest's.
+ * Return how many slots the frame needs if no slot of the sender is cut: for the hypervisor, two copies of half a page
+ * cost much more than one of a page. Return 0 if some frontends do not accept so many, or the frame is not in a guest's
+ * memory.
  */
 static u32 slots_whole(const struct sk_buff *skb)
 {
@@ -88,7 +89,7 @@ static void add_gso(struct nfvk_xen_answer *a, const struct sk_buff *skb, unsign
 	};
 }
 
-/* Slots full to their ends, or whole: with what fits without a cut. Out of line: it needs all registers. */
+/* Fill slots to their ends or, with whole, without cutting the sender's slots. Out of line: it needs all registers. */
 static noinline void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *skb, bool whole, unsigned int owner)
 {
 	struct nfvk_xen_answer *a = &q->response[q->n_responses];
@@ -109,7 +110,7 @@ static noinline void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *
 		a->r.offset = 0;
 		nfvk_xen_granted(&to, &guest, request->gref, 0, XEN_PAGE_SIZE, true);
 		n = nfvk_xen_copy(&q->deliver, owner, &c, &to, whole);
-		if (WARN_ON_ONCE(!n)) {		/* shorter than it says */
+		if (WARN_ON_ONCE(!n)) {		/* the frame is shorter than skb->len */
 			__set_bit(owner, q->deliver.failed);
 			left = n = 0;
 		}
@@ -127,13 +128,13 @@ static noinline void fill_slots(struct nfvk_xen_queue *q, const struct sk_buff *
 	q->n_responses = a - q->response;
 }
 
-/* What came to the guest, of one delivery. */
+/* What one delivery has sent to the guest. */
 struct sent {
 	u32 frames;
 	u64 bytes;
 };
 
-/* Some copies failed: those frames are lost. */
+/* Count the frames with failed copies as lost, not as sent. */
 static void count_failed(struct nfvk_xen_queue *q, struct sent *sent)
 {
 	const struct sk_buff *skb;
@@ -151,7 +152,7 @@ static void count_failed(struct nfvk_xen_queue *q, struct sent *sent)
 	bitmap_zero(q->deliver.failed, NFVK_XEN_BURST);
 }
 
-/* Make the copies; pass slots and frames on. */
+/* Carry out the copies, give the slots to the guest, and move the frames to done. */
 static void finish(struct nfvk_xen_queue *q, struct sk_buff_head *done, struct sent *sent)
 {
 	union xen_netif_rx_sring_entry *ring;
@@ -179,7 +180,7 @@ static void finish(struct nfvk_xen_queue *q, struct sk_buff_head *done, struct s
 	skb_queue_splice_tail_init(&q->copying, done);
 }
 
-/* Under rx_lock: it does not wait any more. */
+/* Remove skb from the waiting frames. Context: rx_lock held. */
 static void unlink_waiting(struct nfvk_xen_queue *q, struct sk_buff *skb)
 {
 	__skb_unlink(skb, &q->waiting);
@@ -187,7 +188,7 @@ static void unlink_waiting(struct nfvk_xen_queue *q, struct sk_buff *skb)
 	nfvk_uncharge(&q->memory, skb->truesize);
 }
 
-/* The first that waits, and is still somewhere: whoever sent one may have gone, and its memory with it. */
+/* Return the first waiting frame whose sender's memory is still present; drop those before it. */
 static struct sk_buff *first_waiting(struct nfvk_xen_queue *q, struct sk_buff_head *done)
 {
 	struct sk_buff *skb;
@@ -243,7 +244,7 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 		u32 whole = slots_whole(skb), n = whole ?: slots_dense(skb);
 
 		if (!has_slots(q, n)) {
-			/* As many as it needs may be all that it ever posts. */
+			/* The guest may never post more than a dense frame needs. */
 			n = slots_dense(skb);
 			if (!whole || !has_slots(q, n))
 				break;
@@ -268,9 +269,9 @@ void nfvk_xen_deliver(struct nfvk_xen_queue *q)
 		napi_consume_skb(skb, 1);
 }
 
-/* ---- what waits for them ---- */
+/* ---- waiting frames ---- */
 
-/* A small frame takes many times its bytes; one in its sender's memory, a fraction. */
+/* Bound bytes and memory: a small frame takes much more memory than its bytes, one in a guest's memory much less. */
 static bool has_room(struct nfvk_xen_queue *q, struct nfvk_session *s, const struct sk_buff *skb)
 {
 	return q->waiting_bytes + skb->len <= WAITING_MAX &&

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a Xen guest sends: slots gathered, the headers of each frame, at most 128 bytes,
- * copied here by grants, in one hypercall for all of a poll; the rest stays where it is,
- * held. Then to where the forwarding table says, or into a ring of the port. See vif.h.
+ * What a Xen guest sends. A poll gathers slots to frames, and copies the first bytes of each frame, at most 128, in one
+ * hypercall for all frames. The rest stays in the guest's memory. The frame then goes to the port that the forwarding
+ * table names, or into a ring of its own port. See vif.h.
  */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
@@ -21,7 +21,7 @@ static_assert(sizeof(struct nfvk_xen_extra) == sizeof(struct xen_netif_extra_inf
 
 /* ---- its slots ---- */
 
-/* The next three: under source->lock. */
+/* Context of the next three: source->lock held. */
 static void push_answers(struct nfvk_xen_queue *q)
 {
 	bool notify;
@@ -50,7 +50,7 @@ static void answer_locked(struct nfvk_xen_queue *q, const struct nfvk_xen_tx *sl
 		push_answers(q);
 }
 
-/* In the poll. */
+/* Send the responses of a frame. Context: the poll. */
 static void answer(struct nfvk_xen_queue *q, const struct nfvk_xen_frame *f, s16 status)
 {
 	spin_lock(&q->source->lock);
@@ -59,8 +59,8 @@ static void answer(struct nfvk_xen_queue *q, const struct nfvk_xen_frame *f, s16
 }
 
 /*
- * While a poll takes frames, answers wait for its end: a sender that is woken by the first
- * of them may take the processor from the poll, and sends one frame at a time.
+ * Hold responses back until the poll has taken its frames. Otherwise the first one wakes the sender, which may preempt
+ * the poll, and then sends one frame at a time.
  */
 static void hold_answers(struct nfvk_xen_queue *q)
 {
@@ -134,7 +134,7 @@ static bool set_offloads(struct sk_buff *skb, const struct nfvk_xen_frame *f)
 	if (offset != offsetof(struct tcphdr, check) || f->gso_size < GSO_SIZE_MIN ||
 	    vlan_get_protocol(skb) != htons(f->gso_type == XEN_NETIF_GSO_TYPE_TCPV4 ? ETH_P_IP : ETH_P_IPV6))
 		return false;
-	/* One segment is no super-frame. */
+	/* A frame of one segment is not a super-frame. */
 	if (f->len <= (u32)start + sizeof(struct tcphdr) + f->gso_size)
 		return true;
 	skb_shinfo(skb)->gso_size = f->gso_size;
@@ -166,7 +166,7 @@ static void hold(struct nfvk_xen_queue *q, struct sk_buff *skb, const struct nfv
 	spin_unlock(&s->lock);
 }
 
-/* All of a frame that is in its guest's memory, into one of ours. False: one of them is shorter than it says. */
+/* Copy a frame in its guest's memory to whole. Return false if either is shorter than its length. */
 static bool copy_whole(struct nfvk_xen_copies *copies, unsigned int owner, const struct sk_buff *skb, const struct sk_buff *whole)
 {
 	struct nfvk_xen_cursor from, to;
@@ -184,7 +184,7 @@ static bool copy_whole(struct nfvk_xen_copies *copies, unsigned int owner, const
 
 /* ---- to another port, without the daemon; in the poll, under RCU ---- */
 
-/* To a port that takes frames of ours only: the copies of one poll are made together. */
+/* Collect the copies of a frame for a port that cannot read a guest's memory. They are carried out once per poll. */
 static void fetch_for(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port, struct nfvk_port *dst,
 		      struct sk_buff *skb)
 {
@@ -212,7 +212,7 @@ static int dress_as(struct sk_buff *skb, const struct sk_buff *like)
 	return nfvk_set_offloads(skb, &vnet);
 }
 
-/* The copies are made: send them on. */
+/* Carry out the collected copies, and forward the frames. */
 static void forward_fetched(struct nfvk_xen_queue *q, struct nfvk_port *port, unsigned int n)
 {
 	nfvk_xen_copies_run(&q->fetch);
@@ -263,11 +263,11 @@ static void flush_touched(struct nfvk_xen_queue *q, struct nfvk_port *port)
 	bitmap_zero(q->touched, NFV_PORTS_MAX);
 }
 
-/* ---- the header; after it: to where the table says, or into the ring of the port ---- */
+/* ---- the header, and the choice between another port and the ring ---- */
 
 #define HEADERS_MIN	(ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr))
 
-/* How much of it is fetched at first: Linux has all headers of a large frame in its first slot, and nothing else. */
+/* Return how many bytes to fetch first: with Linux, the first slot of a large frame contains exactly its headers. */
 static u32 first_bytes(const struct nfvk_xen_frame *f)
 {
 	u32 all = min_t(u32, f->len, NFV_HDR_MAX);
@@ -303,7 +303,7 @@ static void show_header(struct nfvk_xen_queue *q, unsigned int i, struct sk_buff
 	set_protocol(skb);
 }
 
-/* False: its header makes no sense. *dst is NULL if the table does not say where to. */
+/* Set *dst by the forwarding table; NULL: to the daemon. Return false if the header is malformed. */
 static bool decide(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *port, struct sk_buff *skb, u32 n, struct nfvk_port **dst)
 {
 	bool ok;
@@ -332,7 +332,7 @@ static void receive(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *
 	else
 		answer(q, f, XEN_NETIF_RSP_OKAY);
 	ok = decide(q, i, port, skb, first_bytes(f), &dst);
-	/* The daemon is to see as much as the ring shows; or there were headers in the next slot. */
+	/* Fetch all bytes that the ring shows, for the daemon, or because more headers are in the next slot. */
 	if (!dst && skb_headlen(skb) < min_t(u32, f->len, NFV_HDR_MAX)) {
 		fetch_header(q, i, NFV_HDR_MAX);
 		nfvk_xen_copies_run(&q->fetch);
@@ -353,7 +353,7 @@ static void receive(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *
 	}
 }
 
-/* Gather up to max frames, fetch their headers. Returns how many there are in q->frame[]; *seen counts others too. */
+/* Gather up to max frames and fetch their headers. Return how many are in q->frame[]; *seen counts others, too. */
 static unsigned int gather(struct nfvk_xen_queue *q, unsigned int max, unsigned int *seen)
 {
 	const union nfvk_xen_slot *ring = (const void *)q->tx.sring->ring;
@@ -422,9 +422,9 @@ unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max)
 	return seen;
 }
 
-/* ---- a held frame, fetched ---- */
+/* ---- fetching a held frame ---- */
 
-/* Under RCU. */
+/* Context: under RCU. */
 static int fetch_into(struct sk_buff *whole, const struct sk_buff *skb, struct nfvk_xen_copies *copies)
 {
 	bool ok;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Port type xen: the list of vifs; what is said of one. See vif.h. */
+/* Port type xen: the list of vifs; counting lost frames; fencing. See vif.h. */
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
 #include "vif.h"
@@ -38,7 +38,7 @@ void nfvk_vif_put(struct nfvk_vif *vif)
 	kref_put(&vif->ref, free_vif);
 }
 
-/* Nodename: .../vif/DOMID/DEVID. */
+/* The nodename is .../vif/DOMID/DEVID. */
 static int read_ids(struct nfvk_vif *vif)
 {
 	const char *slash = strrchr(vif->xb->nodename, '/');
@@ -100,5 +100,5 @@ void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why)
 		return;
 	WRITE_ONCE(q->broken, true);
 	nfvk_xen_miss(q, why, 1);
-	dev_warn_ratelimited(&q->vif->xb->dev, "queue %u: reason=%d: fenced until it reconnects\n", q->index, why);
+	dev_warn_ratelimited(&q->vif->xb->dev, "queue %u: malformed request (reason=%d): fenced until the frontend reconnects\n", q->index, why);
 }

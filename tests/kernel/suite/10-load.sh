@@ -7,7 +7,7 @@
 bad()
 {
 	dmesg -C
-	! insmod "$NFV_KO" "$1=$2" 2>/dev/null && dmesg | grep -q "nfv: $1 is .* from $3"
+	! insmod "$NFV_KO" "$1=$2" 2>/dev/null && dmesg | grep -q "nfv: parameter $1 must be .* from $3"
 }
 for value in 0 63 100 -1 8192 4294967296 abc ''; do
 	check "parameters: ring_entries=$value" bad ring_entries "$value" "64 to 4096"
