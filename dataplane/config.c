@@ -10,7 +10,7 @@
 #include "control/role.h"
 #include "log.h"
 #include "nfvd.h"
-#include "switch/worker.h"
+#include "switch/context.h"
 
 #define SPIN_US_DEFAULT 50
 

@@ -22,11 +22,12 @@
 #include "privileges.h"
 #include "rpc/server.h"
 #include "shortcut/shortcut.h"
-#include "switch/call.h"
-#include "switch/worker.h"
 #include "vhost/gate.h"
 #include "vhost/gmem.h"
 #include "vhost/keep.h"
+#include "worker/call.h"
+#include "worker/watch.h"
+#include "worker/worker.h"
 
 /* A device that ports wait for may be there now. */
 static void device_changed(int ifindex)

@@ -57,7 +57,7 @@ done
 forbid "$inc\"nfvk\.h\"" "a guest's driver uses what is nfv.ko's" kmod/netfront/*.[ch]
 forbid "$inc<(rte_|linux/nfv\.h|bpf/)" "nfvctl uses DPDK, the module or libbpf" ctl/**/*.[ch]
 # The floor rule: a room of dataplane includes itself, rooms to its left, and what lies in dataplane/ itself.
-floors=("frame" "policy" "port" "switch" "module" "shortcut" "vhost netdev" "xen" "control" "rpc")
+floors=("frame" "policy" "port" "switch" "worker" "module" "shortcut" "vhost netdev" "xen" "control" "rpc")
 below=
 for floor in "${floors[@]}"; do
 	for room in $floor; do

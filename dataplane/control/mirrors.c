@@ -7,7 +7,7 @@
 #include "log.h"
 #include "shortcut/shortcut.h"
 #include "switch/mirror.h"
-#include "switch/worker.h"
+#include "worker/worker.h"
 
 static json_t *mirrors;
 

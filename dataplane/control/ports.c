@@ -19,8 +19,8 @@
 #include "port/fdb.h"
 #include "port/port_state.h"
 #include "shortcut/inherit.h"
-#include "switch/worker.h"
 #include "vhost/port.h"
+#include "worker/worker.h"
 #include "xen/port.h"
 
 #define SPELL_US	100000	/* of detaching what has gone, until control does other work */

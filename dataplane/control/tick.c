@@ -13,7 +13,7 @@
 #include "port/fdb.h"
 #include "shortcut/seen.h"
 #include "shortcut/shortcut.h"
-#include "switch/worker.h"
+#include "switch/context.h"
 
 #define TICK_US		100000
 #define AGE_MS		1000	/* ageing: not more often, and of control's time a hundredth */

@@ -15,7 +15,7 @@
 #include "log.h"
 #include "nfvd.h"
 #include "switch/move.h"
-#include "switch/worker.h"
+#include "worker/worker.h"
 
 #define DEVICE		"/dev/nfv"
 #define RING_ENTRIES	512

@@ -30,7 +30,7 @@
 #include "shortcut/programs.h"
 #include "shortcut/shortcut.h"
 #include "switch/move.h"
-#include "switch/worker.h"
+#include "worker/worker.h"
 
 #define TX_IOVS		8192
 #define STUCK_TICKS	3

@@ -11,7 +11,7 @@
 #include "log.h"
 #include "rpc/methods.h"
 #include "shortcut/shortcut.h"
-#include "switch/worker.h"
+#include "worker/worker.h"
 
 #define BYTES		(24u << 20)	/* of a capture's rings */
 #define SLOTS_MIN	1024u

@@ -13,7 +13,7 @@
 #include "rpc/methods.h"
 #include "rpc/params.h"
 #include "shortcut/shortcut.h"
-#include "switch/worker.h"
+#include "worker/worker.h"
 
 /*
  * Put policy in the place of the port's. When it returns, no frame is on its way by the old one, which is freed. What

@@ -14,8 +14,8 @@
 #include "rpc/methods.h"
 #include "rpc/params.h"
 #include "shortcut/shortcut.h"
+#include "switch/context.h"
 #include "switch/switch.h"
-#include "switch/worker.h"
 
 #define PORTS_PAGE	128	/* ports of one reply */
 

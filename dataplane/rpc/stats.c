@@ -11,8 +11,8 @@
 #include "rpc/params.h"
 #include "shortcut/programs.h"
 #include "shortcut/table.h"
+#include "switch/context.h"
 #include "switch/move.h"
-#include "switch/worker.h"
 
 /* Elements of one reply: far from NFV_RPC_BACKLOG_MAX, and some 10 ms of work. */
 #define PAIRS_PAGE	2048

@@ -14,7 +14,7 @@
 #include "port/port.h"
 #include "switch/backlog.h"
 #include "switch/tap.h"
-#include "switch/watch.h"
+#include "switch/watched.h"
 
 #define NFVD_ROUND_BINS	16	/* up to 16 ms, and longer */
 #define NFVD_IOV_POOL		8192	/* vectors for the frames of one burst */

@@ -11,9 +11,9 @@
 #include "log.h"
 #include "nfvd.h"
 #include "port/port_state.h"
-#include "switch/call.h"
-#include "switch/worker.h"
 #include "vhost/vring_setup.h"
+#include "worker/call.h"
+#include "worker/worker.h"
 
 
 uint64_t nfvd_vhost_features(unsigned int pairs)

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "fdstore.h"
 #include "log.h"
-#include "switch/call.h"
+#include "worker/call.h"
 
 #define MAGIC	"nfvdkeep"
 #define VERSION	2u

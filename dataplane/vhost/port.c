@@ -22,7 +22,7 @@
 #include "clock.h"
 #include "log.h"
 #include "nfvd.h"
-#include "switch/worker.h"
+#include "switch/context.h"
 #include "vhost/dev.h"
 #include "vhost/keep.h"
 #include "vhost/sock.h"

@@ -5,8 +5,8 @@
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 #include <time.h>
-#include "switch/call.h"
 #include "switch/move.h"
+#include "worker/call.h"
 
 #define CHAIN_SEGS_MAX	(NFVD_IOV_MAX - 8) /* descriptors, empty ones too, and pieces of one chain */
 #define CALL_SLOW_US	500	/* an interrupt takes one */

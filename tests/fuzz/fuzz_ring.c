@@ -13,7 +13,7 @@
 #include "vhost/vring_setup.c"
 #include "vhost/vring_split.c"
 #include "vhost/gmem.c"
-#include "switch/call.c"
+#include "worker/call.c"
 #include "../unit/module.h"
 
 #define SIZE		16

@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "switch/call.h"
 #include "vhost/vring_split.h"
+#include "worker/call.h"
 
 #define GUEST_SIZE	(1u << 20)	/* of each region, bytes */
 #define GUEST_GPA	0x100000ull

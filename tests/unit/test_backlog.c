@@ -10,7 +10,7 @@
 #include "frame/cut.c"
 #include "frame/offload.c"
 #include "switch/backlog.c"
-#include "switch/call.c"
+#include "worker/call.c"
 #include "switch/context.c"
 #include "switch/hand.c"
 #include "switch/tap.c"

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #define COMPUTING_US 250000	/* also with a sanitizer */
-#include "switch/watch.c"
+#include "worker/watch.c"
 
 struct nfvd_worker *nfvd_workers[NFVD_WORKERS_MAX];
 unsigned int nfvd_n_workers;

@@ -9,8 +9,8 @@
 #include "frame/offload.c"
 #include "switch/context.c"
 #include "switch/tap.c"
-#include "switch/turn.c"
-#include "switch/worker.c"
+#include "worker/turn.c"
+#include "worker/worker.c"
 
 struct sender {
 	struct nfvd_port port;

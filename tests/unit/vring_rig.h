@@ -16,7 +16,7 @@
 #include "vhost/vring_setup.c"
 #include "vhost/vring_split.c"
 #include "vhost/gmem.c"
-#include "switch/call.c"
+#include "worker/call.c"
 #include "module.h"
 
 #define W VRING_DESC_F_WRITE

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/watch.h"
+#include "worker/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include "clock.h"
 #include "log.h"
 #include "nfvd.h"
-#include "switch/worker.h"
+#include "switch/context.h"
 
 #define LOOK_MS		50
 #define SHARP_MS	10	/* for a while after a worker was seen to wait for a hole */

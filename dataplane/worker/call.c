@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/call.h"
+#include "worker/call.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/worker.h"
+#include "worker/worker.h"
 
 #include <errno.h>
 #include <numa.h>
@@ -16,8 +16,9 @@
 #include <urcu-qsbr.h>
 #include "clock.h"
 #include "log.h"
-#include "switch/call.h"
-#include "switch/turn.h"
+#include "worker/call.h"
+#include "worker/turn.h"
+#include "worker/watch.h"
 
 #define QUEUES_MAX (NFVD_PORTS_MAX * NFVD_RXQS_MAX)
 /*

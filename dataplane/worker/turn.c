@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/turn.h"
+#include "worker/turn.h"
 
 #include <rte_branch_prediction.h>
 #include <urcu-qsbr.h>
