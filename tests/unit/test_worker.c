@@ -9,6 +9,7 @@
 #include "frame/offload.c"
 #include "switch/context.c"
 #include "switch/tap.c"
+#include "worker/rounds.c"
 #include "worker/turn.c"
 #include "worker/worker.c"
 
@@ -65,7 +66,7 @@ static const struct nfvd_port_ops ops = { .rx = rx, .rx_done = rx_done };
 /* ---- tests ---- */
 
 _Atomic(unsigned int) nfvd_ports_end;
-static struct thread *t;
+static struct nfvd_thread *t;
 static struct sender s[3];
 
 static void sender(unsigned int i, unsigned int weight, unsigned int queues, uint64_t turn)
