@@ -20,29 +20,29 @@
 	X(MEM_FAULT, "mem_fault", "the sender's memory could not be read")	\
 	X(CTRL_PROTO, "ctrl_proto", "link-local protocol (STP, LACP, LLDP): 'nfvctl link-local forward' lets all but pause frames pass") \
 	X(BAD_SRC_MAC, "bad_src_mac", "the source address is multicast or zero") \
-	X(SAME_PORT, "same_port", "the destination is where the frame came from") \
-	X(NO_DST, "no_dst", "to be flooded, but there is no other port")	\
-	X(STORM, "storm", "flooded to several ports faster than one port may: 10000 broadcast, 10000 unknown, 50000 multicast a second, or as 'nfvctl storm' says") \
-	X(VLAN, "vlan", "tagged, or in a VLAN, as the port's 'vlan' does not allow; or, untagged, its next tag would show") \
-	X(SPOOFED_MAC, "spoofed_mac", "an Ethernet address that is none of the port's: 'nfvctl set NAME address ...' says which are") \
-	X(SPOOFED_IP, "spoofed_ip", "an IP address that is none of the port's: 'nfvctl set NAME address ...' says which are") \
-	X(MACS, "macs", "from an address beyond those that the port may teach: 'macs N drop'") \
-	X(GUARD, "guard", "the port may not be a DHCP server, or an IPv6 router: 'nfvctl set NAME guard ...'") \
+	X(SAME_PORT, "same_port", "the destination is at the port that sent the frame") \
+	X(NO_DST, "no_dst", "it had to be flooded, but there is no other port")	\
+	X(STORM, "storm", "flooded faster than the port may: 10000 broadcast, 10000 unknown, 50000 multicast frames a second, unless 'nfvctl storm' sets other limits") \
+	X(VLAN, "vlan", "a tag or a VLAN that the port's 'vlan' does not allow; or a second tag that would become the outer one") \
+	X(SPOOFED_MAC, "spoofed_mac", "a source Ethernet address that is not the port's; 'nfvctl set NAME address ...' sets the port's") \
+	X(SPOOFED_IP, "spoofed_ip", "a source IP address that is not the port's; 'nfvctl set NAME address ...' sets the port's") \
+	X(MACS, "macs", "the port has more source addresses than may be learnt from it ('macs N drop')") \
+	X(GUARD, "guard", "the port may not send as a DHCP server or IPv6 router: 'nfvctl set NAME guard ...'") \
 	X(ISOLATED, "isolated", "both ports are isolated")			\
 	X(QUARANTINED, "quarantined", "to or from a port in quarantine: 'nfvctl release NAME' ends it") \
-	X(LIMIT_FROM, "limit_from", "faster than 'nfvctl limit NAME from' allows") \
-	X(LIMIT_TO, "limit_to", "faster than 'nfvctl limit NAME to' allows")	\
-	X(MIRROR, "mirror", "a copy for this probe port that it did not take: 'nfvctl mirror show'") \
+	X(LIMIT_FROM, "limit_from", "sent faster than 'nfvctl limit NAME from' allows") \
+	X(LIMIT_TO, "limit_to", "more frames to the port than 'nfvctl limit NAME to' allows")	\
+	X(MIRROR, "mirror", "a mirror's copy that this probe port could not receive: 'nfvctl mirror show'") \
 	X(DST_DOWN, "dst_down", "the destination port is not up")		\
-	X(DST_HELD, "dst_held", "the destination port was fenced, for it had held a worker: detach and attach it") \
+	X(DST_HELD, "dst_held", "the destination port is fenced because it had held a worker: detach and attach it") \
 	X(DST_FULL, "dst_full", "the receiver posted too few buffers, or its socket was full") \
-	X(DST_QUEUE, "dst_queue", "waited for a receiver that posts few buffers, as firmware does: for 0.5 s, behind too many others, or until a policy or the guest's driver changed (what waits when nfvd is killed is lost uncounted)") \
-	X(RX_BUF_SHORT, "rx_buf_short", "the receiver's buffers cannot hold the frame, or a burst only in thousands of descriptors") \
+	X(DST_QUEUE, "dst_queue", "waited for a receiver that posts few buffers (such as firmware): longer than 0.5 s, behind too many others, or until a policy or the guest's driver changed. Frames that wait when nfvd is killed are lost uncounted") \
+	X(RX_BUF_SHORT, "rx_buf_short", "the receiver's buffers are too small for the frame, or so small that a burst needs thousands of descriptors") \
 	X(DST_FENCED, "dst_fenced", "the receiver's queue was fenced while delivering") \
 	X(MTU, "mtu", "longer than the receiving device's MTU")			\
 	X(DST_ERROR, "dst_error", "the kernel refused the frame at the receiving device") \
-	X(EXPIRED, "expired", "the kernel module held the frame for too long, and let it go") \
-	X(RX_FULL, "rx_full", "the super-frames that waited at the port's packet socket took all of its buffer") \
+	X(EXPIRED, "expired", "the kernel module freed the frame after it was held for too long") \
+	X(RX_FULL, "rx_full", "super-frames that wait at the port's packet socket fill its buffer") \
 	X(OTHER_PROGRAM, "other_program", "another tc program took the frame before ours could pass it on")
 
 #define NFVD_FAULTS(X)								\
@@ -54,9 +54,9 @@
 	X(BAD_GPA, "bad_gpa", "descriptor address outside guest memory")	\
 	X(BAD_INDIRECT, "bad_indirect", "malformed indirect table")		\
 	X(MEM_SIGBUS, "mem_sigbus", "pages of guest memory are gone: its file was truncated, or no huge page was left") \
-	X(WORKER_HELD, "worker_held", "a worker stood still at this port, which was fenced") \
-	X(KICK_SPURIOUS, "kick_spurious", "woken by the peer, which had nothing")	\
-	X(KICK_MISSING, "kick_missing", "the peer had frames and called nobody; found 0.2 s later")	\
+	X(WORKER_HELD, "worker_held", "a worker was blocked by this port, which was fenced") \
+	X(KICK_SPURIOUS, "kick_spurious", "the peer woke nfvd without new buffers")	\
+	X(KICK_MISSING, "kick_missing", "the peer posted frames without waking nfvd, which found them 0.2 s later")	\
 	X(VU_BAD_MSG, "vu_bad_msg", "vhost-user message malformed or not supported") \
 	X(VU_BAD_FDS, "vu_bad_fds", "vhost-user message with wrong file descriptors") \
 	X(VU_BAD_INDEX, "vu_bad_index", "vhost-user message for a queue that does not exist") \
@@ -65,19 +65,19 @@
 	X(VU_BAD_MEM, "vu_bad_mem", "memory table empty, overlapping or wrapping") \
 	X(VU_BAD_LOG, "vu_bad_log", "dirty log refused: not offered")		\
 	X(VU_BAD_INFLIGHT, "vu_bad_inflight", "inflight area refused: not offered") \
-	X(VU_TIMEOUT, "vu_timeout", "vhost-user peer silent or too slow")	\
+	X(VU_TIMEOUT, "vu_timeout", "the vhost-user peer did not respond in time")	\
 	X(VU_SECOND_CLIENT, "vu_second_client", "second connection to one socket refused") \
 	X(FEATURE_VIOLATION, "feature_violation", "feature acknowledged that was not offered") \
 	X(MEM_FD_SHORT, "mem_fd_short", "memory region larger than its file")	\
 	X(MEM_NOT_RAM, "mem_not_ram", "guest memory on a file that is neither tmpfs (memfd) nor hugetlbfs") \
 	X(MEM_UNSHARED, "mem_unshared", "guest memory is not shared; QEMU needs share=on") \
-	X(VU_DISCONNECT, "vu_disconnect", "the vhost-user peer went away")	\
+	X(VU_DISCONNECT, "vu_disconnect", "the vhost-user peer disconnected")	\
 	X(FD_EXHAUSTED, "fd_exhausted", "a guest was refused: nfvd has few file descriptors left; raise LimitNOFILE") \
 	X(NO_MEMORY, "no_memory", "a guest was refused: nfvd could not get or map memory for it") \
-	X(MISSED, "missed", "frames that the kernel did not put into the packet socket's ring: it was full, or no virtio_net_hdr says what they need") \
-	X(UNCOMPLETED, "uncompleted", "frames that the kernel could not give their VLAN tag or tunnel headers, at the container's device: lost after they were sent") \
+	X(MISSED, "missed", "frames that the kernel did not put into the packet socket's ring: it was full, or virtio_net_hdr cannot express their offloads") \
+	X(UNCOMPLETED, "uncompleted", "frames lost after they were sent: at the container's device the kernel could not add their VLAN tag or tunnel headers") \
 	X(RING_STUCK, "ring_stuck", "the kernel had stopped filling the packet socket's ring, which was set up anew") \
-	X(CALL_SLOW, "call_slow", "interrupting the guest took half a millisecond and more, again and again")
+	X(CALL_SLOW, "call_slow", "interrupting the guest repeatedly took 0.5 ms or more")
 
 enum nfvd_drop {
 	NFVD_PASS,		/* none: all is well */

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a capture sees, on its way from nfvd's workers to the client of capture.start.
+ * Captured frames, on their way from nfvd's workers to the client of capture.start.
  *
- *	memfd:	one ring for each worker, one behind the other
+ *	memfd:	one ring for each worker, in order
  *
  *	┌──────┬────────┬────────┬─────┬────────┐
  *	│ head │ slot 0 │ slot 1 │ ... │ slot n │	n + 1 is a power of two
  *	└──────┴────────┴────────┴─────┴────────┘
  *
- * Record number i is in slot i modulo their number. Only the worker writes, and it never looks at the client: who reads too
- * slowly finds newer records in the place of older ones. The memfd is sealed: the client can map it to read only, and can
- * neither shrink it nor punch holes into it. So nothing in it can make a worker wait, and nothing in it is read by nfvd.
+ * Record number i is in slot i modulo the number of slots. Only the worker writes, and it does not wait for the client:
+ * if the client reads too slowly, newer records replace older ones. The memfd is sealed: the client can map it only for
+ * reading, and can neither shrink it nor punch holes into it. So the client cannot make a worker wait. nfvd reads
+ * nothing from it.
  *
- * A slot's seq is 2 i + 1 while record i is being written, and 2 i + 2 when it is there. A reader copies the slot, and
- * looks at seq before and after: the copy is record i if it was 2 i + 2 both times.
+ * A slot's seq is 2 i + 1 while record i is being written, and 2 i + 2 when it is complete. A reader copies the slot,
+ * and reads seq before and after. The copy is record i if seq was 2 i + 2 both times.
  */
 #ifndef NFV_CAPTURE_H
 #define NFV_CAPTURE_H
@@ -35,7 +36,7 @@ struct nfv_capture_record {
 	uint64_t time_ns;	/* since 1970, of the turn */
 	uint64_t from, to, at;	/* serials of ports, as in port.list; to: 0 where no destination was chosen */
 	uint32_t generation;	/* of the configuration */
-	uint32_t len;		/* of the frame, in bytes; 0: it was so malformed that there is none */
+	uint32_t len;		/* of the frame, in bytes; 0: too malformed to have a length */
 	uint16_t bytes;		/* in data */
 	uint16_t reason;	/* index into capture.start's "reasons" */
 	uint16_t gso_size;

@@ -7,8 +7,8 @@
  * which root works. A folder is opened once, checked by its descriptor, and used by that descriptor.
  *
  *	who could change what a path names
- *	a folder on the way that is a stranger's, or that others can write		refused
- *	the same with the sticky bit, as /tmp: others cannot change what is not theirs	passed
+ *	a folder of the path that is a stranger's, or that others can write		refused
+ *	the same with the sticky bit, as /tmp: others cannot change foreign entries	passed
  *	a symbolic link of a stranger							refused
  */
 #ifndef NFV_FOLDER_H
@@ -43,7 +43,7 @@ static inline bool nfv_folder_trusted(const struct stat *st)
 {
 	mode_t others = S_IWOTH;
 
-	/* A user's own group of one, by its usual number. */
+	/* A user's private group usually has the user's number. */
 	if (st->st_gid != st->st_uid)
 		others |= S_IWGRP;
 	return nfv_owner_trusted(st->st_uid) && (!(st->st_mode & others) || st->st_mode & S_ISVTX);
@@ -109,7 +109,7 @@ static inline int nfv_folder_open(const char *path, char culprit[PATH_MAX])
 	for (int steps = 0; !err && rest[strspn(rest, "/")]; steps++) {
 		size_t skip = strspn(rest, "/"), len = strcspn(rest + skip, "/");
 
-		if (len > NAME_MAX || steps > PATH_MAX) {	/* links in a circle */
+		if (len > NAME_MAX || steps > PATH_MAX) {	/* probably a loop of links */
 			err = len > NAME_MAX ? -ENAMETOOLONG : -ELOOP;
 			break;
 		}
@@ -140,7 +140,7 @@ static inline int nfv_folder_make(int parent, const char *name, mode_t mode)
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) || st.st_uid != geteuid() || (!made && st.st_mode & (S_IWGRP | S_IWOTH)) ||
-	    (made && fchmod(fd, mode))) {		/* whatever the umask */
+	    (made && fchmod(fd, mode))) {		/* regardless of the umask */
 		close(fd);
 		return -EPERM;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Port types and the parameters of port.attach: a row for each. nfvctl's grammar, help, completion and manual page and
- * nfvd's check are made of the rows.
+ * Port types and the parameters of port.attach, one row each. nfvctl's grammar, help, completion and manual page are
+ * made from these rows, and so is nfvd's check.
  */
 #ifndef NFV_PARAMS_H
 #define NFV_PARAMS_H
@@ -13,7 +13,7 @@
 	X(KVM, kvm, "a KVM guest, through a vhost-user socket")					\
 	X(VETH, veth, "a container, by either end of its veth pair")				\
 	X(NETDEV, netdev, "any other Linux network device (tap, vxlan, bond, physical)")	\
-	X(XEN, xen, "a Xen guest's network interface, from xen-netback if that has it")
+	X(XEN, xen, "a Xen guest's network interface, taken over from xen-netback if necessary")
 
 enum {
 #define X(e, name, help) NFV_BIT_##e,
@@ -22,7 +22,7 @@ enum {
 	NFV_N_PORT_TYPES
 };
 
-/* Who takes a parameter: a set of these. */
+/* The port types and methods that accept a parameter: a set of these bits. */
 enum {
 #define X(e, name, help) NFV_##e = 1 << NFV_BIT_##e,
 	NFV_PORT_TYPES(X)
@@ -33,57 +33,57 @@ enum {
 
 enum nfv_kind {
 	NFV_NUMBER,	/* an integer from least to most */
-	NFV_LIMIT,	/* the same, or a text "N", "N drop" or "N flood": what becomes of those beyond N */
+	NFV_LIMIT,	/* the same, or a text "N", "N drop" or "N flood": what happens beyond N */
 	NFV_CHOICE,	/* one of the words of values, separated by '|' */
-	NFV_TEXT,	/* of least to most bytes */
-	NFV_NETNS,	/* the same: a name, or an absolute path */
-	NFV_PATH,	/* an absolute path of at most so many bytes */
-	NFV_USER,	/* the number of a user; nfvctl takes a name, too */
-	NFV_GROUP,	/* of a group */
-	NFV_OCTAL,	/* a text, an octal number of at most 4 digits, from least to most */
-	NFV_WORDS,	/* a text of one word or several, a policy's: what it may be depends on the key */
+	NFV_TEXT,	/* a text of least to most bytes */
+	NFV_NETNS,	/* a text of least to most bytes: a name or an absolute path */
+	NFV_PATH,	/* an absolute path of at most `most` bytes */
+	NFV_USER,	/* a user's number; nfvctl accepts a name, too */
+	NFV_GROUP,	/* the same for a group */
+	NFV_OCTAL,	/* an octal number of at most 4 digits, as a text, from least to most */
+	NFV_WORDS,	/* one or several words, as a text: part of a policy. The key determines which are valid */
 };
 
 /*
  * X(key, who takes it, kind, least, most, role, values, fallback, help)
- *	role		that it needs: OPERATE, as the attach itself, or ADMIN
- *	values		what stands behind the key, as usage shows it
- *	fallback	what it is if nobody says it; nfvd uses that of a number or a choice, others are for people.
- *			NULL: the parameter must be there
+ *	role		the role that may set it: OPERATE, as for the attach itself, or ADMIN
+ *	values		what follows the key in the usage text
+ *	fallback	the default; NULL: the parameter is mandatory. nfvd uses the defaults of numbers and choices; the
+ *			others are text for people
  */
 #define NFV_ATTACH_PARAMS(X)										\
 	X(socket, NFV_KVM, NFV_PATH, 1, 107, ADMIN, "PATH", "NAME.sock where nfvd's state is", "the vhost-user socket") \
-	X(mode, NFV_KVM, NFV_CHOICE, 0, 0, OPERATE, "server|client", "server", "nfvd makes the socket, or connects to it") \
+	X(mode, NFV_KVM, NFV_CHOICE, 0, 0, OPERATE, "server|client", "server", "whether nfvd makes the socket, or connects to it") \
 	X(queues, NFV_KVM, NFV_NUMBER, 1, NFV_PAIRS_MAX, OPERATE, "N", "1", "queue pairs")	\
 	X(owner, NFV_KVM, NFV_USER, 0, 4294967294, OPERATE, "USER", "nfvd's", "owner of the socket")	\
 	X(group, NFV_KVM, NFV_GROUP, 0, 4294967294, OPERATE, "GROUP", "nfvd's", "group whose members may connect") \
-	X(permissions, NFV_KVM, NFV_OCTAL, 0, 0777, OPERATE, "OCTAL", "by the umask, and the group may", "of the socket, as 0660") \
+	X(permissions, NFV_KVM, NFV_OCTAL, 0, 0777, OPERATE, "OCTAL", "by the umask, and access for the group", "such as 0660") \
 	X(dev, NFV_VETH | NFV_NETDEV, NFV_TEXT, 1, 15, OPERATE, "IFNAME", NULL, "the device")		\
 	X(netns, NFV_VETH, NFV_NETNS, 1, 199, OPERATE, "NAME|PATH", "nfvd's own", "network namespace that has the device") \
 	X(pid, NFV_VETH, NFV_NUMBER, 1, 4194304, OPERATE, "PID", "none", "a process in that namespace, in place of netns") \
 	X(mode, NFV_VETH, NFV_CHOICE, 0, 0, OPERATE, "module|packet", "module if loaded", "through nfv.ko, or a packet socket") \
-	X(force, NFV_VETH | NFV_NETDEV, NFV_CHOICE, 0, 0, ADMIN, "no|yes", "no", "take it though the host or others use it") \
+	X(force, NFV_VETH | NFV_NETDEV, NFV_CHOICE, 0, 0, ADMIN, "no|yes", "no", "take it even if the host or others use it") \
 	X(domid, NFV_XEN, NFV_NUMBER, 1, 0x7fef, OPERATE, "N", NULL, "number of the guest")		\
 	X(devid, NFV_XEN, NFV_NUMBER, 0, 65535, OPERATE, "N", "0", "number of its interface")		\
-	X(macs, NFV_ANY, NFV_LIMIT, 1, 16384, OPERATE, "N [drop]", "1024", "addresses it may teach; drop frames from others") \
-	X(temporary, NFV_ANY, NFV_CHOICE, 0, 0, OPERATE, "no|yes", "no", "kept until the machine boots again only")
+	X(macs, NFV_ANY, NFV_LIMIT, 1, 16384, OPERATE, "N [drop]", "1024", "most addresses learnt from it; drop: frames from others") \
+	X(temporary, NFV_ANY, NFV_CHOICE, 0, 0, OPERATE, "no|yes", "no", "yes: do not keep it beyond the next boot")
 
 #define NFV_PAIRS_MAX	8	/* queue pairs of a kvm port */
 
-/* X(word, default, arguments, help): what a port may do. Not by policy.set: quarantine. */
+/* X(word, default, arguments, help): a port's policy. policy.set takes all words but quarantine. */
 #define NFV_POLICY_WORDS(X)								\
 	X(zone, "default", "NAME", "a layer-2 segment of its own: frames never leave it") \
-	X(vlan, "trunk all", "N | trunk LIST|all [native N [tagged]]", "an access port of VLAN N, or the VLANs that pass") \
+	X(vlan, "trunk all", "N | trunk LIST|all [native N [tagged]]", "an access port of VLAN N, or a trunk and its VLANs") \
 	X(isolated, "off", "on|off", "isolated ports reach others, but not each other") \
 	X(address, "any", "MAC|IP[/N]... [VRRP] | pin | any", "the addresses that the port may send from") \
-	X(guard, "none", "dhcp,ra | none", "it may not be a DHCP server, or an IPv6 router")	\
-	X(from, "none", "RATE [PPS] | none", "the most that is taken from the endpoint: 1Gbit 200kpps") \
-	X(to, "none", "RATE [PPS] | none", "the most that is delivered to it")	\
-	X(weight, "1", "N", "its share of a worker beside the others', 1 to 64")	\
-	X(broadcast, "default", "PPS | none | default", "broadcast that it may have flooded") \
-	X(unknown, "default", "PPS | none | default", "unicast to unknown addresses that it may have flooded") \
-	X(multicast, "default", "PPS | none | default", "multicast that it may have flooded") \
-	X(quarantine, "off", "on|off|mirror PORT", "nothing passes, from or to the port")
+	X(guard, "none", "dhcp,ra | none", "dhcp: not a DHCP server; ra: not an IPv6 router")	\
+	X(from, "none", "RATE [PPS] | none", "most traffic taken from the endpoint: 1Gbit 200kpps") \
+	X(to, "none", "RATE [PPS] | none", "most traffic delivered to the endpoint")	\
+	X(weight, "1", "N", "its share of a worker's time, relative to others: 1 to 64")	\
+	X(broadcast, "default", "PPS | none | default", "most broadcast frames flooded a second") \
+	X(unknown, "default", "PPS | none | default", "most frames to unknown addresses flooded a second") \
+	X(multicast, "default", "PPS | none | default", "most multicast frames flooded a second") \
+	X(quarantine, "off", "on|off|mirror PORT", "no frame passes from or to the port")
 
 struct nfv_param {
 	const char *key;	/* NULL ends the table */

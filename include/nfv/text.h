@@ -37,7 +37,7 @@ static inline bool nfv_text_steers(uint32_t code)
 	       code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb) || (code >= 0xe0000 && code <= 0xe0fff);
 }
 
-/* Put a '?' in the place of each character that steers, and of each byte that is not UTF-8. It never grows. */
+/* Replace each control character, and each byte that is not UTF-8, by '?'. The text never gets longer. */
 static inline void nfv_text_clean(char *text)
 {
 	unsigned char *in = (unsigned char *)text, *out = in;

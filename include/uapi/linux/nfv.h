@@ -225,17 +225,17 @@ struct nfv_batch {
 
 /* Why a frame that arrived at a port was dropped before its ring, or (RX_) before its guest. X(enumerator, name, help). */
 #define NFV_MISSES(X)							\
-	X(RING_FULL, "ring_full", "the daemon was slower than the frames came")	\
-	X(HELD_BYTES, "held_bytes", "held_kib of frames were waiting in its queue, or held_mib in all")	\
+	X(RING_FULL, "ring_full", "frames arrived faster than the daemon took them")	\
+	X(HELD_BYTES, "held_bytes", "the frames that wait in its queue reached held_kib, or those of all queues held_mib")	\
 	X(EXPIRED, "expired", "waited in the ring for longer than held_ms")	\
 	X(RING_BROKEN, "ring_broken", "the daemon wrote a consumer index that is out of range")	\
 	X(NO_MEMORY, "kernel_memory", "the kernel had no memory")		\
 	X(BAD_FRAME, "bad_frame", "shorter than an Ethernet header, too long, or with offloads that cannot be expressed") \
 	X(GRANT, "gnt_error", "xen: the guest's own frame could not be copied from its memory") \
-	X(RX_GRANT, "rx_gnt_error", "xen: could not be copied to the guest's memory, or from where it came") \
+	X(RX_GRANT, "rx_gnt_error", "xen: could not be copied to the guest's memory, or from the sender's") \
 	X(RX_EXPIRED, "rx_expired", "xen: waited for the guest's buffers for longer than held_ms") \
 	X(BAD_PROD, "xen_bad_prod", "xen: a producer index out of range; the queue is fenced") \
-	X(BAD_SLOT, "xen_bad_slot", "xen: slots that make no frame; the queue is fenced") \
+	X(BAD_SLOT, "xen_bad_slot", "xen: slots that do not form a frame; the queue is fenced") \
 	X(BAD_EXTRA, "xen_bad_extra", "xen: malformed extra information; the queue is fenced") \
 	X(RX_FILTERED, "rx_filtered", "xen: multicast that the guest did not ask for")
 
