@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# deb-image.sh - a Debian 12 with systemd and all that the packages nfvd, nfv-cockpit and nfv-dkms need, for
-# tests/integration/84-packages.sh. A folder of the cache, made once; prints it.
+# deb-image.sh - make a Debian 12 with systemd and the dependencies of the packages nfvd, nfv-cockpit and nfv-dkms, for
+# tests/integration/84-packages.sh. Print its folder, which stays in the cache.
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/guests/cache.sh"
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# For scripts that test `nfvctl bench draft`: it leaves its result in $OUT.
+# For scripts that test `nfvctl bench draft`, whose result is in $OUT.
 
 OUT=$WORK/draft
 bench() { timeout 300 "$NFVCTL" bench draft --out "$OUT" "$@"; }
 
-# query EXPRESSION: true of the result r, its technologies t and tables.
+# query EXPRESSION: whether the expression is true for the result r, its technologies t and its tables.
 query()
 {
 	python3 - "$OUT/result.json" "$1" <<-'EOT'

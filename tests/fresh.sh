@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# fresh.sh [ARG]... - README's two commands, make demo and make check, on a new machine: a minimal
-# Debian 12 with make, the last commit and an empty cache. ARGs are for make check.
+# fresh.sh [ARG]... - run README's two commands, make demo and make check, on a new machine: a minimal Debian 12 with
+# make, the last commit and an empty cache. ARGs are for make check.
 #
-# apt gets its packages there as it does on this host. All happens in namespaces, whose root is
-# a folder of its own; with this script that folder goes, and all that ran in it, however it
-# ends. Needs root, 20 GB in ${TMPDIR:-/tmp}, and an hour. The last line counts the results.
+# apt uses this host's sources. Everything runs in namespaces, in a folder as root directory. When this script ends, even
+# by a signal, the folder is removed and all processes in it end. Needs root, 20 GB in ${TMPDIR:-/tmp}, and an hour. The
+# last line counts the results.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 . tools/namespaces.sh
 
-# result NAME COMMAND... - its output as it comes
+# result NAME COMMAND... - run the command, show its output, print a result.
 result()
 {
 	local name=$1 start=$SECONDS status=0
@@ -28,7 +28,7 @@ result()
 	fi
 }
 
-# inside DIR [ARG]... - as process 1
+# inside DIR [ARG]... - the part that runs as process 1 of the new machine.
 inside()
 {
 	local dir=$1 root=$1/root passed=0 failed=0 skipped=0 last
@@ -39,7 +39,7 @@ inside()
 		bookworm "$root" - <"$dir/sources.list" >"$dir/log" 2>&1 ||
 		{ tail -n 20 "$dir/log" >&2; echo "fresh.sh: mmdebstrap failed" >&2; return 1; }
 	cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
-	# Whom this host trusts, as it may reach npm by a proxy.
+	# Copy the certificates that this host trusts: it may reach npm through a proxy.
 	[ ! -d /usr/local/share/ca-certificates ] || cp -r /usr/local/share/ca-certificates "$root/usr/local/share/"
 	chroot "$root" update-ca-certificates >"$dir/log" 2>&1
 	git clone -q --no-local . "$root/nfv-fastpath"
@@ -61,7 +61,7 @@ inside()
 	result "make demo" make demo
 	result "make check" make -s check ARGS="$*" > >(tee /count)
 	wait $!
-	# What make check counts, with these two.
+	# Add these two results to the count of make check.
 	last=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' /count | tail -n 1)
 	if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=${BASH_REMATCH[3]}
@@ -79,7 +79,7 @@ fi
 [ "$(id -u)" = 0 ] || { echo "fresh.sh: needs root, to make namespaces" >&2; exit 1; }
 [ -z "$(git status --porcelain --untracked-files=no)" ] || echo "fresh.sh: what is not committed is not tested"
 
-# The folder goes also when we are killed: once all that holds this pipe has ended.
+# Remove the folder also if this script is killed: when all holders of this pipe have ended.
 dir=$(mktemp -d "${TMPDIR:-/tmp}/nfv-fresh.XXXXXX")
 only_ours "$dir"
 exec {alive}> >(trap '' INT TERM HUP; exec setsid sh -c 'cat >/dev/null; rm -rf --one-file-system "$0"' "$dir")

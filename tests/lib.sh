@@ -11,8 +11,8 @@
 #	check "the guest reaches the container" guest_exec vm1 'ping -c 1 10.0.0.1'
 #	finish
 #
-# A script runs in network, mount and process namespaces of its own, with a
-# /run of its own: whatever it leaves ends with it. It prints one line per
+# A script runs in its own network, mount and process namespaces, with its own
+# /run, so nothing that it leaves outlives it. It prints one line per
 # result: `ok - NAME`, `not ok - NAME` or `skip - NAME: what is missing`.
 # It tests the programs of $NFV_BUILD (default build/), or $NFVD and $NFVCTL.
 set -u
@@ -24,13 +24,13 @@ NFVD=${NFVD:-$BUILD/dataplane/nfvd}
 NFVCTL=${NFVCTL:-$BUILD/ctl/nfvctl}
 GUEST=$TOP/tools/guests/guest
 STATE=/run/nfvd
-WORK=/run/test			# logs; gone with the namespace
+WORK=/run/test			# logs; removed with the namespace
 NFVD_LOG=$WORK/nfvd.log
 NFVD_PID=
 declare -A GUEST_PID=()
 FAILED=0
 
-# Re-run the script inside; TERM reaches nothing there, KILL ends all of it.
+# ns_enter "$@" - run the script again inside the namespaces. TERM does not reach them; KILL ends all processes there.
 ns_enter()
 {
 	if ! ns_inside "$@"; then
@@ -58,7 +58,7 @@ on_exit()
 	exit 1
 }
 
-# nfv.ko, in a machine. Its scripts share one boot: each loads it with parameters of its own, and leaves none behind.
+# load [PARAMETER=VALUE]... - load nfv.ko, in a machine. The scripts of one boot each load it, and unload it at their end.
 load() { insmod "$NFV_KO" "$@"; }
 loaded() { [ -d /sys/module/nfv ]; }
 unload() { rmmod nfv; }
@@ -75,17 +75,17 @@ finish()
 	exit $((FAILED != 0))
 }
 
-# nap SECONDS - without a process: in an emulated machine those cost what is to be measured.
+# nap SECONDS - sleep without starting a process: in an emulated machine that would distort measurements.
 exec {NAP_FD}<> <(:)
 nap() { read -r -t "$1" -u "$NAP_FD" || true; }
-NAP=0.05			# between two looks at something
+NAP=0.05			# seconds between two tries of wait_for
 
 # --- results -------------------------------------------------------------------
 
 MARK=0
 now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo $((t / 1000)); }
 
-# took: $REPLY is the time since the last result. Without a process.
+# took - set $REPLY to the time since the last result, without starting a process.
 took()
 {
 	local now=${EPOCHREALTIME/[.,]/}
@@ -107,8 +107,8 @@ fail()
 	FAILED=$((FAILED + 1))
 }
 
-# check NAME COMMAND... - passes if the command does; its output is shown if not.
-# A function runs in this shell: what it starts can be waited for.
+# check NAME COMMAND... - print a result: ok if the command succeeds, otherwise its output, too.
+# A function runs in this shell, which can then wait for the processes that it starts.
 check()
 {
 	local name=$1 status=0
@@ -123,7 +123,7 @@ check()
 	fi
 }
 
-# check_fails NAME COMMAND... - passes if the command is refused, by itself: not by a signal.
+# check_fails NAME COMMAND... - passes if the command exits with an error; not if a signal ends it.
 check_fails()
 {
 	local name=$1 output status=0
@@ -138,7 +138,7 @@ check_fails()
 	fi
 }
 
-# assert 'EXPRESSION' [NAME] - silent if true; ends the script if not.
+# assert 'EXPRESSION' [NAME] - end the script with a failure unless the expression is true. Print nothing if it is.
 assert()
 {
 	if ! eval "$1"; then
@@ -147,8 +147,8 @@ assert()
 	fi
 }
 
-# wait_for 'COMMAND' SECONDS - until it succeeds; NFV_PATIENCE times as long on a slow machine. Never
-# for less than 15 s: something else may have the processors. How long it took is another question.
+# wait_for 'COMMAND' SECONDS - repeat the command until it succeeds. The limit is multiplied by NFV_PATIENCE for a slow
+# machine, and is at least 15 s, because other processes may use the CPUs. To bound a time, measure it separately.
 wait_for()
 {
 	local limit=${2:-15}
@@ -175,7 +175,7 @@ start_nfvd()
 	fi
 }
 
-# TERM, and its exit status; 124 if it does not end.
+# stop_nfvd - end nfvd by TERM, and return its exit status; 124 if it does not end.
 stop_nfvd()
 {
 	local pid=$NFVD_PID
@@ -193,7 +193,7 @@ stop_nfvd()
 
 # --- endpoints -------------------------------------------------------------------
 
-# mk_container NAME A.B.C.D/N - a namespace NAME with eth0; its host end is veth-NAME. Not attached.
+# mk_container NAME A.B.C.D/N - make a namespace NAME with eth0, whose host end is veth-NAME. Do not attach it.
 mk_container()
 {
 	ip netns add "$1"
@@ -206,8 +206,8 @@ mk_container()
 
 in_ns() { ip netns exec "$@"; }
 
-# guest_start qemu|uml NAME [A.B.C.D/N] [option of `guest run`]... - attaches port NAME
-# first, unless it is there, and waits until the guest answers.
+# guest_start qemu|uml NAME [A.B.C.D/N] [option of `guest run`]... - attach port NAME unless it exists, start the guest,
+# and wait until it responds.
 guest_start()
 {
 	local kind=$1 name=$2 ip=${3:-}
@@ -220,11 +220,11 @@ guest_start()
 	guest_wait "$name"
 }
 
-# Also after a reboot. What it said last is shown if it does not come.
+# guest_wait NAME [SECONDS] - wait until the guest responds, also after a reboot. If it does not, show the end of its log.
 guest_wait() { "$GUEST" wait "$STATE/$1.agent" "${2:-180}" || { tail -n 10 "$WORK/$1.log"; return 1; }; }
 guest_exec() { "$GUEST" exec "$STATE/$1.agent" "$2" "${3:-}"; }
 
-# guest_kill NAME [SIGNAL] - and all its processes.
+# guest_kill NAME [SIGNAL] - end the guest and all its processes.
 guest_kill()
 {
 	local pid=${GUEST_PID[$1]}
@@ -236,27 +236,27 @@ guest_kill()
 
 # --- what nfvd says ------------------------------------------------------------
 
-# In the shell alone: where all is emulated, each process takes a tenth of a second or more.
+# These use only the shell: in an emulated machine each process takes 0.1 s or more.
 
-# field JSON KEY: $REPLY is its first value, without quotes.
+# field JSON KEY: set $REPLY to the key's first value, without quotes.
 field() { [[ $1 =~ \"$2\":([^,}]*) ]] && REPLY=${BASH_REMATCH[1]//\"/} || REPLY=; }
-# member PORT KEY: of the port
+# member PORT KEY: print a value of the port's `show`.
 member() { field "$("$NFVCTL" -j show "$1")" "$2" && echo "$REPLY"; }
 state_is() { field "$("$NFVCTL" -j show "$1")" state && [ "$REPLY" = "$2" ]; }
-# entry JSON START: $REPLY is the rest of the object in which START stands.
+# entry JSON START: set $REPLY to the rest of the object after START.
 entry()
 {
 	REPLY=${1#*"$2"}
 	[ "$REPLY" != "$1" ] && REPLY=${REPLY%%[\{\}]*} || REPLY=
 }
-# pair SRC DST KEY: a counter of the ledger; 0 if nothing went from SRC to DST.
+# pair SRC DST KEY: print a counter of the ledger; 0 if no frame went from SRC to DST.
 pair()
 {
 	entry "$("$NFVCTL" -j ledger)" "\"src\":\"$1\",\"dst\":\"$2\""
 	field "$REPLY" "$3"
 	echo "${REPLY:-0}"
 }
-# copies_of SRC DST: copies per frame since the last call with these two
+# copies_of SRC DST: print the copies per frame since the last call with these two.
 declare -A SEEN=()
 copies_of()
 {
@@ -271,7 +271,7 @@ copies_of()
 	[ "$1" -gt 0 ] && set -- $((($2 * 100 + $1 / 2) / $1)) && printf '%d.%02d\n' $(($1 / 100)) $(($1 % 100))
 }
 stat_of() { entry "$("$NFVCTL" -j stats)" "\"name\":\"$1\"" && field "$REPLY" "$2" && echo "$REPLY"; }
-# dropped PORT REASON
+# dropped PORT REASON: print the counter.
 dropped()
 {
 	local port reason n sum=0
@@ -282,8 +282,8 @@ dropped()
 	echo $sum
 }
 
-# Frames in = delivered + dropped, at every port and in total, at this instant; where something has
-# just ended, to be waited for: what it had in flight ends with it.
+# conserved: frames in = delivered + dropped, at every port and in total, at this instant. Right after traffic has ended,
+# wait for it, because frames may still be in flight.
 conserved()
 {
 	local stats
@@ -294,8 +294,8 @@ conserved()
 
 # --- traffic ---------------------------------------------------------------------
 
-# iperf GUEST ADDRESS [OPTION]... - TCP from a guest's client; prints what the server got, in Mb/s.
-# A server that still has its last client is asked again.
+# iperf GUEST ADDRESS [OPTION]... - send TCP from a guest's client; print what the server received, in Mb/s. Try again
+# while the server is busy with its last client.
 iperf()
 {
 	local guest=$1 to=$2 output mbps limit=$((SECONDS + 30))

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Circles: files that need each other, in whatever many steps. One block per circle; silent if there is none.
+# Print each group of files that depend on each other in a circle, in any number of steps; nothing if there is none.
 #
 #	lint-circles.sh FOLDER...	of each folder (with those in it) apart
 #
-# A .c file needs the one that defines what it calls or names; a header needs the headers that it includes.
+# A .c file depends on the file that defines what it calls or names; a header, on the headers that it includes.
 set -eu
 cd "$(dirname "$0")/.."
 
-# uses FILE... - "USER DEFINER" for each two of these .c files where one names what the other defines.
+# uses FILE... - print "USER DEFINER" for each pair of these .c files in which USER names what DEFINER defines.
 uses()
 {
 	local file
@@ -20,7 +20,7 @@ uses()
 	done | awk '
 		$1 == "@" { file = $2; next }
 		{ gsub(/"([^"\\]|\\.)*"/, "\"\"") }
-		# What stands at the beginning of a line and is not static defines something, unless it ends in a semicolon at once.
+		# A line that begins in the first column and is not static is a definition, unless it is a declaration (ends in ';').
 		/^[a-z]/ && !/^(static|typedef|extern|module_|MODULE_|EXPORT_|DEFINE_)/ {
 			name = ""
 			if (match($0, /[a-zA-Z_0-9]+\(/)) {
@@ -48,7 +48,7 @@ uses()
 		}'
 }
 
-# includes FILE... - "USER USED" for each two of these headers.
+# includes FILE... - print "USER USED" for each pair of these headers in which USER includes USED.
 includes()
 {
 	local file

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Who may use whom, one line per breach; silent when the rules hold.
+# Check which folder may include which; print one line per violation.
 #
 #	include/uapi uses <linux/types.h> and <linux/ioctl.h> only
 #	include/nfv uses include/uapi and the system; __KERNEL__ is asked in one file
@@ -50,7 +50,7 @@ if [ ${#kernel_aware[@]} -gt 1 ]; then
 	breaches=1
 fi
 
-# A quoted header is one's own.
+# A header in quotes belongs to the same plane.
 for plane in kmod dataplane ctl; do
 	forbid "$inc\"(\.\.|/)" "a header outside of $plane/" $plane/**/*.[ch]
 done
@@ -87,7 +87,7 @@ only '"/dev/nfv"' "only module/ opens /dev/nfv" dataplane/module/*.[ch]
 only "$inc(<bpf/|\"[^\"]*\.skel\.h)" "only shortcut/ uses libbpf" dataplane/shortcut/**/*.[ch]
 only '\b(gread|gwrite)[a-z0-9_]*\(' "only vring_setup, vring_split and gmem read and write guest memory" dataplane/vhost/{vring_setup,vring_split,gmem}.[ch]
 
-# libc writes zeros to all of it for each thread, and each kvm port has one.
+# libc clears such an array for each thread, and each kvm port has a thread.
 forbid '__thread .*\[' "a thread-local array: let it be on the stack" dataplane/**/*.[ch]
 
 exit $breaches

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What runs as root trusts nobody's files and words, one line per breach; silent when it is so:
+# Check that programs that run as root do not trust files and words of others; print one line per violation:
 #
 #	no shell between a program and what it runs; a line for a guest's own shell is no breach
 #	no name for a temporary file that others can foresee, no folder that others can write
@@ -9,14 +9,14 @@
 #	nfvctl prints through out.c alone, which cleans what it prints
 #	environment variables: those that users are told of
 #
-# First each rule has to find what it is there for.
+# Each rule is first tested: it must find its examples of violations.
 set -eu
 shopt -s globstar nullglob
 cd "$(dirname "$0")/.."
 
 breaches=0
 
-# find PATTERN UNLESS FILE... - lines that match, but for comments and those that match UNLESS, too
+# find PATTERN UNLESS FILE... - print lines that match PATTERN, except comments and lines that match UNLESS, too
 find_lines()
 {
 	local pattern=$1 unless=$2
@@ -28,7 +28,7 @@ find_lines()
 
 names=() patterns=() unless=() files=() caught=() passed=()
 
-# rule MESSAGE PATTERN UNLESS FILES CAUGHT PASSED - CAUGHT: lines of which it has to find each, PASSED: none
+# rule MESSAGE PATTERN UNLESS FILES CAUGHT PASSED - the rule must find each line of CAUGHT, and none of PASSED
 rule() { names+=("$1") patterns+=("$2") unless+=("$3") files+=("$4") caught+=("$5") passed+=("$6"); }
 
 rule "a shell runs what a program made" \

@@ -11,7 +11,7 @@ tmp=$(mktemp -d)
 out=$tmp/out
 trap 'rm -rf "$tmp"' EXIT
 
-# Files of the project, also new ones; without what is only data.
+# List the project's files, including untracked ones, except data.
 files() { git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ ! -f "$f" ] || echo "$f"; done; }
 
 check()
@@ -72,23 +72,23 @@ run_cppcheck()
 		-D_GNU_SOURCE -D__x86_64__ -I include -I dataplane -I ctl "${sources[@]}"
 }
 
-# Only what the build compiles: it knows the flags.
+# Check only files that the build compiles, because it knows their flags.
 run_clang_tidy()
 {
 	mapfile -t sources < <(files 'dataplane/*.c' 'ctl/*.c' | grep -v '/bpf/' |
 		while read -r f; do grep -q "$f\"" "$build/compile_commands.json" && echo "$f"; done)
 	[ ${#sources[@]} -gt 0 ] || { echo "$build/compile_commands.json names no source"; return 1; }
 	# One at a time: with several, clang-tidy 14 takes every va_list for uninitialised.
-	# How it got there it tells when run by hand: clang-tidy-14 -p BUILD FILE.
+	# For the path to a finding, run by hand: clang-tidy-14 -p BUILD FILE.
 	printf '%s\n' "${sources[@]}" |
 		xargs -P 2 -n 1 clang-tidy-14 -p "$build" --quiet --extra-arg=-Wno-unknown-warning-option \
 			>"$tmp/tidy" 2>&1 && return
-	# The skeleton is bpftool's.
+	# bpftool generates the skeleton.
 	grep -E 'error: |clang-tidy' "$tmp/tidy" | grep -v 'skel\.h:' | sort -u | tee "$tmp/found"
 	[ ! -s "$tmp/found" ]
 }
 
-# What a guest or a client has named is text in the page, never HTML; and no file is long.
+# The page inserts names of guests and clients only as text, never as HTML; and no file is long.
 page_rules()
 {
 	local file bad=0
@@ -111,7 +111,7 @@ page_syntax()
 	files 'tests/page/*.js' | xargs -n 1 node --check && return $bad
 }
 
-# Debian's, also under a node from elsewhere.
+# Use Debian's eslint, even with a Node.js from elsewhere.
 page_eslint()
 {
 	NODE_PATH=/usr/share/nodejs eslint -f unix --no-eslintrc --parser-options=ecmaVersion:2020,sourceType:module --env browser,es6 \
@@ -121,7 +121,7 @@ page_eslint()
 			--rule 'no-undef: 2' --rule 'no-unused-vars: 2' tests/page
 }
 
-# What of clang-format's opinion is a rule: lint-format.py says. An assembler's header is none of its.
+# lint-format.py says which of clang-format's changes are rules. The header for assembler is not checked.
 format()
 {
 	mapfile -t sources < <(files 'dataplane/*.[ch]' 'ctl/*.[ch]' 'include/*.h' 'kmod/*.[ch]' 'tests/*.[ch]' 'tools/*.[ch]' |
@@ -129,7 +129,7 @@ format()
 	printf '%s\n' "${sources[@]}" | xargs -P 2 -n 40 tests/lint-format.py
 }
 
-# Of the last commits: "area: what it does", at most 72 columns, and a body that says why. A tree without history passes.
+# Check the last commits: "area: what it does", at most 72 columns, and a body. A tree without history passes.
 commits()
 {
 	local hash subject bad=0

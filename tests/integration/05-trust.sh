@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the project's scripts run as root is root's: a cache that others own or write to is refused,
-# no variable takes a script's namespaces from it, and temporary names are nobody's guess.
+# Scripts that run as root trust only root: they refuse a cache that others own or can write, no environment variable
+# keeps a script out of its namespaces, and names of temporary files cannot be guessed.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -79,7 +79,7 @@ check_fails "namespaces: no script asks a variable" grep -rnE '_(NS|INSIDE):-' t
 
 # --- temporary names -------------------------------------------------------------------
 
-# A name beside a file of mktemp's, in /tmp, can be taken by whoever sees that file.
+# Other users can take a name derived from mktemp's file in /tmp, because they can see that file.
 beside()
 {
 	local file name found=

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# nfvd's life: who may start, how it ends, what it leaves, what it costs when idle.
+# nfvd's life: who may start it, how it ends, what it leaves behind, what it costs when idle.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -12,7 +12,7 @@ cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$NFVD_PID/stat"; }
 ingress_programs() { tc filter show dev "$1" ingress | grep -c 'direct-action'; }
 switched() { nfvctl -j stats | grep -o '"rx_frames":[0-9]*' | awk -F : '{ n += $2 } END { print n + 0 }'; }
 
-# refused NAME WORDS COMMAND...: exit status 1, one line with these words.
+# refused NAME WORDS COMMAND...: the command exits with status 1 and prints one line that contains these words.
 refused()
 {
 	local name=$1 words=$2 status=0
@@ -115,12 +115,12 @@ populate()
 
 ping1() { in_ns c1 ping -q -c 1 -W 10 "$1"; }
 
-# Asleep is asleep: no polling, and the first frame after it is not lost.
+# While idle, nfvd does not poll; and the first frame after that is not lost.
 idle()
 {
 	local ticks before i lost=0
 
-	# The kernels' own announcements of new interfaces have an end.
+	# Wait until the kernels have finished announcing the new interfaces.
 	before=-1
 	for ((i = 0; i < 20; i++)); do
 		[ "$(switched)" != "$before" ] || break
@@ -179,16 +179,16 @@ terminated()
 	guest_kill vm3
 }
 
-# A guest may start with its port: a socket that was just made answers. The best of three.
+# A guest may start together with its port: a new socket must respond at once. Take the best of three.
 answers_at_once()
 {
 	local start took best=9999 i
 
-	# The best of several: what else the machine does is in each.
+	# Take the best of several, because other work of the machine slows each of them.
 	for ((i = 0; i < 20 && best >= 300; i++)); do
 		nfvctl attach kvm new$i >/dev/null
 		start=$(now_ms)
-		# VHOST_USER_GET_FEATURES: 12 bytes there, 20 back
+		# VHOST_USER_GET_FEATURES: a request of 12 bytes, a response of 20
 		took=$(printf '\1\0\0\0\1\0\0\0\0\0\0\0' | timeout 5 socat -t 5 - "UNIX-CONNECT:$STATE/new$i.sock" |
 			head -c 20 | { [ "$(wc -c)" = 20 ] && echo $(($(now_ms) - start)); })
 		nfvctl detach new$i >/dev/null

@@ -11,7 +11,7 @@ ns_enter "$@"
 frames() { pair vm1 vm2 frames; }
 flowing() { local n; n=$(frames); wait_for "[ \$(frames) -gt $((n + 300)) ]" 10; }
 
-# The containers' ping, all along; through user space as everything here.
+# Ping between the containers during the whole test, through user space as all traffic here.
 ping_start()
 {
 	mk_container c1 10.0.0.11/24
@@ -22,7 +22,7 @@ ping_start()
 	wait_for "grep -q icmp_seq=5 $WORK/ping" 10
 }
 
-# Each request so far was answered, once and in order; the last may be on its way.
+# Each request so far has exactly one reply, in order; the last one may still be missing.
 ping_lossless()
 {
 	grep -o 'icmp_seq=[0-9]*' "$WORK/ping" | awk -F = -v min="${1:-10}" '
@@ -76,7 +76,7 @@ waiting_within()
 	[ $start -lt 5000 ]
 }
 
-# cycle N OPTION... - of the traffic's client.
+# cycle N OPTION... - options are for the traffic's client.
 cycle()
 {
 	local n=$1
@@ -114,8 +114,8 @@ check "uml: the containers have lost nothing at all" ping_lossless 200
 { kill -KILL "$PING_PID"; wait "$PING_PID"; } 2>/dev/null
 check "uml: each end of the guest was seen" wait_for '[ "$(dropped vm2 vu_disconnect)" = 6 ]' 5
 check "uml: conserved in the end" wait_for conserved 10
-# A guest that reboots under traffic may free its rings, and write to their memory, a moment before it
-# stops the device: then what stands there fences it, until it is back.
+# A guest that reboots under traffic may free its rings, and write to their memory, before it stops the device. Then the
+# rings are malformed, and the port is fenced until the guest is back.
 check_fails "uml: nothing was refused" grep refused "$NFVD_LOG"
 check "uml: and both guests are up" wait_for "state_is vm1 up && state_is vm2 up" 5
 finish

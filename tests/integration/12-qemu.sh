@@ -29,7 +29,7 @@ without()
 
 boot_id() { guest_exec "$1" 'cat /proc/sys/kernel/random/boot_id'; }
 ping_from() { guest_exec "$1" "ping -c 3 $2"; }
-# Again and again: what was lost comes back without anybody's doing.
+# Repeat until it succeeds: the connection must recover by itself.
 reaches() { wait_for "guest_exec $1 'ping -c 1 -W 2 $2'" 20; }
 copied_once() { [ "$(pair "$1" "$2" frames)" -gt 100 ] && [ "$(pair "$1" "$2" copies)" = "$(pair "$1" "$2" frames)" ]; }
 doctor_says() { nfvctl doctor | grep "$1"; }
@@ -43,7 +43,7 @@ bad_checksums()
 		$1 == p { print $n }'
 }
 
-# container_iperf ADDRESS [OPTION]...: from c1, to a guest's server, which gets something.
+# container_iperf ADDRESS [OPTION]...: send from c1 to a guest's server, which must receive something.
 container_iperf()
 {
 	local limit=$((SECONDS + 30)) output
@@ -100,7 +100,7 @@ queues()
 	check "queues: all 4 rings run" wait_for "running_queues vm3 4" 5
 	check "queues: TCP, 4 connections" container_iperf 10.0.0.3 -t 2 -P 4
 	check "queues: TCP the other way" container_iperf 10.0.0.3 -t 2 -P 4 -R
-	# Which of the two a connection gets is the guest's scheduler's choice.
+	# The guest's scheduler chooses which of the two queues a connection uses.
 	check "queues: both send" wait_for "both_send || { container_iperf 10.0.0.3 -t 1 -P 4 -R; false; }" 60
 	check "queues: one is given up" guest_exec vm3 'ethtool -L eth0 combined 1'
 	check "queues: and it works with the other" container_iperf 10.0.0.3 -t 1
@@ -110,7 +110,7 @@ queues()
 	guest_kill vm3
 }
 
-# What its sender left to the receiver, nfvd has to do: checksums and segments.
+# nfvd must complete checksums and segment frames that the sender left unfinished.
 without_offloads()
 {
 	local name=$1

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # DPDK's virtio-user, a guest's driver without a guest: small frames as fast as
-# they come, the sender killed at full rate.
+# possible, and a sender that is killed at full rate.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -11,8 +11,8 @@ command -v dpdk-testpmd >/dev/null || { skip "virtio-user" "dpdk-testpmd"; exit 
 
 MAC0=02:00:00:00:00:10 MAC1=02:00:00:00:00:11
 
-# testpmd_start OPTION...: of both devices. 256 frames circulate each way, from one port to the
-# other one's address: in through nfvd, out by testpmd.
+# testpmd_start OPTION...: options are for both devices. In each direction 256 frames circulate: nfvd passes them to the
+# other port, testpmd sends them back.
 testpmd_start()
 {
 	local options=queue_size=1024${1:+,$1}
@@ -26,7 +26,7 @@ testpmd_start()
 	wait_for "state_is p0 up && state_is p1 up || ! kill -0 $TESTPMD_PID" 60 && kill -0 $TESTPMD_PID
 }
 
-# At full rate: that many frames more, each way.
+# Wait until that many more frames have passed in each direction.
 flowing()
 {
 	local to from

@@ -11,7 +11,7 @@ ns_enter "$@"
 FRAME=$BUILD/tests/integration/frame
 ALL=ff:ff:ff:ff:ff:ff
 NOBODY=02:00:00:00:99:99
-TAG=0		# VLAN of what is sent
+TAG=0		# VLAN of test frames
 
 mac() { cat_in "$1" "/sys/class/net/${2:-eth0}/address"; }
 cat_in() { ip netns exec "$1" cat "$2"; }
@@ -22,8 +22,8 @@ send() { in_ns "$1" "$FRAME" send eth0 "$2" "$3" $TAG 60 "${4:-1}"; }
 learnt() { nfvctl -j fdb | tr '{' '\n' | grep -q "\"mac\":\"$(mac "$1")\",\"vlan\":$2,\"port\":\"$1\""; }
 addresses_of() { nfvctl -j fdb | tr '{' '\n' | grep -c "\"port\":\"$1\""; }
 
-# arrives SENDER DST SRC EXPECTED RECEIVER...: 5 test frames; each receiver gets EXPECTED of them. That
-# it gets none, the first frame shows that it does get: a broadcast after them, a byte longer.
+# arrives SENDER DST SRC EXPECTED RECEIVER...: send 5 test frames; each receiver must get EXPECTED of them. A broadcast
+# that is one byte longer follows: when it arrives, all frames before it have arrived or are lost.
 arrives()
 {
 	local from=$1 dst=$2 src=$3 expected=$4 to pids=() count=5
@@ -48,7 +48,7 @@ arrives()
 	done
 }
 
-# counted PORT REASON N COMMAND...: the command makes exactly so many drops.
+# counted PORT REASON N COMMAND...: the command causes exactly N drops.
 counted()
 {
 	local port=$1 reason=$2 expected=$3 before
@@ -68,7 +68,7 @@ attach_all()
 		mk_container c$i 10.0.0.$i/24
 		nfvctl attach veth c$i dev veth-c$i || return 1
 	done
-	# Their own announcements would be counted among ours.
+	# Otherwise their own announcements would be counted, too.
 	for i in 1 2 3; do
 		in_ns c$i sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1
 	done
@@ -131,7 +131,7 @@ tags_are()
 	done
 }
 
-# 10 source addresses at a port that may teach 4.
+# Send from 10 source addresses at a port from which at most 4 are learnt.
 mac_limit()
 {
 	local i
@@ -198,7 +198,7 @@ netdev()
 	tap
 }
 
-# A tap that a program has open and nobody offloads for: n2's eth0, frame by frame.
+# n2's eth0 is a tap that a program has open, without offloads.
 tap()
 {
 	local near far server
@@ -209,7 +209,7 @@ tap()
 	near=$!
 	ip netns exec n2 socat $tap,tun-name=eth0 "UNIX-SENDTO:$WORK/near,bind=$WORK/far" 2>>"$WORK/socat.log" &
 	far=$!
-	# Whoever sends before the other listens, ends.
+	# socat ends if it sends before the other end listens.
 	wait_for "[ -S $WORK/near ] && [ -S $WORK/far ]" 5
 	ip link set tap0 up
 	ip -n n2 link set eth0 up
@@ -228,7 +228,7 @@ tap()
 
 bad_checksums() { cat_in "$1" /proc/net/snmp | awk '/^Tcp: [0-9]/ { print $NF }'; }
 
-# All that must not depend on the shortcut.
+# Everything that must work the same with and without the shortcut.
 switch()
 {
 	nfvctl shortcut "$1" >/dev/null

@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 300
 #
-# Who owns an address, with and without the shortcut, with one worker and two. A Linux
-# bridge is the control where one decides as we do: a router that takes over with its virtual
-# address (VRRP, CARP), fail-over when a link goes down, more addresses than are learnt, a
-# guest that bridges its two legs, with and without spanning tree. What a bridge does not have:
-# an address that two claim all the time stays where it was.
+# Which port has an address, with and without the shortcut, with one worker and two. A Linux bridge is the reference
+# where it decides the same way: a router that takes over with its virtual address (VRRP, CARP), fail-over when a link
+# goes down, more addresses than are learnt, a guest that bridges its two interfaces, with and without spanning tree.
+# Unlike with a bridge, an address that two ports claim all the time stays where it was.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -19,7 +18,7 @@ SHARED=02:00:00:00:bb:02
 
 # send NAME DST SRC SIZE [COUNT]
 send() { in_ns "$1" "$FRAME" send eth0 "$2" "$3" 0 "$4" "${5:-1}"; }
-# listen NAME: what it hears from now on is in $WORK/heard-NAME.
+# listen NAME: write the frames that it receives from now on to $WORK/heard-NAME.
 listen()
 {
 	rm -f "$WORK/heard-$1"
@@ -28,13 +27,13 @@ listen()
 	wait_for "grep -q ready $WORK/heard-$1" 5
 }
 listen_end() { kill "${LISTENERS[@]}"; wait "${LISTENERS[@]}"; LISTENERS=(); } 2>/dev/null
-# heard NAME SIZE: how many frames of that size.
+# heard NAME SIZE: print how many frames of that size it received.
 heard() { grep -c "^0 $2 [0-9]* ok$" "$WORK/heard-$1"; }
 hears() { wait_for "[ \"\$(heard $1 $2)\" -ge $3 ]" 5; }
 owner_is() { nfvctl -j fdb | tr '{' '\n' | grep -q "\"mac\":\"$1\",\"vlan\":0,\"port\":\"$2\""; }
 contested() { nfvctl -j fdb | tr '{' '\n' | grep "\"mac\":\"$1\"" | grep -q '"contested":true'; }
 
-# Carriers of c1 to c3: nfvd, or a bridge.
+# Connect c1 to c3: by nfvd, or by a bridge.
 join_nfvd() { nfvctl attach veth "$1" dev "veth-$1" >/dev/null && wait_for "state_is $1 up" 5; }
 join_bridge() { ip link set "veth-$1" master br0; }
 start_bridge() { ip link add br0 type bridge mcast_snooping 0 && ip link set br0 up; }
@@ -61,7 +60,7 @@ remove_containers()
 	done
 }
 
-# c1 is master; c2, of higher priority, takes over once. Each hears the other, or there are two masters.
+# c1 is master; c2, with higher priority, takes over once. If they do not hear each other, both are masters.
 vrrp()
 {
 	listen c1; listen c2; listen c3
@@ -76,7 +75,7 @@ vrrp()
 	listen_end
 }
 
-# c1's link goes down, c2 announces the address (gratuitous ARP), c3 has something to say to it.
+# c1's link goes down, c2 announces the address (gratuitous ARP), c3 sends to it.
 failover()
 {
 	listen c2; listen c3
@@ -84,7 +83,7 @@ failover()
 	hears c3 60 1
 	send c3 $MOVER $ASKER 61 && ip -n c1 link set eth0 down
 	[ "$1" = bridge ] || wait_for "state_is c1 down" 5
-	# Nobody has announced it yet.
+	# The address is not announced yet.
 	send c3 $MOVER $ASKER 72
 	check "$1: fail-over: what was at the port that is down is flooded" hears c2 72 1
 	send c2 $ALL $MOVER 62
@@ -98,7 +97,7 @@ failover()
 	listen_end
 }
 
-# Behind c1 is more than is learnt.
+# Behind c1 there are more addresses than are learnt.
 many()
 {
 	listen c2
@@ -118,7 +117,7 @@ many()
 	listen_end
 }
 
-# Both claim it all the time. $1: label; the owner's frames and the thief's all arrive.
+# Two ports claim an address all the time; all frames of the owner and of the thief arrive. $1: label
 contest()
 {
 	local before=$(member c1 mac_contested) drops i
@@ -147,7 +146,7 @@ contest()
 	listen_end
 }
 
-# Known unicast as fast as it comes, both with the same source address; the shortcut takes what it can.
+# Both send known unicast as fast as they can, with the same source address; the shortcut carries what it can.
 contest_by_unicast()
 {
 	local owner pid
@@ -156,7 +155,7 @@ contest_by_unicast()
 	owner=$(cat_in c2)
 	while :; do send c1 "$(cat_in c3)" "$owner" 60 20; done &
 	pid=$!
-	# They settle whose it is; then the owner loses nothing.
+	# Wait until nfvd has decided who owns it; from then on the owner loses no frame.
 	ip netns exec c2 ping -q -i 0.02 -c 1000 10.0.0.3 >"$WORK/first" &
 	check "$1: contest by unicast: it is settled" wait_for "contested $owner && owner_is $owner c2" 10
 	{ kill $!; wait $!; } 2>/dev/null
@@ -167,7 +166,7 @@ contest_by_unicast()
 }
 cat_in() { ip netns exec "$1" cat /sys/class/net/eth0/address; }
 
-# With the shortcut, what is known goes by the kernel: it learns of a move before the next tick.
+# With the shortcut the kernel forwards known frames; it must learn of a move before the next tick.
 move_under_traffic()
 {
 	local i
@@ -181,16 +180,16 @@ move_under_traffic()
 		check "$1: a move, $i: and reached" hears c1 7$i 1
 		send c2 $ALL $MOVER 62
 		check "$1: a move, $i: it is here" wait_for "owner_is $MOVER c2" 5
-		nap 0.05	# the limit: a tick is 0.1 s
+		nap 0.05	# a tick is 0.1 s
 		send c3 $MOVER $ASKER 8$i
 		check "$1: a move, $i: frames follow" hears c2 8$i 1
-		# Three within a second would be a contest.
+		# Three moves within a second would count as contested.
 		nap 1.1
 	done
 	listen_end
 }
 
-# A guest that bridges its two legs, both of which are ports here.
+# A guest that bridges its two interfaces, both of which are ports.
 vnf()
 {
 	local l
@@ -220,7 +219,7 @@ vnf_end()
 
 blocking() { ip -n fw -d link show in-a; ip -n fw -d link show in-b; }
 rx_frames() { nfvctl -j stats | grep -o '"rx_frames":[0-9]*' | awk -F: '{ n += $2 } END { print n }'; }
-# No more than a handful within a second.
+# At most a handful of frames arrive within a second.
 quiet()
 {
 	local before
@@ -239,7 +238,7 @@ bridging_guest()
 {
 	check "link-local: dropped unless told otherwise" eval "nfvctl link-local | grep -x 'link-local drop'"
 	check "link-local: so says version" eval "nfvctl version | grep 'link-local drop'"
-	# Without spanning tree: what goes round stays within the limits for storms, and others work.
+	# Without spanning tree, the storm limits bound the frames that circulate, and other ports work.
 	vnf
 	wait_for both_forward 40
 	send c1 $ALL "$(cat_in c1)" 60

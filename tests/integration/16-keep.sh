@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 400
 #
-# What operators asked for stays: over restarts, kill -9 at any system call, full and broken disks.
+# The configuration survives restarts, kill -9 at any system call, and full or broken disks.
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
@@ -80,14 +80,14 @@ heals()
 
 MANY=80
 up() { nfvctl -j show | jq '[.ports[] | select(.state == "up")] | length'; }
-# pairs of which one end is in a namespace; all of these go at once with it
+# make veth pairs with one end in a namespace; when it ends, all of them disappear at once
 devices()
 {
 	ip netns add crowd
 	for ((i = 0; i < MANY; i++)); do echo "link add m$i up type veth peer name p$i netns crowd"; done | ip -batch -
 	for ((i = 0; i < MANY; i++)); do echo "link set p$i up"; done | ip -n crowd -batch -
 }
-# passes_to N - the ports that are up become N; others are heard meanwhile: it is seen how they become that
+# passes_to N - wait until N ports are up; nfvd must respond to others meanwhile, so that the change is seen in steps
 passes_to()
 {
 	local n=-1 between=0
@@ -157,7 +157,7 @@ disks()
 	umount "$full"
 }
 
-# broken NAME COMMAND... - the youngest file is spoilt by COMMAND; the one before counts, and doctor says so.
+# broken NAME COMMAND... - COMMAND damages the newest file; nfvd must use the one before, and doctor must report it.
 broken()
 {
 	local name=$1 file
@@ -274,7 +274,7 @@ history()
 
 # --- what a killed nfvd left on a device ----------------------------------------------
 
-# What nfvd changes of a container's device.
+# Print the settings of a container's device that nfvd changes.
 looks()
 {
 	ip -j link show veth-t1 | jq -c '.[0].flags - ["NO-CARRIER", "LOWER_UP"]'
@@ -329,7 +329,7 @@ traces()
 
 # --- killed between any two system calls -----------------------------------------------
 
-# killed_at CALL N - nfvd is killed as it makes the Nth such call since it is ready; what was acknowledged is there then.
+# killed_at CALL N - kill nfvd when it makes the Nth such call after it is ready; acknowledged changes must not be lost.
 killed_at()
 {
 	local call=$1 nth=$2 said='' tracer
@@ -341,7 +341,7 @@ killed_at()
 	for name in a b; do
 		timeout 10 "$NFVCTL" attach kvm "$name" >/dev/null 2>&1 && said="$said $name"
 	done
-	# Did it get so far?
+	# If nfvd still runs, it has made fewer than N such calls.
 	if nfvctl show >/dev/null 2>&1; then
 		kill -KILL "$tracer"
 		wait "$tracer" 2>/dev/null

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 400
 #
-# nfvd ends, is killed, is replaced: guests keep their connection, and traffic goes on. LOAD=600 for
-# ten minutes of kill -9 under load.
+# nfvd ends, is killed, is replaced: guests keep their connection, and traffic continues. With LOAD=600, kill -9 under
+# load is repeated for ten minutes.
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
@@ -20,15 +20,15 @@ keeper()
 }
 nfvd_pid() { pgrep -P "$KEEPER"; }
 state_of() { nfvctl -j show "$1" | jq -r '.ports[0].state'; }
-# again OLD-PID GENERATOR: another one answers, and has its guests; or the generator has ended.
+# again OLD-PID GENERATOR: wait until a new nfvd responds and has its guests, or the generator has ended.
 again()
 {
 	wait_for "! kill -0 $2 2>/dev/null ||
 		{ [ \"\$(nfvd_pid)\" != $1 ] && [ \"\$(state_of a)\" = up ] && [ \"\$(state_of b)\" = up ]; }" 20
 }
-# The socket by which a process is connected to a path: QEMU's end.
+# Print QEMU's sockets.
 qemu_sockets() { find "/proc/${GUEST_PID[$1]}/fd" -lname 'socket:*' -printf '%l\n' | sort; }
-# Descriptors that are stored, but for the packet socket that is made ahead: it is bound to nothing yet.
+# Count the stored descriptors, except the packet socket that is made in advance and not bound yet.
 kept()
 {
 	find "/proc/$KEEPER/fd" -mindepth 1 -printf '%l\n' |
@@ -39,15 +39,15 @@ events() { nfvctl events; }
 
 # --- a generator of frames between two ports --------------------------------------------
 
-# pump SECONDS: frames both ways, each checked from end to end; 0 are bad.
+# pump SECONDS: send frames in both directions; each is checked at the receiver, and none may be bad.
 pump() { "$BUILD/tests/bench/vugen" --a $STATE/a.sock --b $STATE/b.sock --size 200 --numbered --seconds "$1" >"$WORK/pump.json"; }
-# Of all ports: frames that the nfvd before had taken, too.
+# Print the sum over all ports of frames that the previous nfvd had taken already.
 replayed() { nfvctl -j stats | jq -n '[inputs.ports[].replayed] | add // 0'; }
 
 names() { nfvctl -j show | jq -r '[.ports[] | select(.state == "up") | .name] | sort | join(" ")'; }
 keeper_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$KEEPER/status"; }
-# What the operator asked for is there, carries frames, and each of these is accounted for; as much is stored as before.
-# Or the generator has ended.
+# The ports exist and carry frames, each frame is accounted for, and as many descriptors are stored as before. Or the
+# generator has ended.
 whole() { wait_for "! kill -0 $2 2>/dev/null || { [ \"\$(names)\" = 'a b k1 k2' ] && [ \$(kept) = $1 ] && conserved; }" 20; }
 
 killed_under_load()
@@ -63,10 +63,10 @@ killed_under_load()
 	in_ns k1 "$NFVCTL" -j probe rtt 10.0.9.2 time "$LOAD" >"$WORK/echoes.json" 2>&1 &
 	echoes=$!
 	check "restart: traffic flows" wait_for '[ "$(names)" = "a b k1 k2" ]' 20
-	# Links are stored some time after their ports.
+	# Links are stored a little later than their ports.
 	nap 1
 	loaded=$(kept) kib=$(keeper_kib)
-	# Not while the generator takes its leave: if it has to connect again it does not.
+	# Stop in time: while the generator ends it does not reconnect.
 	while [ $SECONDS -lt $end ]; do
 		pid=$(nfvd_pid)
 		kill -KILL "$pid"
@@ -86,7 +86,7 @@ killed_under_load()
 	check "restart: at most a burst of each queue" [ "$replayed" -le $((n * 4 * 64)) ]
 	wait $echoes
 	jq -c '{sent, received, gap_ms}' "$WORK/echoes.json"
-	# What waited for nfvd in a socket and comes all at once may be more than the prober's has room for.
+	# Frames that waited for nfvd arrive all at once, and may exceed the buffer of the prober's socket.
 	check "restart: containers, past nfvd: the echoes came" jq -e --argjson links "$(links_kept)" \
 		'.received > 0 and ($links == 0 or .received > .sent * 0.9)' "$WORK/echoes.json"
 	check "restart: what was asked for is there" [ "$(nfvctl -j show | jq -r '[.ports[].name] | sort | join(" ")')" = "a b k1 k2" ]
@@ -96,7 +96,7 @@ killed_under_load()
 	check "restart: the keeper has not grown" [ "$(keeper_kib)" -le $((kib + 512)) ]
 }
 
-# Killed when it interrupts the receiver: what it has delivered then, the sender was not told of yet.
+# Kill nfvd when it interrupts the receiver: it has delivered frames that the sender does not know of yet.
 killed_behind_a_delivery()
 {
 	local gen pid replayed
@@ -169,7 +169,7 @@ device_of() { ip -j link show "$1" | jq '.[0].ifindex'; }
 flags_of() { ip -j link show "$1" | jq -c '.[0].flags - ["LOWER_UP", "NO-CARRIER"]'; }
 programs() { bpftool -j net show dev "$1" | jq -r '[.[].tc[].name] | sort | join(" ")'; }
 
-# echoes KIND WHAT... - c1 sends to c2 without a pause, WHAT is done meanwhile: each echo comes back once
+# echoes KIND WHAT... - c1 pings c2 without a pause while WHAT runs: each echo must come back exactly once
 echoes()
 {
 	local name=$1 pid
@@ -183,7 +183,7 @@ echoes()
 	jq -c '{sent, received, gap_ms}' "$WORK/echoes.json"
 	check "restart: $name: no frame is lost" jq -e '.sent > 20 and .sent == .received' "$WORK/echoes.json"
 }
-# The same through nfvd, which they wait for: so few that c1's own socket has room for all.
+# The same through nfvd, with so few pings that c1's socket has room for all while they wait for nfvd.
 pings()
 {
 	local name=$1 pid
@@ -213,7 +213,7 @@ told_once()
 	kill -HUP $KEEPER
 	wait_for "[ \"\$(nfvd_pid)\" != $pid ] && [ \"\$(state_of c1)\" = up ]" 20
 }
-# while_away WHAT... - is done while no nfvd runs
+# while_away WHAT... - run the command while no nfvd runs
 while_away()
 {
 	local pid
@@ -225,7 +225,7 @@ while_away()
 	kill -CONT $KEEPER
 	wait_for "[ \"\$(nfvd_pid)\" != $pid ] && nfvctl show" 20
 }
-# The same name and the same number, but another device.
+# Replace a device by another one with the same name and number.
 replace()
 {
 	local n
@@ -342,7 +342,7 @@ upgraded()
 
 # --- what is stored, and spoilt -------------------------------------------------------------
 
-# What a store could hand out, by a program in the place of fdkeep: SPOIL, and what nfvd says of it.
+# spoilt SPOIL WORDS - a program in place of fdkeep hands out damaged descriptors (SPOIL); nfvd must report it.
 spoilt()
 {
 	check "spoilt: $1" python3 "$TOP/tests/integration/spoilt_store.py" "$1" "$2" "$WORK/spoilt" "$NFVD" "$NFVCTL"

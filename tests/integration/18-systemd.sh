@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# nfvd.service as it is installed, under a systemd of its own: started, killed, restarted, stopped,
+# nfvd.service as installed, under its own instance of systemd: started, killed, restarted, stopped,
 # with two guests under load and a container.
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -11,10 +11,10 @@ inside() { nsenter --target "$SYSTEMD" --mount --pid --cgroup "$@"; }
 nfvctl() { inside "$NFVCTL" "$@"; }
 property() { inside systemctl show --value --property "$1" nfvd; }
 state_of() { nfvctl -j show "$1" | jq -r '.ports[0].state'; }
-# guests_after OLD-PID: another nfvd has both guests.
+# guests_after OLD-PID: wait until a new nfvd has both guests.
 guests_after() { wait_for "[ \$(property MainPID) -gt 0 -a \$(property MainPID) != $1 ] && [ \$(state_of a) = up ] && [ \$(state_of b) = up ]" 20; }
 
-# A systemd that starts nothing but nfvd.
+# Run a systemd that starts only nfvd.
 boot()
 {
 	cat >"$WORK/boot" <<-EOT
@@ -38,7 +38,7 @@ check "systemd: it is ready" wait_for '[ "$(property ActiveState)" = active ]' 1
 check "systemd: attach kvm" nfvctl attach kvm a
 check "systemd: attach kvm, again" nfvctl attach kvm b
 mk_container c1 10.0.0.1/24
-# What it says by itself would go to the guests, too, who know frames of theirs only.
+# The container's own announcements would also go to the guests, which expect only test frames.
 in_ns c1 sysctl -qw net.ipv6.conf.all.disable_ipv6=1
 check "systemd: attach veth" nfvctl attach veth c1 dev veth-c1
 # The maps of the shortcut, and the container.

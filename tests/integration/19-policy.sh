@@ -3,9 +3,8 @@
 # limit: 900
 # alone
 #
-# What ports may do: tests/policy/cases, each row between guests (vufront), containers, and both, with the shortcut and
-# without; then that a policy holds from the answer on, is kept, and
-# is refused where it makes no sense.
+# Policies: each row of tests/policy/cases between guests (vufront), containers, and both, with and without the
+# shortcut. Then: a policy holds from the response on, is kept, and is refused if it is not valid.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -15,7 +14,7 @@ ns_enter "$@"
 # spoofed PORT - how many frames were dropped for that
 spoofed() { nfvctl -j drops "$1" all | jq '[.drops[] | select(.reason == "spoofed_mac").count] | add // 0'; }
 
-# refused WORDS - and says why
+# refused WORDS - `set` refuses them
 refused() { check_fails "refused: $*" nfvctl set a "$@"; }
 
 start_nfvd
@@ -31,8 +30,8 @@ for name in a b c; do nfvctl detach $name >/dev/null; done
 for name in a b c; do nfvctl attach kvm $name >/dev/null; done
 table "guest - guest" kvm:$STATE/a.sock kvm:$STATE/b.sock kvm:$STATE/c.sock
 
-# rate WORDS SIZE UNIT WANT - guests that send all they can, both ways: UNIT (gbps, mpps) of both is not above twice WANT; on
-# a machine that does other things it may be less
+# rate WORDS SIZE UNIT WANT - guests send as much as they can in both directions: the sum (UNIT: gbps or mpps) must not
+# exceed twice WANT. On a busy machine it may be less.
 rate()
 {
 	local got
@@ -114,7 +113,7 @@ check "a bare number: both readings" eval "nfvctl set a from 1000 2>&1 | tr -s '
 check "10.0.0.5/24: host or network?" eval "nfvctl set a address 10.0.0.5/24 2>&1 | tr -s '[:space:]' ' ' | grep -q 'address 10.0.0.5, or address 10.0.0.0/24'"
 check "a storm's bare number: one reading" eval "nfvctl set a broadcast 10 2>&1 | grep -q 'broadcast 10pps$'"
 check "no mirror to a port that there is not" eval "nfvctl quarantine a mirror none 2>&1 | grep -q \"no port 'none'\""
-# many_addresses N WHY - in a file
+# many_addresses N WHY - apply a file with a policy of N addresses
 many_addresses()
 {
 	{

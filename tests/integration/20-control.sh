@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The control socket under hostile clients, and nfvctl's manners.
+# The control socket under hostile clients; nfvctl's exit statuses and messages.
 
 build=${NFV_BUILD:-$(dirname "$0")/../../build}
-# With sanitizers, if that build is up to date.
+# Use the build with sanitizers if it is up to date.
 if [ "$build/asan/dataplane/nfvd" -nt "$build/dataplane/nfvd" ] && [ -x "$build/asan/tests/hostile/witness" ]; then
 	NFVD=$(realpath "$build/asan/dataplane/nfvd")
 fi
@@ -24,7 +24,7 @@ cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$NFVD_PID/stat"; }
 
 # --- the witness -----------------------------------------------------------------
 
-# Guests that go on meanwhile, and others through a daemon that nobody harms: tests/hostile/witness.h.
+# Guests that send during the tests, and others at a second nfvd that is not attacked: see tests/hostile/witness.h.
 start_witness()
 {
 	local port control=$WORK/control
@@ -41,7 +41,7 @@ start_witness()
 	check "control: guests go on meanwhile" hear ready
 }
 
-# hear WORD: lines of the witness's, until one that is it. False: it has something to say against it.
+# hear WORD: read the witness's lines until WORD. Fail if it reports a disturbance.
 hear()
 {
 	local line
@@ -88,7 +88,7 @@ hostile_client()
 	check "control: no file is left" nothing_left
 }
 
-# The socket lets nobody else in; should its mode be widened, nfvd itself refuses.
+# The socket's mode excludes other users; if its mode is widened, nfvd itself refuses them.
 another_user()
 {
 	local before after start
@@ -97,7 +97,7 @@ another_user()
 	before=$(counted ctl_denied)
 	chmod 711 "$STATE"
 	chmod 666 "$SOCKET"
-	cp "$EVIL" "$WORK/evil-ctl"	# the build may lie where others cannot look
+	cp "$EVIL" "$WORK/evil-ctl"	# other users may not be able to read the build
 	start=$SECONDS
 	for _ in {1..5}; do
 		check "control: another user is turned away" \
@@ -110,7 +110,7 @@ another_user()
 	check "control: one line per second at most" [ "$(grep -c 'denied uid=65534' "$NFVD_LOG")" -le $((SECONDS - start + 1)) ]
 }
 
-# Without descriptors nfvd cannot accept; it must wait rather than spin, and recover.
+# Without free descriptors nfvd cannot accept clients; it must wait without spinning, and recover.
 out_of_descriptors()
 {
 	local limits ticks holder
@@ -120,7 +120,7 @@ out_of_descriptors()
 	"$EVIL" "$SOCKET" hold 20 >"$WORK/held" &
 	holder=$!
 	assert 'wait_for "grep -q held $WORK/held" 15' "control: 20 clients connect"
-	# Whoever spins does so in each of these seconds; clients of before may take one to be dealt with.
+	# If nfvd spun, it would in each of these seconds; earlier clients may use up to one of them.
 	for _ in 1 2 3; do
 		ticks=$(cpu_ticks)
 		sleep 1
@@ -135,7 +135,8 @@ out_of_descriptors()
 	prlimit --pid "$NFVD_PID" --nofile="$limits"
 }
 
-# Ports take the last descriptors: the next is refused and leaves nothing, who looks is let in, and what works goes on.
+# Ports use up the descriptors: the next one is refused and leaves nothing, clients that read are still accepted, and
+# existing ports work.
 ports_take_all_descriptors()
 {
 	local limits before spare n=0
@@ -144,7 +145,7 @@ ports_take_all_descriptors()
 		ip link add "fd$n" type veth peer name "fe$n"
 	done
 	nfvctl attach veth fd1 dev fd1 >/dev/null && nfvctl detach fd1 >/dev/null	# what is made once is made
-	nap 1	# the connection of the last nfvctl
+	nap 1	# until nfvd has closed the last nfvctl's connection
 	before=$(fds)
 	limits=$(prlimit --pid "$NFVD_PID" --nofile -o SOFT,HARD --noheadings | awk '{ print $1 ":" $2 }')
 	for spare in 0 1 2 3 0 1 2 3; do
@@ -159,7 +160,7 @@ ports_take_all_descriptors()
 	nap 1
 	prlimit --pid "$NFVD_PID" --nofile="$((before + 4)):"
 	for n in {1..12}; do
-		# The connection of the nfvctl before may not be closed yet: that is one descriptor less for a moment.
+		# The previous nfvctl's connection may still use a descriptor for a moment.
 		for _ in 1 2 3 4 5; do
 			if nfvctl attach veth "fd$n" dev "fd$n" >/dev/null 2>"$WORK/refused"; then
 				ip link set "fe$n" up
@@ -172,7 +173,7 @@ ports_take_all_descriptors()
 	check "control: without descriptors a port is refused" [ -s "$WORK/refused" ]
 	check "control: with the reason" grep -q "Too many open files" "$WORK/refused" || cat "$WORK/refused"
 	for _ in {1..20}; do
-		# What a client before held may be free by now.
+		# A descriptor of an earlier client may be free by now.
 		! nfvctl attach veth "fd$n" dev "fd$n" >/dev/null 2>&1 || n=$((n + 1))
 		timeout 5 "$NFVCTL" show >"$WORK/shown" 2>&1 || fail "control: nfvd does not answer" "$(cat "$WORK/shown")"
 	done
@@ -193,7 +194,7 @@ descriptors_allowed() { awk '/^Max open files/ { print $4 }' "/proc/$NFVD_PID/li
 
 # --- nfvctl -------------------------------------------------------------------
 
-# manners NAME STATUS WORDS ARGUMENT...: exit status, words in one line on stderr, and with -j in an error object.
+# manners NAME STATUS WORDS ARGUMENT...: check the exit status, and the words: one line on stderr, and -j's error object.
 manners()
 {
 	local name="nfvctl: $1" status=$2 words=$3 got=0
@@ -266,7 +267,7 @@ in_the_way()
 	check "control: it removes the socket" [ ! -e "$STATE/vm0.sock" ]
 }
 
-# A client that dies does not leave half a port.
+# A client that is killed does not leave half a port.
 killed_client()
 {
 	local pid
@@ -276,7 +277,7 @@ killed_client()
 		pid=$!
 		kill -KILL "$pid"
 		wait "$pid" 2>/dev/null
-		# Its request came before this one, or never comes.
+		# The killed client's request has arrived before this one, or never will.
 		nfvctl show k0 >/dev/null 2>&1 && nfvctl detach k0 >/dev/null
 	done
 	check "control: nfvctl killed in the middle leaves a whole port or none" no_ports
@@ -289,7 +290,7 @@ second_daemon()
 	check "control: the first goes on" running
 }
 
-# nfvd's end is a result too: finish checks only that it ends.
+# Check nfvd's exit status, too: `finish` checks only that it ends.
 shutdown()
 {
 	local status=0
@@ -301,10 +302,10 @@ shutdown()
 	manners "without nfvd" 1 "nfvd is not running" show
 }
 
-ulimit -Sn 256			# a shell's; the ports may need more
+ulimit -Sn 256			# as a shell has; the ports may need more
 start_nfvd
 check "control: nfvd allows itself descriptors for all ports" [ "$(descriptors_allowed)" -ge $((256 * 64)) ]
-another_user		# first: a storm of events would crowd its log lines out
+another_user		# first: later, many events would suppress its log lines
 hostile_client
 out_of_descriptors
 ports_take_all_descriptors

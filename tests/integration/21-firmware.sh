@@ -51,7 +51,7 @@ serve()
 	wait_for 'ss -N c1 -Hltn "sport = :80" | grep -q LISTEN' 10
 }
 
-# boot OPTION...: of QEMU's network. Until the last file was asked for; then FETCH_MS is that of the shortest fetch.
+# boot OPTION...: start QEMU with these network options, wait for the last request, set FETCH_MS to the shortest fetch.
 boot()
 {
 	local pid status=0
@@ -89,7 +89,7 @@ by_tap()
 	return $status
 }
 
-# The machine is not as fast at one time as at another: up to three times, and of each way the shortest.
+# The machine's speed varies: try up to three times, and compare the shortest times.
 compared()
 {
 	local nfvd=$FETCH_MS tap=

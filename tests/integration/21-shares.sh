@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # alone
 #
-# What each of several senders gets, by `weight`, of one worker and of one receiver; and that a flow keeps its rate beside a
-# flooder.
+# `weight`: the shares of several senders of one worker and of one receiver. And a flow keeps its rate beside a flooder.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -11,7 +10,8 @@ ns_enter "$@"
 start_nfvd --workers 1
 for name in a b c d; do nfvctl attach kvm $name >/dev/null; done
 
-# shares A B C - a, b and c send to d all they can: of the worker, and of d, which is slow, each gets so many parts within 10 %
+# shares A B C - a, b and c send as much as they can to d, which is slow. Their shares of the worker and of d must be as
+# A:B:C, within 10 %.
 shares()
 {
 	timeout 60 "$BUILD/tests/policy/policy_shares" $STATE/{a,b,c,d}.sock >"$WORK/shares" || return
@@ -30,7 +30,7 @@ nfvctl set a weight default >/dev/null
 nfvctl set c weight default >/dev/null
 check "none again: equal shares" shares 1 1 1
 
-# flow SENDER RECEIVER - 2000 frames a second arrive. Something else may have the processor for a while: one time of three counts.
+# flow SENDER RECEIVER - 2000 frames a second arrive. One of three tries must succeed, because other processes may run.
 flow()
 {
 	local try

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # alone
 #
-# 256 ports, all of which have spoken to all, and more addresses than a reply has room for; then as many ports as there may
-# be: every command works, and nfvd's control is not held up.
+# 256 ports, each of which has sent to all others, and more addresses than fit one reply; then the maximum number of
+# ports: every command works, and nfvd's control thread is not delayed.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
-VETHS=150		# with names of 31 letters their pairs are larger than a reply may be
+VETHS=150		# with names of 31 letters, the list of their pairs exceeds one reply
 KVMS=106		# ports without a guest
-TEACHERS=5		# of the containers, these teach addresses
-MACS=13000		# so many each
+TEACHERS=5		# containers that send from many addresses
+MACS=13000		# addresses of each
 
 port() { printf 'a_container_with_a_long_name%03d' "$1"; }
 
@@ -20,7 +20,7 @@ make_containers()
 	local i
 
 	ip netns add many
-	# They say nothing but what they are told to.
+	# They send only test frames.
 	ip netns exec many sysctl -qw net.ipv6.conf.default.disable_ipv6=1
 	for ((i = 1; i <= VETHS; i++)); do
 		echo "link add v$i type veth peer name p$i netns many"
@@ -45,7 +45,7 @@ attach_all()
 	done
 }
 
-# The rest, by one connection: 4096, but for what is there.
+# Attach the rest, up to 4096, over one connection.
 attach_rest()
 {
 	/usr/bin/python3 - "$STATE/ctl.sock" $((4096 - VETHS - KVMS)) <<-'P' || return 1
@@ -59,7 +59,7 @@ attach_rest()
 	P
 	! nfvctl attach kvm one-more || { echo "there is room for one more"; return 1; }
 }
-# Pages, without those of other programs' files.
+# Anonymous memory only, without mapped files.
 anonymous_kb() { awk '/^RssAnon/ { print $2 }' "/proc/$NFVD_PID/status"; }
 small() { local kb=$((($(anonymous_kb) - before) / (4096 - VETHS - KVMS))); echo "# $kb kB for a port without a guest"; [ $kb -le 64 ]; }
 
@@ -73,7 +73,7 @@ speak()
 	    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 	    s.bind(("p%d" % i, 0))
 	    for n in range(count):
-	        # So many broadcasts would take long: these go to what the last one is known by.
+	        # So many broadcasts would take long: send these to an address of the last container.
 	        to = b"\xff" * 6 if count == 1 else struct.pack("!BBI", 2, last + 1, 0)
 	        s.send(to + struct.pack("!BBI", 2, i, n) + b"\x88\xb5" + bytes(46))
 	        if n % 50 == 49:
@@ -81,9 +81,9 @@ speak()
 	P
 }
 
-# Elements of the list that the command tells.
+# Print the number of elements in the command's list.
 elements() { nfvctl -j "$@" | /usr/bin/python3 -c 'import json, sys; print(max(len(v) for v in json.load(sys.stdin).values() if isinstance(v, list)))'; }
-# lists N COMMAND...: it tells as many, and its table has a row for each.
+# lists N COMMAND...: the command's list has N elements, and its table has a row for each.
 lists()
 {
 	local n=$1 rows
@@ -94,7 +94,8 @@ lists()
 	[ "$(elements "$@")" = "$n" ] && [ "$rows" -ge "$n" ] || { echo "$(elements "$@") elements, $rows lines, not $n"; return 1; }
 }
 
-# By a connection that is there already, the slowest part of each answer; of each part the best of five, for others run here, too.
+# Over an existing connection, print the slowest part of each response. Each part counts as the best of five, because
+# other processes run, too.
 slowest()
 {
 	/usr/bin/python3 - "$STATE/ctl.sock" <<-'P'
@@ -128,7 +129,7 @@ slowest()
 	P
 }
 
-# Of all ports and all series; the best of five that are not the same text.
+# Time of a scrape of all ports and series: the best of five that return different text.
 exported()
 {
 	"$NFVCTL" export --listen "unix:$WORK/e.sock" >"$WORK/export.log" 2>&1 &
@@ -153,7 +154,7 @@ exported()
 	return $status
 }
 
-# idle_percent SECONDS: of a core, while nobody does anything.
+# idle_percent SECONDS: CPU use of nfvd in percent of a core, without traffic.
 idle_percent()
 {
 	local before after

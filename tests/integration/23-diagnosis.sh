@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What is said of guests that cannot connect, or seem not to work, and is not said of those that do.
+# Messages about guests that cannot connect, or seem not to work; and none about those that work.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -114,7 +114,7 @@ permissions()
 	check_fails "socket: no such user" nfvctl attach kvm other owner no-such-user
 	check_fails "socket: no such permissions" nfvctl attach kvm other permissions 0999
 	check "socket: nothing is left of those" [ ! -e "$STATE/other.sock" ]
-	# nfvd is killed: its socket is another user's then, and stale.
+	# nfvd is killed and leaves its socket, which belongs to another user.
 	kill -KILL $NFVD_PID
 	wait $NFVD_PID 2>/dev/null
 	start_nfvd
@@ -142,9 +142,9 @@ few_descriptors()
 	check "descriptors: nothing is left of it" [ ! -e "$STATE/k$n.sock" ]
 	check "descriptors: show works" nfvctl show c1
 	check "descriptors: counters, too" nfvctl stats c1
-	# What the container was short of may come first: its links, and the ring that is made ahead.
+	# Freed descriptors may first go to the container's links, and to the ring that is made in advance.
 	for out in 0 1 2; do nfvctl detach "k$out" >/dev/null; done
-	# The port's thread closes them, in its own time.
+	# The port's thread closes them a little later.
 	check "descriptors: with three ports less it works again" wait_for "nfvctl attach kvm again" 10
 	check "descriptors: nobody complains in the log" [ -z "$(grep libbpf "$NFVD_LOG")" ]
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Who may ask nfvd what: groups, the socket, refusals, the audit, and that who reads keeps no admin waiting.
+# Roles: groups, the socket, refusals, the audit log; and readers do not delay an admin.
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
@@ -9,7 +9,7 @@ SOCKET=$STATE/ctl.sock
 EVIL=$BUILD/tests/hostile/evil-ctl
 CROWD=()
 
-# The host's files stay as they are: these are of this mount namespace.
+# The files are changed only in this mount namespace, not on the host.
 users()
 {
 	cp /etc/group "$WORK/group"
@@ -18,7 +18,7 @@ users()
 	cp /etc/passwd "$WORK/passwd"
 	echo 'olga:x:4202:4202::/:/bin/sh' >>"$WORK/passwd"
 	mount --bind "$WORK/passwd" /etc/passwd
-	cp "$NFVCTL" "$WORK/nfvctl"	# the build may lie where others cannot look
+	cp "$NFVCTL" "$WORK/nfvctl"	# other users may not be able to read the build
 	cp "$EVIL" "$WORK/evil-ctl"
 	chmod 755 "$WORK" "$WORK/nfvctl" "$WORK/evil-ctl"
 	mkdir -m 700 "$WORK/kept"
@@ -36,7 +36,7 @@ as()
 		setpriv --reuid "$uid" --regid "$uid" --groups "$groups" "$@"
 	fi
 }
-# crowd UID WORD WHAT N - a hostile client in the background, which says WORD when it is there
+# crowd UID WORD WHAT N - start a hostile client in the background, and wait until it prints WORD
 crowd()
 {
 	nice -n 19 setpriv --reuid "$1" --regid "$1" --groups 4101 "$WORK/evil-ctl" "$SOCKET" "$3" "$4" >"$WORK/crowd.$1" &
@@ -51,7 +51,7 @@ crowd_ends()
 }
 asked() { as "$1" "$2" "$WORK/nfvctl" --state-dir $STATE "${@:3}"; }
 counted() { nfvctl drops | awk -v reason="$1" '$2 == reason { n = $3 } END { print n + 0 }'; }
-# says UID GROUPS WORDS COMMAND... - nfvctl fails, and says these words
+# says UID GROUPS WORDS COMMAND... - nfvctl fails, and its message contains these words
 says()
 {
 	local out
@@ -108,7 +108,7 @@ check "roles: admin may have it where he wants" asked 4204 4104 attach kvm vm2 s
 audit() { grep -c "^nfvd: audit: $1" "$NFVD_LOG"; }
 check "audit: who attached what" [ "$(audit 'uid=4202 pid=[1-9][0-9]* comm=nfvctl role=operate method=port.attach type=kvm name=vm1 result=ok$')" = 1 ]
 check "audit: who was refused" [ "$(audit 'uid=4201 .* role=read method=shortcut.set on=false result=-32003 why="permission denied')" = 1 ]
-# Of refusals ten a second have a line: it is asked for until it is one of them.
+# At most ten refusals a second are logged: repeat the request until it is one of these.
 vm9() { says 4202 4102 "no port" detach vm9 && audit 'uid=4202 .* method=port.detach name=vm9 result=-32002 why='; }
 check "audit: what failed" wait_for vm9
 check "audit: reading has no line" [ "$(audit '.*method=[a-z]*\.\(list\|get\|info\)')" = 0 ]
@@ -150,7 +150,7 @@ slowest_ms()
 calm=$(slowest_ms asked 4204 4104 show)
 crowd 4201 busy busy 16
 crowd 4206 busy busy 15
-# Of three, for the machine may be busy, too; who waits for readers does so each time, for seconds.
+# Take the best of three, because the machine may be busy. If readers delayed it, each would take seconds.
 loaded=$(for _ in 1 2 3; do slowest_ms asked 4204 4104 show; done | sort -n | head -n 1)
 echo "  slowest of 20 commands of an admin: $calm ms, beside 31 busy readers $loaded ms"
 check "limits: busy readers keep no admin waiting" [ "$loaded" -lt $((calm + 300)) ]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What nfvd, its gates and fdkeep have left of root's privileges, by what the kernel says of them.
+# Which of root's privileges nfvd, its gates and fdkeep keep, as the kernel reports them.
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
@@ -41,7 +41,7 @@ check "privileges: a gate's filter is its own" [ "$(status_of "$gate" Seccomp_fi
 kill $client
 wait $client 2>/dev/null
 
-# What they are for is still done.
+# They still do what these privileges are for.
 mk_container c1 10.0.0.1/24
 check "privileges: a container, by the name of its namespace" nfvctl attach veth c1 dev eth0 netns c1
 nfvctl detach c1 >/dev/null
@@ -69,7 +69,7 @@ stop_nfvd
 keeper=$!
 wait_for "nfvctl show" 20
 check "privileges: fdkeep gains none" is $keeper NoNewPrivs 1
-# Besides nfvd's SETPCAP and SYS_RESOURCE.
+# fdkeep also needs SETPCAP and SYS_RESOURCE.
 check "privileges: fdkeep has what nfvd needs to start" is $keeper CapEff "$(masked c00128310b)"
 check "privileges: and nfvd has no more than alone" is "$(children $keeper)" CapBnd $KEPT
 kill -TERM $keeper

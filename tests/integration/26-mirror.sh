@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Mirrors: what a probe gets, of containers whose frames would take the shortcut, and of guests; that nothing is learnt of
-# copies, that a probe that takes nothing costs nobody a frame, and that mirrors are kept, saved, applied.
+# Mirrors: which copies a probe gets, of guests, and of containers whose frames would use the shortcut. No address is
+# learnt from copies, a probe that does not read costs others no frame, and mirrors are kept, saved and applied.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -11,7 +11,7 @@ FRAME=$BUILD/tests/integration/frame
 A=02:00:00:00:00:0a B=02:00:00:00:00:0b
 TEACH=ff:ff:ff:ff:ff:ff
 
-# [ALSO=M] probed N LEN COMMAND... - the probe gets N test frames of LEN bytes by it, M others, and no more
+# [ALSO=M] probed N LEN COMMAND... - by the command the probe gets exactly N test frames of LEN bytes, and M others
 probed()
 {
 	local want=$1 len=$2 got
@@ -21,7 +21,7 @@ probed()
 	in_ns p "$FRAME" recv eth0 $((want + ${ALSO:-0} + 1)) 3000 >"$WORK/probed" &
 	wait_for "grep -q ready $WORK/probed" || return
 	"$@" || return
-	# The last one is of the probe's own segment.
+	# The last frame is from the probe's own segment.
 	in_ns q "$FRAME" send eth0 $TEACH 02:00:00:00:00:99 0 77 1
 	wait $!
 	cat "$WORK/probed"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What an operator sees: who is the bottleneck, live; events as they come; and many ports.
+# What an operator sees: the bottleneck, live; events as they happen; many ports.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -10,7 +10,7 @@ VUGEN=$BUILD/tests/bench/vugen
 
 # of PORT FIELD... - of its statistics
 of() { nfvctl -j stats "$1" | jq -r ".ports[0].$2"; }
-# frames SECONDS - as fast as two guests can, in the background
+# frames SECONDS - two guests send as fast as they can, in the background
 frames() { "$VUGEN" --a $STATE/a.sock --b $STATE/b.sock --size 64 --seconds "$1" >"$WORK/vugen.json" & pump=$!; }
 
 start_nfvd --workers 1
@@ -20,7 +20,7 @@ for name in a b; do nfvctl attach kvm $name >/dev/null; done
 check "pressure: nothing happens: idle" [ "$(of a bound)" = idle ]
 frames 4
 check "top: the busiest first, with rates" eval 'nfvctl -j top time 0.3 count 1 | jq -e ".ports[0].rx_pps > 1000 and .ports[0].rx_pps + .ports[0].tx_pps >= .ports[1].rx_pps + .ports[1].tx_pps"'
-# Where both starve for a processor, it is not the switch: the verdict has to be what the same second's figures say.
+# The guests may lack CPU time, and then the switch is not the bottleneck: compare with the same second's figures.
 said() { nfvctl -j stats | jq -e '.workers[0].busy as $busy | .ports[:2] | all(.[]; .bound != "idle" and
 	(.bound == "switch") == (.pressure.from >= 0.5 and .pressure.to < 0.1 and $busy >= 0.5))'; }
 check "pressure: two guests that send all they can wait for the switch" wait_for said 4
@@ -44,7 +44,7 @@ told() { wait_for "jq -se 'any(.[]; $1)' $WORK/events" 5; }
 check "events: what was" told '.kind == "started"'
 nfvctl attach kvm x >/dev/null
 check "events: and what comes, by kind" told '.kind == "attached" and .port == "x"'
-# Of 300 in a burst, 8 of a kind and port are kept; while the follower stands still.
+# While the follower is stopped, 8 events per kind and port are kept, of a burst of 300.
 kill -STOP $follower
 for i in {1..150}; do
 	printf '{"jsonrpc":"2.0","id":1,"method":"quarantine.set","params":{"port":"x","on":%s}}\n' true false

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Metrics: as promtool and Prometheus read them; readers that are slow, or many; the alerts.
+# Metrics: promtool and Prometheus read them; slow readers, many readers; the alerts.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -67,7 +67,7 @@ cp "$TOP/tools/packaging/nfv-alerts.yml" "$TOP/tests/seeing/alerts-test.yml" "$W
 check "alerts: promtool finds no fault" promtool check rules "$WORK/nfv-alerts.yml"
 check "alerts: they say what they should, when they should" promtool test rules "$WORK/alerts-test.yml"
 
-# 1000 who ask and do not read; then one more. Of memory no more than a few KiB each.
+# 1000 clients send a request and do not read the response; then one more. Each takes at most a few KiB of memory.
 crowd()
 {
 	/usr/bin/python3 - "$AT" <<-'P'

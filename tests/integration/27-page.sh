@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The Cockpit page in Chromium, as an administrator and as somebody who may only read, beside containers that talk.
-# tests/page/drive.js does what a user does; its pictures are in $BUILD/page.
+# The Cockpit page in Chromium, as an administrator and as a user who may only read, while containers send traffic.
+# tests/page/drive.js acts as the user; its screenshots are in $BUILD/page.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -14,7 +14,7 @@ MODULES=$(NFV_PREPARED=yes "$TOP/tests/page/fetch-playwright.sh") || { skip "pag
 
 KVMS=200
 
-# cockpit PORT COMMAND... - Cockpit with our page, for whom COMMAND makes of root
+# cockpit PORT COMMAND... - run Cockpit with the page, as the user to which COMMAND switches from root
 cockpit()
 {
 	local port=$1
@@ -38,7 +38,7 @@ host()
 	make -s -C "$TOP" BUILD="$BUILD" install-files prefix="$WORK/usr"
 }
 
-# What nfvctl bench has measured here, and a report of bench draft as a host with KVM would have it.
+# Make results of nfvctl bench, and a report of bench draft as on a host with KVM.
 results()
 {
 	mkdir "$WORK/results"
@@ -55,7 +55,7 @@ done
 attach() { nfvctl attach veth "$1" dev "veth-$1" >/dev/null; }
 attach c1 && attach c2 || fail "page: containers"
 check "page: results of bench" results
-# A device may have such a name.
+# This is a valid name of a device.
 ip link add '<hr>' type veth peer name peer && nfvctl attach netdev odd dev '<hr>' >/dev/null || fail "page: an odd device"
 attach c3 && attach c4 || fail "page: containers"
 for ((i = 1; i <= KVMS; i++)); do nfvctl attach kvm "vm$i"; done >/dev/null

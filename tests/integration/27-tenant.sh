@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Whose addresses a port has: macs N drop on each carrier, nfvd --profile tenant, and that a pinned address outlives nfvd, but
-# not the endpoint.
+# A port's addresses: 'macs N drop' with each carrier, nfvd --profile tenant; a pinned address survives a restart of nfvd,
+# but not of the endpoint.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -69,9 +69,9 @@ wait_for "[ \$(pinned a) = $A ]"
 "$BUILD/tests/bench/vugen" --a $STATE/g.sock --b $STATE/h.sock --rate 1000 --seconds 60 >$WORK/vugen 2>&1 &
 VUGEN=$!
 wait_for "[ \$(pinned g) = $A ]"
-# It says nothing more that could be pinned.
+# Stop it, so that it sends no address that could be pinned.
 kill -STOP $VUGEN
-# by SIGNAL - another nfvd has its ports
+# by SIGNAL - end nfvd by the signal, and wait until a new one has its ports
 by()
 {
 	local pid

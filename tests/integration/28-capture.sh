@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# capture and trace: what tshark reads of it; each dropped frame explained; clients that are slow, dead or hostile.
+# capture and trace: tshark reads the file; each dropped frame has a reason; slow, dead and hostile clients.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -18,7 +18,7 @@ capture_start()
 begun() { wait_for 'nfvctl -j events | jq -e "[.events[] | select(.kind == \"capture\")] | last | .text | contains(\"begun by uid 0, pid '$1' \")"' 5; }
 capture_stop() { kill "$CAPTURE" && wait "$CAPTURE"; }
 shark() { tshark -r "$FILE" "$@" 2>/dev/null; }
-# lines N FILTER - tshark finds so many
+# lines N FILTER - tshark finds N frames
 lines() { local n; n=$(shark -Y "$2" | wc -l); [ "$n" = "$1" ] || { echo "$n, not $1"; shark -Y "$2" | head -n 5; nfvctl drops; return 1; }; }
 send() { in_ns "$1" "$FRAME" send eth0 "$2" "$3" 0 60 "$4"; }
 
@@ -68,7 +68,7 @@ check "trace: what passed" eval "jq -e '.paths[] | select(.to == \"c2\" and (has
 check "trace: what did not, and why" eval "jq -e '.paths[] | select(.reason == \"spoofed_mac\") | .frames == 4 and .to == \"nowhere\" and (.why | contains(\"nfvctl set\"))' $WORK/trace"
 
 # ---- each dropped frame of two guests that send more than either takes, and of malformed ones ----
-# Alone: what containers flood is not of the length that these expect.
+# Without containers, because the guests expect only frames of one length.
 for name in c1 c2; do nfvctl detach $name >/dev/null; done
 for name in a b; do nfvctl attach kvm $name >/dev/null; done
 counts() { nfvctl -j drops | jq -r '.drops[] | select(.frames and .count > 0) | "\(.port) \(.reason) \(.count)"' | sort; }
@@ -82,7 +82,7 @@ explained()
 	counts >"$WORK/after"
 	shark -T fields -e frame.interface_name -e frame.comment | sed -n 's/^\(.*\)\tdropped: \([a-z_]*\),.*/\1 \2/p' | sort | uniq -c |
 		awk '{ print $2, $3, $1 }' >"$WORK/captured"
-	# What there was before, and what was captured, is what there is.
+	# The counts of before plus the captured drops are the counts of now.
 	awk '{ n[$1 " " $2] += $3 } END { for (k in n) print k, n[k] }' "$WORK/before" "$WORK/captured" | sort >"$WORK/sum"
 	cat "$WORK/captured" "$WORK/capture.err"
 	grep -q ', 0 missed' "$WORK/capture.err" && diff "$WORK/sum" "$WORK/after" && grep -q dst_full "$WORK/captured"
@@ -93,7 +93,7 @@ sed 's/^/# /' "$WORK/output"
 # ---- clients that are no good ----
 "$VUGEN" --a $STATE/a.sock --b $STATE/b.sock --size 64 --seconds 8 >"$WORK/vugen.json" & pump=$!
 wait_for "state_is a up && state_is b up"
-# More than a ring holds.
+# Wait until more frames have passed than a ring holds.
 moving() { local n; n=$(stat_of a rx_frames); wait_for "[ \$(stat_of a rx_frames) -gt $((n + 200000)) ]" 5; }
 check "hostile: two guests send" moving
 /usr/bin/python3 "$TOP/tests/seeing/evil_capture.py" $STATE/ctl.sock >"$WORK/evil" 2>&1 & evil=$!

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# why says of a frame what then becomes of it; bench sizing.
+# `why` predicts what happens to a frame; bench sizing.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -9,12 +9,12 @@ ns_enter "$@"
 n=0 A=02:00:00:00:00:0a B=02:00:00:00:00:0b
 FRAME=$BUILD/tests/integration/frame
 
-# case WANT REASON WORDS... - after `set`s, each `PORT WORDS` of an argument up to --, why a b (and what is behind --) says WANT
-# (and REASON), and a frame of that kind has that end.
+# case WANT REASON WORDS... - the arguments up to -- are `PORT WORDS` for `set`, those after it are for `why a b`. It must
+# print WANT (and REASON), and a frame of that kind must be treated so.
 verdict() { nfvctl -j why a b "$@" | jq -r '.verdict + " " + (.reason // "-")'; }
 says() { local got; got=$(verdict "${@:3}"); [ "$got" = "$1 $2" ] || { echo "$got"; nfvctl why a b "${@:3}"; return 1; }; }
 is() { check "why: $*: $1 $2" says "$@"; }
-# then REASON PORT - a frame from a to b is dropped for that, and counted at PORT
+# then_dropped REASON PORT - a frame from a to b is dropped for this reason, and counted at PORT
 then_dropped()
 {
 	local before
@@ -23,7 +23,7 @@ then_dropped()
 	in_ns a "$FRAME" send eth0 $B "${3:-$A}" 0 60 1
 	wait_for "[ \$(dropped $2 $1) -gt $before ]" 5
 }
-# changed - the command that the stage at which it ends gives, carried out; then it passes
+# changed - run the command that `why` names at the stage that drops the frame; then the frame passes
 changed()
 {
 	local command
@@ -62,7 +62,7 @@ is dropped spoofed_ip ip 10.0.0.9
 is dropped spoofed_ip ip 10.0.0.9 kind arp
 is delivered - ip 10.0.0.1
 check "why: its command changes it" changed ip 10.0.0.9
-# Meanwhile a says nothing of itself: what it said first would be pinned.
+# Keep a silent meanwhile: its first address would be pinned.
 in_ns a sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1
 in_ns a ip link set eth0 arp off
 nfvctl set a address pin >/dev/null

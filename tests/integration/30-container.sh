@@ -2,23 +2,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 240
 #
-# Containers: attaching by either end, super-frames, VLANs, the shortcut on and
-# off, what happens to a device that is set down, renamed, moved or deleted.
+# Containers: attaching by either end, super-frames, VLANs, with and without the
+# shortcut; devices that are set down, renamed, moved or deleted.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
 FRAME=$BUILD/tests/integration/frame
 
-# member NAME KEY: of the port, as JSON has it, without quotes.
+# member NAME KEY: print a value of the port's JSON, without quotes.
 member() { nfvctl -j show "$1" | grep -o "\"$2\":[^,}]*" | head -n 1 | cut -d: -f2- | tr -d '"'; }
-# pair A B KEY: a counter of the ledger; 0 if nothing went from A to B.
+# pair A B KEY: print a counter of the ledger; 0 if no frame went from A to B.
 pair()
 {
 	nfvctl -j ledger | tr '{' '\n' | grep "\"src\":\"$1\",\"dst\":\"$2\"" |
 		grep -o "\"$3\":[0-9.]*" | cut -d: -f2 | grep . || echo 0
 }
-# FRAMES BYTES COPIES from A to B, of one instant.
+# moved A B: print FRAMES BYTES COPIES from A to B, read at one instant.
 moved()
 {
 	nfvctl -j ledger | tr '{' '\n' | grep "\"src\":\"$1\",\"dst\":\"$2\"" | tr ',' '\n' |
@@ -33,7 +33,7 @@ state_is() { [ "$(member "$1" state)" = "$2" ]; }
 is_gone() { ! nfvctl show "$1" >/dev/null 2>&1; }
 ifindex_of() { ip -o link show dev "$1" | cut -d: -f1; }
 is_up() { ip -o link show dev "$1" up | grep -q .; }
-# All that attaching may touch. The kernel gives a device its first qdisc when it is set up, and leaves it.
+# Print all settings that attaching may change, except the qdisc that the kernel adds when the device is set up.
 settings()
 {
 	ip -d -o link show dev "$1" | sed 's/qdisc [a-z]*//'
@@ -41,7 +41,7 @@ settings()
 	tc qdisc show dev "$1" | grep -v noqueue
 }
 
-# refused NAME WORDS ARGUMENT...: nfvctl attach fails, says so in these words, and leaves no port.
+# refused NAME WORDS ARGUMENT...: nfvctl attach fails with a message that contains these words, and leaves no port.
 refused()
 {
 	local name=$1 words=$2 before output status=0
@@ -90,7 +90,7 @@ attach_each_way()
 	check "container: all of them" reach c2 c3
 }
 
-# J3: each refusal in its own words, and nothing done.
+# J3: each refusal has its own message and changes nothing.
 refusals()
 {
 	refused "attach: no such device" "no device 'veth9' in nfvd's network namespace" veth x dev veth9
@@ -112,13 +112,13 @@ refusals()
 	refused "attach: member of a bridge" "bridge" veth x dev v8
 	ip link del v8
 	ip link del br0
-	# The other end of this pair is in c2, out of reach.
+	# The other end of this pair is in c2, where nfvd does not find it.
 	ip -n c1 link add far0 type veth peer name far1 netns c2
 	refused "attach: other end in another namespace" "other end" veth x dev far0 netns c1
 	ip -n c1 link del far0
 }
 
-# J7: what failed halfway has left nothing, and the same works next.
+# J7: an attach that failed halfway leaves nothing behind, and the next try succeeds.
 undone()
 {
 	local before after
@@ -131,7 +131,7 @@ undone()
 	check "attach: detach" nfvctl detach x
 	after=$(settings v6)
 	check "attach: the device is as it was before" [ "$before" = "$after" ]
-	# The device dies between being found and being taken at most once in this loop; either way nothing is left.
+	# At most once in this loop the device is deleted after nfvd has found it and before it has taken it.
 	for _ in {1..10}; do
 		ip link add v4 type veth peer name v5
 		"$NFVCTL" attach veth y dev v4 >/dev/null 2>&1 &
@@ -151,7 +151,7 @@ undone()
 listen() { ip netns exec "$1" iperf3 -s -1 >"$WORK/server.log" 2>&1 & }
 listening() { wait_for "in_ns $1 ss -Hltn sport = 5201 | grep -q 5201" 5; }
 
-# tcp FROM TO SERVER NAME COPIES: super-frames are kept, and the ledger says that many copies per frame.
+# tcp FROM TO SERVER NAME COPIES: super-frames are kept whole, and the ledger counts COPIES copies per frame.
 tcp()
 {
 	local from=$1 to=$2 server=$3 name="$5: TCP $1 to $2" copies=$4 pid client reverse= was now frames bytes copied
@@ -170,7 +170,7 @@ tcp()
 	echo "  $frames frames of $((bytes / (frames + 1))) bytes, $copied copies"
 	check "$name: super-frames are kept" [ $((bytes / (frames + 1))) -gt 10000 ]
 	if [ "$copies" = 0 ]; then
-		# The first ones taught user space the address.
+		# The first frames went through user space, which learnt the address.
 		check "$name: no copies" [ $((copied * 20)) -lt "$frames" ]
 	else
 		check "$name: $copies copies per frame" [ "$copied" = $((copies * frames)) ]
@@ -190,12 +190,12 @@ udp()
 	check "$1: a datagram in fragments" in_ns c1 ping -q -c 3 -i 0.2 -s 20000 -W 2 10.0.0.2
 }
 
-# tagged NAME TAGS: ten frames with these tags arrive as they were sent, once each.
+# tagged NAME TAGS: ten frames with these tags arrive unchanged, once each.
 tagged()
 {
 	local name=$1 tags=$2 size=$3 receiver other vlan=${2%%[s.]*}
 
-	# Each end shows itself, so that the address is known in this VLAN.
+	# Each end sends a frame, so that its address is learnt in this VLAN.
 	in_ns c2 "$FRAME" send eth0 ff:ff:ff:ff:ff:ff "$(mac c2)" "$tags" 60 1
 	in_ns c1 "$FRAME" send eth0 ff:ff:ff:ff:ff:ff "$(mac c1)" "$tags" 60 1
 	wait_for "nfvctl fdb | grep $(mac c1) | grep -q ' $vlan '" 5
@@ -223,8 +223,8 @@ vlans()
 	tagged "$1" 100s.5 1000
 }
 
-# Who answers a ping to all: the containers, and nobody else.
-# ask_all - who has answered so far
+# Only the containers respond to a ping to all hosts.
+# ask_all - print which hosts have responded so far
 ask_all()
 {
 	in_ns c1 ping -6 -c 2 -i 0.3 -W 1 ff02::1%eth0 | sed -n 's,.*from \(fe80[^%]*\)%.*,\1,p' >>"$WORK/answers"
@@ -246,7 +246,7 @@ host_is_silent()
 	check "$name: and nobody else" [ "$(sort -u "$WORK/answers")" = "$expected" ]
 }
 
-# All that must be the same with the shortcut and without.
+# Everything that must work the same with and without the shortcut.
 traffic()
 {
 	local name=$1 copies=$2 output
@@ -261,7 +261,7 @@ traffic()
 	check "$name: frames in = delivered + dropped" wait_for conserved 10
 }
 
-# As much at once as a bridge's receiver would queue, from an idle container: all is delivered.
+# An idle container sends as many frames at once as a bridge's receiver would queue: all are delivered.
 bursts()
 {
 	local before frames i
@@ -273,7 +273,7 @@ bursts()
 		check "$1: a burst of 1500 small frames is delivered" \
 			wait_for "[ \$((\$(pair c1 c2 frames) - $frames)) -ge $((i * 1500)) ]" 5
 	done
-	# While nfvd gets no processor.
+	# Stop nfvd meanwhile.
 	kill -STOP "$NFVD_PID"
 	in_ns c1 "$FRAME" send eth0 "$(mac c2)" "$(mac c1)" 0 60 4000
 	kill -CONT "$NFVD_PID"
@@ -281,7 +281,7 @@ bursts()
 	check "$1: none of them was missed" [ "$(member c1 missed):$(dropped c2 dst_full)" = "0:$before" ]
 }
 
-# While the shortcut goes on and off, no frame is doubled, and hardly one lost.
+# While the shortcut is switched on and off, no frame is duplicated, and hardly one is lost.
 switching()
 {
 	local pid i
@@ -315,10 +315,10 @@ per_port()
 	nfvctl shortcut on c2 >/dev/null
 }
 
-# Until what the switch has learnt is in the shortcut's map too: frames begin to take it.
+# Wait until the learnt addresses are in the shortcut's map, and frames use the shortcut.
 sleep_for_sync() { wait_for "in_ns c1 ping -q -c 1 -W 1 10.0.0.3; [ \$(pair c1 c3 shortcut_frames) -gt 0 ]" 5; }
 
-# A frame that is too long for the receiving device is refused for that reason, shortcut or not.
+# A frame that exceeds the receiving device's MTU is dropped for that reason, with and without the shortcut.
 mtu()
 {
 	local before
@@ -347,7 +347,7 @@ down_and_up()
 	check "up: the port says so" wait_for "state_is c1 up" 1
 	check "up: it is reached" wait_for "reach c2 c1" 3
 	ip -n c1 link set eth0 down
-	# The kernel may tell a second late.
+	# The kernel may report it a second late.
 	check "container's end down: the port says so" wait_for "state_is c1 down" 3
 	ip -n c1 link set eth0 up
 	check "container's end up again: so is the port" wait_for "state_is c1 up" 1
@@ -369,11 +369,11 @@ renamed_and_moved()
 	ip link set other1 netns elsewhere
 	check "moved: the port is detached" wait_for "is_gone c1" 5
 	check "moved: an event says so" wait_for 'events | grep moved' 3
-	# A new device takes the number of the old one: it is nobody's port.
+	# A new device with the old one's number is not a port.
 	ip link add again index "$ifindex" type veth peer name again-peer
 	check_fails "moved: another device with its index is no port" nfvctl show c1
 	check "moved: and is free to attach" nfvctl attach veth again dev again
-	# It goes and another with its number comes at once: never taken for the same.
+	# The device is deleted and another one with its number made at once: nfvd must not take it for the same.
 	ip link del again
 	ip link add again index "$ifindex" type veth peer name again-peer
 	check "index reused: the port of the first is detached" wait_for "is_gone again" 2
@@ -411,7 +411,7 @@ deleted()
 delete_link() { ip link del veth-c1; }
 delete_netns()
 {
-	# The last process takes the namespace with it.
+	# The namespace ends with its last process.
 	ip netns pids c1 | xargs -r kill -KILL
 	ip netns del c1
 }
@@ -434,7 +434,7 @@ detach_all()
 	done
 	check "detach: no qdisc is left" [ -z "$(tc qdisc show | grep clsact)" ]
 	check "detach: no promiscuous device is left" [ -z "$(ip -d -o link show | grep 'promiscuity [1-9]')" ]
-	# The one that asked whether nfvd is there may not have been gone yet.
+	# The connection that asked whether nfvd runs may still have been open at the first count.
 	check "detach: nfvd holds no more descriptors than before" wait_for "[ \$(find /proc/$NFVD_PID/fd -mindepth 1 | wc -l) -le $before ]" 3
 }
 

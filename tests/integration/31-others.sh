@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 300
 #
-# Others on the same device: namespaces with the same numbers, programs and limiters
-# beside ours, the host's own use of a device, a second nfvd, one that was killed.
+# Other users of the same device: namespaces with the same numbers, programs and rate limiters
+# of others, the host's own use of a device, a second nfvd, a killed nfvd.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
 FRAME=$BUILD/tests/integration/frame
 
-# refused NAME WORDS ARGUMENT...: nfvctl attach fails, says so in these words, and leaves no port.
+# refused NAME WORDS ARGUMENT...: nfvctl attach fails with a message that contains these words, and leaves no port.
 refused()
 {
 	local name=$1 words=$2 output status=0
@@ -22,12 +22,12 @@ refused()
 	check_fails "$name: leaves no port" nfvctl show "$2"
 }
 
-# hint ARGUMENT...: the command that nfvctl names where attach is refused.
+# hint ARGUMENT...: print the command that nfvctl suggests when it refuses this attach.
 hint() { nfvctl attach "$@" 2>&1 | sed -n 's,^ *try: ,,p'; }
 
 # --- which namespace ---------------------------------------------------------------
 
-# A container in a container: its veth ends where another's has the same two numbers.
+# A container in a container: its veth has the same two interface numbers as another container's.
 same_numbers()
 {
 	local n
@@ -53,7 +53,7 @@ same_numbers()
 	ip link del v0
 }
 
-# nfvd in a mount namespace of its own sees a file where a namespace was mounted since.
+# In its own mount namespace nfvd does not see later mounts: it finds a file in place of a namespace.
 mount_namespace()
 {
 	local command nfvd
@@ -82,7 +82,7 @@ shortcut_is() { [ "$(member "$1" shortcut)" = "$2" ]; }
 dropped() { nfvctl drops | awk -v p="$1" -v r="$2" '$1 == p && $2 == r { n = $3 } END { print n + 0 }'; }
 conserved() { ! nfvctl -j stats | tr '{' '\n' | grep '"in_flight":' | grep -vq '"in_flight":0'; }
 
-# known: both containers are, and frames between them take the shortcut.
+# known: both containers' addresses are learnt, and frames between them use the shortcut.
 known() { in_ns c1 ping -q -c 1 -W 1 10.0.0.2 && [ "$(pair c1 c2 shortcut_frames)" -gt "$BEFORE" ]; }
 until_shortcut()
 {
@@ -109,7 +109,7 @@ pair_down()
 	wait_for "! ip link show veth-c1 && ! ip link show veth-c2"
 }
 
-# hook DEV KIND RESULT [NETNS]: a program of others; ends with unhook
+# hook DEV KIND RESULT [NETNS]: attach a foreign program; unhook removes it
 hook()
 {
 	: >"$WORK/hook"
@@ -121,7 +121,7 @@ unhook() { kill $HOOK; wait $HOOK 2>/dev/null; }
 
 no_loss() { in_ns c1 ping -q -c 50 -i 0.002 -W 5 10.0.0.2 | grep -q ' 0% packet loss'; }
 
-# hindered NAME WORDS: the shortcut is not used, which show, an event and doctor say; nothing is lost for it.
+# hindered NAME WORDS: the shortcut is not used; show, an event and doctor report it; no frame is lost.
 hindered()
 {
 	check "$1: the shortcut is not used" wait_for "shortcut_is c1 false || shortcut_is c2 false"
@@ -172,7 +172,7 @@ programs()
 	pair_down
 }
 
-# What a port just attached is sent arrives, whatever is still done to its device.
+# Frames to a port arrive from the moment of attaching on, although nfvd still changes its device.
 from_the_first()
 {
 	mk_container c1 10.0.0.1/24
@@ -187,7 +187,7 @@ from_the_first()
 	pair_down
 }
 
-# A program that takes frames before anybody could notice: what it took is counted, and no more than a few.
+# A foreign program that takes frames before nfvd can notice it: the lost frames are counted, and they are few.
 stolen()
 {
 	local pinger before sent got lost cpu
@@ -201,7 +201,7 @@ stolen()
 	hook veth-c1 tcx 0
 	check "taken by another: noticed" wait_for "shortcut_is c1 false"
 	wait $pinger
-	# On each processor a frame that was taken is noticed when the next one comes.
+	# On each CPU a taken frame is noticed when the next one arrives.
 	for cpu in $(seq 0 $(($(nproc) - 1))); do
 		ip netns exec c1 taskset -c "$cpu" "$FRAME" send eth0 "$(mac c2)" "$(mac c1)" 0 60 1
 	done
@@ -230,7 +230,7 @@ before_attach()
 	wait_for "! ip link show veth-c1"
 }
 
-# A frame for an address that its receiver does not have (any more) is not received, by whatever way it comes.
+# A container does not receive frames to an address that it does not have (any more), on any path.
 foreign_address()
 {
 	local way
@@ -246,14 +246,14 @@ foreign_address()
 	done
 	nfvctl shortcut on >/dev/null
 	in_ns c1 ip neigh del 10.0.0.2 dev eth0
-	# The same with a new address of the container's own, at once.
+	# After the container has changed its own address, this holds at once.
 	ip -n c2 link set eth0 address 02:00:00:00:00:98
 	check "new address: it is reached" in_ns c1 ping -q -c 1 -W 10 10.0.0.2
 	check "new address: the shortcut follows" until_shortcut
 	pair_down
 }
 
-# However often the way changes under a stream of frames, none overtakes another.
+# The path of a stream of frames changes many times, and no frame overtakes another.
 in_order()
 {
 	local n=1500000 sender receiver frames shortcut
@@ -372,7 +372,7 @@ two_daemons()
 
 heard() { timeout 20 ip netns exec c1 "$FRAME" recv eth0 "$1" "$2"; }
 
-# What a killed nfvd leaves hinders nobody, and the next one takes it away. kernel: what is said of it.
+# What a killed nfvd leaves behind disturbs nobody, and the next nfvd removes it. kernel: the expected message.
 killed()
 {
 	local name=$1 pid
@@ -390,7 +390,7 @@ killed()
 	check "$name: killed, a bridge takes over" wait_for "in_ns c1 ping -q -c 1 -W 1 10.0.0.2"
 	check "$name: it loses nothing" no_loss
 	ip link set veth-c1 nomaster
-	# The host has its IPv6 there: two seconds after the last sign of life.
+	# The host uses IPv6 on the device again two seconds after the last sign of nfvd.
 	check "$name: the host speaks there again" wait_for "in_ns c1 ping -6 -q -c 1 -W 1 \$(ip -6 -o addr show dev veth-c1 | sed -n 's,.*inet6 \\(fe80[^/]*\\)/.*,\\1,p')%eth0"
 	start_nfvd
 	check "$name: the next nfvd leaves no program of the last" [ -z "$(tc filter show dev veth-c1 ingress; tc filter show dev veth-c2 egress)" ]
@@ -403,7 +403,7 @@ killed()
 	pair_down
 }
 
-# The host hears nothing of a container and says nothing to it.
+# The host neither receives frames of a container nor sends any to it.
 host_is_silent()
 {
 	local host
@@ -417,7 +417,7 @@ host_is_silent()
 	pair_down
 }
 
-# Where the programs are filters of clsact (kernels before 6.6), detach takes its own away, and no others'.
+# Where programs are filters of clsact (kernels before 6.6), detach removes only nfvd's.
 detach_beside_others()
 {
 	pair_up

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 120
 #
-# Frames with 1500 bytes behind two tags, or behind one of 802.1ad, to containers whose MTU is 1500, through nfvd and beside
-# a Linux bridge: all kinds of tags arrive, also beside others at egress; where that cannot be, they are counted as lost.
+# Frames with 1500 bytes behind two tags, or behind one 802.1ad tag, to containers with MTU 1500, through nfvd and, for
+# comparison, a Linux bridge. All kinds of tags arrive, also with foreign programs at egress; otherwise they are counted
+# as lost.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -11,7 +12,7 @@ ns_enter "$@"
 FRAME=$BUILD/tests/integration/frame
 M1=02:00:00:00:00:01 M2=02:00:00:00:00:02
 
-# received COUNT [MS]: what arrives in c2 is written to $WORK/got; $RECEIVER is to be waited for
+# received COUNT [MS]: write frames that arrive in c2 to $WORK/got, in the background; wait for $RECEIVER
 received()
 {
 	: >"$WORK/got"
@@ -20,7 +21,7 @@ received()
 	wait_for "grep -q ready $WORK/got"
 }
 
-# whole TAGS: ten such frames arrive as they were sent
+# whole TAGS: ten frames with these tags arrive unchanged
 whole()
 {
 	received 10 200
@@ -77,7 +78,7 @@ s.send(struct.pack("<BBHHHH", 1, 1, at + 40, 1460, at + 20, 16) + bytes([2, 0, 0
 ' "$1"
 }
 
-# A super-frame between the tags is cut like any other.
+# A super-frame behind tags is segmented like any other.
 super_frame()
 {
 	ip netns exec c2 timeout 20 python3 -u -c '
@@ -101,7 +102,7 @@ while left:
 	[ "$(sort -u "$WORK/super" | tr '\n' ' ')" = "88a8.100 5 ready " ]
 }
 
-# A mark like ours, not of our socket, is another's.
+# nfvd's mark on a frame of another socket does not count as nfvd's.
 another_mark()
 {
 	received 1
@@ -128,7 +129,7 @@ attach()
 }
 detach() { for i in 1 2; do nfvctl detach c$i >/dev/null; done; }
 
-# c1 sends by a packet socket, too: for the second tag its MTU is larger.
+# c1 sends by a packet socket, too, so it needs a larger MTU for the second tag.
 for i in 1 2; do
 	mk_container c$i 10.0.0.$i/24
 	ip -n c$i link set eth0 address 02:00:00:00:00:0$i

@@ -3,14 +3,14 @@
 # limit: 200
 # alone
 #
-# What a virtio_net_hdr has no words for, between containers, and to a guest, beside a Linux bridge: SCTP, tunnels, SRv6,
-# MPLS, segments longer than the receiver's MTU, super-frames above 64 KiB; and what attaching changes of a container's
-# device, and detaching puts back.
+# Offloads that virtio_net_hdr cannot express, between containers and to a guest, compared with a Linux bridge: SCTP,
+# tunnels, SRv6, MPLS, segments longer than the receiver's MTU, super-frames above 64 KiB. And the settings of a
+# container's device that attaching changes and detaching restores.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
-# What ethtool and ip say of both ends of a container's veth.
+# Print the settings of both ends of a container's veth.
 offloads()
 {
 	in_ns "$1" ethtool -k eth0
@@ -20,7 +20,7 @@ offloads()
 off() { in_ns "$1" ethtool -k eth0 | grep -q "^$2: off"; }
 limited() { ! ip -n "$1" -d -o link show eth0 | grep -o 'g[sr]o_[a-z0-9_]*max_size [0-9]*' | awk '$2 > 65536 { n++ } END { exit !n }'; }
 
-# python NS: the program on standard input, with what both sides need
+# python NS: run the program on standard input, after the definitions that both sides need
 python()
 {
 	local ns=$1
@@ -63,20 +63,20 @@ PY
 	ip netns exec "$ns" python3 -u "$WORK/program.$ns" "$@"
 }
 
-# received: runs the program on standard input in c2 in the background, until it listens
+# received: run the program on standard input in c2 in the background, and wait until it listens
 received()
 {
 	local program
 
 	program=$(cat)
 	: >"$WORK/received"	# whoever was there before listened, too
-	# Of itself a command in the background has no input.
+	# A command in the background has no standard input by default.
 	python c2 <<<"$program" >"$WORK/received" 2>&1 &
 	RECEIVER=$!
 	wait_for "grep -q listens $WORK/received" 20
 }
 
-# A packet as a socket of the kernel's SCTP leaves it to veth: no CRC32c yet.
+# Send a packet as the kernel's SCTP passes it to veth: without CRC32c.
 sctp()
 {
 	received <<'PY'
@@ -92,8 +92,8 @@ PY
 	grep -q "flags 0 sum right" "$WORK/received"
 }
 
-# A labelled TCP segment whose checksum is not finished: it arrives finished and right, or as it was sent. The kernels that
-# run this need no MPLS.
+# A labelled TCP segment with an open checksum arrives either with a correct checksum or unchanged. The kernels that
+# run this test do not need MPLS.
 mpls()
 {
 	received <<'PY'
@@ -146,10 +146,10 @@ s.sendto(b"x" * 5500, ("10.0.0.2", 7777))'
 	grep -q "1000 1000 1000 1000 1000 500 " "$WORK/received"
 }
 
-# tcp ADDRESS: $MBPS is what one second carries
+# tcp ADDRESS: set $MBPS to the throughput of one second
 tcp()
 {
-	# A server may still have its last client.
+	# Retry: the server may still be busy with its last client.
 	wait_for "in_ns c1 timeout 30 iperf3 -J -c $1 -t 1 --connect-timeout 10000 >$WORK/tcp || ! grep -q busy $WORK/tcp" 15
 	MBPS=$(awk -F: '/"sum_received"/ { in_sum = 1 } in_sum && /bits_per_second/ { printf "%d", $2 / 1000000; exit }' "$WORK/tcp")
 	[ "${MBPS:-0}" -gt 0 ]
@@ -169,7 +169,7 @@ srv6()
 		ip -n "c$1" -6 route add "fd07::$o/128" encap seg6 mode encap segs "fc00::$o" dev eth0 src "fd07::$1" mtu 1400
 }
 
-# What carries frames between the containers: the shortcut, user space, or a bridge.
+# Choose what carries frames between the containers: the shortcut, user space, or a bridge.
 carry()
 {
 	local i
@@ -199,7 +199,7 @@ matrix()
 	done
 }
 
-# super_frames ADDRESS: what arrives in c2 by TCP arrives in frames that are longer than its MTU and in the tunnel
+# super_frames ADDRESS: TCP arrives in c2 in tunnelled frames longer than its MTU
 super_frames()
 {
 	: >"$WORK/received"
@@ -225,7 +225,7 @@ print(longest)' >"$WORK/received" &
 	[ "$(tail -n 1 "$WORK/received")" -gt 10000 ]
 }
 
-# half SHORTCUT ADDRESS: at least half of what a bridge carries; measured again on a busy machine
+# half SHORTCUT ADDRESS: at least half of a bridge's throughput; repeated, because the machine may be busy
 half()
 {
 	local bridge
@@ -277,7 +277,7 @@ for by in "dev veth-c1" "dev eth0 netns c1"; do
 	check "offloads: detaching puts all back" [ "$(offloads c1)" = "$before" ]
 done
 
-# A namespace that only an open file holds.
+# A namespace that only an open file keeps.
 ip netns add c3
 ip link add veth-c3 type veth peer name eth0 netns c3
 exec 8</run/netns/c3
@@ -301,7 +301,7 @@ check "mtu: one of long segments" tcp_super 8000
 check "mtu: the second one is dropped for its length" wait_for "[ \$(dropped c2 mtu) = $((dropped_before + 1)) ]" 10
 ip -n c1 link set eth0 mtu 1500
 ip link set veth-c1 mtu 1500
-# A guest that takes nothing unfinished: its address is c2's, to be found by flooding.
+# A guest without offloads, with c2's address, which is found by flooding.
 nfvctl attach kvm vm1 >/dev/null
 "$BUILD/tests/integration/guest_sums" $STATE/vm1.sock 60 >"$WORK/sums" &
 GUEST=$!
@@ -340,7 +340,7 @@ check "plain: half of a bridge's throughput" half on 10.0.0.2
 check "VXLAN: half of a bridge's throughput" half on 10.9.0.2
 check "VXLAN, shortcut off: half of a bridge's throughput" half off 10.9.0.2
 check "VXLAN, shortcut off: frames are not cut" super_frames 10.9.0.2
-# What a device does not cut by itself the kernel does, by what nfvd's program said of the frame.
+# If a device cannot segment a frame, the kernel does, by the offload fields that nfvd's program has set.
 ethtool -K veth-c2 tso off gso off tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off tx off >/dev/null
 check "VXLAN, cut and summed by the kernel" tcp 10.9.0.2
 ethtool -K veth-c2 tso on gso on tx-udp_tnl-segmentation on tx-udp_tnl-csum-segmentation on tx on >/dev/null

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The unikernel of tools/guests: a guest with another TCP/IP and another driver
-# than Linux's, in 8 MB, and a container.
+# The unikernel of tools/guests and a container: the guest has 8 MB, and its
+# TCP/IP and its driver are not Linux's.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
 CLOSED=9	# a port where nobody listens
 
-# unikernel_start NAME A.B.C.D/N [option of `guest run`]... - does not wait.
+# unikernel_start NAME A.B.C.D/N [option of `guest run`]... - start it, do not wait.
 unikernel_start()
 {
 	local name=$1 ip=$2
@@ -22,24 +22,24 @@ unikernel_start()
 	GUEST_PID[$name]=$!
 }
 
-# says NAME WORDS [SECONDS]: on its console
+# says NAME WORDS [SECONDS]: wait for the words on its console
 says() { wait_for "grep -q -- '$2' $WORK/$1.log" "${3:-20}"; }
-# ping waits for what is late twice as long as the others took: few, on a loaded machine, are tried again.
+# ping waits for a late reply only twice the usual time, so on a loaded machine it is repeated.
 ping_all() { in_ns c1 ping -q "$@" | tee "$WORK/ping" && grep -q ' 0% packet loss' "$WORK/ping"; }
-# refused SECONDS: a connection by the guest, with RST.
+# refused SECONDS: the guest refuses a connection with RST.
 refused() { in_ns c1 timeout "$1" bash -c "exec 3<>/dev/tcp/10.0.0.2/$CLOSED" 2>&1 | grep -q refused; }
 reaches() { wait_for "in_ns c1 ping -c 1 -W 1 10.0.0.2" 20; }
 
-# 4 MB by TCP; closed in good order.
+# Send 4 MB by TCP, and close the connection properly.
 send_to() { in_ns c1 timeout 60 bash -c "head -c 4000000 /dev/zero >/dev/tcp/$1/5001" && says vm4 'iperf server: 3906 KiB' 15; }
-# super_frames SRC DST: on average longer than any that are not
+# super_frames SRC DST: the average frame is longer than 1514 bytes
 super_frames() { [ "$(pair "$1" "$2" bytes)" -gt $((1514 * $(pair "$1" "$2" frames))) ]; }
 
 boots()
 {
 	local start
 
-	# Not yet there, it cannot answer to ARP; and a SYN that is lost is sent again only a second later.
+	# Set the neighbour entry: the guest cannot yet respond to ARP, and a lost SYN is repeated only after a second.
 	in_ns c1 ip neigh replace 10.0.0.2 lladdr 52:54:00:00:00:02 dev eth0
 	start=$(now_ms)
 	unikernel_start vm1 10.0.0.2/24 --mac 52:54:00:00:00:02
@@ -50,7 +50,7 @@ boots()
 	in_ns c1 ip neigh del 10.0.0.2 dev eth0
 }
 
-# One that only its timers wake answers in its own time.
+# A guest that only timers wake responds later.
 woken()
 {
 	ping_all -c 5 -i 0.2 -W 5 "$1" && awk -F '[=/ ]+' '/^rtt/ { exit $6 > 20 } END { exit !NR }' "$WORK/ping"
@@ -64,13 +64,13 @@ answers()
 	check "unikernel: a closed port still refuses" refused 5
 }
 
-# Both programs' numbers are there, and what was sent has arrived.
+# Both iperf programs print numbers, and all sent bytes have arrived.
 tcp()
 {
 	check "unikernel: iperf to it" in_ns c1 timeout 60 iperf -f m -c 10.0.0.2 -t 2
 	check "unikernel: it has got something" says vm1 'iperf server: [1-9]'
 	unikernel_start vm2 10.0.0.3/24 --extra nfv.iperf=10.0.0.1 --extra nfv.time=2
-	# Refused at first, it tries again.
+	# The first connection is refused; it tries again.
 	check "unikernel: another" says vm2 nfv-guest-ready
 	check "unikernel: its client begins" wait_for '[ "$(pair c1 vm2 frames)" -gt 2 ]' 10
 	in_ns c1 timeout 60 iperf -f m -s >"$WORK/iperf.log" 2>&1 &
@@ -81,7 +81,7 @@ tcp()
 	guest_kill vm2
 }
 
-# One to another: checksums that nobody computes, one copy.
+# Between two unikernels: no checksum is computed, and each frame is copied once.
 pair_of_them()
 {
 	unikernel_start vm2 10.0.0.3/24 --extra nfv.iperf=10.0.0.2 --extra nfv.time=1
@@ -91,7 +91,7 @@ pair_of_them()
 	guest_kill vm2
 }
 
-# A device that does nothing for it.
+# A device without offloads.
 plain()
 {
 	local p off=()
@@ -110,7 +110,7 @@ restarted()
 {
 	local frames
 
-	# Under a flood: what nfvd has taken from the guest's ring it has to give back before it ends.
+	# Under a flood nfvd must give taken buffers back to the guest before it ends.
 	frames=$(($(pair c1 vm1 frames) + 100))
 	in_ns c1 ping -q -f -w 10 10.0.0.2 >/dev/null &
 	check "unikernel: a flood" wait_for '[ "$(pair c1 vm1 frames)" -gt $frames ]' 10

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# nfvctl bench and probe: the shape of what they say, and what of it is there when something fails.
+# nfvctl bench and probe: the shape of their output, also when something fails.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
 OUT=$WORK/out ERR=$WORK/err
 
-# says JQ-EXPRESSION: of the last JSON
+# says JQ-EXPRESSION: the expression is true for the last JSON
 says() { jq -es "length == 1 and (.[0] | $1)" "$OUT"; }
-# run ARG... - nfvctl, into $OUT and $ERR
+# run ARG... - run nfvctl with its output in $OUT and $ERR
 run() { "$NFVCTL" "$@" >"$OUT" 2>"$ERR"; }
 
 start_nfvd
@@ -42,7 +42,7 @@ shapes()
 
 # --- rates ----------------------------------------------------------------------------
 
-# 2500 frames a second of 1000 bytes in UDP, 1042 as Ethernet has them. What show time says of them, at both ends.
+# `show time` at both ends, for 2500 UDP frames a second of 1000 bytes, which are 1042 on Ethernet.
 rates()
 {
 	local server client
@@ -67,7 +67,7 @@ rates()
 
 # --- outages --------------------------------------------------------------------------
 
-# One second of three, in the middle. Where replies are waited for, that is one echo.
+# An outage of one second in the middle of three. If each reply is awaited, it costs one echo.
 outage()
 {
 	local pid
@@ -83,7 +83,7 @@ outage()
 	check "for a second there was no answer" says '.pairs[0].gap_ms | . >= 900 and . < 2500'
 }
 
-# There is no route for a while: what cannot be sent is lost, the rest is not.
+# Without a route for a while, only the echoes that cannot be sent are lost.
 refused_sends()
 {
 	local pid
@@ -141,7 +141,7 @@ interrupted()
 	local pid status=0 signal=$1
 
 	rm -f "$WORK/matrix.json"
-	# A shell without jobs has them ignore INT.
+	# A shell without job control makes background processes ignore INT.
 	env --default-signal=INT "$NFVCTL" -j bench matrix time 1 save "$WORK/matrix.json" >"$OUT" 2>"$ERR" &
 	pid=$!
 	wait_for '[ "$(jq ".pairs | length" "$WORK/matrix.json")" = 1 ]' 60

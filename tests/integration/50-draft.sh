@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 600
 #
-# nfvctl bench draft, one run of each technology that is to be had: the shape of
-# its result, what it says of guests that do not run, and that nothing is left.
+# nfvctl bench draft, one run of each available technology: the shape of its
+# result, its notes on guests that do not run, and that it leaves nothing behind.
 
 . "$(dirname "$0")/../lib.sh"
 . "$TOP/tests/draft.sh"
@@ -12,7 +12,7 @@ ns_enter "$@"
 FAKE=$WORK/fake
 
 processes() { find /proc -maxdepth 1 -name '[0-9]*' | wc -l; }
-# Folders are in a /run of our own; control groups of somebody else's run were there before, or are another's.
+# Its folders are in this test's /run. Control groups of other runs may exist, so they are not counted.
 traces()
 {
 	local path
@@ -79,7 +79,7 @@ one_technology()
 
 # --- what does not ------------------------------------------------------------------
 
-# fake NAME COMMAND: a technology with two seconds to boot in.
+# fake NAME COMMAND: add a technology with a boot limit of two seconds.
 fake()
 {
 	mkdir -p "$FAKE/draft"
@@ -115,7 +115,7 @@ guests_that_do_not_run()
 
 relative() { (cd "$WORK" && bench --only unikernel.osv.kvm --image "unikernel.osv.kvm=$1" --runs 1 --time 1); }
 
-# Ours, as if it were somebody else's: nothing is known of it but that it is a kernel.
+# Use the project's image as a foreign one: nothing is known about it except that it is a kernel.
 foreign_image()
 {
 	local image
@@ -129,7 +129,7 @@ foreign_image()
 	one_technology unikernel.osv.kvm
 }
 
-# The rows that another host has measured.
+# Add rows that another host has measured.
 added()
 {
 	check "added: one row of another result" bench --add "$WORK/measured.json"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# make install goes where it is told, the first time and each time; what is there works; make uninstall leaves nothing.
+# make install writes only where it is told, each time; the installed programs work; make uninstall leaves nothing.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -11,7 +11,7 @@ make_() { make -C "$TOP" --no-print-directory BUILD="$BUILD" "$@"; }
 files() { find "$1" ! -type d | sort; }
 built() { find "$BUILD/ctl" "$BUILD/dataplane" "$BUILD/build.ninja" -type f -newer "$WORK/mark"; }
 
-# Where nothing but what is in $WORK may be written, but for the build's own folder.
+# Make everything read-only except $WORK and the build's folder.
 mount --bind "$BUILD" "$BUILD"
 for dir in /usr /etc "$TOP"; do
 	[ "$(stat -c %m "$dir")" = "$dir" ] || mount --bind "$dir" "$dir"
@@ -20,7 +20,7 @@ done
 mount --bind "$BUILD" "$BUILD"
 mount -o remount,bind,rw "$BUILD"
 
-# installed NAME ROOT SCRIPTS VARIABLE... - with these variables, to ROOT, and the script to SCRIPTS
+# installed NAME ROOT SCRIPTS VARIABLE... - make install with these variables puts files under ROOT, the script in SCRIPTS
 installed()
 {
 	local name=$1 root=$2 scripts=$3
@@ -49,13 +49,13 @@ installed "DESTDIR" "$root/usr/local" "$root/etc/xen/scripts" DESTDIR="$root"
 installed "DESTDIR and prefix" "$root/usr" "$root/etc/xen/scripts" DESTDIR="$root" prefix=/usr
 installed "DESTDIR, prefix and sysconfdir" "$root/opt/n" "$root/x/xen/scripts" DESTDIR="$root" prefix=/opt/n sysconfdir=/x
 
-# What is installed is what runs.
+# The installed programs run.
 make_ install prefix="$root/a" >/dev/null
 NFVD=$root/a/sbin/nfvd NFVCTL=$root/a/sbin/nfvctl
 start_nfvd
 unit=$root/a/lib/systemd/system/nfvd.service
 check "installed: systemd understands the units" [ -z "$(systemd-analyze verify --man=no "$unit" "${unit%.service}-export.service" 2>&1)" ]
-# systemd is not PID 1 here. What it would do: its folders, its command, its socket for READY=1.
+# systemd is not PID 1 here, so do what it would do: make the folders, run the command, wait for READY=1.
 service()
 {
 	local started told=$WORK/told
@@ -76,7 +76,7 @@ check "installed: its command keeps what is attached, and says when it is ready"
 check "installed: a port is attached" nfvctl attach kvm vm1
 check "installed: and detached" nfvctl detach vm1
 check "installed: a manual page" grep -q "^\.TH NFVCTL 8" "$root/a/share/man/man8/nfvctl.8"
-# completed WORD... - what bash makes of the last one
+# completed WORD... - print bash's completions of the last word
 completed()
 {
 	. "$root/a/share/bash-completion/completions/nfvctl"

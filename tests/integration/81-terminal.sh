@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What nfvctl prints fits a terminal, and is whole where it is none.
+# nfvctl's output fits a terminal's width, and is complete if it does not go to a terminal.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
-# on COLUMNS ARG... - nfvctl on a terminal that wide; without colours and the carriage returns
+# on COLUMNS ARG... - nfvctl's output on a terminal of that width, without colours and carriage returns
 on()
 {
 	local columns=$1
@@ -29,7 +29,7 @@ nfvctl attach kvm vm1 socket "$WORK/a/very/long/path/to/no/folder/at/all/vm1.soc
 mkdir -p "$WORK/a/quite/long/path/to/the/folder/of/a/guest"
 nfvctl attach kvm vm1 socket "$WORK/a/quite/long/path/to/the/folder/of/a/guest/vm1.sock" >/dev/null
 in_ns c1 ping -c 2 -i 0.2 10.0.0.2 >/dev/null
-# Something is lost.
+# Cause some drops.
 nfvctl quarantine c2 >/dev/null
 in_ns c1 ping -c 1 -W 0.1 10.0.0.2 >/dev/null
 nfvctl release c2 >/dev/null
@@ -48,7 +48,7 @@ check "no terminal: no colours" [ -z "$(nfvctl show | grep $'\e')" ]
 check "a terminal has them, unless NO_COLOR" grep -q $'\e\[32mup' <(script -qec "'$NFVCTL' show" /dev/null </dev/null)
 check "NO_COLOR" [ -z "$(NO_COLOR=1 script -qec "'$NFVCTL' show" /dev/null </dev/null | grep $'\e')" ]
 
-# The same moment for people and for programs.
+# The text and the JSON show the same time.
 ms=$(nfvctl -j events | grep -o '"time_ms":[0-9]*' | head -n 1 | cut -d : -f 2)
 check "events: local time" grep -qF "$(TZ=Asia/Tokyo date -d "@$((ms / 1000))" +%FT%T).$(printf %03d $((ms % 1000)))" \
 	<(TZ=Asia/Tokyo "$NFVCTL" events)

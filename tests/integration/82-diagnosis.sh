@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What one is told: why a port is not up, and the command that helps; by nfvd of its options; by nfvctl of nfvd.
+# Messages: why a port is not up and the command that helps; nfvd's about its options; nfvctl's about nfvd.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -10,7 +10,7 @@ PATH=$(dirname "$NFVCTL"):$PATH
 hint() { nfvctl -j show "$1" | grep -o '"hint":"[^"]*"' | cut -d '"' -f 4; }
 why() { nfvctl -j show "$1" | grep -o '"why":"[^"]*"' | cut -d '"' -f 4; }
 
-# helps PORT WORDS: it is not up for what these words say, and is up once its hint was obeyed.
+# helps PORT WORDS: the port is not up, with a reason that contains these words; its hint brings it up.
 helps()
 {
 	local port=$1 words=$2 command
@@ -39,7 +39,7 @@ ports()
 	ip link set veth-c1 master br0
 	helps c1 "bridge"
 
-	# Its namespace by a process; and a name that is no word to a shell.
+	# A namespace given by a process; and a name that a shell must quote.
 	mk_container c2 10.0.0.2/24
 	ip netns exec c2 sleep 1000 &
 	check "a process in c2" wait_for "[ \$(readlink /proc/$!/ns/net) != $(readlink /proc/$$/ns/net) ]" 5
@@ -64,7 +64,7 @@ ports()
 
 counter() { nfvctl -j stats | tr '{' '\n' | grep "\"name\":\"$1\"" | grep -o "\"$2\":[0-9]*" | cut -d : -f 2; }
 
-# Nothing that a port has counted is taken back when another goes, or comes in its place.
+# Totals do not decrease when a port is detached, or another takes its place.
 counters()
 {
 	local rx tx
@@ -102,7 +102,7 @@ names()
 	nfvctl detach helper >/dev/null
 }
 
-# refused WORDS OPTION...: nfvd does not start, says so in one line with these words, and status 2
+# refused WORDS OPTION...: nfvd does not start, prints one line that contains these words, and exits with status 2
 refused()
 {
 	local words=$1 status=0
@@ -142,7 +142,7 @@ options()
 	check "nfvd: none of it has made a folder" [ ! -e "$WORK/none" ]
 }
 
-# Levels are for the journal, which says that it is there.
+# Log lines have levels only for the journal, which announces itself by an environment variable.
 log_lines()
 {
 	check "log: no levels in a file" [ -z "$(grep '^<' "$NFVD_LOG")" ]
@@ -161,7 +161,7 @@ log_lines()
 version_of()
 {
 	check "version: with nfvd" grep -q "^nfvctl [0-9.]*, nfvd [0-9]" <(nfvctl version)
-	cp "$NFVCTL" "$WORK/nfvctl"	# the build may lie where others cannot look
+	cp "$NFVCTL" "$WORK/nfvctl"	# other users may not be able to read the build
 	chmod 755 "$WORK" "$WORK/nfvctl"
 	nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$WORK/nfvctl" "$@"; }
 	chmod 755 $STATE
@@ -174,7 +174,7 @@ version_of()
 	check "version: with -j" [ "$(nfvctl -j version | grep -o '"nfvd.*')" = '"nfvd":null}' ]
 }
 
-# What mends it can be pasted, and is for this host.
+# doctor's commands can be pasted, and fit this host.
 doctor()
 {
 	local long

@@ -3,8 +3,8 @@
 # limit: 900
 # alone
 #
-# The commands that README.md and the rooms' READMEs show, as they stand there, in their order. Those that need
-# no machine of their own run here, and show what the page says. Of the others the file has to have them that is named.
+# The commands in README.md and the folders' READMEs, verbatim and in order. Those that need no machine of their own run
+# here, and must print what the page shows. For each of the others, the named file must contain it.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
@@ -15,7 +15,7 @@ PAGES=(README.md tests/bench/README.md tools/packaging/README.md tools/packaging
 	ctl/README.md tests/README.md tests/hostile/README.md tools/guests/README.md)
 cd "$TOP" || exit
 
-# What is not run here, and what runs it: FILE:WORDS in it. Benches that take long are make's.
+# Commands that are not run here, and where they are run: FILE:WORDS in it. Long benches are run by make.
 declare -A elsewhere=(
 	["make demo"]='tests/fresh.sh:result "make demo" make demo'
 	["make check"]='tests/fresh.sh:result "make check" make -s check'
@@ -67,13 +67,13 @@ declare -A elsewhere=(
 	["tools/setup.sh draft"]='Makefile:tools/setup.sh'
 )
 
-# What a guest of the reader's has behind README's "...": a kernel, and an agent that bench can ask.
+# In place of README's "...": a kernel, and an agent that bench can use.
 image=$(tools/guests/build-image.sh "$NFVCTL") || { skip "README" "a guest's image"; finish; }
 own="-accel tcg,thread=multi -M q35 -nodefaults -display none -kernel $image/vmlinuz -initrd $image/initrd"
 own+=" -chardev socket,id=agent,path=$STATE/vm1.agent,server=on,wait=off -serial file:$WORK/vm1.log -serial chardev:agent"
 append="console=ttyS0 quiet panic=1 no_timer_check nfv.agent=ttyS1 nfv.ip=10.0.0.3/24"
 
-# Installed where README says, and gone with the namespace.
+# Install where README says; the files disappear with the namespace.
 for dir in /usr/local /etc; do
 	mkdir -p "$WORK/over$dir" "$WORK/work$dir"
 	mount -t overlay overlay -o "lowerdir=$dir,upperdir=$WORK/over$dir,workdir=$WORK/work$dir" $dir ||
@@ -82,10 +82,10 @@ done
 PATH=/usr/local/sbin:$PATH
 hash -r
 
-# Numbers are others each time; what is between them is not. Steps of attach have times.
+# Numbers differ each time, the text between them does not. The steps of attach have times.
 same_shape() { sed 's/\x1b\[[0-9;]*m//g; s/[0-9][0-9.]*/N/g; s/  */ /g; s/ $//' "$1"; }
 
-# What other packages bring: libvirt's user; a podman that gives a process a network namespace. A device for an uplink.
+# Replace what other packages bring: libvirt's user; a podman that makes a network namespace. And a device as uplink.
 id libvirt-qemu >/dev/null 2>&1 || echo 'libvirt-qemu:x:64055:64055::/:/bin/false' >>/etc/passwd
 podman()
 {
@@ -102,7 +102,7 @@ ip link add eth1 type veth peer name wire && ip link set eth1 up && ip link set 
 
 listed() { local at=${elsewhere[$1]:-}; [ -n "$at" ] && grep -qF -- "${at#*:}" "${at%%:*}"; }
 
-# one COMMAND WHAT: run it, or find it where it is run
+# one COMMAND WHAT: run it, or check that the named file contains it
 declare -A seen=()
 one()
 {
@@ -149,7 +149,7 @@ guest_answers()
 	check "$PAGE: its port is up" wait_for "state_is vm1 up" 10
 }
 
-# page FILE - its blocks of commands. Comments go; a command ends with the line with which it is whole.
+# page FILE - check its blocks of commands. Comments are removed; a command may span several lines.
 page()
 {
 	local command='' what='' open='' line
@@ -174,7 +174,7 @@ page()
 	[ -z "$command" ] || one "$command" "$what"
 }
 
-# text FILE - commands within its text
+# text FILE - check commands within its text
 text()
 {
 	local command

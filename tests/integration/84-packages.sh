@@ -3,8 +3,8 @@
 #
 # limit: 900
 #
-# The Debian packages: built, checked, installed, upgraded, removed and purged, in a Debian of their own whose
-# PID 1 is systemd. Two guests under load do not notice the upgrade.
+# The Debian packages: built, checked, installed, upgraded, removed and purged, in a separate Debian with systemd as
+# PID 1. Two guests under load do not notice the upgrade.
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
@@ -17,7 +17,7 @@ property() { inside systemctl show --value --property "$1" nfvd; }
 state_of() { nfvctl -j show "$1" | jq -r '.ports[0].state'; }
 files() { inside find / -xdev ! -type d ! -path '/var/log/*' ! -path '/var/cache/*' ! -path '/tmp/*' ! -path '/var/lib/dpkg/*' ! -path '/var/lib/systemd/*' ! -path '/boot/*' | sort; }
 
-# newer DEB VERSION - the same, as of a later version
+# newer DEB VERSION - make a copy of the package with a later version
 newer()
 {
 	dpkg-deb -R "$1" "$WORK/newer"
@@ -51,12 +51,12 @@ boot()
 
 mkdir "$DEBS"
 check "packages: built" "$TOP/tools/packaging/build-debs" "$DEBS" || finish
-# Who builds it is whoever runs this.
+# The maintainer's name is that of the user who runs this test.
 check "packages: lintian has no error" lintian --allow-root --fail-on error \
 	--suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog,root-in-contact "$DEBS"/*.changes
 newer "$DEBS"/nfvd_0*.deb 0.1.1 >/dev/null
 check "packages: a Debian starts" boot || finish
-# Its first run is of a kernel whose modules are not there.
+# The modules of the running kernel are not installed there.
 inside sh -c 'for kernel in /lib/modules/*; do depmod "${kernel##*/}"; done' 2>/dev/null
 files >"$WORK/before"
 
