@@ -3,8 +3,8 @@
 """counts.py DIR NFVD - from what counts.sh left in DIR: raw-counts.jsonl, samples for report.py, and
 counts-profile.txt, the functions in which a frame's instructions are.
 
-raw-counts.profile has two sections for each line of raw-counts-counted.jsonl: the first is of the rounds that do
-not count.
+raw-counts.profile has two sections for each line of raw-counts-counted.jsonl: the first is of the warm-up rounds,
+which do not count.
 """
 import bisect
 import collections

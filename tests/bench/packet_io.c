@@ -6,16 +6,16 @@
  *
  * Forwards between two devices in one thread until SIGTERM, then prints one line
  * of JSON: frames, bytes, system calls, copies made by this thread, its CPU time
- * spent on frames (not on looking for some), frames that came too fast for us.
+ * spent on frames (not on polling), frames that arrived too fast.
  *
- * MODE, how frames are taken:
- *	recvmmsg	32 at a time into buffers of our own
+ * MODE, how frames are received:
+ *	recvmmsg	32 at a time into the program's buffers
  *	v2		TPACKET_V2 ring; the sender's CPU copies into it
  *	v3		TPACKET_V3 ring, blocks retired after 1 ms
  *	peek		one recvmsg(MSG_PEEK) of 128 bytes to decide, one recvmsg of
  *			the frame straight to where it belongs
- * memory: the payload has to end up in other memory ("the guest's") and is sent
- * from there: that is the cost of the direction container -> guest. bypass:
+ * memory: the payload is copied to other memory ("the guest's") and sent
+ * from there, as in the direction container -> guest. bypass:
  * PACKET_QDISC_BYPASS. Frames are written with sendmmsg.
  */
 #include <errno.h>

@@ -3,15 +3,15 @@
 """Medians, spread and ratios of raw benchmark samples, as JSON and as a table.
 
 RAW has one JSON object per line, in the order of measuring:
-  {"case", "who", "unit", "value"}   a sample. "nfvd" is ours, "nfvd_..." a variant of
-                                     ours, anybody else a peer. With "idle", the share of time in which
-                                     its generator had nothing to do; with "refused" in place of "value"
-                                     it is none: that was the limit. With "figures", others of the same
-                                     sample by their names, which get no ratio
+  {"case", "who", "unit", "value"}   a sample. who: "nfvd", "nfvd_..." for a variant of it, or
+                                     a peer. "idle": the share of time in which the generator was
+                                     idle. "refused" in place of "value": no sample, because the
+                                     generator was the limit. "figures": other figures of the same
+                                     sample by name, which get no ratio
   {"case", "ledger": {"pairs"}, "ports": {"ports"}}
                                      nfvd's ledger after that case, and its ports where there are
-                                     Xen guests; both run on over cases, so differences count
-A ratio is ours over theirs, for times and costs (COSTS) theirs over ours: above 1 is better.
+                                     Xen guests; both are running totals, so differences count
+A ratio is nfvd's value over the peer's; for times and costs (COSTS), the peer's over nfvd's: above 1 is better.
 """
 import argparse
 import datetime

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""superflood.py IFNAME - broadcast of TCP super-frames of 64 KiB, without an end."""
+"""superflood.py IFNAME - send TCP super-frames of 64 KiB as broadcast until killed."""
 import socket
 import struct
 import sys

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vucount - frames between a guest and a container, for who counts what they cost the host.
+ * vucount - send frames between a guest and a container, so that their cost for the host can be counted.
  *
- * Plays both: the guest on vhost-user or on the kernel's vhost-net, without a VM; the container by a packet socket.
- * Each case sends bursts and waits for all of each. The plugin of ../machine/profile.c counts what is between
- * PROFILE_FROM and PROFILE_TO. This program lies at 4 MiB, static, so that its own instructions can be told from the
- * host's; the calls to the kernel that it makes for the guest (kicks, waits) and for the container count.
+ * The program acts as both: as the guest on vhost-user or on the kernel's vhost-net, without a VM; as the container by
+ * a packet socket. Each case sends bursts and waits for all frames of each. The plugin of ../machine/profile.c counts
+ * instructions between PROFILE_FROM and PROFILE_TO. This program is static, at 4 MiB, so that its own instructions can
+ * be told from the host's; its kernel calls for the guest (kicks, waits) and for the container count.
  *
- * On the one processor of such a machine it runs before everything else (SCHED_FIFO) while it sends, so that a burst is
- * there whole before anybody works on it, and after everything else (SCHED_IDLE) when it has something to wait for: all
- * others sleep again before it answers, as they would beside an end with a processor of its own.
+ * The machine has one CPU. While the program sends, it runs before everything else (SCHED_FIFO), so that a burst is
+ * complete before anything processes it. While it waits, it runs after everything else (SCHED_IDLE): all others sleep
+ * again before it responds, as if the guest had its own CPU.
  */
 #include "profile.h"
 #include "vufront.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vuidle - guests that have nothing to say: each connects to a vhost-user socket, starts its rings, and is silent.
+ * vuidle - silent guests: each connects to a vhost-user socket, starts its rings, and sends nothing.
  *
- *	vuidle SOCKET...	"ready" once all are there; ends with its input
+ *	vuidle SOCKET...	print "ready" when all are connected; end at the end of the input
  */
 #include "vufront.h"
 

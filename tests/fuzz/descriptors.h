@@ -2,14 +2,14 @@
 /*
  * Descriptors for the vhost target: the kernel's, or a model of them, which takes a tenth of the time.
  *
- * A descriptor of the model is a number and a kind. What the kernel says of each kind (its flags, its size, whether it
- * is an eventfd) is asked once, at the start. The model is stricter than the kernel: to close what is not open, to ask
- * about it, and to signal what is no eventfd are traps.
+ * A descriptor of the model is a number and a kind. The properties of each kind (its flags, its size, whether it is an
+ * eventfd) are read from the kernel once, at the start. The model is stricter than the kernel: closing or querying a
+ * descriptor that is not open, and signalling one that is not an eventfd, trap.
  *
- * Memory is mapped for real in both. The model keeps a mapping when it is unmapped, and takes it again for the same
- * range of the same file: real pages, of which those that vanish with the file still raise SIGBUS.
+ * Both map real memory. The model keeps a mapping after it is unmapped, and uses it again for the same range of the
+ * same file. Pages beyond the end of a truncated file still raise SIGBUS.
  *
- * Include this before the files under test, and what they include from the system before this.
+ * Include this before the files under test, but after the system headers that they include.
  */
 #ifndef FUZZ_DESCRIPTORS_H
 #define FUZZ_DESCRIPTORS_H

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzz target: calls to nfv.ko: what they are checked for, and batches with all that
- * they do, on frames that are held: long and short ones, tagged, shared, and such whose
- * payload is in a guest's memory. The input is the caller's memory, then what happens;
- * between any two steps ports go, come, and become of another type, and the memory
- * changes under the module.
+ * Fuzz target: calls to nfv.ko: the checks of their arguments, and batches on held
+ * frames: long, short, tagged and shared ones, and frames whose payload is in a guest's
+ * memory. The input is the caller's memory, then a list of steps. Between any two steps,
+ * ports are attached and detached, their types change, and so does the caller's memory.
  *
- * Whatever it is, nothing outside the caller's memory is touched, a frame that has no
- * payload here gets to nobody who would look for it, and in the end none is left.
+ * For any input, nothing outside the caller's memory is accessed, no frame without its
+ * payload reaches a port that would read it, and in the end no frame is left.
  */
 #include "user.h"
 #include "nfvk.h"

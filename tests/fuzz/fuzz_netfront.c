@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzz target: nfv-netfront.ko's queue, and a backend that answers whatever the input says, with
- * indices anywhere. The first byte: trusted, pages stay, pages are lent. Then steps of a byte, and
- * what they need. What comes up lies within pages that are its own, or lent; nothing is freed twice
- * or lost; a backend that is not trusted never has a grant of memory that has not been zeroed.
+ * Fuzz target: nfv-netfront.ko's queue, with a backend whose responses and indices come from the
+ * input. Bits of the first byte: trusted, persistent pages, lent pages. Then steps of one byte each
+ * and their arguments. For any input, received frames lie within their own or lent pages, nothing is
+ * freed twice or leaked, and an untrusted backend never has a grant of memory that was not zeroed.
  */
 #include "netfront_rig.h"
 

@@ -2,11 +2,11 @@
 /*
  * Fuzz target: a guest's split ring, as Tx and as Rx queue, for one turn or two. The
  * input is the guest's memory: options (1 byte), then descriptors, avail ring, data;
- * what is left is written over any of it between the turns.
+ * the rest overwrites parts of it between the turns.
  *
- * Whatever it is, frames that come out are whole and readable, at most as many buffers
- * are taken as were offered, and of the guest's memory only the used ring and what
- * writable descriptors name is written, by nfvd as well as by the module.
+ * For any input, resulting frames are whole and readable, no more buffers are taken
+ * than were offered, and nfvd and the module write only the used ring and the buffers
+ * of writable descriptors.
  */
 #include "../unit/guest.h"
 #include "frame/cut.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzz target: two Xen guests against nfv.ko's own code for their rings: Tx, Rx and
- * control, grants that stay mapped, frames held and on their way to one another, to a
- * netdev port, or to the daemon. The input: 64 bytes of frame, then a program of what
- * the guests write (indices, too: any), when they are polled, what the daemon does.
+ * Fuzz target: two Xen guests and nfv.ko's code for their rings: Tx, Rx and control,
+ * persistent grants, held frames, and frames on their way to each other, to a netdev
+ * port, or to the daemon. The input: 64 bytes of frame, then a program: what the guests
+ * write (any index, too), when they are polled, what the daemon does.
  *
- * Whatever it is, each copy stays within a page and within what is granted, no more is
- * answered than was asked, and in the end no frame is left, and no grant mapped.
+ * For any input, each copy stays within a page and within granted memory, there are no
+ * more responses than requests, and in the end no frame is left and no grant is mapped.
  */
 #include "xen_io.h"
 #include "xen/maps.c"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Runs a fuzz target on the files and folders given, without libFuzzer: a
- * crash that was found once is tried again in every test run.
+ * Run a fuzz target on the given files and folders, without libFuzzer, so that
+ * every test run tries all crashes that were found once.
  */
 #include <dirent.h>
 #include <stdbool.h>

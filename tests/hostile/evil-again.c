@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Groups C and D, again and again: what costs nothing once, and memory that goes at any moment. */
+/* Groups C and D, repeated: leaks that show only after many times, and memory that vanishes at any moment. */
 #include "evil.h"
 
 #include <errno.h>

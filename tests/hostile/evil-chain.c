@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Groups A and B: chains that are odd but legal, and those that concern one frame only. */
+/* Groups A and B: chains that are unusual but legal, and faults that affect one frame only. */
 #include "evil.h"
 
 #include <string.h>

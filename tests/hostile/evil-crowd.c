@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Many at once, and what a peer says while its frames pass: 250 guests, eight queues, servers that do as they like. */
+/* Many peers at once, and messages during traffic: 250 guests, eight queues, hostile vhost-user servers. */
 #include "evil.h"
 
 #include <errno.h>

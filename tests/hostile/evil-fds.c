@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Group C2, further: a descriptor that was passed on stays its sender's, too, with what it
- * refers to: flags, how full it is, who answers for it. And descriptors of every kind
- * where they belong, and where they do not.
+ * Group C2, continued: the sender of a descriptor still has it, too, and can change its flags, how full
+ * it is, and the server behind it. And descriptors of every kind, in messages that take one and in others.
  */
 #include "evil.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Groups I and O: one guest floods many others as fast as it can. None of it is malformed; what is bounded is
- * how much of it passes, and how long others wait meanwhile.
+ * Groups I and O: one guest floods many others with valid frames as fast as it can. nfvd bounds how many of them pass,
+ * and how long others wait meanwhile.
  */
 #include "evil.h"
 

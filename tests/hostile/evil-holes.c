@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory with holes: large ones, whose punching makes who touches them wait; of huge pages; and a machine that only has much to do. */
+/*
+ * Memory with holes: large ones, which block every access while they are punched; holes in huge pages; and a machine
+ * that is merely busy, where nobody may be fenced.
+ */
 #include "evil.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Group C: vhost-user messages. A message that nfvd refuses is answered with a
- * refusal if an answer was asked for, else the connection is closed. A message whose
- * end cannot be found closes it in any case.
+ * Group C: vhost-user messages. When nfvd refuses a message, it sends an error response
+ * if a response was requested; otherwise it closes the connection. If the end of a
+ * message cannot be found, it always closes it.
  */
 #include "evil.h"
 

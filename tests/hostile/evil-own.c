@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Group C2, further: a peer's own connection in descriptors of its own. Whoever holds it keeps the peer alive. */
+/* Group C2, continued: a peer sends its own connection as a descriptor. While nfvd holds that, the peer seems alive. */
 #include "evil.h"
 
 #include <errno.h>

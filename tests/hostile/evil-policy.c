@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Group P: a guest cycles its source addresses and VLANs as fast as it can, at a port whose policy bounds these: what is
- * beyond is dropped for its reason, tables stay as small as they are to be, and nobody else notices.
+ * Group P: a guest changes its source addresses and VLANs as fast as it can, at a port whose policy limits them. Frames
+ * beyond the limit are dropped for the right reason, tables keep their limits, and others are not affected.
  */
 #include "evil.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Groups A and B: malformed rings. What is odd but legal is in evil-chain.c, memory that changes in evil-flip.c. */
+/* Groups A and B: malformed rings. Unusual but legal ones are in evil-chain.c, changing memory in evil-flip.c. */
 #include "evil.h"
 
 #include <errno.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * evil-vu [PATTERN | --memory | --policy] - the tests whose names contain PATTERN (with * and ?); those that depend on how
- * guest memory is read; those about frames, with policies at the ports of evil and peer.
+ * evil-vu [PATTERN | --memory | --policy] - run the tests whose names contain PATTERN (with * and ?); or those that
+ * depend on how guest memory is read; or those about frames, with policies at the ports of evil and peer.
  *
- * NFVD_STATE_DIR and NFVD_PID say which nfvd, one without ports; CONTROL_STATE_DIR and
- * CONTROL_PID, where the other two of the witness are: one with ports w0 and w1. See evil.h.
+ * NFVD_STATE_DIR and NFVD_PID name the nfvd under attack, which has no ports. CONTROL_STATE_DIR and CONTROL_PID name
+ * the witness's second nfvd, which has ports w0 and w1. See evil.h.
  */
 #include "evil.h"
 #include "fuse.h"

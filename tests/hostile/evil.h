@@ -2,12 +2,11 @@
 /*
  * evil-vu: a hostile guest against a running nfvd.
  *
- * Four ports, all ours: "evil" misbehaves; "peer" exchanges frames with it, one
- * at a time; "w0" and "w1", the witness (witness.h), exchange frames on a thread of their
- * own all along, must not lose any, nor wait for longer than those of another nfvd. Each test does its harm and then says with
- * moved() which counters it moved; whatever else moved, on whatever port, fails
- * the test. After each test: nfvd lives, its sums add up, the witness has lost
- * nothing, and frames pass between evil and peer again.
+ * The program is the guest of four ports. "evil" misbehaves. "peer" exchanges frames with it, one at a time. "w0" and
+ * "w1", the witness (witness.h), exchange frames all the time on their own thread; they must not lose any, nor wait
+ * longer than the guests of a second nfvd. Each test attacks, and then names with moved() the counters that must have
+ * changed. If any other counter changed, on any port, the test fails. After each test nfvd runs, its sums are correct,
+ * the witness has lost nothing, and frames pass between evil and peer again.
  */
 #ifndef EVIL_H
 #define EVIL_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A file system of the peer's own, with one file, whose server answers what it likes. As root, in a mount namespace of one's own. */
+/* A FUSE file system with one file, whose server is the test. Needs root and a separate mount namespace. */
 #ifndef FUSE_H
 #define FUSE_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * witness DIR PID CONTROL-DIR CONTROL-PID - the witness beside what a script does to nfvd PID
- * in DIR; both have ports w0 and w1. Says "ready"; for each line, the name of what has been
- * done since the last one, its numbers and then "fine" or "bad: why".
+ * witness DIR PID CONTROL-DIR CONTROL-PID - the witness, while a script attacks nfvd PID in DIR;
+ * both nfvds have ports w0 and w1. Prints "ready". Then for each input line, which names what was
+ * done since the last one, it prints its figures and then "fine" or "bad: why".
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The witness: two well-behaved guests that exchange numbered frames all along, at half of
- * what they can, through the nfvd that is being harmed; and, on the same thread, two more
- * through an nfvd that nobody harms: the control. What the machine does to both is not
- * nfvd's fault. Nor is the wait of its threads for a processor, which the kernel counts for them.
+ * The witness: two well-behaved guests exchange numbered frames all the time, at half of their
+ * maximum rate, through the nfvd under attack. On the same thread, two more do so through a second
+ * nfvd that is not attacked: the control. Delays that affect both are not nfvd's fault, nor is the
+ * time that its threads wait for a CPU, which the kernel counts.
  *
- * A silence is a time without a frame. Of one case, judged: no frame lost, and no silence
- * that is longer by WITNESS_SILENCE_MS than the control's longest.
+ * A silence is a time without a frame. A case passes if no frame was lost, and no silence was
+ * longer than the control's longest one by more than WITNESS_SILENCE_MS.
  */
 #ifndef WITNESS_H
 #define WITNESS_H

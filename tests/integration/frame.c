@@ -5,8 +5,8 @@
  *
  * Numbered test frames of the local experimental ethertype (IEEE 802, 88-b5),
  * SIZE bytes from the Ethernet header on, tags not counted. recv prints "ready", then one line
- * per frame, "TAGS SIZE NUMBER ok|damaged", and ends after COUNT frames or so many
- * milliseconds without one; for the first it waits ten times as long. Works without the kernel's own VLAN devices.
+ * per frame, "TAGS SIZE NUMBER ok|damaged", and ends after COUNT frames or MILLISECONDS without
+ * a frame (ten times that for the first one). It does not need the kernel's VLAN devices.
  */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>

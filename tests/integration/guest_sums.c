@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * guest_sums SOCKET SECONDS - a guest that negotiated no offload, and looks at what it is sent: one line for each
- * packet of IPv4 with SCTP or TCP, of IPv4 with TCP behind an MPLS label, or of IPv6 with TCP in SRv6: its kind, its length,
- * and whether it is finished and its checksum right.
+ * guest_sums SOCKET SECONDS - a guest without offloads that checks received packets. It prints one line for each packet
+ * of IPv4 with SCTP or TCP, of IPv4 with TCP behind an MPLS label, or of IPv6 with TCP in SRv6: its kind, its length,
+ * whether it is finished, and whether its checksum is correct.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hook DEV tcx|tcx-egress|xdp RESULT - put a program that answers RESULT to each frame on DEV, at the head of
- * tcx ingress or egress or as native XDP, say "ready", and stay until killed: then it is gone.
+ * hook DEV tcx|tcx-egress|xdp RESULT - attach to DEV a program that returns RESULT for each frame, at the head of
+ * tcx ingress or egress or as native XDP. Print "ready", and run until killed, which removes the program.
  */
 #include <errno.h>
 #include <linux/bpf.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * late SOCKET - a guest whose driver runs from the start, and whose interface comes up later: receive buffers are posted
- * when a line comes on standard input, so many as that says, in all. It ends with standard input.
+ * late SOCKET - a guest whose driver runs from the start, but whose interface comes up later. Each line of the input is
+ * the number of receive buffers that the guest is to have posted in total. It ends at the end of the input.
  */
 #include <stdio.h>
 #include <stdlib.h>

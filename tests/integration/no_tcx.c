@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* To be preloaded: a kernel from before 6.6, which refuses tcx. */
+/* A library for LD_PRELOAD that refuses tcx, as kernels before 6.6 do. */
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdarg.h>

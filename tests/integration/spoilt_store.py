@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""spoilt_store.py HOW WORDS FOLDER NFVD NFVCTL - a descriptor store that hands out other things
-than it was given. nfvd with two guests is killed, and started again with what is stored, spoilt as
-HOW says. It must run, have both ports, and say WORDS of port a, whose guest is there (HOW none) or
-has to connect again. 0: it is so."""
+"""spoilt_store.py HOW WORDS FOLDER NFVD NFVCTL - a descriptor store that does not return what it was
+given. nfvd with two guests is killed, and started again with the stored descriptors, damaged as HOW
+says. It must run, have both ports, and log WORDS about port a, whose guest stays (HOW none) or must
+connect again. Exit status 0: all this is so."""
 import array
 import ctypes
 import fcntl

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bad-daemon DOMID WHAT - in dom0: a daemon that does with a guest's held frames, until it is killed,
+ * bad-daemon DOMID WHAT - in dom0: a daemon that mistreats a guest's held frames until it is killed:
  *
- *	self	sends them back to the guest, which posts no buffers
- *	fault	the same, in a batch that then touches memory that does not answer for a second
- *	copy	copies them to such memory
- *	flood	sends each back many times, then copies
+ *	self	send them back to the guest, which posts no buffers
+ *	fault	the same, in a batch that then accesses memory whose page faults take a second
+ *	copy	copy them to such memory
+ *	flood	send each one back many times, then copy
  *	idle	nothing
  *
- * It says "ready" when it has the first.
+ * It prints "ready" when it has the first frame.
  */
 #include <pthread.h>
 #include <stdio.h>

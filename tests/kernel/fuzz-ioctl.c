@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * fuzz-ioctl [SEED [CALLS]] - random calls on sessions of nfv.ko, the same for the same
- * seed. Fields are mostly near what is legal; memory is mapped, unmapped, read-only or
- * odd. What is looked for is the kernel's complaint: the machine panics on it.
+ * seed. Most fields are close to valid values; memory is mapped, unmapped, read-only or
+ * unaligned. The test fails if the kernel reports a bug: the machine then panics.
  */
 #include <fcntl.h>
 #include <poll.h>

@@ -2,8 +2,8 @@
 /*
  * For tests of nfv.ko: a session and its rings by hand, and devices to attach.
  *
- * Each test has a network namespace of its own with two veth pairs, h0-c0 and h1-c1, all
- * ends in it and up. Frames come in at h0 when they are sent on c0, and go out of it to c0.
+ * Each test has its own network namespace with two veth pairs, h0-c0 and h1-c1, whose four
+ * ends are up. A frame that is sent on c0 arrives at h0, and the reverse.
  */
 #ifndef KNFV_H
 #define KNFV_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * nfv.ko: a daemon whose memory answers as late as it likes (userfaultfd), and what a session may
- * hold. The module is loaded with held_mib=16 held_ms=10000.
+ * nfv.ko: a daemon that delays its page faults (userfaultfd), and the limits of held frames of a
+ * session. The module is loaded with held_mib=16 held_ms=10000.
  */
 #include <pthread.h>
 #include <time.h>

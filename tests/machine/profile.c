@@ -4,15 +4,14 @@
  *
  *	-plugin profile.so,out=FILE
  *
- * A program in the machine says when, with the instructions of profile.h, which do nothing else: count from here;
- * to here (what is between two such pairs is not counted); write what was counted, and begin anew. FILE gets,
- * for each write,
+ * A program in the machine controls it with the instructions of profile.h, which have no other effect: start counting;
+ * stop counting; write the counts and reset them. FILE gets, for each write,
  *
  *	section
  *	ADDRESS INSTRUCTIONS TIMES	hexadecimal, decimal, decimal: a run of code without a branch into it or out
  *
  * A call is a run that begins at the function's address. An iteration of rep movs counts as an instruction.
- * QEMU's header of the interface is in no package: what is used of it is declared here.
+ * No package contains QEMU's header of the plugin interface, so the used parts are declared here.
  */
 #include "profile.h"
 

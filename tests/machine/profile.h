@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a program in a machine tells the plugin profile.c, by a long nop: without the plugin it is one. */
+/* Commands of a program in a machine to the plugin profile.c, as long nops, which have no effect without the plugin. */
 #ifndef PROFILE_H
 #define PROFILE_H
 

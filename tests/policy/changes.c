@@ -2,10 +2,10 @@
 /*
  * policy_changes CTL N ENDPOINT ENDPOINT ENDPOINT
  *
- * a sends numbered frames to b without a pause, while policies change N times so that they may pass, or may not. No frame
- * that was sent after nfvd's answer may arrive by the policy of before. Before frames may pass again, nfvd has taken all
- * that were sent: what waits in its ring is judged by the policy of when it is taken. Prints what it saw; ends with 1 if one did, or if
- * nothing arrived while frames might pass.
+ * a sends numbered frames to b without a pause, while policies change N times between allowing and forbidding them. No
+ * frame that was sent after nfvd's response may be treated by the previous policy. Before frames are allowed again,
+ * nfvd must have taken all sent ones, because a frame in the ring is judged by the policy when it is taken.
+ * Prints its counts; exits with 1 if a frame was treated so, or if none arrived while frames were allowed.
  */
 #include <nfv/params.h>
 #include <nfv/rpc.h>

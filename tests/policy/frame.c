@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames, by the words of a row. */
+/* Build and check frames as the words of a row say. */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>

@@ -2,11 +2,11 @@
 /*
  * policy CTL CASES ENDPOINT ENDPOINT ENDPOINT [twice] [TEXT]	TEXT: only rows with it
  *
- * Runs the table of cases (its head says how a row reads) between the ports a, b and c of nfvd, and prints a result
- * line for each row. An ENDPOINT is what plays the port's guest, see policy.h.
+ * Run the table of cases (its head explains the rows) between the ports a, b and c of nfvd, and print a result line for
+ * each row. An ENDPOINT acts as the port's guest, see policy.h.
  *
- * A guest's frames have their tags in their bytes; of a container's frames the kernel takes the outer tag off, and keeps
- * it beside the frame. twice: a row's frame to one port goes out again once the kernel could have taken over.
+ * A guest's frames have their tags in their bytes. From a container's frames the kernel removes the outer tag, and
+ * keeps it in skb->vlan_tci. twice: a row's frame to one port is sent again when the kernel could have taken over.
  */
 #include <linux/if_ether.h>
 #include <nfv/params.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What plays the guests of three ports, a, b and c; nfvd's control socket; and frames by their words. */
+/* Endpoints that act as the guests of three ports, a, b and c; nfvd's control socket; frames as words describe them. */
 #ifndef TESTS_POLICY_H
 #define TESTS_POLICY_H
 

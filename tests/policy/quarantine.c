@@ -2,9 +2,9 @@
 /*
  * policy_quarantine CTL N ENDPOINT ENDPOINT ENDPOINT
  *
- * a sends to b without a pause; N times b is put into quarantine, and released. Prints {late_us: [..]}, each: how long
- * after nfvd's answer b got its last frame. What had come before the answer, and is only found then, counts until it
- * is found: a figure is an upper bound.
+ * a sends to b without a pause, while b is put into quarantine and released N times. Prints {late_us: [..]}: for each
+ * time, how long after nfvd's response b received its last frame. A frame counts when it is found, which may be later
+ * than it came, so each figure is an upper bound.
  */
 #include <pthread.h>
 #include <stdatomic.h>

@@ -2,12 +2,13 @@
 /*
  * policy_shares SENDER SENDER... RECEIVER	sockets of kvm ports, all of one worker
  *
- * What each sender gets of its worker, and of a receiver that is slower than all of them. Prints
+ * Measure each sender's share of its worker, and of a receiver that is slower than all of them. Prints
  *
  *	{"queued": [N, N...], "slow": [N, N...]}	frames that came from each sender
  *
- * queued: all have a ring full of frames before nfvd sees the first; they are counted in the order in which they came,
- * from when all had their first one until one has no more. So no load of the machine changes it.
+ * queued: all senders have a full ring before nfvd sees the first frame. Frames are counted in the order of arrival,
+ * from when each sender had its first one until one sender has no more. So the machine's load does not change the
+ * result.
  * slow: the senders' rings are always full, and the receiver takes few frames at a time.
  */
 #include <linux/if_ether.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A guest made of plain memory, for tests of the virtqueue engine: two regions
- * that are neighbours in guest physical addresses but not here, a ring in the
- * first, and calls to put descriptors wherever a test wants them.
+ * that are adjacent in guest physical addresses but not in this process, a ring
+ * in the first, and functions that write descriptors.
  */
 #ifndef TEST_GUEST_H
 #define TEST_GUEST_H

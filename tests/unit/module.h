@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * nfv.ko, as far as the move engine sees it: frames of handle h have the bytes h, h + 1, ...
- * A handle of MODULE_STALE is held no more, one of MODULE_FAULT hits memory that is not there.
+ * MODULE_STALE is a handle of a frame that is no longer held; copying MODULE_FAULT hits memory that is not mapped.
  */
 #ifndef TEST_MODULE_H
 #define TEST_MODULE_H

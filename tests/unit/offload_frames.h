@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames with offload requests, and an independent sum to verify what the code under test makes of them. */
+/* Frames with offload requests, and an independent checksum to verify the results of the code under test. */
 #ifndef NFV_TEST_OFFLOAD_FRAMES_H
 #define NFV_TEST_OFFLOAD_FRAMES_H
 

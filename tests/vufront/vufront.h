@@ -2,9 +2,9 @@
 /*
  * A vhost-user frontend: a guest without a VM.
  *
- * The guest's memory is a memfd, its driver the caller. All of it lies open:
- * descriptors, avail and used rings may be written with anything, and any message
- * may be sent, so that the same code makes traffic and mischief.
+ * The guest's memory is a memfd, and the caller is its driver. Nothing is hidden:
+ * the caller can write anything into descriptors, avail and used rings, and send
+ * any message. So the same code makes valid traffic and attacks.
  *
  *	struct vuf f;
  *	struct vuf_options o = { .wanted = VUF_NET_FEATURES };
@@ -22,7 +22,7 @@
  *
  * Functions that return int return 0 or -errno; -ETIMEDOUT after timeout_ms
  * without progress on the socket, -ECONNRESET when the backend has closed it,
- * -EPROTO for an answer that makes no sense. Not thread-safe; one thread per vuf.
+ * -EPROTO for a malformed response. Not thread-safe; one thread per vuf.
  *
  * Barriers, named as in the virtio specification 1.2, section 2.7:
  *	A	entries of the avail ring before avail->idx	(release; device: acquire)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * As much of the kernel as kmod/xen/maps.c needs, for unit tests: one thread, and a guest
+ * The part of the kernel that kmod/xen/maps.c needs, for unit tests: one thread, and a guest
  * whose grants the test makes. Calls that a hypervisor would refuse fail here, too.
  */
 #ifndef TEST_KERNEL_H

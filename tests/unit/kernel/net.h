@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * As much of the kernel's network stack as the module's own files need to run in a test
- * program: buffers, queues of them, statistics. One thread: a lock that is taken twice, or
- * a buffer that is freed twice, ends the program.
+ * The part of the kernel's network stack that the module's files need in a test program:
+ * buffers, queues of buffers, statistics. There is one thread; taking a lock twice or
+ * freeing a buffer twice ends the program.
  */
 #ifndef TEST_NET_H
 #define TEST_NET_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The memory of a process that calls: some bytes that the test gives, and nothing around them. */
+/* The memory of a calling process: bytes that the test provides, and nothing around them. */
 #ifndef TEST_USER_H
 #define TEST_USER_H
 

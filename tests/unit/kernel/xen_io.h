@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A backend's side of Xen's rings, and grant copies from and to guests that the test
- * makes. What a hypervisor would answer with an error is answered with one here; what no
- * caller may ask for, as a copy beyond a page, ends the program.
+ * makes. Requests that a hypervisor would refuse return an error here, too. A request
+ * that no caller may make, such as a copy beyond a page, ends the program.
  */
 #ifndef TEST_XEN_IO_H
 #define TEST_XEN_IO_H

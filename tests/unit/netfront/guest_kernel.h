@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * As much of a guest's kernel as the files of kmod/netfront/ need, for unit tests: one thread, memory of
- * which each page is known, grants that a backend may hold on to, a stack that keeps what it gets.
- * guest_skb.h has frames. The rings are those of Xen's own headers.
+ * The part of a guest's kernel that the files of kmod/netfront/ need, for unit tests: one thread, memory
+ * whose pages are all tracked, grants that a backend may keep mapped, a stack that keeps received frames.
+ * guest_skb.h has frames. The rings are those of Xen's headers.
  */
 #ifndef TEST_GUEST_KERNEL_H
 #define TEST_GUEST_KERNEL_H

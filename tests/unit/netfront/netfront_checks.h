@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the tests of nfv-netfront.ko look at after each step. */
+/* Checks that the tests of nfv-netfront.ko make after each step. */
 #ifndef NFV_TEST_NETFRONT_CHECKS_H
 #define NFV_TEST_NETFRONT_CHECKS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A queue of nfv-netfront.ko, in guest_kernel.h, for a test to be the backend of. */
+/* A queue of nfv-netfront.ko on guest_kernel.h; the test acts as its backend. */
 #ifndef TEST_NETFRONT_RIG_H
 #define TEST_NETFRONT_RIG_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The unikernel's netfront, and around it a backend and a xenstore that are as a test wants them. */
+/* The unikernel's netfront, with a backend and a xenstore that the test controls. */
 #ifndef FAKE_BACKEND_H
 #define FAKE_BACKEND_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Cases of the xenstore: connections that make no sense, and states at the wrong time. */
+/* Cases of the xenstore: invalid connection data, and states at the wrong time. */
 #include <linux/delay.h>
 #include <linux/random.h>
 #include <linux/string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Cases of the control ring: requests that make no sense, and grants that are no good to keep mapped. */
+/* Cases of the control ring: invalid requests, and grants that cannot stay mapped. */
 #include <linux/delay.h>
 #include <linux/sched.h>
 #include <linux/string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A frontend of a vif that does what no frontend should, to test backends. In the guest:
+ * A hostile frontend of a vif, to test backends. In the guest:
  *
- *	echo CASE >/sys/module/evilfront/parameters/do		one case, from a new connection
- *	cat /sys/module/evilfront/parameters/do			what the backend answered
+ *	echo CASE >/sys/module/evilfront/parameters/do		run one case, on a new connection
+ *	cat /sys/module/evilfront/parameters/do			print the backend's responses
  *
  *	main.c	the driver, connecting, and the command
  *	tx.c	cases of the guest's Tx ring
@@ -11,8 +11,8 @@
  *	bus.c	cases of the xenstore
  *	ctrl.c	cases of the control ring
  *
- * There is no network device. Pages of data are granted once, rings with each connection.
- * All runs in the command, one at a time; nothing is interrupt driven.
+ * There is no network device. Data pages are granted once, rings with each connection.
+ * Everything runs within the command, one case at a time, by polling.
  */
 #ifndef EVILFRONT_H
 #define EVILFRONT_H

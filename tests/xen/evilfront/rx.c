@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Cases of the guest's Rx ring, and of events. Frames for it are the test's to send. */
+/* Cases of the guest's Rx ring, and of events. The test sends the frames to the guest. */
 #include <linux/sched.h>
 #include <linux/string.h>
 #include "evilfront.h"

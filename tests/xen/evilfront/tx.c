@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Cases of the guest's Tx ring: a table of what is one frame, or looks like one; and some that are more. */
+/* Cases of the guest's Tx ring: a table of cases with one frame, valid or not; and cases with several. */
 #include <linux/delay.h>
 #include <linux/string.h>
 #include "evilfront.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* As much of lwIP's packet buffers as the unikernel's drivers use; test_unikernel*.c count them. */
+/* The part of lwIP's packet buffers that the unikernel's drivers use; test_unikernel*.c count them. */
 #ifndef LWIP_PBUF_H
 #define LWIP_PBUF_H
 
