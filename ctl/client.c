@@ -31,7 +31,7 @@ static int connect_failed(const char *path, struct ctl_err *err)
 	int error = errno;
 
 	if (error == ENOENT || error == ECONNREFUSED) {
-		ctl_fail(err, NFV_RPC_E_NOENT, "nfvd is not running: nobody listens on %s", path);
+		ctl_fail(err, NFV_RPC_E_NOENT, "nfvd is not running: no process listens on %s", path);
 		ctl_hint(err, "nfvd --state-dir %s &", ctl_state_dir);
 	} else {
 		ctl_fail(err, error == EACCES || error == EPERM ? NFV_RPC_E_DENIED : NFV_RPC_E_FAILED,
@@ -192,7 +192,7 @@ json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err)
 		return NULL;
 	}
 	if (strlen(text) > NFV_RPC_LINE_MAX) {
-		ctl_fail(err, NFV_RPC_E_LIMIT, "a request of %zu bytes: nfvd takes no more than %d", strlen(text), NFV_RPC_LINE_MAX);
+		ctl_fail(err, NFV_RPC_E_LIMIT, "the request has %zu bytes; nfvd accepts at most %d", strlen(text), NFV_RPC_LINE_MAX);
 		goto out;
 	}
 	if (fd < 0 && connect_nfvd(err))

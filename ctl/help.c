@@ -115,9 +115,9 @@ void help_print(const struct ctl_command *cmd, const char *path)
 		print_params(cmd->takes);
 	if (!path[0]) {
 		out_line("%s", "");
-		out_line("  'nfvctl help COMMAND' tells more. Commands may be shortened; none is show.");
+		out_line("  'nfvctl help COMMAND' tells more. Commands may be shortened; default: show.");
 		out_line("  -j prints JSON, -jp indents it; with --state-dir DIR, or NFV_STATE_DIR in the");
-		out_line("  environment, another nfvd is asked than that of %s.", NFV_STATE_DIR);
+		out_line("  environment, it asks another nfvd than that of %s.", NFV_STATE_DIR);
 	}
 }
 
@@ -190,7 +190,7 @@ void help_man(const struct ctl_command *root)
 	roff(".SH ", "COMMANDS");
 	man_commands(root->sub, "nfvctl");
 	roff(".SH ", "PARAMETERS OF ATTACH");
-	roff("", "In parentheses is what a parameter is if it is not there.");
+	roff("", "Defaults are in parentheses.");
 	man_params(NFV_ANY);
 	roff(".SH ", "WORDS OF A POLICY");
 	roff("", "attach and set take them.");

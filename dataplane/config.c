@@ -42,7 +42,7 @@ static long number(const char *option, const char *text, long min, long max)
 	long v = strtol(text, &end, 10);
 
 	if (!*text || *end || v < min || v > max) {
-		fprintf(stderr, "nfvd: --%s is a number from %ld to %ld, not '%s'\n", option, min, max, text);
+		fprintf(stderr, "nfvd: --%s must be a number from %ld to %ld, not '%s'\n", option, min, max, text);
 		exit(2);
 	}
 	return v;

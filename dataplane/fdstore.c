@@ -81,7 +81,7 @@ void nfvd_fdstore_start(bool wanted)
 			continue;
 		}
 		/* Nobody's, or of a run that kept: its peers have to connect again. */
-		nfvd_event(NULL, "descriptor '%s' is not wanted: closed", names[i]);
+		nfvd_event(NULL, "closed the stored descriptor '%s', which nothing uses", names[i]);
 		remove_name(names[i]);
 		close(fd);
 		free(names[i]);

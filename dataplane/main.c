@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 	nfvd_config_descriptors();
 	err = nfvd_privileges_of_nfvd();
 	if (err)
-		nfvd_event(NULL, "more privileges than needed: they cannot be dropped: %s", strerror(-err));
+		nfvd_event(NULL, "nfvd keeps more privileges than it needs, because they cannot be dropped: %s", strerror(-err));
 	snprintf(socket, sizeof(socket), "%s/" NFV_CTL_SOCKET, nfvd_config.state_dir);
 	if ((err = nfvd_loop_init()))
 		goto out;
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
 	if ((err = nfvd_gmem_sigbus_init()) || (err = nfvd_fdb_init()))
 		goto no_fdb;
 	if (nfvd_shortcut_init())
-		nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL, "container shortcut not available, containers go through user space");
+		nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL, "container shortcut not available: frames between containers go through user space");
 	if ((err = nfvd_netlink_start(nfvd_event_loop, device_changed)))
 		goto no_netlink;
 	nfvd_ports_init();

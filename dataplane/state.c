@@ -97,7 +97,7 @@ static void tell_owner(int fd)
 	if (pread(fd, pid, sizeof(pid) - 1, 0) < 0)
 		pid[0] = 0;
 	pid[strspn(pid, "0123456789")] = 0;
-	nfvd_log(LOG_ERR, "another nfvd (pid %s) has the state directory '%s'", pid[0] ? pid : "unknown",
+	nfvd_log(LOG_ERR, "another nfvd (pid %s) uses the state directory '%s'", pid[0] ? pid : "unknown",
 		 nfvd_config.state_dir);
 }
 
@@ -121,7 +121,7 @@ static int take_lock(const char *path)
 		}
 		if (flock(fd, LOCK_EX | LOCK_NB)) {
 			if (st.st_mode & (S_IRWXG | S_IRWXO) && !served() && same_file(fd, path) && !unlink(path)) {
-				nfvd_log(LOG_WARNING, "'%s' was held, and no nfvd is here: replaced", path);
+				nfvd_log(LOG_WARNING, "replaced '%s': it was locked, but no nfvd runs here", path);
 				close(fd);
 				continue;
 			}

@@ -220,16 +220,16 @@ int agent_run(const char *path, const char *command, unsigned int timeout_s, cha
 	a.deadline = now_s() + SYNC_SECONDS;
 	if (synchronise(&a)) {
 		if (!a.gone)
-			ctl_fail(err, NFV_RPC_E_FAILED, "the guest's agent %s does not answer", path);
+			ctl_fail(err, NFV_RPC_E_FAILED, "the guest's agent %s does not respond", path);
 	} else {
 		a.deadline = now_s() + timeout_s;
 		status = run(&a, command);
 		if (status < 0 && !a.gone)
-			ctl_fail(err, NFV_RPC_E_FAILED, "no answer from the guest's agent %s within %u s to: %s",
+			ctl_fail(err, NFV_RPC_E_FAILED, "no response from the guest's agent %s within %u s to: %s",
 				 path, timeout_s, command);
 	}
 	if (a.gone)
-		ctl_fail(err, NFV_RPC_E_FAILED, "the guest's agent %s has hung up: has the guest ended?", path);
+		ctl_fail(err, NFV_RPC_E_FAILED, "the guest's agent %s closed the connection: has the guest ended?", path);
 	close(a.fd);
 	if (status < 0)
 		free(a.buf);

@@ -192,7 +192,7 @@ int cmd_bench_matrix(int argc, char **argv, struct ctl_err *err)
 			json_object_set_new(out, "interrupted", json_true());
 		out_table(out, "pairs", columns, "no pair was finished");
 		json_array_foreach(left_out, i, port)
-			out_note("%s is left out: it is %s, whose address nobody knows here",
+			out_note("%s is left out: it is %s, whose address is not known",
 				 json_string_value(json_object_get(port, "name")),
 				 json_string_value(json_object_get(port, "reason")));
 		if (save)

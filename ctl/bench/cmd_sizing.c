@@ -103,7 +103,7 @@ static void add_sessions(json_t *all, json_t *small)
 
 	if (fps)
 		json_object_set_new(all, "new_sessions_per_s", json_real(json_real_value(fps) / SESSION_FRAMES));
-	json_object_set_new(all, "concurrent_sessions", json_string("any number: nfvd keeps nothing of a session"));
+	json_object_set_new(all, "concurrent_sessions", json_string("any number: nfvd keeps no state of sessions"));
 }
 
 static void print(json_t *all)

@@ -41,7 +41,7 @@ void netns_leave(int previous)
 {
 	/* The process was in it before, so this fails only if its privileges were taken away meanwhile. */
 	if (setns(previous, CLONE_NEWNET)) {
-		out_note("cannot return to the network namespace of before: %s", strerror(errno));
+		out_note("cannot return to the previous network namespace: %s", strerror(errno));
 		exit(CTL_FAILED);
 	}
 	close(previous);

@@ -233,7 +233,7 @@ int cmd_capture(int argc, char **argv, struct ctl_err *err)
 	for (int i = 0; i < argc && !rc; i++)
 		rc = parse_one(argv, &i, &w, err);
 	if (!rc && json_object_get(w.params, "in") && json_object_get(w.params, "out"))
-		rc = ctl_usage(err, "'--from' or '--to'; both is what it does without");
+		rc = ctl_usage(err, "'--from' and '--to' exclude each other; without either, capture takes both directions");
 	if (rc)
 		json_decref(w.params);
 	else

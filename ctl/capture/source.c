@@ -29,7 +29,7 @@ static int compile(const char *text, struct bpf_program *program, struct ctl_err
 	int rc = CTL_OK;
 
 	if (!pcap || pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN)) {
-		rc = ctl_usage(err, "'%s' is no port and no filter: %s", text, pcap ? pcap_geterr(pcap) : "out of memory");
+		rc = ctl_usage(err, "'%s' is neither a port nor a filter: %s", text, pcap ? pcap_geterr(pcap) : "out of memory");
 		ctl_hint(err, "man pcap-filter; nfvctl show");
 	}
 	if (pcap)
@@ -168,12 +168,12 @@ static int map_rings(struct source *s, int fd, struct ctl_err *err)
 	s->size = (size_t)st.st_size;
 	if (!s->workers || s->workers > SOURCE_WORKERS || !s->slots || s->slots & (s->slots - 1) ||
 	    s->size / s->workers < nfv_capture_ring_bytes(s->slots))
-		return ctl_fail(err, NFV_RPC_E_FAILED, "nfvd's rings are not as it says");
+		return ctl_fail(err, NFV_RPC_E_FAILED, "nfvd's rings do not have the announced size");
 	s->map = mmap(NULL, s->size, PROT_READ, MAP_SHARED, fd, 0);
 	if (s->map != MAP_FAILED)
 		return CTL_OK;
 	s->map = NULL;
-	return ctl_fail(err, NFV_RPC_E_FAILED, "cannot map what nfvd captures: %s", strerror(errno));
+	return ctl_fail(err, NFV_RPC_E_FAILED, "cannot map nfvd's capture rings: %s", strerror(errno));
 }
 
 int source_open(struct source *s, json_t *params, const char *filter, struct ctl_err *err)

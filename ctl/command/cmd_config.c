@@ -184,7 +184,7 @@ static void undo(const json_t *steps, size_t n, bool failed, struct ctl_err *err
 	if (left[0])
 		ctl_hint(err, "not undone: %s", left);
 	else
-		ctl_hint(err, "all that was done before is undone; nothing has changed");
+		ctl_hint(err, "all earlier steps are undone; nothing has changed");
 }
 
 /*
@@ -218,7 +218,7 @@ static bool confirmed(unsigned int seconds, int signals)
 	char line[64] = "";
 	int n;
 
-	out_note("it is undone in %u s, unless you confirm it with 'yes' and Enter", seconds);
+	out_note("the change is undone in %u s unless you confirm it with 'yes' and Enter", seconds);
 	do {
 		n = poll(p, 2, end > now_s() ? (int)((end - now_s()) * 1000) + 1 : 0);
 	} while (n < 0 && errno == EINTR);
@@ -313,15 +313,15 @@ int cmd_apply(int argc, char **argv, struct ctl_err *err)
 	unsigned int confirm_s = 0;
 
 	if (argc == 3 && !strcmp(argv[1], "confirm") && !(confirm_s = number(argv[2], CONFIRM_MAX)))
-		return ctl_usage(err, "'confirm' is followed by a number of seconds, from 1 to %d", CONFIRM_MAX);
+		return ctl_usage(err, "'confirm' needs a number of seconds from 1 to %d", CONFIRM_MAX);
 	if (argc < 1 || (argc > 1 && !dry && !confirm_s))
-		return ctl_usage(err, "takes a file, and perhaps 'dry-run' or 'confirm' and seconds");
+		return ctl_usage(err, "needs a file, which 'dry-run' or 'confirm SECONDS' may follow");
 	return become(read_wanted(argv[0], err), dry, confirm_s, err);
 }
 
 int cmd_diff(int argc, char **argv, struct ctl_err *err)
 {
-	return argc == 1 ? become(read_wanted(argv[0], err), true, 0, err) : ctl_usage(err, "takes a file");
+	return argc == 1 ? become(read_wanted(argv[0], err), true, 0, err) : ctl_usage(err, "needs a file");
 }
 
 /* What is somebody else's, or of one boot, is not for a file, nor to come back. */
@@ -342,7 +342,7 @@ int cmd_save(int argc, char **argv, struct ctl_err *err)
 	int rc;
 
 	if (argc != 1)
-		return ctl_usage(err, "takes a file");
+		return ctl_usage(err, "needs a file");
 	now = rpc_call("config.get", NULL, err);
 	if (!now)
 		return CTL_FAILED;
@@ -434,7 +434,7 @@ int cmd_history(int argc, char **argv, struct ctl_err *err)
 		newer = entry;
 	}
 	json_decref(after);
-	out_table(now, "history", columns, "nothing is kept: nfvd runs without --keep");
+	out_table(now, "history", columns, "nfvd keeps no configurations: it runs without --keep");
 	json_decref(now);
 	return CTL_OK;
 }
@@ -445,7 +445,7 @@ int cmd_rollback(int argc, char **argv, struct ctl_err *err)
 	unsigned int generation = 0;
 
 	if (argc > 1 || (argc && !(generation = number(argv[0], UINT32_MAX))))
-		return ctl_usage(err, "takes a generation of 'nfvctl history', or nothing: the one before");
+		return ctl_usage(err, "needs a generation of 'nfvctl history', or nothing for the previous one");
 	if (!generation) {
 		now = rpc_call("config.get", NULL, err);
 		if (!now)
@@ -453,7 +453,7 @@ int cmd_rollback(int argc, char **argv, struct ctl_err *err)
 		generation = json_integer_value(json_object_get(json_array_get(json_object_get(now, "history"), 1), "generation"));
 		json_decref(now);
 		if (!generation)
-			return ctl_fail(err, NFV_RPC_E_NOENT, "there is no generation before this one");
+			return ctl_fail(err, NFV_RPC_E_NOENT, "there is no previous generation");
 	}
 	return become(config_of(generation, NULL, err), false, 0, err);
 }

@@ -93,7 +93,7 @@ static void check_kvm(void)
 		find(OK, "kvm", NULL, "/dev/kvm runs guests");
 	else
 		find(WARN, "kvm", "qemu-system-x86_64 -accel tcg -smp 1,maxcpus=2 -device virtio-net-pci,netdev=n,vectors=0 ...",
-		     "/dev/kvm is there but runs no guest kernel (%s): QEMU must emulate, slowly", why);
+		     "/dev/kvm exists but cannot run a guest kernel (%s): QEMU must emulate, slowly", why);
 }
 
 static void check_btf(void)
@@ -110,10 +110,10 @@ static void check_module(void)
 	if (!access("/dev/nfv", F_OK))
 		find(OK, "module", NULL, "nfv.ko is loaded: containers reach guests with one copy");
 	else if (access("/proc/modules", F_OK))
-		find(OK, "module", NULL, "this kernel loads no modules: containers are reached through packet sockets, with a copy more");
+		find(OK, "module", NULL, "this kernel loads no modules: containers are reached through packet sockets, with one more copy");
 	else
 		find(WARN, "module", "make module && insmod kmod/nfv.ko",
-		     "nfv.ko is not loaded: containers are reached through packet sockets, with a copy more");
+		     "nfv.ko is not loaded: containers are reached through packet sockets, with one more copy");
 }
 
 /* The first word of a file; empty: it cannot be read. */
@@ -165,7 +165,7 @@ static void found_in_the_way(const char *check, const char *path, const char *wh
 	char fix[640];
 
 	snprintf(fix, sizeof(fix), "mv %s %s.away", path, path);
-	find(BAD, check, fix, "%s should be %s, and is no socket", path, what);
+	find(BAD, check, fix, "%s should be %s, but is not a socket", path, what);
 }
 
 /* ---- nfvd and its ports ---- */
@@ -178,7 +178,7 @@ static void take_findings(void)
 	size_t i;
 
 	if (!all)
-		find(BAD, "nfvd", err.hint[0] ? err.hint : NULL, "it does not tell what it found: %s", err.text);
+		find(BAD, "nfvd", err.hint[0] ? err.hint : NULL, "it does not report its findings: %s", err.text);
 	json_array_foreach(json_object_get(all, "findings"), i, f) {
 		const char *hint = string(f, "hint"), *port = string(f, "port");
 
@@ -204,7 +204,7 @@ static json_t *check_nfvd(void)
 	else if (strcmp(string(info, "version"), NFV_VERSION))
 		find(WARN, "nfvd", "make install", "nfvd is version %s, nfvctl %s", string(info, "version"), NFV_VERSION);
 	else
-		find(OK, "nfvd", NULL, "nfvd %s answers on %s", NFV_VERSION, path);
+		find(OK, "nfvd", NULL, "nfvd %s responds on %s", NFV_VERSION, path);
 	return info;
 }
 
@@ -263,7 +263,7 @@ static void check_ports(void)
 	size_t i;
 
 	if (!all)
-		find(BAD, "nfvd", NULL, "it does not tell about its ports: %s", err.text);
+		find(BAD, "nfvd", NULL, "it does not list its ports: %s", err.text);
 	json_array_foreach(ports, i, port) {
 		check_state(port);
 		check_offloads(port);

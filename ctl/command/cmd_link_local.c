@@ -24,7 +24,7 @@ int cmd_link_local(int argc, char **argv, struct ctl_err *err)
 		return ctl_usage(err, "takes one argument");
 	forward = argc && !strcmp(argv[0], "forward");
 	if (argc && !forward && strcmp(argv[0], "drop"))
-		return ctl_usage(err, "'forward' or 'drop', not '%s'", argv[0]);
+		return ctl_usage(err, "'link-local' takes 'forward' or 'drop', not '%s'", argv[0]);
 	result = argc ? rpc_call("link_local.set", json_pack("{sb}", "forward", forward), err) : ask(err);
 	if (!result)
 		return CTL_FAILED;

@@ -160,8 +160,8 @@ static int check_carried(size_t wanted, struct ctl_err *err)
 		return CTL_FAILED;
 	if (n == wanted)
 		return CTL_OK;
-	ctl_fail(err, NFV_RPC_E_FAILED, "nfv.ko is another now, and carries %zu of %zu port(s): the rest go without it", n, wanted);
-	ctl_hint(err, "nfvctl doctor; nfvctl module upgrade FILE, with the one of before");
+	ctl_fail(err, NFV_RPC_E_FAILED, "nfv.ko was replaced, but carries only %zu of %zu port(s): the others work without it", n, wanted);
+	ctl_hint(err, "nfvctl doctor; nfvctl module upgrade FILE, with the previous one");
 	return CTL_FAILED;
 }
 
@@ -175,7 +175,7 @@ int cmd_module_upgrade(int argc, char **argv, struct ctl_err *err)
 	int rc;
 
 	if (argc > 1)
-		return ctl_usage(err, "takes the file of a module, or nothing: modprobe's");
+		return ctl_usage(err, "takes the file of a module, or nothing for modprobe's");
 	if (access(LOADED, F_OK)) {
 		ctl_fail(err, NFV_RPC_E_FAILED, "nfv.ko is not loaded: there is nothing to replace");
 		ctl_hint(err, "insmod kmod/nfv.ko");

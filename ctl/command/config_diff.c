@@ -83,10 +83,10 @@ static int check_mirrors(const json_t *wanted, const char *path, struct ctl_err 
 	size_t i;
 
 	if (list && !json_is_array(list))
-		return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: 'mirrors' is no list", path);
+		return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: 'mirrors' is not a list", path);
 	json_array_foreach(list, i, m)
 		if (!json_is_string(json_object_get(m, "name")) || !json_is_array(json_object_get(m, "from")))
-			return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: mirror %zu has no name and 'from'", path, i + 1);
+			return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: mirror %zu needs 'name' and 'from'", path, i + 1);
 	return CTL_OK;
 }
 
@@ -97,13 +97,13 @@ int config_check(const json_t *wanted, const char *path, struct ctl_err *err)
 
 	if (json_integer_value(json_object_get(wanted, "version")) != 1 || !json_is_array(list)) {
 		ctl_hint(err, "nfvctl save FILE writes one");
-		return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: no configuration of version 1: {\"version\": 1, \"ports\": [...]}", path);
+		return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: not a configuration of version 1: {\"version\": 1, \"ports\": [...]}", path);
 	}
 	json_array_foreach(list, i, port) {
 		const char *name = json_string_value(json_object_get(port, "name"));
 
 		if (!name || !json_is_string(json_object_get(port, "type")))
-			return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: port %zu has no name and type", path, i + 1);
+			return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: port %zu needs 'name' and 'type'", path, i + 1);
 		json_array_foreach(list, k, other)
 			if (k < i && !strcmp(json_string_value(json_object_get(other, "name")), name))
 				return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: there are two ports '%s'", path, name);

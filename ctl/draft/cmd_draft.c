@@ -313,7 +313,7 @@ static int check_cache(struct ctl_err *err)
 		close(fd);
 	if (fd != -EPERM)
 		return CTL_OK;
-	ctl_fail(err, NFV_RPC_E_DENIED, "the cache %s is not root's alone: other users can change %s", path, culprit);
+	ctl_fail(err, NFV_RPC_E_DENIED, "the cache %s is not only root's: other users can change %s", path, culprit);
 	ctl_hint(err, "env XDG_CACHE_HOME=/root/.cache nfvctl bench draft ...");
 	return CTL_FAILED;
 }
@@ -328,7 +328,7 @@ static int check_scripts(struct ctl_err *err)
 	fd = nfv_folder_open(path, culprit);
 	if (fd >= 0)
 		close(fd);
-	return fd == -EPERM ? ctl_fail(err, NFV_RPC_E_DENIED, "will not run what is in %s: other users can change %s", path,
+	return fd == -EPERM ? ctl_fail(err, NFV_RPC_E_DENIED, "will not run the scripts in %s: other users can change %s", path,
 				       culprit) : CTL_OK;
 }
 

@@ -55,7 +55,7 @@ static int iperf2_rx(const struct draft_guest *g, unsigned int seconds, double *
 		return CTL_FAILED;
 	*gbps = csv_gbps(text);
 	free(text);
-	return *gbps > 0 ? CTL_OK : ctl_fail(err, NFV_RPC_E_FAILED, "iperf to the guest says nothing");
+	return *gbps > 0 ? CTL_OK : ctl_fail(err, NFV_RPC_E_FAILED, "iperf to the guest prints nothing");
 }
 
 /* Measure the guest as the sender. A small server of iperf 2 cannot send, so start the guest anew as a client. */
@@ -142,7 +142,7 @@ int measure_throughput(struct draft_guest *g, json_t *tech, unsigned int seconds
 	if (!g->iperf)
 		g->iperf = find_iperf(g);
 	if (!g->iperf)
-		return ctl_fail(err, NFV_RPC_E_FAILED, "there is no iperf in it");
+		return ctl_fail(err, NFV_RPC_E_FAILED, "the guest has no iperf");
 	rc = g->iperf == 2 ? iperf2_rx(g, seconds, &rx, err) : iperf3(g, seconds, false, &rx, err);
 	if (!rc)
 		rc = g->iperf == 2 ? iperf2_tx(g, tech, seconds, &tx, err) : iperf3(g, seconds, true, &tx, err);
@@ -230,7 +230,7 @@ int measure_memory(const struct draft_guest *g, json_t *samples, struct ctl_err 
 	else
 		bytes = g->kind == KIND_KVM ? number_in(path, "VmRSS:") * 1024 : cgroup_bytes();
 	if (bytes <= 0)
-		return err->text[0] ? CTL_FAILED : ctl_fail(err, NFV_RPC_E_FAILED, "nobody says what memory it uses");
+		return err->text[0] ? CTL_FAILED : ctl_fail(err, NFV_RPC_E_FAILED, "its memory use cannot be read");
 	json_array_append_new(samples, json_pack("{sf}", "mb", (double)bytes / 1e6));
 	return CTL_OK;
 }

@@ -194,7 +194,7 @@ json_t *result_open(json_t *options, struct ctl_err *err)
 		ctl_fail(err, NFV_RPC_E_EXIST, "there is an interrupted run, of another host or other programs (%s)", other);
 		ctl_hint(err, "nfvctl bench draft --out DIR");
 	} else {
-		out_note("taking up an interrupted run");
+		out_note("continuing an interrupted run");
 		forget_failures(result);
 		json_object_set_new(result, "host", host);
 		return result;
@@ -210,7 +210,7 @@ json_t *result_add(const char *path, struct ctl_err *err)
 	const char *name;
 
 	if (!result || !other) {
-		ctl_fail(err, NFV_RPC_E_NOENT, "%s is no result of bench draft", result ? path : DRAFT_RESULT);
+		ctl_fail(err, NFV_RPC_E_NOENT, "%s is not a result of bench draft", result ? path : DRAFT_RESULT);
 		json_decref(result);
 		json_decref(other);
 		return NULL;

@@ -113,7 +113,7 @@ static int open_runs(struct ctl_err *err)
 	if (run >= 0)
 		close(run);
 	if (runs == -EPERM)
-		ctl_fail(err, NFV_RPC_E_DENIED, "%s can be changed by others than root", run < 0 ? culprit : RUNS);
+		ctl_fail(err, NFV_RPC_E_DENIED, "users other than root can change %s", run < 0 ? culprit : RUNS);
 	else if (runs < 0)
 		ctl_fail(err, NFV_RPC_E_FAILED, "cannot make " RUNS ": %s", strerror(-runs));
 	return runs;
@@ -184,7 +184,7 @@ int sandbox_wait(pid_t pid, struct ctl_err *err)
 		;
 	/* Where there is nobody left, no process can be started. */
 	if (setns(own_pidns, CLONE_NEWPID))
-		out_note("cannot return to the process namespace of before: %s", strerror(errno));
+		out_note("cannot return to the previous process namespace: %s", strerror(errno));
 	remove_run(sandbox_name());
 	if (made_netns_dir)
 		rmdir(NETNS_DIR);
@@ -192,6 +192,6 @@ int sandbox_wait(pid_t pid, struct ctl_err *err)
 		return WEXITSTATUS(status);
 	if (!interrupted)
 		return ctl_fail(err, NFV_RPC_E_FAILED, "ended by signal %d", WTERMSIG(status));
-	ctl_fail(err, NFV_RPC_E_FAILED, "interrupted; what was measured is kept, and the same command goes on from there");
+	ctl_fail(err, NFV_RPC_E_FAILED, "interrupted; finished measurements are kept, and the same command continues from there");
 	return CTL_FAILED;
 }

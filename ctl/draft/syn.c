@@ -99,11 +99,11 @@ static bool read_console(int console, double *at, char said[SAID_MAX])
 static int too_late(double console_at, double reset_at, double limit_s, const char *said, struct ctl_err *err)
 {
 	if (reset_at > 0)
-		return ctl_fail(err, NFV_RPC_E_FAILED, "nothing on its console within %.0f s, though its network answers", limit_s);
+		return ctl_fail(err, NFV_RPC_E_FAILED, "nothing on its console within %.0f s, though its network responds", limit_s);
 	if (console_at > 0)
-		return ctl_fail(err, NFV_RPC_E_FAILED, "boots, but its network does not answer within %.0f s; its console: %s",
+		return ctl_fail(err, NFV_RPC_E_FAILED, "boots, but its network does not respond within %.0f s; its console: %s",
 				limit_s, said);
-	return ctl_fail(err, NFV_RPC_E_FAILED, "does not boot: nothing on its console and no answer within %.0f s", limit_s);
+	return ctl_fail(err, NFV_RPC_E_FAILED, "does not boot: nothing on its console and no response within %.0f s", limit_s);
 }
 
 int syn_until_reset(int netns, int console, bool console_too, double limit_s, double *console_at, double *reset_at,

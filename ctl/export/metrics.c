@@ -73,11 +73,11 @@ static void counters(const struct text *t, const struct view *v)
 		{ "nfv_port_receive_bytes_total", "rx_bytes", "Bytes taken from the endpoint." },
 		{ "nfv_port_transmit_packets_total", "tx_frames", "Frames delivered to the endpoint." },
 		{ "nfv_port_transmit_bytes_total", "tx_bytes", "Bytes delivered to the endpoint." },
-		{ "nfv_port_replicated_packets_total", "replicated", "Further frames made of those of the endpoint, by flooding or cutting." },
-		{ "nfv_port_replayed_packets_total", "replayed", "Frames that an nfvd that was killed had taken, and that were taken again." },
+		{ "nfv_port_replicated_packets_total", "replicated", "Additional frames made from the endpoint's frames, by flooding or segmentation." },
+		{ "nfv_port_replayed_packets_total", "replayed", "Frames taken again after a killed nfvd had taken them." },
 		{ "nfv_port_copies_total", "ledger_copies", "Copies made of the endpoint's frames." },
 		{ "nfv_port_copied_bytes_total", "ledger_copied_bytes", "Bytes copied of the endpoint's frames." },
-		{ "nfv_port_paused_seconds_total", "paused_s", "Time in which its limit let nothing be taken." },
+		{ "nfv_port_paused_seconds_total", "paused_s", "Time in which the port's limit let no frame be taken." },
 	};
 	json_t *port;
 	size_t i;
@@ -192,7 +192,7 @@ static void rounds(const struct text *t, const struct view *v)
 	json_t *worker, *list, *n;
 	size_t i, bin;
 
-	family(t, "nfv_worker_round_seconds", "histogram", "Rounds over all queues that took frames, by how long.");
+	family(t, "nfv_worker_round_seconds", "histogram", "Rounds over all queues that took frames, by duration.");
 	json_array_foreach(json_object_get(v->stats, "workers"), i, worker) {
 		json_int_t sum = 0;
 
@@ -245,7 +245,7 @@ static void daemon_itself(const struct text *t, const struct view *v)
 	fputs("nfv_build_info", t->f);
 	label(t, "version", json_string_value(json_object_get(v->info, "version")), '{');
 	fputs("} 1\n", t->f);
-	one(t, "nfv_config_generation", "Number of the configuration that is kept; 0 if none is.",
+	one(t, "nfv_config_generation", "Generation of the kept configuration; 0 if none is kept.",
 	    json_integer_value(json_object_get(v->info, "generation")));
 	one(t, "nfv_config_ports_missing", "Ports of that configuration that could not be attached yet.", missing);
 	one(t, "nfv_workers", "Worker threads.", json_integer_value(json_object_get(v->info, "workers")));
@@ -281,7 +281,7 @@ char *metrics_text(bool openmetrics, size_t *len)
 	if (!t.f)
 		return NULL;
 	up = ask(&v, &err);
-	one(&t, "nfv_up", "Whether nfvd answers.", up);
+	one(&t, "nfv_up", "Whether nfvd responds.", up);
 	if (up) {
 		daemon_itself(&t, &v);
 		states(&t, &v);

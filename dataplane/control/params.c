@@ -83,7 +83,7 @@ static int refuse(const struct nfv_param *p, struct nfvd_err *err)
 	case NFV_NUMBER:
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be a number from %ld to %ld", p->key, p->least, p->most);
 	case NFV_LIMIT:
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be a number from %ld to %ld, with 'drop' or 'flood' behind it or not",
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be a number from %ld to %ld, which 'drop' or 'flood' may follow",
 				p->key, p->least, p->most);
 	case NFV_CHOICE:
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be %s", p->key, p->values);
@@ -126,7 +126,7 @@ static int check_known(json_t *params, const char *type, unsigned int bit, struc
 
 	json_object_foreach(params, key, value)
 		if (strcmp(key, "type") && strcmp(key, "name") && !find(bit, key))
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "a %s port has no '%.32s'", type, key);
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "a %s port does not take '%.32s'", type, key);
 	return 0;
 }
 

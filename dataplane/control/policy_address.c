@@ -11,12 +11,12 @@
 
 static int no_port_has(const char *text, const char *what, struct nfvd_err *err)
 {
-	return nfvd_err(err, NFV_RPC_E_PARAMS, "'address': %.64s is %s: no port has it", text, what);
+	return nfvd_err(err, NFV_RPC_E_PARAMS, "'address': %.64s is %s: no port can have it", text, what);
 }
 
 static int no_room(struct nfvd_err *err)
 {
-	nfvd_err(err, NFV_RPC_E_LIMIT, "'address': no more than %d of a kind", NFVD_POLICY_ADDRESSES);
+	nfvd_err(err, NFV_RPC_E_LIMIT, "'address': at most %d addresses of one kind", NFVD_POLICY_ADDRESSES);
 	nfvd_hint(err, "a network stands for many: address 10.0.0.0/24");
 	return -1;
 }
@@ -111,7 +111,7 @@ static int ambiguous(const struct nfvd_prefix *n, int family, const char *text, 
 		masked[i] = n->address[i] & n->mask[i];
 	inet_ntop(family, n->address, host, sizeof(host));
 	inet_ntop(family, masked, network, sizeof(network));
-	nfvd_err(err, NFV_RPC_E_PARAMS, "'address': %.64s has bits behind its mask: one address, or the network?", text);
+	nfvd_err(err, NFV_RPC_E_PARAMS, "'address': %.64s has bits set after its prefix: give the address alone, or the network", text);
 	nfvd_hint(err, "address %s, or address %s/%u", host, network, bits);
 	return -1;
 }
@@ -151,7 +151,7 @@ int nfvd_policy_address_add(struct nfvd_policy *p, const char *text, struct nfvd
 	prefix = (struct nfvd_prefix){ 0 };
 	if (prefix_of(text, AF_INET6, &prefix, &bits))
 		return add_prefix(p, &prefix, AF_INET6, bits, text, err);
-	nfvd_err(err, NFV_RPC_E_PARAMS, "'address': '%.64s' is no address of Ethernet or IP", text);
+	nfvd_err(err, NFV_RPC_E_PARAMS, "'address': '%.64s' is not an Ethernet or IP address", text);
 	nfvd_hint(err, "address 52:54:00:aa:bb:01 10.0.0.5 fd00::5 | address pin | address any; and VRRP");
 	return -1;
 }

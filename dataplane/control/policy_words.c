@@ -156,7 +156,7 @@ static int parse_zone(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 	unsigned int spare = 0;
 
 	if (!nfvd_name_ok(text))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'zone' is a name as a port's: letters, digits, '_', '.', '-', at most %d",
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'zone' must be a name like a port's: letters, digits, '_', '.', '-', at most %d characters",
 				NFV_NAME_MAX);
 	for (unsigned int i = 0; i < NFVD_ZONES_MAX; i++) {
 		if (!strcmp(zones[i], text)) {
@@ -168,7 +168,7 @@ static int parse_zone(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 	}
 	/* There are no more zones than ports. A zone that no port is in gives up its name for another one. */
 	if (!spare)
-		return nfvd_err(err, NFV_RPC_E_LIMIT, "no room for more than %d zones", NFVD_ZONES_MAX);
+		return nfvd_err(err, NFV_RPC_E_LIMIT, "there are at most %d zones", NFVD_ZONES_MAX);
 	snprintf(zones[spare], sizeof(zones[spare]), "%s", text);
 	p->zone = spare;
 	return 0;
@@ -273,12 +273,12 @@ static int parse_address(char *text, struct nfvd_policy *p, struct nfvd_err *err
 
 	while ((a = part(&text, " ,"))) {
 		if (!strcmp(a, "any"))
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'address': 'any' stands alone");
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "'address': 'any' cannot be combined with other words");
 		if (one_address(a, p, err))
 			return -1;
 	}
 	if (p->vrrp && !p->pin && !p->n_macs)
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'address': VRRP is in addition to the port's own address, or 'pin'");
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'address': VRRP also needs the port's own address, or 'pin'");
 	return 0;
 }
 
@@ -290,7 +290,7 @@ static int parse_guard(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 
 	while ((g = part(&text, " ,"))) {
 		if (strcmp(g, "dhcp") && strcmp(g, "ra"))
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'guard' is dhcp, ra, both, or none, not '%.32s'", g);
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "'guard' must be dhcp, ra, both, or none, not '%.32s'", g);
 		p->guard |= !strcmp(g, "dhcp") ? NFVD_GUARD_DHCP : NFVD_GUARD_RA;
 	}
 	return 0;
@@ -299,7 +299,7 @@ static int parse_guard(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 static int on_off(const char *name, const char *text, bool *on, struct nfvd_err *err)
 {
 	*on = !strcmp(text, "on");
-	return *on || !strcmp(text, "off") ? 0 : nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is on or off, not '%.32s'", name, text);
+	return *on || !strcmp(text, "off") ? 0 : nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be on or off, not '%.32s'", name, text);
 }
 
 static int parse_isolated(char *text, struct nfvd_policy *p, struct nfvd_err *err)
@@ -344,8 +344,8 @@ static int parse_rate(const char *name, const char *text, uint64_t *rate, bool *
 		return 0;
 	}
 	if (a_number && !*unit)
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': '%.32s' has no unit: bits, or frames a second?", name, text);
-	nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': '%.32s' is no rate", name, text);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': '%.32s' has no unit: bits or frames a second?", name, text);
+	nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': '%.32s' is not a rate", name, text);
 	nfvd_hint(err, "units: bit kbit Mbit Gbit, B kB MB GB, pps kpps Mpps; all a second");
 	return -1;
 }
@@ -366,9 +366,9 @@ static int parse_limit(const char *name, char *text, struct nfvd_rate *r, struct
 		if (frames ? r->pps : r->bps)
 			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': two rates of %s", name, frames ? "frames" : "bits");
 		if (!frames && (rate < NFVD_METER_MIN_BPS || rate > NFVD_METER_MAX_BPS))
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': from 1kbit to 1000Gbit, not '%.32s'", name, t);
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be from 1kbit to 1000Gbit, not '%.32s'", name, t);
 		if (frames && (!rate || rate > NFVD_METER_MAX_PPS))
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s': from 1pps to 1000Mpps, not '%.32s'", name, t);
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be from 1pps to 1000Mpps, not '%.32s'", name, t);
 		*(frames ? &r->pps : &r->bps) = rate;
 	}
 	nfvd_rate_prepare(r, NFVD_METER_DROP_NS);
@@ -394,7 +394,7 @@ static int parse_weight(char *text, struct nfvd_policy *p, struct nfvd_err *err)
 	unsigned int weight;
 
 	if (!number(text, 1, NFVD_WEIGHT_MAX, &weight))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'weight' is a number from 1 to %d, not '%.32s'", NFVD_WEIGHT_MAX, text);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'weight' must be a number from 1 to %d, not '%.32s'", NFVD_WEIGHT_MAX, text);
 	p->weight = weight;
 	return 0;
 }
@@ -413,7 +413,7 @@ static int parse_storm(const char *name, char *text, uint64_t *to, struct nfvd_e
 		return -1;
 	}
 	return frames && *to && *to <= 1000000 ?
-		0 : nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is from 1pps to 1Mpps, none or default, not '%.32s'", name, text);
+		0 : nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be from 1pps to 1Mpps, none or default, not '%.32s'", name, text);
 }
 
 static int parse_broadcast(char *text, struct nfvd_policy *p, struct nfvd_err *err)
@@ -438,12 +438,12 @@ static int parse(const json_t *obj, struct nfvd_policy *p, struct nfvd_err *err)
 		char text[WORD_MAX];
 
 		if (value && !json_is_string(value))
-			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is a text, as behind 'nfvctl set NAME %s'", words[i].name, words[i].name);
+			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be a text, as after 'nfvctl set NAME %s'", words[i].name, words[i].name);
 		if (value && json_string_length(value) >= sizeof(text))
-			return nfvd_err(err, NFV_RPC_E_LIMIT, "'%s' has %zu bytes: no more than %zu", words[i].name,
+			return nfvd_err(err, NFV_RPC_E_LIMIT, "'%s' has %zu bytes; at most %zu are allowed", words[i].name,
 					json_string_length(value), sizeof(text) - 1);
 		if (value && is_empty(json_string_value(value))) {
-			nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' has nothing behind it", words[i].name);
+			nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' has no value", words[i].name);
 			nfvd_hint(err, "nfvctl set NAME %s default", words[i].name);
 			return -1;
 		}

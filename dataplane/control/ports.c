@@ -133,7 +133,7 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 		return NULL;
 	id = choose_id(port->name);
 	if (id == NFVD_PORTS_MAX || nfvd_counters_reset(id)) {
-		nfvd_err(err, NFV_RPC_E_LIMIT, "no room for more than %d ports", NFVD_PORTS_MAX);
+		nfvd_err(err, NFV_RPC_E_LIMIT, "there are at most %d ports", NFVD_PORTS_MAX);
 		free_port(port);
 		return NULL;
 	}

@@ -103,7 +103,7 @@ void nfvd_roles_start(void)
 	for (unsigned int i = 0; file && i < n_members; i++) {
 		look_up(&members[i], file);
 		if (!members[i].exists && i < named)
-			nfvd_event(NULL, "no group '%s' in /etc/group: nobody has the role %s by it", members[i].group,
+			nfvd_event(NULL, "no group '%s' in /etc/group: it gives nobody the role %s", members[i].group,
 				   names[members[i].role]);
 	}
 	if (file)

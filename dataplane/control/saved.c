@@ -115,7 +115,7 @@ static int commit(json_t *before, struct nfvd_err *err)
 	}
 	json_decref(config);
 	config = before;
-	nfvd_err(err, NFV_RPC_E_FAILED, "not done, for it cannot be kept: %s", strerror(-ret));
+	nfvd_err(err, NFV_RPC_E_FAILED, "not done, because it cannot be kept: %s", strerror(-ret));
 	nfvd_hint(err, "make room in the configuration directory: nfvctl doctor");
 	return -1;
 }
@@ -152,7 +152,7 @@ static bool attach_kept(const json_t *kept)
 	}
 	if (!before || strcmp(before, err.text)) {
 		json_object_set_new(why_not, name, json_string(err.text));
-		nfvd_event_of(NFVD_EVENT_CONFIG, name, "cannot be attached now, and is tried again until it can: %s", err.text);
+		nfvd_event_of(NFVD_EVENT_CONFIG, name, "cannot be attached now; nfvd keeps trying: %s", err.text);
 	}
 	return false;
 }
@@ -308,7 +308,7 @@ int nfvd_saved_detach(const char *name, struct nfvd_err *err)
 			return -1;
 		json_object_del(why_not, name);
 		if (keeping && !nfvd_port_find(name)) {
-			nfvd_event_of(NFVD_EVENT_CONFIG, name, "not attached, and not kept any more");
+			nfvd_event_of(NFVD_EVENT_CONFIG, name, "it was not attached, and is not kept any longer");
 			return 0;
 		}
 	}

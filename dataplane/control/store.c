@@ -64,7 +64,7 @@ int nfvd_store_open(const char *path)
 		int err = -errno;
 
 		if (err == -EWOULDBLOCK)
-			nfvd_log(LOG_ERR, "another nfvd has the configuration directory '%s'", path);
+			nfvd_log(LOG_ERR, "another nfvd uses the configuration directory '%s'", path);
 		else
 			nfvd_log(LOG_ERR, "cannot lock '%s/lock': %s", path, strerror(-err));
 		nfvd_store_close();

@@ -267,7 +267,7 @@ void nfvd_kmod_close(struct nfvd_kmod *k, struct nfvd_port *port)
 	if (!k->attached)
 		return;
 	if (ioctl(nfvd_kernel_fd, NFV_IOC_DETACH, &d))
-		nfvd_log(LOG_ERR, "%s: nfv.ko does not detach it: %m", port->name);
+		nfvd_log(LOG_ERR, "%s: nfv.ko cannot detach it: %m", port->name);
 	k->attached = false;
 	attached[port->id] = NULL;
 }

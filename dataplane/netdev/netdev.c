@@ -36,7 +36,7 @@ static int parse(json_t *params, struct args *a, struct nfvd_err *err)
 	a->netns = json_string_value(json_object_get(params, "netns"));
 	a->pid = json_integer_value(json_object_get(params, "pid"));
 	a->force = !strcmp(json_string_value(json_object_get(params, "force")), "yes");
-	return a->netns && a->pid ? nfvd_err(err, NFV_RPC_E_PARAMS, "either 'netns' or 'pid'") : 0;
+	return a->netns && a->pid ? nfvd_err(err, NFV_RPC_E_PARAMS, "'netns' and 'pid' exclude each other") : 0;
 }
 
 /* Say that there is no such device, or that the kernel could not be asked. */
@@ -58,7 +58,7 @@ static void no_netns(const struct nfvd_netdev *nd, const struct args *a, int err
 		nfvd_err(err, NFV_RPC_E_NOENT, "no network namespace '%s': %s", nd->netns, strerror(error));
 	else
 		nfvd_err(err, NFV_RPC_E_NOENT,
-			 "'%s' is no network namespace where nfvd sees it: nfvd has a mount namespace of its own (PrivateTmp=, unshare)",
+			 "'%s' is not a network namespace in nfvd's mount namespace, which is not the host's (PrivateTmp=, unshare)",
 			 nd->netns);
 	nfvd_hint(err, "ip netns list");
 	if (a->pid)
@@ -97,7 +97,7 @@ static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_er
 		return -1;
 	}
 	if (strcmp(inner.kind, "veth"))
-		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' in '%s' is no veth", a->dev, nd->netns);
+		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' in '%s' is not a veth", a->dev, nd->netns);
 	/* The numbers alone could be those of another pair with one end in some other namespace. */
 	if (netns_id == NFVD_NETNS_NONE || nfvd_link_get(-1, NULL, inner.peer, &nd->link) ||
 	    strcmp(nd->link.kind, "veth") || nd->link.peer != inner.ifindex || nd->link.peer_netns != netns_id) {
@@ -132,12 +132,12 @@ static int find_device(struct nfvd_netdev *nd, const struct args *a, struct nfvd
 		}
 	}
 	if (is_veth(nd->port) && strcmp(nd->link.kind, "veth")) {
-		nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is no veth", nd->link.name);
+		nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is not a veth", nd->link.name);
 		nfvd_hint(err, "nfvctl attach netdev %s dev %s", nd->port->name, nd->link.name);
 		return -1;
 	}
 	if (nd->link.type != ARPHRD_ETHER)
-		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is no Ethernet device", nd->link.name);
+		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is not an Ethernet device", nd->link.name);
 	if (nd->link.master) {
 		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' belongs to a bridge or bond already", nd->link.name);
 		nfvd_hint(err, "ip link set %s nomaster", nd->link.name);

@@ -242,7 +242,7 @@ int nfvd_netdev_claim(int ifindex)
 	if (!bind(fd, (struct sockaddr *)&addr, len) && !listen(fd, 1))
 		return fd;
 	if (errno != EADDRINUSE || !held_by_nfvd(&addr, len)) {
-		nfvd_log(LOG_WARNING, "cannot say to others that device %d is ours: %m", ifindex);
+		nfvd_log(LOG_WARNING, "cannot mark device %d as this nfvd's: %m", ifindex);
 		return fd;
 	}
 	close(fd);

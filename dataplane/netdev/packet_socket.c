@@ -40,7 +40,7 @@ static int make_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
 	ret = nfvd_ring_map(ring, sock);
 	if (!ret)
 		return sock;
-	nfvd_err(err, NFV_RPC_E_FAILED, "no memory for the receive ring: %s", strerror(-ret));
+	nfvd_err(err, NFV_RPC_E_FAILED, "cannot make the receive ring: %s", strerror(-ret));
 close:
 	close(sock);
 	return -1;

@@ -20,15 +20,15 @@ static void attach_error(const struct nfvd_netdev *nd, int error, struct nfvd_er
 {
 	switch (error) {
 	case EBUSY:
-		nfvd_err(err, NFV_RPC_E_EXIST, "somebody else takes the frames of '%s' already (bridge, bond, macvlan)",
+		nfvd_err(err, NFV_RPC_E_EXIST, "the frames of '%s' already go to another user (bridge, bond, macvlan)",
 			 nd->link.name);
 		nfvd_hint(err, "ip -d link show %s", nd->link.name);
 		break;
 	case EOPNOTSUPP:
-		nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is no device that the module serves", nd->link.name);
+		nfvd_err(err, NFV_RPC_E_FAILED, "nfv.ko does not support the device '%s'", nd->link.name);
 		break;
 	case ENOBUFS:
-		nfvd_err(err, NFV_RPC_E_LIMIT, "the rings do not fit the limit on locked memory");
+		nfvd_err(err, NFV_RPC_E_LIMIT, "the rings exceed the limit on locked memory");
 		nfvd_hint(err, "ulimit -l unlimited");
 		break;
 	default:

@@ -177,9 +177,9 @@ static void adopt_socket(struct nfvd_netdev *nd)
 		return;
 	}
 	if (!nfvd_inherit_of(nd->port->id))
-		nfvd_event(nd->port->name, "begins anew: no record of it was kept");
+		nfvd_event(nd->port->name, "starts anew: no record of it was kept");
 	else
-		nfvd_event(nd->port->name, "begins anew: its socket %s", sock < 0 ? "was not kept" :
+		nfvd_event(nd->port->name, "starts anew: its socket %s", sock < 0 ? "was not kept" :
 			   n == -ENODEV ? "is another device's, or another nfvd's" : strerror(-n));
 	nfvd_inherit_forget(nd->port->id);
 	nfvd_inherit_remove(nd->port);

@@ -66,7 +66,7 @@ static void write_trace(const char *name, json_t *trace)
 	path_of(name, "", path, sizeof(path));
 	path_of(name, ".new", fresh, sizeof(fresh));
 	if (json_dump_file(trace, fresh, JSON_COMPACT) || rename(fresh, path))
-		nfvd_log(LOG_WARNING, "%s: should nfvd be killed, its device is not put back: cannot write '%s'", name, path);
+		nfvd_log(LOG_WARNING, "%s: if nfvd is killed, the device's settings will not be restored: cannot write '%s'", name, path);
 }
 
 void nfvd_trace_put_down(int ifindex)
@@ -146,7 +146,7 @@ static void undo(struct nfvd_trace *t, const json_t *trace, const char *name)
 	nfvd_offloads_restore(&t->offloads, link.ifindex, netns ? netns : "");
 	if (json_is_true(json_object_get(trace, "set_up")))
 		nfvd_trace_put_down(link.ifindex);
-	nfvd_event(NULL, "%s: put back as it was before an nfvd attached it as '%s'", link.name, name);
+	nfvd_event(NULL, "%s: restored the settings from before an nfvd attached it as '%s'", link.name, name);
 	close(claim);
 }
 

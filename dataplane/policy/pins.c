@@ -77,7 +77,7 @@ static bool open_pins(void)
 		return true;
 	}
 	if (!map(make())) {
-		nfvd_log(LOG_WARNING, "pinned addresses are pinned anew should nfvd end: there is no memory for them");
+		nfvd_log(LOG_WARNING, "pinned addresses will not survive a restart of nfvd: no memory for them");
 		return false;
 	}
 	memcpy(pins->magic, MAGIC, sizeof(pins->magic));

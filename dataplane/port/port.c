@@ -73,5 +73,5 @@ void nfvd_port_replays(struct nfvd_port *port, unsigned int n)
 	if (!n)
 		return;
 	atomic_fetch_add_explicit(&port->replayed, n, memory_order_relaxed);
-	nfvd_event(port->name, "the nfvd before may have delivered the next %u frame(s) already", n);
+	nfvd_event(port->name, "the previous nfvd may have delivered the next %u frame(s) already", n);
 }

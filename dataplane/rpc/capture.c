@@ -128,7 +128,7 @@ static int boolean(json_t *params, const char *key, bool *value, struct nfvd_err
 	json_t *given = json_object_get(params, key);
 
 	if (given && !json_is_boolean(given))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is a boolean", key);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be a boolean", key);
 	*value = given ? json_is_true(given) : *value;
 	return 0;
 }
@@ -139,7 +139,7 @@ static int parse_ports(json_t *list, struct nfvd_tap *tap, struct nfvd_err *err)
 	size_t i;
 
 	if (list && !json_is_array(list))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'ports' is a list of names");
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'ports' must be a list of names");
 	tap->all = !json_array_size(list);
 	for (unsigned int id = 0; tap->all && id < NFVD_PORTS_MAX; id++)
 		tap->serial[id] = nfvd_ports[id] ? nfvd_ports[id]->serial : 0;
@@ -165,7 +165,7 @@ static int parse_reason(json_t *name, struct nfvd_tap *tap, struct nfvd_err *err
 			tap->reason = i;
 	if (tap->reason != NFVD_PASS)
 		return 0;
-	nfvd_err(err, NFV_RPC_E_PARAMS, "'reason' is none that frames are dropped for");
+	nfvd_err(err, NFV_RPC_E_PARAMS, "'reason' is not a reason for which frames are dropped");
 	nfvd_hint(err, "nfvctl drops all");
 	return -1;
 }
@@ -183,7 +183,7 @@ static int parse(json_t *params, struct capture *c, struct nfvd_err *err)
 	    boolean(params, "in", &c->tap.in, err) || boolean(params, "out", &c->tap.out, err) || boolean(params, "onward", &c->tap.onward, err))
 		return -1;
 	if (bytes && (!json_is_integer(bytes) || json_integer_value(bytes) < 14 || json_integer_value(bytes) > NFV_CAPTURE_BYTES))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'bytes' is a number from 14 to %d", NFV_CAPTURE_BYTES);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'bytes' must be a number from 14 to %d", NFV_CAPTURE_BYTES);
 	if (bytes)
 		c->tap.bytes = json_integer_value(bytes);
 	c->tap.dropped_only = dropped || c->tap.reason != NFVD_PASS;
@@ -211,7 +211,7 @@ json_t *nfvd_rpc_capture_start(json_t *params, struct nfvd_err *err)
 		return NULL;
 	}
 	if (!c) {
-		nfvd_err(err, NFV_RPC_E_LIMIT, "there are %d captures already, the first by uid %u, pid %d (%s)", NFVD_TAPS_MAX,
+		nfvd_err(err, NFV_RPC_E_LIMIT, "there are already %d captures, the first one by uid %u, pid %d (%s)", NFVD_TAPS_MAX,
 			 captures[0].who.uid, captures[0].who.pid, captures[0].who.comm);
 		return NULL;
 	}
@@ -224,14 +224,14 @@ json_t *nfvd_rpc_capture_start(json_t *params, struct nfvd_err *err)
 	ret = make_rings(c);
 	if (ret) {
 		free_rings(c);
-		nfvd_err(err, NFV_RPC_E_FAILED, "no memory for what is captured: %s", strerror(-ret));
+		nfvd_err(err, NFV_RPC_E_FAILED, "no memory for captured frames: %s", strerror(-ret));
 		return NULL;
 	}
 	c->who = *nfvd_caller;
 	c->owner = nfvd_caller;
 	divert(c, true);
 	publish();
-	nfvd_event_of(NFVD_EVENT_CAPTURE, NULL, "capture begun by uid %u, pid %d (%s)", c->who.uid, c->who.pid, c->who.comm);
+	nfvd_event_of(NFVD_EVENT_CAPTURE, NULL, "capture started by uid %u, pid %d (%s)", c->who.uid, c->who.pid, c->who.comm);
 	return json_pack("{s:i, s:i, s:i, s:o}", "workers", nfvd_n_workers, "slots", c->tap.mask + 1, "bytes", c->tap.bytes, "reasons", reasons());
 }
 

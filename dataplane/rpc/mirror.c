@@ -45,7 +45,7 @@ static int check_from(const json_t *from, const char *to, struct nfvd_err *err)
 	size_t i;
 
 	if (!json_array_size(from) || json_array_size(from) > NFVD_PORTS_MAX)
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'from' is a list of 1 to %d ports", NFVD_PORTS_MAX);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'from' must be a list of 1 to %d ports", NFVD_PORTS_MAX);
 	json_array_foreach(from, i, value) {
 		const char *name = port_name(value, "from", err);
 
@@ -55,7 +55,7 @@ static int check_from(const json_t *from, const char *to, struct nfvd_err *err)
 			return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' cannot be mirrored to itself", name);
 		for (size_t j = 0; j < i; j++)
 			if (json_equal(json_array_get(from, j), value))
-				return nfvd_err(err, NFV_RPC_E_PARAMS, "'from': %s is there twice", name);
+				return nfvd_err(err, NFV_RPC_E_PARAMS, "'from' contains %s twice", name);
 	}
 	return 0;
 }
@@ -70,7 +70,7 @@ static int check(json_t *params, struct nfvd_err *err)
 	if (nfvd_rpc_only(params, names, err))
 		return -1;
 	if (!name || !nfvd_name_ok(name))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "a mirror has a name as a port's: letters, digits, '_', '.', '-', at most %d", NFV_NAME_MAX);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "a mirror's name is like a port's: letters, digits, '_', '.', '-', at most %d characters", NFV_NAME_MAX);
 	to = port_name(json_object_get(params, "to"), "to", err);
 	if (!to || check_from(json_object_get(params, "from"), to, err))
 		return -1;
@@ -78,9 +78,9 @@ static int check(json_t *params, struct nfvd_err *err)
 		json_object_set_new(params, "direction", json_string("both"));
 	direction = json_string_value(json_object_get(params, "direction"));
 	if (!direction || (strcmp(direction, "both") && strcmp(direction, "sent") && strcmp(direction, "received")))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'direction' is both, sent or received: as the port sees it");
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'direction' must be both, sent or received, as seen by the port");
 	if (snap && (json_integer_value(snap) < SNAP_MIN || json_integer_value(snap) > SNAP_MAX))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'snap' is a number of bytes, from %d to %d", SNAP_MIN, SNAP_MAX);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'snap' must be a number of bytes from %d to %d", SNAP_MIN, SNAP_MAX);
 	return 0;
 }
 
@@ -105,7 +105,7 @@ json_t *nfvd_rpc_mirror_add(json_t *params, struct nfvd_err *err)
 		return NULL;
 	}
 	if (json_array_size(mirrors) == NFVD_MIRRORS_MAX) {
-		nfvd_err(err, NFV_RPC_E_LIMIT, "no room for more than %d mirrors", NFVD_MIRRORS_MAX);
+		nfvd_err(err, NFV_RPC_E_LIMIT, "there are at most %d mirrors", NFVD_MIRRORS_MAX);
 		return NULL;
 	}
 	mirrors = json_deep_copy(mirrors);

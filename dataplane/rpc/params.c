@@ -12,7 +12,7 @@ int nfvd_rpc_port(json_t *params, const char *key, struct nfvd_port **port, stru
 	if (!name)
 		return 0;
 	if (!json_is_string(name))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is the name of a port, a string", key);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be a string, the name of a port", key);
 	*port = nfvd_port_find(json_string_value(name));
 	if (*port)
 		return 0;
@@ -27,7 +27,7 @@ int nfvd_rpc_from(json_t *params, uint64_t *from, struct nfvd_err *err)
 
 	*from = value ? (uint64_t)json_integer_value(value) : 0;
 	if (value && (!json_is_integer(value) || json_integer_value(value) < 0))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'from' is the 'more' of an earlier response");
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'from' must be the 'more' of an earlier response");
 	return 0;
 }
 

@@ -107,7 +107,7 @@ static int set_words(struct subject *s, json_t *words, struct nfvd_err *err)
 
 	if (json_object_get(words, "quarantine")) {
 		json_decref(words);
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'quarantine' has a command of its own");
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'quarantine' cannot be set here");
 		nfvd_hint(err, "nfvctl quarantine %s, or nfvctl release %s", s->name, s->name);
 		return -1;
 	}
@@ -150,7 +150,7 @@ static int set_quarantine(struct subject *s, const json_t *on, const json_t *mir
 	if (!json_is_boolean(on))
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on'");
 	if (mirror && (!json_is_true(on) || !json_is_string(mirror) || !strcmp(json_string_value(mirror), s->name)))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'mirror' is the name of another port, for a quarantine that begins");
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'mirror' must be the name of another port, and needs 'on': true");
 	if (mirror && !nfvd_port_find(json_string_value(mirror))) {
 		nfvd_err(err, NFV_RPC_E_NOENT, "no port '%.*s'", NFV_NAME_MAX, json_string_value(mirror));
 		nfvd_hint(err, "nfvctl show");

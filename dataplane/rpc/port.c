@@ -253,7 +253,7 @@ json_t *nfvd_rpc_config_get(json_t *params, struct nfvd_err *err)
 		return NULL;
 	if (generation && (!json_is_integer(generation) || json_integer_value(generation) < 1 ||
 			   json_integer_value(generation) > UINT32_MAX)) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'generation' is a number of config.get's history");
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'generation' must be a number from config.get's history");
 		return NULL;
 	}
 	return nfvd_saved_show(generation ? json_integer_value(generation) : 0, err);
@@ -267,7 +267,7 @@ json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err)
 	if (nfvd_rpc_only(params, names, err))
 		return NULL;
 	if (since && (!json_is_integer(since) || json_integer_value(since) < 0)) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'since' is the 'next' of an earlier response");
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'since' must be the 'next' of an earlier response");
 		return NULL;
 	}
 	return nfvd_events(since ? json_integer_value(since) : 0);

@@ -449,7 +449,7 @@ json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err) || nfvd_rpc_from(params, &i, err))
 		return NULL;
 	if (all && !json_is_boolean(all)) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'all' is a boolean");
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'all' must be a boolean");
 		return NULL;
 	}
 	t = sum();

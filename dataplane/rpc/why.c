@@ -262,7 +262,7 @@ static int parse_mac(json_t *params, const char *key, uint8_t *mac, struct nfvd_
 
 	if (text && (!json_is_string(text) || sscanf(json_string_value(text), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%c", &mac[0], &mac[1], &mac[2],
 						     &mac[3], &mac[4], &mac[5], &rest) != 6))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is an Ethernet address, as 02:00:00:00:00:01", key);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be an Ethernet address, such as 02:00:00:00:00:01", key);
 	return 0;
 }
 
@@ -271,7 +271,7 @@ static int parse_number(json_t *params, const char *key, unsigned int min, unsig
 	json_t *value = json_object_get(params, key);
 
 	if (value && (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max))
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is a number from %u to %u", key, min, max);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' must be a number from %u to %u", key, min, max);
 	*n = value ? json_integer_value(value) : *n;
 	return 0;
 }
@@ -345,9 +345,9 @@ static int put_payload(struct walk *w, unsigned int tag, const char *kind, const
 	bool ra = !strcmp(kind, "ra"), v6 = ra || (!strcmp(kind, "ip") && ip && strchr(ip, ':'));
 
 	if (strcmp(kind, "ip") && strcmp(kind, "arp") && strcmp(kind, "dhcp") && !ra)
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'kind' is ip, arp, dhcp (from a server) or ra, not '%.16s'", kind);
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'kind' must be ip, arp, dhcp (from a server) or ra, not '%.16s'", kind);
 	if (ip && inet_pton(v6 ? AF_INET6 : AF_INET, ip, v6 ? (void *)&from6 : (void *)&from4) != 1)
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'ip' is no address of this kind of frame");
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'ip' must be an address that this kind of frame can have");
 	/* If no address was given, use one that the port may have, if its policy lists any. */
 	if (!ip && w->src->policy && w->src->policy->n_ip4)
 		memcpy(&from4, w->src->policy->ip4[0].address, 4);

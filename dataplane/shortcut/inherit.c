@@ -49,7 +49,7 @@ static bool fits(const struct bpf_map *map, int fd, char *why, size_t size)
 
 void nfvd_inherit_nothing(const char *why)
 {
-	nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL, "shortcut: loaded anew, counting from zero, and each container is attached anew: %s", why);
+	nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL, "shortcut: loaded anew; its counters start at zero, and each container is attached anew: %s", why);
 }
 
 /* Write an event if there are maps of another layout. There are none of this one. */
@@ -246,6 +246,6 @@ void nfvd_inherit_say_anew(void)
 {
 	if (anew.ports)
 		nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL,
-			      "shortcut: %u container(s) began anew: what waited at their sockets is lost, and what each sent within %.1f ms at most",
+			      "shortcut: %u container(s) attached anew: frames that waited at their sockets are lost, and those sent within at most %.1f ms",
 			      anew.ports, anew.us / 1000.0);
 }

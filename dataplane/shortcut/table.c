@@ -31,7 +31,7 @@ static void set(void)
 		return;
 	}
 	if (!said)
-		nfvd_log(LOG_WARNING, "nfv.ko does not take the forwarding table: %m");
+		nfvd_log(LOG_WARNING, "nfv.ko refuses the forwarding table: %m");
 	said = true;
 	forget();
 }

@@ -310,5 +310,5 @@ void nfvd_vhost_thread_end(struct nfvd_vhost *v)
 	uint64_t one = 1;
 
 	if (write(v->stop, &one, sizeof(one)) < 0)
-		nfvd_log(LOG_ERR, "a port's thread cannot be told to end: %m");
+		nfvd_log(LOG_ERR, "cannot signal a port's thread to end: %m");
 }

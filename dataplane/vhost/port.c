@@ -272,7 +272,7 @@ static void check_shared(struct nfvd_vhost *v)
 		return;
 	v->rx_seen = nfvd_vring_used(r);
 	if (v->rx_seen && v->rx_silent)
-		nfvd_event(v->port->name, "receive buffers have come: the guest's memory is shared");
+		nfvd_event(v->port->name, "the guest has posted receive buffers: its memory is shared");
 	if (v->rx_seen)
 		v->rx_silent = false;
 	if (v->rx_seen || v->rx_silent || nfvd_now_us() - v->started_us < UNSHARED_MS * 1000)

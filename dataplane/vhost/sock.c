@@ -50,20 +50,20 @@ static int make_way(const char *path, uid_t owner, struct nfvd_err *err)
 	if (lstat(path, &st)) {
 		if (errno == ENOENT)
 			return 0;
-		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot look at '%s': %s", path, strerror(errno));
+		return nfvd_err(err, NFV_RPC_E_FAILED, "cannot read the state of '%s': %s", path, strerror(errno));
 	}
 	if (!S_ISSOCK(st.st_mode)) {
-		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' is in the way, and is no socket", path);
+		nfvd_err(err, NFV_RPC_E_EXIST, "cannot make the socket: '%s' exists, and is not a socket", path);
 		nfvd_hint(err, "ls -l %s", path);
 		return -1;
 	}
 	if (st.st_uid != geteuid() && st.st_uid != owner) {
-		nfvd_err(err, NFV_RPC_E_EXIST, "the socket '%s' is another user's", path);
+		nfvd_err(err, NFV_RPC_E_EXIST, "the socket '%s' belongs to another user", path);
 		nfvd_hint(err, "ls -l %s", path);
 		return -1;
 	}
 	if (listening(path)) {
-		nfvd_err(err, NFV_RPC_E_EXIST, "somebody listens on '%s' already", path);
+		nfvd_err(err, NFV_RPC_E_EXIST, "another process already listens on '%s'", path);
 		nfvd_hint(err, "ss -xlp src %s", path);
 		return -1;
 	}

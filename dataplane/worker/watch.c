@@ -206,7 +206,7 @@ static void fence_holder(unsigned int worker, const struct nfvd_worker *w, uint6
 	if (dst || sender)
 		fence_at(dst ? dst : sender, worker, &w->watched, us);
 	else
-		nfvd_event(NULL, "worker %u does not move for %u ms, at no port", worker, (unsigned int)(us / 1000));
+		nfvd_event(NULL, "worker %u has not moved for %u ms, and no port holds it", worker, (unsigned int)(us / 1000));
 }
 
 /* ---- holes ---- */
@@ -247,7 +247,7 @@ static void note_hole(unsigned int worker, const struct nfvd_worker *w, uint32_t
 		return;
 	holes[port->id].n = 0;
 	fence(port);
-	nfvd_event_of(NFVD_EVENT_FENCED, port->name, "fenced: worker %u waited for holes that are punched into its memory, %u times", worker, HOLES_MAX);
+	nfvd_event_of(NFVD_EVENT_FENCED, port->name, "fenced: worker %u waited %u times for holes punched into its memory", worker, HOLES_MAX);
 }
 
 /* gap_us: since the last look, as far as this thread could know of it. */

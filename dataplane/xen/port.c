@@ -174,7 +174,7 @@ static int take_over(struct xen *x, struct nfvd_err *err)
 	int ret;
 
 	if (!driver_of(x, driver)) {
-		nfvd_err(err, NFV_RPC_E_NOENT, "guest %u has no interface %u whose backend is here", x->domid, x->devid);
+		nfvd_err(err, NFV_RPC_E_NOENT, "guest %u has no interface %u with its backend in this domain", x->domid, x->devid);
 		nfvd_hint(err, "xl network-list %u", x->domid);
 		return -1;
 	}
@@ -255,11 +255,11 @@ static void attach_error(const struct xen *x, int error, struct nfvd_err *err)
 {
 	switch (error) {
 	case EBUSY:
-		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' is a port already", x->device);
+		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' is already a port", x->device);
 		nfvd_hint(err, "nfvctl show");
 		break;
 	case EOPNOTSUPP:
-		nfvd_err(err, NFV_RPC_E_FAILED, "nfv.ko sees no Xen here");
+		nfvd_err(err, NFV_RPC_E_FAILED, "nfv.ko does not run under Xen");
 		break;
 	default:
 		nfvd_err(err, NFV_RPC_E_FAILED, "nfv.ko refused '%s': %s", x->device, strerror(error));

@@ -13,7 +13,7 @@
 	X(KVM, kvm, "a KVM guest, through a vhost-user socket")					\
 	X(VETH, veth, "a container, by either end of its veth pair")				\
 	X(NETDEV, netdev, "any other Linux network device (tap, vxlan, bond, physical)")	\
-	X(XEN, xen, "a Xen guest's network interface, taken over from xen-netback if necessary")
+	X(XEN, xen, "a Xen guest's network interface, taken from xen-netback if needed")
 
 enum {
 #define X(e, name, help) NFV_BIT_##e,
@@ -57,7 +57,7 @@ enum nfv_kind {
 	X(queues, NFV_KVM, NFV_NUMBER, 1, NFV_PAIRS_MAX, OPERATE, "N", "1", "queue pairs")	\
 	X(owner, NFV_KVM, NFV_USER, 0, 4294967294, OPERATE, "USER", "nfvd's", "owner of the socket")	\
 	X(group, NFV_KVM, NFV_GROUP, 0, 4294967294, OPERATE, "GROUP", "nfvd's", "group whose members may connect") \
-	X(permissions, NFV_KVM, NFV_OCTAL, 0, 0777, OPERATE, "OCTAL", "by the umask, and access for the group", "such as 0660") \
+	X(permissions, NFV_KVM, NFV_OCTAL, 0, 0777, OPERATE, "OCTAL", "umask, plus the group", "socket permissions, such as 0660") \
 	X(dev, NFV_VETH | NFV_NETDEV, NFV_TEXT, 1, 15, OPERATE, "IFNAME", NULL, "the device")		\
 	X(netns, NFV_VETH, NFV_NETNS, 1, 199, OPERATE, "NAME|PATH", "nfvd's own", "network namespace that has the device") \
 	X(pid, NFV_VETH, NFV_NUMBER, 1, 4194304, OPERATE, "PID", "none", "a process in that namespace, in place of netns") \

@@ -54,7 +54,7 @@ state_dirs()
 second_daemon()
 {
 	refused "daemon: a second one on one state directory says whose it is" \
-		"another nfvd (pid $NFVD_PID) has the state directory '$STATE'" "$NFVD" --state-dir "$STATE"
+		"another nfvd (pid $NFVD_PID) uses the state directory '$STATE'" "$NFVD" --state-dir "$STATE"
 	check "daemon: the first goes on" running
 }
 

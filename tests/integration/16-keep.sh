@@ -303,7 +303,7 @@ traces()
 	killed
 	start_nfvd
 	check "traces: the next nfvd puts it back" wait_for untouched 5
-	check "traces: and says so" grep -q "veth-t1: put back as it was" <(nfvctl events)
+	check "traces: and says so" grep -q "veth-t1: restored the settings" <(nfvctl events)
 	check "traces: and forgets" stateless
 	stop_nfvd
 	keep

@@ -288,7 +288,7 @@ containers()
 
 	wait_for "by_shortcut $(shortcut_frames)" 10
 	check "restart: another device in the place of c2's" while_away replace
-	check "restart: another device: it begins anew" wait_for "events | grep -q 'c2 .*begins anew: its socket is another'" 10
+	check "restart: another device: it begins anew" wait_for "events | grep -q 'c2 .*starts anew: its socket is another'" 10
 	check "restart: another device: it is reached" wait_for ping_2 10
 	check "restart: another device: past nfvd, too" wait_for "by_shortcut $(shortcut_frames)" 10
 	check "restart: the shortcut of c1 is turned off meanwhile" while_away turn_off
@@ -329,8 +329,8 @@ upgraded()
 	wait $pings
 	grep transmitted "$WORK/pings"
 	check "upgraded: the containers go on" [ "$(grep -o '[0-9]* received' "$WORK/pings" | cut -d ' ' -f 1)" -gt 250 ]
-	check "upgraded: both layouts are said" grep -q "shortcut: loaded anew, .*: it was kept in layout 0, and this nfvd's is 4" <(events)
-	check "upgraded: and what was lost" grep -q "shortcut: 2 container(s) began anew: .* within [0-9.]* ms" <(events)
+	check "upgraded: both layouts are said" grep -q "shortcut: loaded anew; .*: it was kept in layout 0, and this nfvd's is 4" <(events)
+	check "upgraded: and what was lost" grep -q "shortcut: 2 container(s) attached anew: .* within at most [0-9.]* ms" <(events)
 	check "upgraded: past nfvd again" wait_for "by_shortcut $(shortcut_frames)" 10
 	check "upgraded: all frames are accounted for" wait_for conserved 5
 	check "upgraded: as much is stored as before" wait_for "[ \$(links_kept) = 4 ] && [ \$(kept) = $base ]" 10
@@ -373,7 +373,7 @@ spoilt short-memory "what was kept of it is not sound"
 spoilt memory-is-a-pipe "what was kept of it is not sound"
 spoilt kick-is-a-file "what was kept of its queues is not sound"
 spoilt conn-is-a-pipe "has to connect again"
-spoilt names "is not wanted: closed"
+spoilt names "closed the stored descriptor"
 spoilt asked "goes on with the guest"
 if [ -n "$TCX" ]; then
 	upgraded
@@ -381,11 +381,11 @@ if [ -n "$TCX" ]; then
 	for how in socket-is-a-pipe socket-is-another no-socket link-is-a-pipe link-is-another link-is-the-other-way no-link; do
 		spoilt veth-$how "goes on with 1 container(s)"
 	done
-	spoilt veth-map-is-a-pipe "loaded anew, counting from zero, and each container is attached anew: what was kept as its map 'ports' is none"
+	spoilt veth-map-is-a-pipe "loaded anew; its counters start at zero, and each container is attached anew: what was kept as its map 'ports' is none"
 	spoilt veth-map-is-another "its map 'ports' was kept with keys of 12, values of 32 bytes, for 65536 entries"
 	spoilt veth-map-is-a-program "what was kept as its map 'ports' is none"
 	spoilt veth-map-of-another-size "its map 'ports' was kept with keys of 4, values of 100 bytes, for 4096 entries"
 	spoilt veth-no-map "its map 'counters' was not kept"
-	spoilt veth-other-layout "loaded anew, counting from zero, and each container is attached anew: it was kept in layout 0, and this nfvd's is 4"
+	spoilt veth-other-layout "loaded anew; its counters start at zero, and each container is attached anew: it was kept in layout 0, and this nfvd's is 4"
 fi
 finish

@@ -123,9 +123,9 @@ many_addresses()
 	} >$WORK/many.json
 	nfvctl apply $WORK/many.json 2>&1 | grep -q "$2" && ! nfvctl set b | grep -q address
 }
-check "100 addresses are refused" many_addresses 100 'no more than 32 of a kind'
-check "3000, too" many_addresses 3000 'no more than 1999'
-check "10^6, too" many_addresses 1000000 'no more than 65536'
+check "100 addresses are refused" many_addresses 100 'at most 32 addresses of one kind'
+check "3000, too" many_addresses 3000 'at most 1999 are'
+check "10^6, too" many_addresses 1000000 'at most 65536'
 check "none of it has changed anything" eval "[ \"\$(nfvctl set a)\" = 'a: no policy' ]"
 check "several words at once" nfvctl set a zone blue vlan trunk 10,20 native 10 address 02:00:00:00:00:0a 10.0.0.5 fd00::5 VRRP guard dhcp,ra
 check "they are shown" eval "nfvctl show a | grep -q 'policy.vlan *trunk 10,20 native 10$'"

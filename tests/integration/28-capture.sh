@@ -15,7 +15,7 @@ capture_start()
 	CAPTURE=$!
 	begun $CAPTURE
 }
-begun() { wait_for 'nfvctl -j events | jq -e "[.events[] | select(.kind == \"capture\")] | last | .text | contains(\"begun by uid 0, pid '$1' \")"' 5; }
+begun() { wait_for 'nfvctl -j events | jq -e "[.events[] | select(.kind == \"capture\")] | last | .text | contains(\"started by uid 0, pid '$1' \")"' 5; }
 capture_stop() { kill "$CAPTURE" && wait "$CAPTURE"; }
 shark() { tshark -r "$FILE" "$@" 2>/dev/null; }
 # lines N FILTER - tshark finds N frames

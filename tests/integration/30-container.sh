@@ -100,12 +100,12 @@ refusals()
 	refused "attach: attached already, by its name" "port 'c1' already" veth x dev veth-c1
 	refused "attach: attached already, by the other end" "port 'c1' already" veth x dev eth0 netns c1
 	refused "attach: attached already, as another type" "port 'c1' already" netdev x dev veth-c1
-	refused "attach: loopback" "'lo' is no Ethernet" netdev x dev lo
-	refused "attach: loopback as veth" "'lo' is no veth" veth x dev lo
+	refused "attach: loopback" "'lo' is not an Ethernet" netdev x dev lo
+	refused "attach: loopback as veth" "'lo' is not a veth" veth x dev lo
 	ip tuntap add tap0 mode tap
 	ip tuntap add tun0 mode tun
-	refused "attach: tun has no Ethernet" "no Ethernet device" netdev x dev tun0
-	refused "attach: tap as veth" "no veth" veth x dev tap0
+	refused "attach: tun has no Ethernet" "not an Ethernet device" netdev x dev tun0
+	refused "attach: tap as veth" "is not a veth" veth x dev tap0
 	ip link add br0 type bridge
 	ip link add v8 type veth peer name v9
 	ip link set v8 master br0

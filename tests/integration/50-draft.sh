@@ -105,7 +105,7 @@ guests_that_do_not_run()
 	NFV_GUESTS=$FAKE check_fails "draft: with guests that do not run" bench --runs 1 --measure instantiation
 	check "draft: that is not complete" query "not r['complete']"
 	check "draft: one that never boots" note standardvm.kvm "does not boot"
-	check "draft: one without network" note container "boots, but its network does not answer"
+	check "draft: one without network" note container "boots, but its network does not respond"
 	check "draft: one that ends" note tinyx.kvm "ends instead of running: no such disk"
 	check "draft: one that does not end when told" note unikernel.kvm "does not boot"
 	check "draft: one that needs an image" note unikernel.osv.kvm "needs --image unikernel.osv.kvm=PATH"

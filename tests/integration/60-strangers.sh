@@ -84,13 +84,13 @@ stale_runs()
 	rm -rf $runs
 
 	stranger mkdir $runs
-	says "draft: its folder in /run was made by somebody else" "can be changed by others" draft --out "$WORK/draft"
+	says "draft: its folder in /run was made by somebody else" "users other than root can change" draft --out "$WORK/draft"
 	rmdir $runs
 	stranger ln -s "$WORK/elsewhere" $runs
 	says "draft: its folder in /run is a link of somebody else's" "cannot make /run/nfv-draft" draft --out "$WORK/draft"
 	rm $runs
 	mkdir -m 777 $runs
-	says "draft: its folder in /run can be written by others" "can be changed by others" draft --out "$WORK/draft"
+	says "draft: its folder in /run can be written by others" "users other than root can change" draft --out "$WORK/draft"
 	rmdir $runs
 	check "draft: its folder in /run is root's alone" draft --out "$WORK/draft"
 	check "draft: of mode 700" [ "$(stat -c %u:%a $runs)" = 0:700 ]
@@ -141,7 +141,7 @@ cache_and_scripts()
 	chmod 755 "$HOME/.cache"
 	check "draft: a cache of root's" draft --out "$WORK/draft"
 	stranger mkdir -p /tmp/guests/draft
-	NFV_GUESTS=/tmp/guests says "draft: scripts of somebody else's" "will not run what is in /tmp/guests/draft" draft --out "$WORK/draft"
+	NFV_GUESTS=/tmp/guests says "draft: scripts of somebody else's" "will not run the scripts in /tmp/guests/draft" draft --out "$WORK/draft"
 	strangers_leave
 }
 
@@ -338,7 +338,7 @@ hangs_up()
 	local status=0
 
 	hostile_agent vm 'conn.shutdown(socket.SHUT_RDWR); text = b""'
-	says "a guest hangs up: bench rtt says so" "has hung up" "$NFVCTL" bench rtt vm c1
+	says "a guest hangs up: bench rtt says so" "closed the connection" "$NFVCTL" bench rtt vm c1
 	# Before the next command is written, which was a SIGPIPE.
 	rm "$STATE/vm.agent"
 	python3 - "$STATE/vm.agent" <<-'EOT' &
@@ -352,14 +352,14 @@ hangs_up()
 	AGENTS+=($!)
 	wait_for "[ -S $STATE/vm.agent ]" 10
 	for _ in 1 2 3; do
-		says "a guest hangs up at once" "has hung up" "$NFVCTL" bench rtt vm c1
+		says "a guest hangs up at once" "closed the connection" "$NFVCTL" bench rtt vm c1
 	done
 	"$NFVCTL" bench matrix time 1 save "$WORK/matrix.json" >"$WORK/output" 2>&1 || status=$?
 	check "a guest hangs up: bench matrix says so" [ $status = 1 ]
 	check "a guest hangs up: the other pairs are saved" python3 -c '
 import json, sys
 pairs = {(p["a"], p["b"]): p for p in json.load(open(sys.argv[1]))["pairs"]}
-sys.exit(len(pairs) != 6 or "gbps_ab" not in pairs["c1", "c2"] or "hung up" not in pairs["c1", "vm"]["error"])' "$WORK/matrix.json"
+sys.exit(len(pairs) != 6 or "gbps_ab" not in pairs["c1", "c2"] or "closed the connection" not in pairs["c1", "vm"]["error"])' "$WORK/matrix.json"
 	check "a reader that has read enough is no error to tell" [ -z "$("$NFVCTL" drops all 2>&1 >/dev/full | grep -v 'No space')" ]
 }
 

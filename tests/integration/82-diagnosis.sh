@@ -123,13 +123,13 @@ options()
 	refused "--cpus: cannot run on CPU 1000" --cpus 1000
 	refused "--cpus names more than the 1 worker" --cpus 0,0
 	for value in "" a 1,,0 , 0, -1 99999 0x1 "0 "; do
-		refused "--cpus is a number from 0 to 1023, not" --cpus "$value"
+		refused "--cpus must be a number from 0 to 1023, not" --cpus "$value"
 	done
 	for value in 0 17 "" a -1 1.5 99999999999999999999; do
-		refused "--workers is a number from 1 to 16, not '$value'" --workers "$value"
+		refused "--workers must be a number from 1 to 16, not '$value'" --workers "$value"
 	done
 	for value in -1 1000001 "" 5us; do
-		refused "--spin-us is a number from 0 to 1000000, not '$value'" --spin-us "$value"
+		refused "--spin-us must be a number from 0 to 1000000, not '$value'" --spin-us "$value"
 	done
 	for value in "" run ./run; do
 		refused "--state-dir is an absolute path, not '$value'" --state-dir "$value"

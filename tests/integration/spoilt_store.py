@@ -241,7 +241,7 @@ def containers():
     assert wait(reach), "they do not reach each other"
     events = nfvctl("events")
     assert WORDS in events, "it does not say so"
-    anew = re.search(r"(\d) container\(s\) began anew: .* within [0-9.]+ ms at most", events)
+    anew = re.search(r"(\d) container\(s\) attached anew: .* within at most [0-9.]+ ms", events)
     assert (int(anew[1]) if anew else 0) == (0 if HOW == "veth-none" else 1 if "goes on with 1" in WORDS else 2), "who began anew?"
     received = int(re.search(r"(\d+) received", pings.communicate()[0])[1])
     assert received > 200, f"{received} of 300 echoes came, one each 10 ms"
