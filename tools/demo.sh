@@ -4,8 +4,8 @@
 # demo.sh [BUILD] - two QEMU guests and two containers on one switch: attach
 # them, measure every pair, print the table, write BUILD/demo/result.json.
 #
-# All of it happens in network, mount and process namespaces of its own. The
-# host's network is not touched, and whatever happens ends with the namespaces.
+# Everything runs in separate network, mount and process namespaces. The host's
+# network is not touched, and nothing outlives the namespaces.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -43,7 +43,7 @@ die()
 	exit 1
 }
 
-# wait_for SECONDS PID COMMAND... - until it succeeds; not if PID ends before.
+# wait_for SECONDS PID COMMAND... - repeat the command until it succeeds; fail if PID ends before.
 wait_for()
 {
 	local limit=$((SECONDS + $1)) pid=$2

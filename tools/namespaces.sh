@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# For scripts that run themselves again in namespaces of their own, and there mount and configure
-# what must not happen to the host:
+# For scripts that run themselves again in new namespaces, where they mount and configure what must
+# not change on the host:
 #
 #	if ! ns_inside "$@"; then
 #		exec unshare --mount --pid --fork --mount-proc bash "$0" "$@" "$(ns_word)"
 #	fi
 #
-# No variable of the environment says so: who is inside is process 1, and in another mount
-# namespace than the one that its last argument names.
+# The test does not use environment variables, which others can set: inside, the script is process 1,
+# and its mount namespace is not the one that its last argument names.
 
 ns_word() { echo "--outside=$(readlink /proc/self/ns/mnt)"; }
 ns_inside()

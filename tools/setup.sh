@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# setup.sh [-n] [build|module|demo|kernel|debug|check|fresh|bench|draft|package]... - install with apt what is missing.
+# setup.sh [-n] [build|module|demo|kernel|debug|check|fresh|bench|draft|package]... - install missing packages with apt.
 #
-# Says nothing when nothing is missing; -n only says what is. Default: all.
+# Prints nothing if no package is missing; -n only lists missing ones. Default: all.
 # shellcheck disable=SC2034 # kinds are used by name
 set -eu
 
@@ -14,19 +14,19 @@ build="make gcc meson ninja-build pkg-config git
 run="iproute2 iputils-ping ethtool iperf iperf3 jq socat util-linux procps"
 guests="qemu-system-x86 linux-image-cloud-amd64 busybox-static cpio kmod"
 demo="$build $run $guests"
-# The module for the kernel that runs, if that is one of Debian's.
+# The module for the running kernel, if that is Debian's.
 module="make gcc"
 case $(uname -r) in
 *-amd64) module+=" linux-headers-$(uname -r)" ;;
 esac
 kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
-# The module in machines; their kernels are fetched, not installed.
+# The module in test machines, whose kernels are fetched, not installed.
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
 package="$build build-essential debhelper dh-dkms dpkg-dev libbsd-dev"
 check="$kernel $package lintian $kernel_source user-mode-linux runc mmdebstrap iperf libunbound8 libxdp1
 	cppcheck clang-tidy-14 clang-format-14 strace systemd prometheus tshark
 	chromium cockpit-ws cockpit-bridge cockpit-system nodejs eslint"
-# Node.js from elsewhere brings its own npm, and does not suffer Debian's beside it.
+# A Node.js from elsewhere brings its own npm, and conflicts with Debian's.
 command -v npm >/dev/null || check+=" npm"
 fresh="git mmdebstrap util-linux"
 bench="$check"
@@ -69,7 +69,7 @@ if [ -n "$only_say" ]; then
 fi
 [ "$(id -u)" = 0 ] || die "run as root: apt-get install ${missing[*]}"
 
-# No package may start a service while it is installed.
+# Packages must not start services when they are installed.
 log=$(mktemp)
 policy=/usr/sbin/policy-rc.d
 trap 'rm -f "$log" ${own_policy:+"$policy"}' EXIT

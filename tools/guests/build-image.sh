@@ -5,8 +5,8 @@
 #
 # Prints the folder that holds it: `vmlinuz` (of linux-image-cloud-amd64) and
 # `initrd` (busybox, iperf3, ethtool, the virtio-net modules, nfvctl if a path
-# was given). The folder is named after a hash of all that went in, so it is
-# built once and never changed; two builds at a time do not disturb each other.
+# was given). The folder's name is a hash of its inputs, so it is built once and
+# never changed; concurrent builds do not disturb each other.
 set -eu
 
 cd "$(dirname "$0")"
@@ -25,7 +25,7 @@ release=${kernel#/boot/vmlinuz-}
 programs=(/bin/busybox "$(command -v iperf3)" "$(command -v ethtool)") || die "iperf3 or ethtool is missing"
 [ -z "$nfvctl" ] || [ -x "$nfvctl" ] || die "$nfvctl is not a program"
 
-# The shared libraries of a program, and its dynamic linker.
+# libs_of PROGRAM - print its shared libraries and its dynamic linker.
 libs_of()
 {
 	ldd "$1" 2>/dev/null | sed -n 's,.*\(\s\|^\)\(/[^ ]*\) (0x.*,\2,p' || true
@@ -72,9 +72,9 @@ mkdir "$work/image"
 (cd "$root" && find . -print0 | sort -z | cpio --null --create --format=newc --owner=0:0 --quiet) >"$work/image/initrd"
 cp "$kernel" "$work/image/vmlinuz"
 
-# Somebody else may have been faster; theirs is the same.
+# Another build may have finished first; its image is the same.
 mv -T "$work/image" "$image" 2>/dev/null || [ -e "$image/initrd" ] || die "cannot create $image"
 
-# Images nobody has used for a month.
+# Remove images that were not used for a month.
 find "$cache" -maxdepth 1 -name 'guest-*' -mtime +30 -exec rm -rf {} + || true
 echo "$image"

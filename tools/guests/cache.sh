@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# Where images and what else is fetched or built lie, for the scripts that make them or use them.
-# Sourced, it sets and makes $cache. What lies there is booted, loaded and run as root, so it is
-# refused where somebody else could have put it there.
+# The cache of images and other files that scripts fetch or build. When sourced, it sets $cache and
+# makes that folder. Its files are booted, loaded and run as root, so it is refused if another user
+# could have put something there.
 #
 #	only_ours FOLDER	refused if somebody else could put something there
 #	making WHAT		before something is fetched or built: not within a test
@@ -16,8 +16,8 @@ cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nfv-fastpath
 
 cache_refused() { echo "${0##*/}: $*" >&2; exit "${cache_status:-1}"; }
 
-# It and each folder down to it is root's or the caller's, and nobody else writes there. In one
-# like /tmp, where all may write, each removes his own only.
+# Check that the folder and all its parents belong to root or the caller, and that nobody else can write
+# there. A parent with the sticky bit, like /tmp, is allowed: users can only remove their own files there.
 only_ours()
 {
 	local folder path paths=() uid mode
@@ -34,7 +34,7 @@ only_ours()
 	done < <(stat -c '%u %a %n' / "${paths[@]}" "$folder")
 }
 
-# So is what is directly in it.
+# Check the entries of the cache, too.
 cache_check()
 {
 	local foreign
@@ -52,8 +52,8 @@ making()
 	[ -z "${NFV_PREPARED:-}" ] || cache_refused "$1 is not in $cache, and is not made within a test; try: tests/prepare"
 }
 
-# Nothing of the system's apt changes. Backports stand in a sources.list of our own, where they
-# are missing in the system's.
+# The system's apt is not changed. A separate sources.list adds backports if the system's does not
+# have them.
 apt_open()
 {
 	local apt=$cache/apt lock uri keys=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -63,7 +63,7 @@ apt_open()
 		-o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)
 	exec {lock}>"$apt/lock"
 	flock "$lock"
-	# Once for all that is fetched in an hour.
+	# Update at most once an hour.
 	if [ -z "$(find "$apt/updated" -mmin -60 2>/dev/null)" ]; then
 		{ cat /etc/apt/sources.list 2>/dev/null || true; } >"$apt/sources.list"
 		apt_update

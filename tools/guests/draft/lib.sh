@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# What the technologies of `nfvctl bench draft` share. Each is a script with two verbs:
+# Functions for the technologies of `nfvctl bench draft`. Each technology is a script with two verbs:
 #
 #	TECHNOLOGY image [PATH]	build it, or take the foreign one at PATH; say what it is, in lines
 #		kind kvm|container|xen	emulated yes|no		memory MIB	iperf 3|2|0
@@ -15,7 +15,7 @@
 #		TARGET is a vhost-user socket (nfvd), a tap device (bridge), a
 #		container's network namespace, or of a Xen guest the bridge.
 #
-# What goes wrong is one line on standard error.
+# An error is one line on standard error.
 
 set -eu -o pipefail
 
@@ -23,7 +23,7 @@ GUESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 die() { echo "$*" >&2; exit 1; }
 
-# Of a folder: all files in it, its hash that of their names and hashes.
+# describe_file FILE - for a folder: all files in it; its hash is that of their names and hashes.
 describe_file()
 {
 	local bytes hash
@@ -38,7 +38,7 @@ describe_file()
 	echo "file $bytes ${hash%% *} $1"
 }
 
-# kind_of FILE - a foreign one: kernel, qcow2 or raw, by its first bytes
+# kind_of FILE - print the kind of a foreign image by its first bytes: kernel, qcow2 or raw
 kind_of()
 {
 	local magic
@@ -58,10 +58,10 @@ kind_of()
 	fi
 }
 
-# address A.B.C.D/N - for the command line of a foreign kernel: the unikernel's word, and Linux's
+# address A.B.C.D/N - print words for a foreign kernel's command line: the unikernel's form, and Linux's
 address() { echo "nfv.ip=$1 ip=${1%/*}:::255.255.255.0::eth0:none"; }
 
-# describe_kvm MIB IPERF LIMIT FILE... - the limit is for KVM.
+# describe_kvm MIB IPERF LIMIT FILE... - the limit applies with KVM, not to emulation.
 describe_kvm()
 {
 	local memory=$1 iperf=$2 limit=$3 file
@@ -108,7 +108,7 @@ qemu_command()
 
 xen_is_emulated() { grep -q 'QEMU TCG' /proc/cpuinfo; }
 
-# describe_xen MIB IPERF LIMIT FILE... - the limit is for real hardware.
+# describe_xen MIB IPERF LIMIT FILE... - the limit applies to real hardware, not to emulation.
 describe_xen()
 {
 	local memory=$1 iperf=$2 limit=$3 file
@@ -129,15 +129,15 @@ describe_xen()
 	done
 }
 
-# xen_config DIR MAC MIB nfvd|bridge TARGET KERNEL ARGUMENTS [LINE]... - the PV guest's, in DIR/xen.cfg. With
-# no script named, xl takes its own, vif-bridge. `xl create -Fcq` then has the guest's console as its
-# output, and runs as long as the guest.
+# xen_config DIR MAC MIB nfvd|bridge TARGET KERNEL ARGUMENTS [LINE]... - write the PV guest's configuration to
+# DIR/xen.cfg. Without a script, xl uses its own, vif-bridge. The output of `xl create -Fcq` is then the guest's
+# console, and it runs as long as the guest.
 xen_config()
 {
 	local vif="mac=$2,script=vif-nfv" tsc=()
 
 	[ "$4" = nfvd ] || vif="mac=$2,bridge=$5"
-	# A TSC that does not say it is invariant is emulated by Xen, too: each read is a trap.
+	# If the TSC is not marked as invariant, Xen emulates it: each read is a trap.
 	! xen_is_emulated || tsc=("tsc_mode = 'native'")
 	printf '%s\n' "name = '${1##*/}'" "type = 'pv'" "memory = $3" "kernel = '$6'" "extra = '$7'" "vif = ['$vif']" \
 		"on_poweroff = 'destroy'" "on_reboot = 'destroy'" "on_crash = 'destroy'" "${tsc[@]}" "${@:8}" >"$1/xen.cfg"

@@ -8,7 +8,7 @@ import math
 import shlex
 import sys
 
-# Of each table: title, unit, [(series, member of a row, published member)].
+# For each table: title, unit, [(series, member of a row, published member)].
 TABLES = [
     ("instantiation", "Instantiation", "ms", "from create to the first RST that answers a SYN",
      [("nfvd", "nfvd", "published_ms"), ("nfvd, port made ahead", "ahead", None), ("bridge", "bridge", None),
@@ -80,7 +80,7 @@ def plot(rows, series, unit):
 
 
 def table(rows, series):
-    # Not where the published figure is of other hardware, or another path.
+    # No ratio if the published figure is for other hardware, or another path.
     ratios = {p for _, _, p in series if any(f"{p}_ratio" in row for row in rows)}
     head = "".join(f"<th>{e(name)}</th>" + ("<th>published</th>" if p else "") + ("<th>×</th>" if p in ratios else "")
                    for name, _, p in series)
