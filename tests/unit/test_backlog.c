@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames for a guest that posts few buffers: a burst, buffers step by step or never, and what happens to the ports meanwhile. */
+/* Frames for a guest that posts few buffers: bursts, buffers posted step by step or never, port changes meanwhile. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -160,7 +160,7 @@ static void in_order_as_buffers_come(void **state)
 		burst(SRC, DST, 40, rows[i].len, rows[i].in_kernel);
 		assert_int_equal(check_got(rows[i].len), FEW);
 		assert_int_equal(waiting(SRC), 40 - FEW);
-		/* What comes meanwhile goes behind. */
+		/* Later frames are queued behind. */
 		post(1);
 		burst(SRC, DST, 20, rows[i].len, rows[i].in_kernel);
 		assert_int_equal(check_got(rows[i].len), 0);
@@ -195,7 +195,7 @@ static void never_refilled(void **state)
 	assert_int_equal(w->backlog.used | w->backlog.n_active, 0);
 }
 
-/* Of 2048 slots one port gets half, and another one half of the rest; and then all are given back. */
+/* One port gets half of the 2048 slots, another one half of the rest; in the end all are free again. */
 static void bounded(void **state)
 {
 	post(FEW);
@@ -217,7 +217,7 @@ static void bounded(void **state)
 	assert_int_equal(w->backlog.fresh, NFVD_BACKLOG_SLOTS * 3 / 4);
 }
 
-/* The longer a port has taken nothing, the more seldom it is tried: not by every round. */
+/* The longer a port has taken nothing, the more seldom it is tried. */
 static void seldom_when_stuck(void **state)
 {
 	unsigned int tries = 0;
@@ -234,7 +234,7 @@ static void seldom_when_stuck(void **state)
 	assert_true(w->backlog.next_ns <= now_ns + RETRY_MIN_NS);
 }
 
-/* Who has never more than that gets what fits; who needs more buffers than there ever were waits for nothing. */
+/* A port with few buffers gets frames that fit. A frame that needs more buffers than it ever had does not wait. */
 static void who_does_not_wait(void **state)
 {
 	post(2);
@@ -252,7 +252,7 @@ static void who_does_not_wait(void **state)
 	assert_int_equal(waiting(SRC), 1);
 }
 
-/* What becomes of 32 frames that wait when something changes, though there are buffers for 8. */
+/* 32 frames wait, there are buffers for 8, and something changes. */
 static void changes(void **state)
 {
 	static struct nfvd_policy policy;
@@ -294,7 +294,7 @@ static void changes(void **state)
 	}
 }
 
-/* The sender is detached while its frames are on their way. */
+/* The sender is being detached while its frames wait. */
 static void sender_going(void **state)
 {
 	post(FEW);
@@ -305,7 +305,7 @@ static void sender_going(void **state)
 	assert_int_equal(w->backlog.used | w->backlog.n_active, 0);
 }
 
-/* The sender is detached, and its id is another port's, which has sent nothing. */
+/* The sender is detached, and another port has its id. */
 static void sender_gone(void **state)
 {
 	static struct nfvd_port next;

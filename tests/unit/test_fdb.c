@@ -36,7 +36,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The port that has it; NFVD_PORTS_MAX: its frames are flooded. */
+/* Return the port of the address; NFVD_PORTS_MAX: its frames are flooded. */
 static uint32_t at(uint64_t key)
 {
 	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(0, key);
@@ -53,7 +53,7 @@ static void learns_and_finds(void **state)
 	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), 5), NFVD_LEARNT);
 	assert_false(nfvd_fdb_changed());
 	assert_int_equal(nfvd_fdb_lookup(0, KEY(1))->seen_ms, 5);
-	/* Two queues of a port are on two workers: the slower one does not make it look idle. */
+	/* Two queues of a port are on two workers: the slower worker does not make the address look idle. */
 	nfvd_fdb_learn(&a, 0, KEY(1), 1);
 	assert_int_equal(nfvd_fdb_lookup(0, KEY(1))->seen_ms, 5);
 }
@@ -78,7 +78,7 @@ static void limit_is_per_port(void **state)
 		assert_non_null(nfvd_fdb_lookup(0, KEY(i)));
 }
 
-/* Readable: somebody who moved an address wants control to look. */
+/* Return whether the descriptor is readable: a moved address requests a check by control. */
 static bool moved_fd_readable(void)
 {
 	struct pollfd p = { .fd = nfvd_fdb_moved_fd(), .events = POLLIN };
@@ -100,7 +100,7 @@ static void one_move_is_believed(void **state)
 	assert_true(moved_fd_readable());
 	assert_true(nfvd_fdb_changed());
 	assert_false(moved_fd_readable());
-	/* And one more, a second later, as often as one likes. */
+	/* One more move each second, any number of times. */
 	for (unsigned int i = 1; i < 100; i++) {
 		struct nfvd_port *to = i % 2 ? &a : &b;
 
@@ -131,14 +131,14 @@ static void third_move_in_a_second_is_a_contest(void **state)
 	assert_true(nfvd_fdb_disputed());
 	assert_false(nfvd_fdb_disputed());
 	assert_int_equal(nfvd_fdb_lookup(0, KEY(1))->rival, b.id + 1);
-	/* However often others claim it; the owner has it all the while. */
+	/* Others claim it repeatedly; the owner keeps it. */
 	for (now += 1000; now != 0xffffff00 + 21000; now += 100) {
 		assert_int_equal(nfvd_fdb_learn(now % 200 ? &b : &c, 0, KEY(1), now), NFVD_LEARNT_CONTESTED);
 		assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), now), NFVD_LEARNT);
 		assert_int_equal(at(KEY(1)), 0);
 	}
 	assert_false(nfvd_fdb_disputed());
-	/* 5 s after the last claim one may have it again. The owner's frames are no claims. */
+	/* 5 s after the last claim it may move again. The owner's own frames are not claims. */
 	now += NFVD_FDB_CALM_MS - 101;
 	nfvd_fdb_learn(&a, 0, KEY(1), now);
 	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), now), NFVD_LEARNT_CONTESTED);
@@ -148,7 +148,7 @@ static void third_move_in_a_second_is_a_contest(void **state)
 	assert_int_equal(at(KEY(1)), 1);
 }
 
-/* In a dispute of three who was first has it, though it was not among the last. */
+/* In a dispute of three ports the first owner wins, although it did not send last. */
 static void first_one_wins(void **state)
 {
 	nfvd_fdb_learn(&a, 0, KEY(1), 0);
@@ -158,7 +158,7 @@ static void first_one_wins(void **state)
 	assert_int_equal(at(KEY(1)), 1);
 	assert_int_equal(nfvd_fdb_learn(&c, 0, KEY(1), 2701), NFVD_LEARNT_CONTESTED);
 	assert_int_equal(at(KEY(1)), 0);
-	/* Who comes back to find it decided in its favour did move it. */
+	/* If a port returns and is the winner, this counts as a move. */
 	nfvd_fdb_learn(&a, 0, KEY(2), 0);
 	nfvd_fdb_learn(&b, 0, KEY(2), 1);
 	nfvd_fdb_learn(&c, 0, KEY(2), 2);
@@ -182,7 +182,7 @@ static void clocks_of_two_workers_differ(void **state)
 		nfvd_fdb_learn(&b, 0, KEY(i), t);
 		nfvd_fdb_learn(&a, 0, KEY(i), t + 4);
 		assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(i), t), NFVD_LEARNT_CONTESTED);
-		/* The owner's worker is ahead by ever more. */
+		/* The clock of the owner's worker is ahead by a growing amount. */
 		for (uint32_t ahead = 0; ahead <= 20000; ahead += 4) {
 			nfvd_fdb_learn(&a, 0, KEY(i), t + ahead);
 			assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(i), t), NFVD_LEARNT_CONTESTED);
@@ -197,7 +197,7 @@ static void clocks_of_two_workers_differ(void **state)
 	assert_int_equal(b.macs, 0);
 }
 
-/* What is at a port that is not up belongs to who speaks, in a contest, too. */
+/* An address at a port that is not up moves to the port that sends, also during a contest. */
 static void down_port_owns_nothing(void **state)
 {
 	dispute(0);
@@ -207,21 +207,21 @@ static void down_port_owns_nothing(void **state)
 	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(2), 1001), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 1);
 	assert_int_equal(a.macs, 0);
-	/* That was no dispute: three moves more are one. */
+	/* This was not a dispute; three more moves are one. */
 	atomic_store(&a.state, NFVD_STATE_UP);
 	assert_int_equal(nfvd_fdb_learn(&c, 0, KEY(1), 1002), NFVD_LEARNT_MOVE);
 	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 1003), NFVD_LEARNT_MOVE);
-	/* Who was first is down: the others go on. */
+	/* The first owner is down: the contest continues between the others. */
 	atomic_store(&b.state, NFVD_STATE_DOWN);
 	assert_int_equal(nfvd_fdb_learn(&c, 0, KEY(1), 1004), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 2);
-	/* A detached port's id may be another's soon. */
+	/* Another port may soon get a detached port's id. */
 	nfvd_ports[2] = NULL;
 	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), 1005), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 0);
 }
 
-/* Nor does one that watch.c has fenced win a contest, or keep what it won. */
+/* A port that watch.c has fenced neither wins a contest nor keeps its addresses. */
 static void held_port_owns_nothing(void **state)
 {
 	dispute(0);
@@ -247,7 +247,7 @@ static void flush_forgets_who_was_first(void **state)
 	assert_int_equal(at(KEY(1)), 2);
 }
 
-/* It moved to a port that may not learn it: where it was, it is not. */
+/* The address moved to a port that may not learn it: its old port does not keep it. */
 static void moves_to_a_full_port(void **state)
 {
 	b.macs_max = 1;
@@ -257,12 +257,12 @@ static void moves_to_a_full_port(void **state)
 		assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 1 + i), NFVD_LEARNT_LIMIT);
 		assert_int_equal(at(KEY(1)), NFVD_PORTS_MAX);
 	}
-	/* Its old port accounts for it, so that two ports together have no more than their shares. */
+	/* It still counts for its old port, so that two ports together do not exceed their limits. */
 	assert_int_equal(a.macs, 1);
 	assert_int_equal(b.macs, 1);
 	assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(1), 100), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 0);
-	/* Who is full contests as well as any. */
+	/* A port at its limit contests, too. */
 	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), 101), NFVD_LEARNT_CONTESTED);
 	assert_int_equal(at(KEY(1)), 0);
 	assert_int_equal(a.macs, 1);
@@ -277,7 +277,7 @@ static void moves_to_a_full_port(void **state)
 	assert_int_equal(a.macs + b.macs + c.macs, 0);
 }
 
-/* Decided for one who has no room for it any more: nobody has it, everybody gets it. */
+/* The winner has reached its limit meanwhile: the address is at no port, and its frames are flooded. */
 static void owner_has_filled_its_share(void **state)
 {
 	a.macs_max = 1;
@@ -295,7 +295,7 @@ static void owner_has_filled_its_share(void **state)
 	assert_int_equal(a.macs + b.macs + c.macs, 0);
 }
 
-/* A worker found an entry; control deleted it; the worker goes on with what it found. */
+/* A worker found an entry, control deletes it, the worker continues with it. */
 static void deleted_under_a_mover(void **state)
 {
 	struct nfvd_fdb_entry *e;
@@ -310,7 +310,7 @@ static void deleted_under_a_mover(void **state)
 	assert_int_equal(b.macs, 1);
 }
 
-/* Nobody else forwards. */
+/* A stub: nothing else forwards. */
 static uint32_t stamp(struct nfvd_fdb_entry *e)
 {
 	return atomic_load(&e->seen_ms);
@@ -321,7 +321,7 @@ static uint32_t seen_elsewhere(struct nfvd_fdb_entry *e)
 	return 290000;
 }
 
-/* What others forward for is not forgotten, and is asked for when it would be; ageing says when that is. */
+/* An entry that the module or the shortcut uses is not removed; ageing asks for its last use when it is due. */
 static void asks_before_it_forgets(void **state)
 {
 	nfvd_fdb_learn(&a, 0, KEY(1), 1000);
@@ -359,7 +359,7 @@ static void ages_and_flushes(void **state)
 	assert_int_equal(a.macs, 0);
 }
 
-/* The clock of moves wraps: what was 25 days ago is not of late. */
+/* The clock of moves wraps: a move 25 days ago does not count as recent. */
 static void old_moves_mean_nothing(void **state)
 {
 	uint32_t now = 5;
@@ -379,7 +379,7 @@ static void old_moves_mean_nothing(void **state)
 
 /* ---- several workers ---- */
 
-/* How liburcu hands an entry over ThreadSanitizer does not see: for it, entries are there before the threads, and stay. */
+/* ThreadSanitizer does not understand liburcu's publication, so these entries exist before the threads start. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
@@ -417,7 +417,7 @@ static void *flush_ports(void *arg)
 	return NULL;
 }
 
-/* Nobody's share is lost or found, whoever moves and forgets what at the same time. */
+/* Counts per port stay correct while several workers move and remove addresses. */
 static void workers_race(void **state)
 {
 	struct nfvd_port *ports[] = { &a, &b, &c };
@@ -447,7 +447,7 @@ static void workers_race(void **state)
 		assert_int_equal(ports[i]->macs, n[i]);
 }
 
-/* The owner speaks all the time, from one worker, and a thief from another: who was first has it. */
+/* The owner sends all the time on one worker, a thief on another: the owner keeps the address. */
 static void owner_keeps_it_against_a_worker(void **state)
 {
 	pthread_t t[2];
@@ -461,7 +461,7 @@ static void owner_keeps_it_against_a_worker(void **state)
 	pthread_join(t[0], NULL);
 	pthread_join(t[1], NULL);
 	rcu_thread_online();
-	/* Should one have been done before the other began: three moves, and it is decided. */
+	/* If one thread ended before the other began, three moves decide it. */
 	nfvd_fdb_learn(&b, 0, KEY(0), nfvd_now_ms());
 	nfvd_fdb_learn(&a, 0, KEY(0), nfvd_now_ms());
 	nfvd_fdb_learn(&b, 0, KEY(0), nfvd_now_ms());

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How many names the descriptor store may have, and descriptors that have several. */
+/* The limit of names in the descriptor store, and descriptors with several names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static void as_many_as_a_start_takes(void **state)
 	assert_in_range(n, 2500, 4000);
 	assert_in_range(names_bytes, 119900, NAMES_MAX);
 	assert_true(NAMES_MAX + sizeof("LISTEN_FDNAMES=") < 128 << 10);
-	/* What is there may be replaced; one that goes makes room for one. */
+	/* An existing name may be replaced; removing one makes room for one. */
 	assert_true(note_name("a_port_with_a_name_of_31_char00/kick0", true));
 	assert_false(note_name("a_port_with_a_name_of_31_char99/kick0", true));
 	assert_true(note_name("a_port_with_a_name_of_31_char00/kick0", false));
@@ -82,7 +82,7 @@ static void takes(int expected)
 	nfvd_fdstore_remove_rest();
 }
 
-/* What the store keeps of it is another socket each time, and gives it again and again. */
+/* The store keeps a separate socket for each name, and returns the descriptor any number of times. */
 static void shared(void **state)
 {
 	int event = eventfd(0, EFD_CLOEXEC), sock = wrap(event), empty[2];
@@ -92,7 +92,7 @@ static void shared(void **state)
 		hand_in(sock);
 		takes(event);
 	}
-	/* From an nfvd that did not wrap it. */
+	/* From an older nfvd, which stored the descriptor itself. */
 	hand_in(event);
 	takes(event);
 	/* From nobody. */

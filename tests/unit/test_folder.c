@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Which folders root may use: include/nfv/folder.h. As root, for the strangers among the owners.
+ * Which folders root may use: include/nfv/folder.h. Needs root, to make folders of other users.
  */
 #include <ftw.h>
 #include <setjmp.h>
@@ -43,7 +43,7 @@ static int try(const char *path, char culprit[PATH_MAX])
 	return fd < 0 ? fd : 0;
 }
 
-/* Refused, and it says what of. */
+/* The path is refused, and the culprit is named. */
 static void refused(const char *path, const char *what)
 {
 	char culprit[PATH_MAX], full[PATH_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Guest memory that vanishes: who is hit, and who is not. */
+/* Guest memory that vanishes: which guests are affected. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ static struct nfvd_gmem *guest(unsigned int owner, int *fd, unsigned int n, uint
 	struct nfvd_gmem_source src[NFVD_GMEM_REGIONS_MAX];
 	struct nfvd_gmem *m;
 
-	/* In the place of cmocka's own. */
+	/* Replace cmocka's handler. */
 	assert_int_equal(nfvd_gmem_sigbus_init(), 0);
 	for (unsigned int i = 0; i < n; i++) {
 		fd[i] = memory();
@@ -65,7 +65,7 @@ static void one_is_hit(void **state)
 	all_is(m1->r[0].hva, 1);
 	all_is(m2->r[0].hva, 2);
 	assert_false(m2->broken);
-	/* Its other region goes, too, in its own time: all of it. */
+	/* Its other region vanishes later, completely. */
 	assert_int_equal(ftruncate(fd1[0], 4096), 0);
 	assert_int_equal(((volatile uint8_t *)m1->r[0].hva)[SIZE - 1], 0);
 	all_is(m1->r[0].hva, 0);
@@ -73,7 +73,7 @@ static void one_is_hit(void **state)
 	leave(2, m2, fd2);
 }
 
-/* Where a guest's memory was, others' memory lies now, or nfvd's own. */
+/* A former guest's addresses may now be another guest's memory, or nfvd's own. */
 static void what_was_is_forgotten(void **state)
 {
 	int fd1[1], fd2[1];
@@ -92,7 +92,7 @@ static void what_was_is_forgotten(void **state)
 	munmap(range, SIZE);
 }
 
-/* A fault that is nobody's ends the process: nothing is mapped over what is not known. */
+/* A fault outside guest memory ends the process; nothing is mapped there. */
 static void own_fault_is_seen(void **state)
 {
 	int status, fd1[1];

@@ -64,7 +64,7 @@ static void test_one_value(void **state)
 	assert_true(histogram_quantile(&h, 0.999) == 1000003);
 }
 
-/* Two that differ by less than a bucket are told apart, as what is put between two buckets is from either. */
+/* Values that differ by less than a bucket stay distinct, because results are interpolated between buckets. */
 static void test_no_quantum(void **state)
 {
 	double medians[2];

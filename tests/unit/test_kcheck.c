@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What nfv.ko checks of a caller's bytes before it does anything: kmod/check.h. */
+/* nfv.ko's checks of a caller's arguments: kmod/check.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -71,7 +71,7 @@ static void batches(void **state)
 	assert_false(nfvk_batch_ok(&(struct nfv_batch){ .n = 1, .flags = 1 }));
 }
 
-/* Which of the fields that not every operation has each one may use. */
+/* Which optional fields each operation may use. */
 static void operations(void **state)
 {
 	static const struct { uint8_t code; bool handle, iov, port, offset, vnet, last; } uses[] = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The rx ring that nfv.ko and nfvd share: both sides of it at full speed in two threads
- * (ThreadSanitizer checks the barriers where it is built in), no entry torn, lost or
- * seen twice, no wake-up lost; and indices that are mad.
+ * (ThreadSanitizer checks the barriers where it is built in). No entry is torn, lost or
+ * seen twice, and no wake-up is lost. And indices out of range.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,7 +46,7 @@ static void *produce(void *arg)
 		nfv_ring_publish(&ring.producer.prod, ++prod);
 		if (nfv_ring_sleeper(&ring.consumer.need_wakeup))
 			eventfd_write(ring.wake, 1);
-		/* Now and then the consumer gets the time to fall asleep. */
+		/* Sometimes give the consumer time to fall asleep. */
 		if (n % 1000 == 0)
 			usleep(50);
 	}

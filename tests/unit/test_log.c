@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Events: what many of one port leave of the others'. */
+/* Events: many events of one port must not displace those of others. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,13 +47,13 @@ static void many_events_of_one_port(void **state)
 	assert_int_equal(count("late"), 1);
 	assert_int_equal(count(""), 1);
 	assert_int_equal(count("loud"), 2 * KIND_MAX);
-	/* Neither is anything of the loud one lost: the last, and how many there were. */
+	/* Of the port with many events the last one is kept, with their number. */
 	assert_string_equal(events[n_events - 1].text, "disconnected 99999");
 	assert_int_equal(events[n_events - 1].like, 100000 - KIND_MAX);
 	assert_int_equal(next_seq, 1 + 20 + 1 + 200000 + 1);
 }
 
-/* Events that are all of different kinds, or long apart: the history is full, and shared out. */
+/* Events of different kinds, or long apart, fill the history: it is shared between ports. */
 static void history_is_shared(void **state)
 {
 	static char kinds[1000];
@@ -98,7 +98,7 @@ static void since(void **state)
 			    json_integer_value(json_object_get(json_array_get(list, i - 1), "seq")));
 	assert_int_equal(json_integer_value(json_object_get(answer, "next")), 101);
 	json_decref(answer);
-	/* One more of a kind that has a stand-in, and one of another port: both are news. */
+	/* One more of a summarised kind, and one of another port: both are new. */
 	nfvd_event("p", "flap");
 	nfvd_event("q", "other");
 	answer = nfvd_events(101);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What nfv-netfront.ko receives, with a backend of our own: what it sees, and what it may try. */
+/* nfv-netfront.ko's receive path, with a simulated backend: what it can see, and what it may try. */
 #include "netfront_checks.h"
 
 static u32 rx_place;			/* of the next answer */
@@ -42,7 +42,7 @@ static void start_rx(void)
 	assert_int_equal(q->rx.sring->req_prod, NETFRONT_RING);
 }
 
-/* What a granted page has been given by nobody. */
+/* Check that granted pages contain only zeros. */
 static void assert_rx_pages_zero(void)
 {
 	static const u8 zeros[PAGE_SIZE];
@@ -71,7 +71,7 @@ static void rx_pages_are_zeroed(void **state)
 	unmake_all();
 }
 
-/* Frames that came are the stack's own: no page of them is the backend's to write, nor changes when it does. */
+/* The backend can no longer write to pages of received frames, and its writes do not change them. */
 static void rx_is_private(void)
 {
 	static const u32 lens[] = { 60, 1514, 1600, 4096, 9014, 65535, 100 };
@@ -89,7 +89,7 @@ static void rx_is_private(void)
 			for (int k = 0; k < skb_shinfo(skb)->nr_frags; k++)
 				assert_false(is_granted(skb_shinfo(skb)->frags[k].page));
 			assert_false(is_granted(skb->head));
-			/* By those grants that it has still. */
+			/* Write by the grants that it still has. */
 			for (u32 k = 0; k < nr_delivered; k++)
 				if (is_granted(virt_to_page(delivered[k])))
 					memset(delivered[k], 0xee, PAGE_SIZE);
@@ -108,14 +108,14 @@ static void rx_private_untrusted(void **state) { make(false, false); rx_is_priva
 static void rx_private_staged(void **state) { make_staged(false); rx_is_private(); }
 static void rx_private_plain(void **state) { make(true, false); rx_is_private(); }
 
-/* Asked for: all but its first bytes is the backend's to write, and the stack is told so. */
+/* With lend=1 the backend can write to all but the first bytes, and the stack is told so. */
 static void rx_lent(void **state)
 {
 	struct sk_buff *skb;
 
 	make_staged(true);
 	start_rx();
-	/* The first few look for pages to post instead where there are none. */
+	/* The first searches for replacement pages fail. */
 	do {
 		deliver(9014);
 		netfront_take_frames(q, BUDGET);
@@ -213,7 +213,7 @@ static void rx_extra_info(void **state)
 		assert_false(netfront_is_broken(q));
 		unmake_all();
 	}
-	/* More of it without an end: to the end of what was answered. */
+	/* Endless extra info: up to the last response. */
 	start_rx_of(true);
 	put_answer(0, (struct xen_netif_rx_response){ .id = 0, .status = 60, .flags = XEN_NETRXF_extra_info });
 	for (u32 i = 1; i < NETFRONT_RING; i++)
@@ -221,7 +221,7 @@ static void rx_extra_info(void **state)
 	poll_breaks("ends the Rx ring within extra info");
 }
 
-/* Dropped, and counted; those after it come. */
+/* The frame is dropped and counted; later ones arrive. */
 static void rx_dropped(void **state)
 {
 	for (int status = -2; status <= 13; status++) {
@@ -236,7 +236,7 @@ static void rx_dropped(void **state)
 		assert_int_equal(q->rx_count.dropped.v, dropped);
 		unmake_all();
 	}
-	/* A part of nothing, wherever it is said to be. */
+	/* An empty part, at any offset. */
 	for (int trusted = 0; trusted < 2; trusted++) {
 		start_rx_of(trusted);
 		put_answer(0, (struct xen_netif_rx_response){ .id = 0, .status = 2000, .flags = XEN_NETRXF_more_data });
@@ -269,14 +269,14 @@ static void rx_page_is_kept(void **state)
 	assert_true(netfront_is_broken(q));
 	assert_int_equal(nr_received, 0);
 	unmake();
-	/* Xen's code has it now. */
+	/* Xen's code keeps the page now. */
 	assert_int_equal(grants_deferred, 1);
 	assert_int_equal(pages_in_use, pages_before + 1);
 	put_page(grants[ref].page);
 	grants[ref].used = grants[ref].held = false;
 }
 
-/* Without memory a poll ends, and another comes in a while; with it there are slots again. */
+/* Without memory the poll ends and is repeated later; with memory, slots are posted again. */
 static void rx_without_memory(void **state)
 {
 	make(true, false);
@@ -295,7 +295,7 @@ static void rx_without_memory(void **state)
 	unmake_all();
 }
 
-/* Nothing to copy to: the frame is lost and counted, its slots come back. */
+/* Without memory for a copy the frame is lost and counted, and its slots are posted again. */
 static void rx_no_memory_to_copy(void **state)
 {
 	make(false, false);

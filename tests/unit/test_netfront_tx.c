@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What nfv-netfront.ko sends, and its control ring, with a backend of our own: what it sees, and what it may try. */
+/* nfv-netfront.ko's transmit path and control ring, with a simulated backend: what it can see, and what it may try. */
 #include "netfront_checks.h"
 
-/* The backend takes one frame: its bytes from the pages that it has grants of. Returns how many; not yet answered. */
+/* Take one frame as the backend, from the granted pages, without a response. Return its length. */
 static u32 take(u16 ids[], unsigned int *n)
 {
 	u32 len = 0, total = 0;
@@ -16,7 +16,7 @@ static u32 take(u16 ids[], unsigned int *n)
 		assert_true(grants[r.gref].used && grants[r.gref].readonly);
 		if (!*n) {
 			total = r.size;
-			/* The first says how long all is: what of it is here, the others tell. */
+			/* The first slot has the frame's length; its own part is what the other slots leave. */
 			for (RING_IDX i = tx_taken; q->tx.sring->ring[i % NETFRONT_RING].req.flags & XEN_NETTXF_more_data; i++)
 				size -= q->tx.sring->ring[(i + 1) % NETFRONT_RING].req.size;
 		}
@@ -49,7 +49,7 @@ static void carry(u32 len, u32 linear)
 		answer(ids[--n], 0);
 }
 
-/* Has a page that the backend has a grant of anything that was not meant for it? */
+/* Return whether a granted page contains data that is not part of a frame. */
 static bool secret_is_seen(void)
 {
 	for (u32 i = 0; i < GRANTS; i++)
@@ -81,7 +81,7 @@ static void tx_untrusted(void **state)
 	unmake_all();
 }
 
-/* What the test above looks for is there in the other way. */
+/* In plain mode the data that the test above looks for is visible. */
 static void tx_plain(void **state)
 {
 	make(true, false);
@@ -113,7 +113,7 @@ static void tx_back(void **state)
 	poll_breaks("sends more Tx responses than there are requests");
 }
 
-/* The index goes to and fro for ever: each look finds another, and no answer comes of it. */
+/* The index alternates for ever: each read differs, and no response follows. */
 static unsigned int looks;
 static void to_and_fro(void)
 {
@@ -128,7 +128,7 @@ static void tx_to_and_fro(void **state)
 	looks = 0;
 	at_barrier = to_and_fro;
 	netfront_poll(&q->napi, BUDGET);
-	/* At most a look for each request, and the first. */
+	/* At most one read per request, and the first one. */
 	assert_in_range(looks, 1, 101);
 	at_barrier = NULL;
 	unmake();
@@ -186,7 +186,7 @@ static void tx_page_is_kept(void **state)
 	netfront_poll(&q->napi, BUDGET);
 	assert_true(netfront_is_broken(q));
 	unmake();
-	/* That one frame stays, and so does its memory; the other is freed. */
+	/* That frame and its memory stay; the other one is freed. */
 	assert_int_equal(dev.warnings, 1);
 	assert_int_equal(skbs_in_use, kept + 1);
 	pages_kept = pages_in_use - pages_before;

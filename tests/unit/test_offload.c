@@ -18,7 +18,7 @@ static void checksum(void **state)
 		}
 }
 
-/* All segments of f, made a few at a time, each time with vectors from another pool. */
+/* Make all segments of f, a few at a time, each time with vectors from another pool. */
 static unsigned int segment(unsigned int at_once)
 {
 	static struct iovec pool[20000];
@@ -74,7 +74,7 @@ static void segmentation(void **state)
 			segment_one(v6, tags, 60000, 1448);
 			segment_one(v6, tags, 1449, 1448);
 			segment_one(v6, tags, 30001, 536);
-			/* As many as it makes, with the smallest MSS too. */
+			/* The predicted number of segments is right, with the smallest MSS, too. */
 			segment_one(v6, tags, 65000, 500);
 			segment_one(v6, tags, 38401, 300);
 			segment_one(v6, tags, 65000, NFVD_MSS_MIN);
@@ -150,7 +150,7 @@ static void sctp(void **state)
 
 			sctp_frame(v6, chunks);
 			assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
-			/* No receiver is told that this is no Internet checksum. */
+			/* A receiver cannot be told that this is not an Internet checksum. */
 			assert_int_equal(nfvd_offload_fit(&f, NFVD_ACCEPT_ALL, 0), NFVD_FIT_FINISHED);
 			nfvd_offload_checksum(&f, &room);
 			assert_int_equal(f.vnet.hdr.flags, 0);
@@ -160,7 +160,7 @@ static void sctp(void **state)
 			right = slow_crc32c(wire + l4, len - l4);
 			assert_int_equal(sum, right);
 		}
-	/* What is no SCTP has the Internet's, also there. */
+	/* A frame that is not SCTP has the Internet checksum, also in this place. */
 	tcp_frame(false, 0, 100);
 	wire[14 + 9] = 200;
 	memset(wire + 34 + 8, 0, 2);
@@ -172,7 +172,7 @@ static void sctp(void **state)
 	assert_int_equal(plain_sum(out + 34, f.len - 34, 0), 0xffff);
 }
 
-/* The field in the private header, across its end, in the payload, across two vectors of it, at its end. */
+/* The field is in the private header, across its end, in the payload, across two vectors, or at the payload's end. */
 static void checksum_anywhere(void **state)
 {
 	static uint8_t out[NFVD_FRAME_MAX], before[NFVD_FRAME_MAX];
@@ -199,12 +199,12 @@ static void checksum_anywhere(void **state)
 			assert_memory_equal(out, before, at);
 			assert_memory_equal(out + at + 2, before + at + 2, len - at - 2);
 			assert_int_equal(get16(out + at), (uint16_t)~plain_sum(before + start, len - start, 0) ?: 0xffff);
-			/* The origin stays as it is. */
+			/* The original frame is not changed. */
 			assert_memory_equal(wire, before, len);
 		}
 }
 
-/* ---- what fits a receiver ---- */
+/* ---- fitting a frame to a receiver ---- */
 
 static enum nfvd_fit fit(uint32_t len, unsigned int tags, uint16_t gso_size, uint32_t mtu)
 {
@@ -219,7 +219,7 @@ static enum nfvd_fit fit(uint32_t len, unsigned int tags, uint16_t gso_size, uin
 	return nfvd_offload_fit(&f, NFVD_ACCEPT_ALL, mtu);
 }
 
-/* The same answer for a frame and for one that stands for it; tags are no payload. */
+/* The result is the same for a frame and for a super-frame of such frames; tags do not count as payload. */
 static void mtu(void **state)
 {
 	assert_int_equal(fit(9014, 0, 0, 0), NFVD_FIT_AS_IS);
@@ -250,7 +250,7 @@ static enum nfvd_drop check_size(bool udp, uint32_t payload, uint16_t gso_size)
 	return nfvd_offload_check(&f);
 }
 
-/* A segment of a few bytes costs as much as one of 1448, and a frame would be thousands of them. */
+/* A segment of a few bytes costs as much as one of 1448, and a super-frame would have thousands of them. */
 static void segment_size_is_bounded(void **state)
 {
 	for (uint16_t size = 1; size < NFVD_MSS_MIN; size++)

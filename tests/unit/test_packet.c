@@ -36,7 +36,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* What the kernel does with a frame of len bytes; the tag, if any, is not among them. */
+/* Put a frame of len bytes into a slot, as the kernel does; its tag is not among them. */
 static uint8_t *fill(unsigned int i, uint32_t len, uint32_t status, uint16_t tpid, uint16_t tci)
 {
 	uint8_t *slot = slot_of(&ring, i);
@@ -58,7 +58,7 @@ static struct virtio_net_hdr *vnet_of(uint8_t *slot)
 	return (struct virtio_net_hdr *)(slot + MAC_AT - VNET_LEN);
 }
 
-/* Byte n of the frame, wherever it is. */
+/* Return byte n of the frame, from the header or a vector. */
 static uint8_t byte(const struct nfvd_frame *f, uint32_t n)
 {
 	return n < f->hdr_len ? f->hdr[n] : ((uint8_t *)f->iov[0].iov_base)[n - f->hdr_len];
@@ -162,7 +162,7 @@ static void refused(void **state)
 	assert_int_equal(nfvd_ring_frame(slot, &f, &rest), NFVD_DROP_OVERSIZE);
 }
 
-/* Whether the kernel has a slot to fill, and which: where it stands still while it misses frames, it never will. */
+/* Whether the kernel has a free slot, and which: if it drops frames with a free slot, the ring is stuck. */
 static void waiting(void **state)
 {
 	struct nfvd_frame f;
@@ -176,7 +176,7 @@ static void waiting(void **state)
 	assert_int_equal(nfvd_ring_waiting(&ring), 1);
 }
 
-/* Several times around: each frame once, in order, a bad one among them too; what is not given back comes again. */
+/* Several laps: each frame comes once, in order, also after a bad one; slots that are not returned come again. */
 static void around(void **state)
 {
 	unsigned int filled = 0, seen = 0;
@@ -212,7 +212,7 @@ static void around(void **state)
 	}
 }
 
-/* What the kernel does with a frame that no slot holds: number tells them apart. */
+/* Queue a frame that does not fit a slot, as the kernel does; number identifies it. */
 static void fill_long(unsigned int i, uint32_t len, uint32_t number)
 {
 	uint8_t *slot = fill(i, 1000, TP_STATUS_COPY, 0, 0);
@@ -223,7 +223,7 @@ static void fill_long(unsigned int i, uint32_t len, uint32_t number)
 	assert_int_equal(send(queue, buf, VNET_LEN + len, 0), VNET_LEN + len);
 }
 
-/* Long frames among short ones, each once and in order, whatever part of a burst is given back. */
+/* Long and short frames: each comes once and in order, whichever part of a burst is returned. */
 static void long_frames(void **state)
 {
 	uint32_t filled = 0, seen = 0;
@@ -264,7 +264,7 @@ static void long_frames(void **state)
 	}
 }
 
-/* One that is said to wait, and does not: counted, and the others come. */
+/* A long frame is announced but missing: it is counted, and the others come. */
 static void long_frame_is_lost(void **state)
 {
 	enum nfvd_drop why;
@@ -284,11 +284,11 @@ static void long_frame_is_lost(void **state)
 	nfvd_ring_done(&ring, 1);
 }
 
-/* ---- what the next nfvd makes of a ring ---- */
+/* ---- a ring that the next nfvd adopts ---- */
 
 static uint32_t position;
 
-/* A memfd in the place of the socket: it can be mapped twice, too. */
+/* A memfd replaces the socket, because it can be mapped twice, too. */
 static int setup_kept(void **state)
 {
 	int fd = memfd_create("ring", 0);
@@ -321,8 +321,8 @@ static unsigned int take(struct nfvd_packet_ring *r, unsigned int max)
 }
 
 /*
- * Wherever the end comes: what was given back does not come again, what was not does, and no frame is passed over.
- * Of those that come again it is known how many had been taken.
+ * Wherever nfvd ends: returned slots do not come again, the others do, and no frame is skipped. For those that come
+ * again, the number that had been taken is known.
  */
 static void adopted(void **state)
 {
@@ -374,7 +374,7 @@ static void half_given_back(void **state)
 	nfvd_ring_unmap(&next);
 }
 
-/* A full ring has no free slot to tell its begin by. */
+/* A full ring has no free slot that marks its begin. */
 static void full(void **state)
 {
 	struct nfvd_packet_ring next = { 0 };

@@ -14,7 +14,7 @@
 /* The longest line of either plane. */
 #define TEXT_MAX_BYTES	4096
 
-/* One type that takes the row, and one that does not (NULL: all do). */
+/* Return a type that takes the row, or one that does not (NULL: all do). */
 static const char *taker_of(const struct nfv_param *p, bool takes)
 {
 	for (unsigned int i = 0; i < NFV_N_PORT_TYPES; i++)
@@ -33,7 +33,7 @@ static json_t *text_of(long len, char first)
 	return json_string(text);
 }
 
-/* The least and the most that the row accepts; beyond: one less and one more. */
+/* Return the least or the most value that the row accepts; beyond: one less or one more. */
 static json_t *edge_of(const struct nfv_param *p, bool most, bool beyond)
 {
 	long n = most ? p->most + beyond : p->least - beyond;
@@ -59,7 +59,7 @@ static json_t *edge_of(const struct nfv_param *p, bool most, bool beyond)
 	}
 }
 
-/* A request of this type with all that must be there, and the row's member, whose reference it takes (NULL: without). */
+/* Make a request of this type with all mandatory members and the row's (NULL: without), taking its reference. */
 static json_t *request(const char *type, const struct nfv_param *p, json_t *value)
 {
 	json_t *params = json_pack("{ss ss}", "type", type, "name", "a");
@@ -83,7 +83,7 @@ static void accepted(const char *type, const struct nfv_param *p, json_t *value)
 	json_decref(params);
 }
 
-/* The refusal names the row, and has these words. */
+/* The request is refused; the message names the row and contains these words. */
 static void refused(const char *type, const struct nfv_param *p, json_t *value, const char *words)
 {
 	json_t *params = request(type, p, value);
@@ -160,7 +160,7 @@ static json_t *with_defaults(const char *type)
 	return params;
 }
 
-/* Numbers and choices have theirs; what is only described has none. */
+/* nfvd applies the defaults of numbers and choices; other defaults are only described. */
 static void test_defaults(void **state)
 {
 	json_t *kvm = with_defaults("kvm"), *veth = with_defaults("veth");
@@ -183,7 +183,7 @@ static void test_defaults(void **state)
 static const char *nfvctl;
 static char out[1 << 16];	/* what it last printed, lines between newlines */
 
-/* Run nfvctl; no nfvd is there. Return its exit code. */
+/* Run nfvctl without an nfvd. Return its exit status. */
 static int run(const char *fmt, ...)
 {
 	char command[2 * TEXT_MAX_BYTES];
@@ -271,7 +271,7 @@ static void test_completion(void **state)
 	}
 }
 
-/* Attach with all that must be there, and the row's value, as a user writes it. */
+/* Run `attach` with all mandatory parameters, and the row's value as a user writes it. */
 static int attach(const char *type, const struct nfv_param *p, const char *key, json_t *value)
 {
 	json_t *params = request(type, p, value), *v;
@@ -292,7 +292,7 @@ static int attach(const char *type, const struct nfv_param *p, const char *key, 
 	return run("attach %s a%s", type, line);
 }
 
-/* 1: only nfvd is missing. */
+/* Exit status 1: the arguments are valid, only nfvd is missing. */
 static void test_grammar(void **state)
 {
 	EACH(p) {
@@ -322,7 +322,7 @@ static void test_grammar(void **state)
 			assert_int_equal(attach(other, p, p->key, edge_of(p, true, false)), 2);
 			says(p, "unknown argument '%s'", p->key);
 		}
-		/* Of a shorter key too little would be left. */
+		/* Shorter keys are too short for a suggestion. */
 		snprintf(mistyped, sizeof(mistyped), "%sx", p->key);
 		assert_int_equal(attach(type, p, mistyped, edge_of(p, true, false)), 2);
 		if (strlen(p->key) > 2)

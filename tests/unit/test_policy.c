@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tags put on and taken off, meters over days, and addresses in frames of any bytes. What a policy means: tests/policy. */
+/* Adding and removing tags, meters over days, addresses in random frames. The policies themselves: tests/policy. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static void test_push_and_pop(void **state)
 	f.vnet.hdr = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .csum_offset = 16,
 					      .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .hdr_len = 54, .gso_size = 1000 };
 	assert_true(nfvd_retag(&g, &f, NFVD_RETAG_PUSH, 0x123));
-	/* It does not fit the 128 bytes that are copied, but the room behind them. */
+	/* The tag does not fit the 128 copied bytes, but there is room behind them. */
 	assert_int_equal(g.len, 1518);
 	assert_int_equal(g.hdr_len, 132);
 	assert_memory_equal(g.hdr, f.hdr, 12);
@@ -91,7 +91,7 @@ static void test_checksum_in_the_way(void **state)
 
 #define MS (1000000 * NFVD_METER_NS)
 
-/* How many bytes pass in so many ms, of frames that are offered every tenth of a ms. */
+/* Return how many bytes pass in so many ms, with frames offered every 0.1 ms. */
 static uint64_t passed(struct nfvd_meter *m, const struct nfvd_rate *r, uint64_t from, unsigned int ms, unsigned int bytes, unsigned int segs)
 {
 	uint64_t n = 0;
@@ -114,7 +114,7 @@ static void test_rates(void **state)
 			uint64_t now = 12345 * MS, got, want = rates[i] / 8 * 10;
 
 			nfvd_rate_prepare(&r, NFVD_METER_WAIT_NS);
-			/* The burst once, and what is begun. */
+			/* The burst passes once, and the frame that exceeds it. */
 			passed(&m, &r, now, 1000, sizes[s], 1);
 			if (rates[i] > 1000000000 && sizes[s] == 64)
 				continue;
@@ -167,7 +167,7 @@ static void test_wait_and_room(void **state)
 
 /* ---- addresses ---- */
 
-/* Nothing but private memory is read, whatever is in it: the sanitizer says. */
+/* Only private memory is read, whatever it contains; the sanitizer checks this. */
 static void test_any_bytes(void **state)
 {
 	static const char *const types[] = { "\x08\x00", "\x08\x06", "\x86\xdd", "\x81\x00\x00\x01\x86\xdd", "\x88\xa8\x00\x01\x81\x00", "\x80\x35" };
@@ -181,7 +181,7 @@ static void test_any_bytes(void **state)
 	memset(p->vlans, 0xff, sizeof(p->vlans));
 	srand(1);
 	for (unsigned int n = 0; n < 300000; n++) {
-		/* At the end of a block of its own: one byte more would be seen. */
+		/* The bytes end at the end of a block, so that the sanitizer sees a read beyond them. */
 		unsigned int len = 14 + (unsigned int)rand() % 115, i;
 		struct nfvd_frame *frame = malloc(offsetof(struct nfvd_frame, hdr) + sizeof(frame->hdr));
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who is the bottleneck, by what one second's turns have found. */
+/* Which part is the bottleneck, by the turns of one second. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ static void verdicts(void **state)
 {
 	static const struct { struct nfvd_second s; enum nfvd_bound is; } rows[] = {
 		{ { .frames = 99, .busy = 1, .p = { .taken = 9, .taken_full = 9 } }, NFVD_BOUND_IDLE },
-		/* All that it sends is taken at once; or its queue is full because nfvd gets no processor. */
+		/* All its frames are taken at once; or its queue is full because nfvd gets no CPU time. */
 		{ { .frames = 1000, .busy = 1, .p = { .taken = 100, .taken_full = 49 } }, NFVD_BOUND_GUEST },
 		{ { .frames = 1000, .busy = 0.4, .p = { .taken = 100, .taken_full = 100 } }, NFVD_BOUND_GUEST },
 		{ { .frames = 1000, .busy = 0.5, .p = { .taken = 100, .taken_full = 50 } }, NFVD_BOUND_SWITCH },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * What is left of privileges: each case in a process of its own.
+ * The privileges that nfvd keeps. Each case runs in its own process.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include "privileges.c"
 
-/* Run it in a child; the status of waitpid(). */
+/* Run it in a child. Return the status of waitpid(). */
 static int in_child(void (*run)(void))
 {
 	pid_t pid = fork();
@@ -72,7 +72,7 @@ static void as_nfvd(void)
 	must(refused(socket(AF_VSOCK, SOCK_STREAM, 0)), 12);
 	must(refused(syscall(SYS_init_module, NULL, 0, "")), 13);
 	must(refused(syscall(SYS_keyctl, 0, 0)), 14);
-	/* And goes on with what is its work. */
+	/* Its normal work is still allowed. */
 	must(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 15);
 	must(open("/proc/self/ns/net", O_RDONLY) >= 0, 16);
 	must(system("exit 0") == 0, 17);
@@ -95,7 +95,7 @@ static void as_gate(void)
 	must(!nfvd_privileges_of_gate(), 3);
 	must(!getrlimit(RLIMIT_NOFILE, &limit), 4);
 	must(recv(-1, &limit, sizeof(limit), 0) == -1 && errno == EBADF, 5);
-	/* What it asks of a peer's descriptor. */
+	/* Calls on a peer's descriptor are allowed. */
 	must(getsockopt(-1, SOL_SOCKET, SO_TYPE, &limit, &len) == -1 && errno == EBADF, 6);
 	must(getsockname(-1, (void *)&limit, &len) == -1 && getpeername(-1, (void *)&limit, &len) == -1, 7);
 	must(fcntl(-1, F_GET_SEALS) == -1 && fcntl(-1, F_GETFL) == -1 && fstat(-1, &st) == -1 && shutdown(-1, SHUT_RD) == -1, 8);
@@ -153,7 +153,7 @@ static void test_works(void **state)
 	assert_int_equal(in_child(as_gate), 0);
 }
 
-/* Each of these ends the process. */
+/* Each of these calls ends the process. */
 static void test_forbidden(void **state)
 {
 	static void (*const cases[])(void) = {

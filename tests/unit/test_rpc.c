@@ -21,7 +21,7 @@ static json_t *echo(json_t *params, struct nfvd_err *err)
 	return json_incref(params);
 }
 
-/* A message with a newline, a byte that is no UTF-8, and a hint. */
+/* Refuse with a message that has a newline and a byte that is not UTF-8, and with a hint. */
 static json_t *refuse(json_t *params, struct nfvd_err *err)
 {
 	err->code = NFV_RPC_E_NOENT;
@@ -70,7 +70,7 @@ void nfvd_event(const char *port, const char *fmt, ...)
 
 static bool hung_up;
 
-/* The reply, parsed. */
+/* Send a line. Return the parsed reply. */
 static json_t *ask_bytes(const void *line, size_t len)
 {
 	char *reply = nfvd_rpc_handle(&caller, line, len, &hung_up);
@@ -89,7 +89,7 @@ static json_t *ask(const char *line)
 	return ask_bytes(line, strlen(line));
 }
 
-/* The reply must be this error, with all of these words in its message, and called nothing. */
+/* The reply must be this error, with all of these words in its message; no method may have been called. */
 static void refused_bytes(const void *line, size_t len, int code, const char *words)
 {
 	unsigned long long before = counters[NFVD_CTL_BAD_REQUEST];
@@ -178,7 +178,7 @@ static void test_envelope(void **state)
 	refused("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%n%s\"}", NFV_RPC_E_METHOD, "'%n%s'");
 }
 
-/* params at the limit of depth are served; one more is refused, wherever it stands, and ends the connection. */
+/* params at the limit of depth are accepted; one level more, anywhere, is refused and ends the connection. */
 static void test_depth(void **state)
 {
 	char line[256], open[64], close[64];
@@ -241,7 +241,7 @@ static void test_counters(void **state)
 	json_decref(all);
 }
 
-/* Which role may call which method, and that the rest is refused, counted, and told what helps. */
+/* Which role may call which method; other calls are refused with a hint, and counted. */
 static void test_roles(void **state)
 {
 	static const char *const methods_by_role[] = { "echo", "operate", "admin" };
@@ -293,7 +293,7 @@ static void test_role_options(void **state)
 	assert_string_equal(first_of(NFVD_ROLE_ADMIN)->group, "nfv-admin");
 }
 
-/* One line each, which nobody can make look like another; reading has none. */
+/* Each change has one audit line, which input cannot forge; reading has none. */
 static void test_audit(void **state)
 {
 	unsigned int before = n_audited;

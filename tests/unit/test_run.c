@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Programs that nfvctl runs, files that it saves, and consoles that it reads: real ones.
+ * Programs that nfvctl runs, files that it saves, consoles that it reads; all of them are real.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,7 +60,7 @@ static void test_limits(void **state)
 
 	assert_int_equal(run_command(NULL, -1, 1, ARGV("sleep", "60"), &err), CTL_FAILED);
 	assert_string_equal(err.text, "sleep did not end within 1 s, or says too much");
-	/* Silent, but alive; and one whose child keeps the pipe. */
+	/* A silent program that runs on; and one whose child keeps the pipe open. */
 	assert_int_equal(run_command(NULL, -1, 1, ARGV("bash", "-c", "exec >&- 2>&-; exec sleep 60"), &err), CTL_FAILED);
 	assert_int_equal(run_command(NULL, -1, 1, ARGV("bash", "-c", "sleep 20 & exit 0"), &err), CTL_FAILED);
 	assert_int_equal(run_command(NULL, -1, 60, ARGV("yes"), &err), CTL_FAILED);
@@ -97,7 +97,7 @@ static void test_save(void **state)
 
 	assert_int_equal(save(1, "x.json"), CTL_OK);
 	assert_int_equal(number_in_file("x.json"), 1);
-	/* What else the name is, is not changed: a hard link keeps what it was. */
+	/* Other hard links of the file keep the old content. */
 	assert_int_equal(link("x.json", "linked"), 0);
 	assert_int_equal(save(2, "x.json"), CTL_OK);
 	assert_int_equal(number_in_file("x.json"), 2);
@@ -112,7 +112,7 @@ static void test_save(void **state)
 	assert_int_equal(save(3, "dir/"), CTL_FAILED);
 	assert_int_equal(save(3, "no/such"), CTL_FAILED);
 	assert_int_equal(save(4, "dir/y.json"), CTL_OK);
-	/* Would it be possible? Nothing is there afterwards, or all as it was. */
+	/* Test whether saving is possible: this makes no file and changes none. */
 	assert_int_equal(save_json(NULL, "no/such", &err), CTL_FAILED);
 	assert_int_equal(save_json(NULL, "dir/y.json", &err), CTL_OK);
 	assert_int_equal(number_in_file("dir/y.json"), 4);
@@ -164,7 +164,7 @@ static void test_digits(void **state)
 	close(before);
 }
 
-/* It could not end if nobody read: a pipe holds 64 KiB. */
+/* The program can only end if its output is read, because a pipe holds 64 KiB. */
 static void test_console(void **state)
 {
 	struct draft_guest g = { .console = -1 };

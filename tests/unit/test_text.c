@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Text of others on its way to a terminal: include/nfv/text.h.
+ * Foreign text for a terminal: include/nfv/text.h.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,7 +47,7 @@ static bool has_c1(const char *s)
 	return false;
 }
 
-/* Whatever comes: never longer, always UTF-8 (jansson's idea of it), no control, and the same when cleaned again. */
+/* For any input: never longer, always UTF-8 (by jansson), no control character, unchanged by a second cleaning. */
 static void test_random(void **state)
 {
 	srandom(1);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Super-frames inside tunnels: checked, cut, and taken as they are by who can. */
+/* Super-frames inside tunnels: checked, segmented, or passed unchanged to receivers that accept them. */
 #include "offload_frames.h"
 
 enum tunnel { VXLAN, VXLAN_CSUM, GRE, GRE_CSUMS, IPIP };
 
-/* The frame of tcp_frame() in a tunnel, as its socket leaves it: the outer checksum, if there is one, is to be made. */
+/* Put the frame of tcp_frame() into a tunnel, as its socket does: an outer checksum is left open. */
 static unsigned int tunnel_frame(enum tunnel kind, bool outer_v6, bool v6, uint32_t payload)
 {
 	static const unsigned int lengths[] = { 8 + 8 + 14, 8 + 8 + 14, 4, 8, 0 };
@@ -41,7 +41,7 @@ static unsigned int tunnel_frame(enum tunnel kind, bool outer_v6, bool v6, uint3
 	return inner;
 }
 
-/* The outer headers of a segment, as their receiver checks them. */
+/* Check the outer headers of a segment as a receiver does. */
 static void assert_outer(const uint8_t *p, uint32_t len, enum tunnel kind, bool v6, unsigned int index)
 {
 	unsigned int l4 = 14 + (v6 ? 40 : 20);
@@ -71,7 +71,7 @@ static void tunnel_one(enum tunnel kind, bool outer_v6, bool v6, uint32_t payloa
 	uint32_t sent = 0;
 
 	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
-	/* Only headers that are private can be put on by a program. */
+	/* A program can only add headers that are in the private part. */
 	assert_int_equal(f.needs & (NFVD_ACCEPT_NEVER | NFVD_ACCEPT_TUNNEL),
 			 kind <= VXLAN_CSUM && !outer_v6 && !v6 ? NFVD_ACCEPT_TUNNEL : NFVD_ACCEPT_NEVER);
 	assert_true(nfvd_cut_start(&cut, &f, 0, whole));
@@ -93,7 +93,7 @@ static void tunnel_one(enum tunnel kind, bool outer_v6, bool v6, uint32_t payloa
 	assert_int_equal(at, (payload + 1299) / 1300);
 }
 
-/* Also where the inner headers lie beyond the private one. */
+/* Also if the inner headers lie beyond the private header. */
 static void tunnels(void **state)
 {
 	for (enum tunnel kind = VXLAN; kind <= IPIP; kind++)
@@ -155,7 +155,7 @@ static void bundles(void **state)
 			}
 }
 
-/* Whatever is not as a program would put it on is cut. */
+/* Tunnels in a form that a program cannot produce are segmented. */
 static void tunnels_for_a_program(void **state)
 {
 	static const struct { unsigned int at; uint8_t bits; } others[] = {
@@ -181,7 +181,7 @@ static void tunnels_not_to_be_cut(void **state)
 	struct nfvd_cut cut;
 	unsigned int inner = tunnel_frame(GRE, false, false, 5000);
 
-	/* Numbered packets: each would need a number of its own. */
+	/* With sequence numbers each segment would need its own number. */
 	wire[34] = GRE_HAS_SEQ;
 	build(f.len);
 	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
@@ -198,7 +198,7 @@ static void tunnels_not_to_be_cut(void **state)
 	assert_int_equal(nfvd_offload_check(&f), NFVD_DROP_BAD_GSO);
 }
 
-/* The module hands on the skb, with all that it says. */
+/* The module passes the skb on, with its offload fields. */
 static void held_tunnel_goes_as_it_is(void **state)
 {
 	tunnel_frame(VXLAN, false, false, 5000);

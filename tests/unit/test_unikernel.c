@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The unikernel's virtio driver against a device that does what it likes. */
+/* The unikernel's virtio driver against a hostile device. */
 #include <stdlib.h>
 #include "virtio_ring.c"
 #include "virtio_net.c"
@@ -76,7 +76,7 @@ uint8_t pbuf_free(struct pbuf *p)
 	return 0;
 }
 
-/* Reads all of the frame: what is not its own, the sanitizer sees. */
+/* Read all bytes of the frame, so that the sanitizer reports memory outside it. */
 void net_input(struct pbuf *frame, bool csum_ok)
 {
 	unsigned int total = 0;
@@ -216,7 +216,7 @@ static void set_header(unsigned int id, uint8_t flags, uint16_t buffers)
 	memcpy((void *)(uintptr_t)rx.desc[id].addr, &header, sizeof(header));
 }
 
-/* No buffer is lost, or in two places. */
+/* Check that each buffer is in exactly one place. */
 static void assert_buffers(unsigned int with_lwip)
 {
 	unsigned int posted = 0, listed = 0;
@@ -283,7 +283,7 @@ static void test_larger_than_a_frame(void **state)
 	assert_buffers(0);
 }
 
-/* lwIP keeps one frame for ever: copies are made when few buffers are left. */
+/* lwIP keeps one frame for ever: the driver copies frames when few buffers are left. */
 static void test_copies(void **state)
 {
 	(void)state;
@@ -443,7 +443,7 @@ static void test_full(void **state)
 	assert_int_equal(frame.ref, 1);
 }
 
-/* Mostly plausible: only so does it come far. */
+/* Mostly plausible values: others would end the driver early. */
 static void test_random(void **state)
 {
 	srand(1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The unikernel's netfront against a backend that does what it likes in the rings of frames. */
+/* The unikernel's netfront against a backend that is hostile in the rings of frames. */
 #include "fake_backend.h"
 
 /* --- received --- */
@@ -201,7 +201,7 @@ static void test_tx_prod_too_far(void **state)
 	assert_stopped();
 }
 
-/* One that is written, but not yet given. */
+/* A response that is written, but not published yet. */
 static void test_tx_too_early(void **state)
 {
 	(void)state;
@@ -239,7 +239,7 @@ static void test_tx_no_extra(void **state)
 	assert_stopped();
 }
 
-/* --- mostly plausible: only so does it come far --- */
+/* --- mostly plausible values: others would end the driver early --- */
 
 static void random_rx(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The unikernel's netfront against a backend that does what it likes in the xenstore and the control ring. */
+/* The unikernel's netfront against a backend that is hostile in the xenstore and the control ring. */
 #include "fake_backend.h"
 
 /* --- the control ring --- */
@@ -37,7 +37,7 @@ static void test_named(void **state)
 		assert_int_equal(list[i].flags == XEN_NETIF_CTRLF_GREF_readonly, granted_readonly[list[i].ref]);
 	answer_ctrl(r.id, XEN_NETIF_CTRL_STATUS_SUCCESS, 0);
 	assert_int_equal(lines, 1);
-	/* Another takes over: it may have them, or not. */
+	/* Another backend takes over: it may have the names, or not. */
 	backend_is(XenbusStateInitWait);
 	r = last_asked();
 	answer_ctrl(r.id, XEN_NETIF_CTRL_STATUS_SUCCESS, 100);
@@ -68,7 +68,7 @@ static void test_not_named(void **state)
 	assert_int_equal(lines, 0);
 }
 
-/* Nobody ever answers. */
+/* The backend never responds. */
 static void test_never_named(void **state)
 {
 	(void)state;
@@ -120,7 +120,7 @@ static void test_without_mac(void **state)
 	}
 }
 
-/* Closed, and a new one. */
+/* The backend closes, and a new one comes. */
 static void test_comes_again(void **state)
 {
 	(void)state;
@@ -183,7 +183,7 @@ static void test_taken_over(void **state)
 	assert_true(running);
 }
 
-/* After nonsense it may begin anew, after Closed. */
+/* After malformed input it may start anew, after Closed. */
 static void test_better_again(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The unikernel's xenstore client against a daemon, and values, that are what they like. */
+/* The unikernel's xenstore client against a hostile daemon, and any values. */
 #include <stdlib.h>
 #include "xenstore.c"
 #include "cmdline.c"
@@ -10,7 +10,7 @@
 
 static struct xenstore_domain_interface page;
 static uint64_t clock_us;
-/* What the daemon says to each request; NULL: nothing. */
+/* The daemon's response to each request; NULL: none. */
 static void (*served_by)(const struct xsd_sockmsg *request, const char *payload);
 static char last_payload[XENSTORE_PAYLOAD_MAX];
 static uint32_t last_type;
@@ -73,7 +73,7 @@ static void give_answers(void)
 		answered = answering = 0;
 }
 
-/* Somebody else runs. */
+/* While the client sleeps, the daemon runs. */
 static void fake_sleep(uint64_t timeout_us, bool (*ready)(void))
 {
 	if (page.req_prod - page.req_cons <= XENSTORE_RING_SIZE)
@@ -95,7 +95,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&page, 0, sizeof(page));
-	/* Indexes run over. */
+	/* The indexes wrap. */
 	page.req_prod = page.req_cons = UINT32_MAX - 100;
 	page.rsp_prod = page.rsp_cons = UINT32_MAX - 50;
 	requested = answering = answered = 0;
@@ -263,7 +263,7 @@ static void test_strange_events(void **state)
 	assert_false(broken);
 }
 
-/* --- what makes no sense --- */
+/* --- malformed responses --- */
 
 static void daemon_too_long(const struct xsd_sockmsg *request, const char *payload)
 {
@@ -307,7 +307,7 @@ static void test_no_answer(void **state)
 	assert_stopped();
 }
 
-/* It says only other things, without end. */
+/* It sends only other messages, without end. */
 static void chatter(uint64_t timeout_us, bool (*ready)(void))
 {
 	(void)timeout_us;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rings: which are sound, what an nfvd before had taken, when a guest is interrupted, and chains without an end. */
+/* Rings: which are valid; what a previous nfvd had taken; when a guest is interrupted; endless chains. */
 #include "vring_rig.h"
 
 static void assert_replays(uint16_t used, uint32_t taken, unsigned int n)
@@ -13,7 +13,7 @@ static void assert_replays(uint16_t used, uint32_t taken, unsigned int n)
 	guest_free(&g);
 }
 
-/* What an nfvd that was killed had taken, also where the index wraps; and marks that say nothing. */
+/* What a killed nfvd had taken, also where the index wraps; and marks that are not valid. */
 static void taken_before(void **state)
 {
 	assert_replays(0, NFVD_TAKEN, 0);
@@ -33,7 +33,7 @@ static void taken_before(void **state)
 	assert_replays(0xffff, UINT32_MAX, 0);
 }
 
-/* The mark of a turn that was not ended, and of one that was. */
+/* The mark of an unfinished turn, and of a finished one. */
 static void taken_in_a_turn(void **state)
 {
 	struct guest g;
@@ -63,7 +63,7 @@ static void taken_in_a_turn(void **state)
 	guest_free(&g);
 }
 
-/* Whoever is one byte short must not be cut: a ring that ends in its region, and one that does not. */
+/* A ring that ends at its region's end is valid; one that is a byte longer is not. */
 
 static void rings_are_checked(void **state)
 {
@@ -110,7 +110,7 @@ static void event_index(void **state)
 		guest_fill(&g, GUEST_DATA, 60, 1);
 		guest_desc(&g, 0, GUEST_DATA, 72, 0, 0);
 		guest_post(&g, 0);
-		/* Asks for an interrupt at the second frame only. */
+		/* The guest asks for an interrupt only at the second frame. */
 		g.vr.avail->ring[16] = 1;
 		assert_int_equal(take(&g), 1);
 		assert_int_equal(done(&g), i == 0 || i == 1);
@@ -156,7 +156,7 @@ static void full_call(void **state)
 	nfvd_call_fini();
 }
 
-/* A peer has its eventfd watched so often that each signal takes long: its queue is fenced, nobody else's. */
+/* A peer adds so many waiters to its eventfd that each signal is slow: only its queue is fenced. */
 static void slow_call(void **state)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -217,8 +217,8 @@ static void empty_chains(struct guest *g, bool mergeable, bool table, uint16_t f
 }
 
 /*
- * Descriptors without bytes are work as others are. Bounded are the descriptors of a call: without
- * that bound the calls here take 10 to 1000 times as long as they may.
+ * Empty descriptors cost work, too, so the number of descriptors per call is bounded. Without
+ * the bound the calls here take 10 to 1000 times the limit.
  */
 #define CALL_US	20000
 

@@ -20,7 +20,7 @@ static void deliver_mergeable(void **state)
 		assert_int_equal(len, b < 2 ? 500 : 212);
 		for (uint32_t i = b ? 0 : 12; i < len; i++)
 			assert_int_equal(p[i], (uint8_t)(9 + at++));
-		/* Not a byte more than the buffer took. */
+		/* No byte beyond the frame is written. */
 		for (uint32_t i = len; i < 4096; i++)
 			assert_int_equal(p[i], 0xee);
 	}
@@ -84,7 +84,7 @@ static void deliver_never_writes_read_only(void **state)
 	guest_free(&g);
 }
 
-/* One frame too large for a ring that cannot merge does not take the small ones with it. */
+/* A frame too large for a ring without mergeable buffers is lost; small ones behind it are not. */
 static void deliver_small_behind_large(void **state)
 {
 	struct nfvd_frame f[4] = { module_frame(3, 3000), module_frame(4, 60), module_frame(5, 2000), module_frame(6, 90) };
@@ -140,7 +140,7 @@ static void deliver_from_kernel(void **state)
 	guest_free(&g);
 }
 
-/* A frame that the kernel has let go: its buffers come back empty, its neighbours whole. */
+/* A frame that the kernel has freed: its buffers are returned empty, other frames arrive whole. */
 static void deliver_expired(void **state)
 {
 	struct nfvd_frame f[3] = { module_frame(3, 900), module_frame(MODULE_STALE, 1500), module_frame(5, 900) };

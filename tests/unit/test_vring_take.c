@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames from a Tx queue: sound chains of all shapes, and what fences the queue. */
+/* Frames from a Tx queue: valid chains of all shapes, and faults that fence the queue. */
 #include "vring_rig.h"
 
 static void take_one_descriptor(void **state)
@@ -43,7 +43,7 @@ static void take_split_header(void **state)
 	guest_free(&g);
 }
 
-/* The guest's own business: the header's bytes are read from one place, twelve times. */
+/* All twelve header bytes are read from one place: unusual but legal. */
 static void take_aliased_header(void **state)
 {
 	struct guest g;
@@ -117,7 +117,7 @@ static void short_chains_are_dropped(void **state)
 	guest_free(&g);
 }
 
-/* What a turn does not come to stays in the ring, malformed frames in between as well: nothing is lost or counted twice. */
+/* Frames beyond the turn's limit stay in the ring, malformed ones too: none is lost or counted twice. */
 static void take_in_parts(void **state)
 {
 	static const uint8_t step[] = { 1, 0, 3, 2, 7, 64 };
@@ -155,7 +155,7 @@ static void take_in_parts(void **state)
 	guest_free(&g);
 }
 
-/* Many bytes end a burst: a guest with super-frames has no longer turns than one without. */
+/* A burst also ends after many bytes, so that super-frames do not make a guest's turns longer. */
 static void take_ends_after_a_megabyte(void **state)
 {
 	struct guest g;
@@ -179,7 +179,7 @@ struct bad {
 	enum nfvd_drop why;
 };
 
-/* Each is posted behind one good frame: that one still comes, then the ring is fenced for good. */
+/* Each bad chain is posted behind a good frame, which still arrives; then the ring stays fenced. */
 static void bad_chains_fence(void **state)
 {
 	static const struct bad bad[] = {

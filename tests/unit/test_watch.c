@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The heartbeat, with threads that stand still as a worker might. Its own thread and clocks are the real ones. */
+/* The watch, with threads that block as a worker might. The watch's thread and clocks are real. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +57,7 @@ static bool comes_true(atomic_bool *what)
 	return atomic_load(what);
 }
 
-/* The thread that plays the worker; act() is what its turn does. */
+/* The thread that acts as the worker; act() is its turn. */
 static void *play(void *act)
 {
 	worker.watched.tid = gettid();
@@ -101,7 +101,7 @@ static void go_on(unsigned int src)
 	}
 }
 
-/* A wait that signals end, in the middle of a delivery from port 1 to port 2. */
+/* A wait, which signals end, during a delivery from port 1 to port 2. */
 static void wait_in_delivery(void)
 {
 	char c;
@@ -118,7 +118,7 @@ static void receiver_is_fenced(void **state)
 	assert_true(comes_true(&port[2].held));
 	assert_int_equal(port[2].faults[NFVD_DROP_WORKER_HELD], 1);
 	assert_int_equal(events, 1);
-	/* The signal has ended the wait: the worker goes on, and nobody else is fenced. */
+	/* The signal has ended the wait: the worker continues, and no other port is fenced. */
 	nap_ms(500);
 	assert_int_equal(events, 1);
 	assert_false(port[0].held || port[1].held || port[3].held);
@@ -150,7 +150,7 @@ static void sender_is_found(void **state)
 	end();
 }
 
-/* One that computes all the time, in a turn of port 3. */
+/* A worker that computes all the time, in a turn of port 3. */
 static void compute(void)
 {
 	nfvd_watch_turn(&worker.watched, 3);
@@ -167,7 +167,7 @@ static void sender_that_takes_long_is_fenced(void **state)
 	assert_int_equal(events, 1);
 }
 
-/* Asleep as it should be, and the watch with it; then it wakes, and stands still. */
+/* The worker sleeps, and so does the watch; then the worker wakes and blocks. */
 static void sleep_then_wait(void)
 {
 	char c;
@@ -193,7 +193,7 @@ static void sleep_is_no_wait(void **state)
 	end();
 }
 
-/* A process of its own, which runs act() as worker under watch; for ms milliseconds, then status 0 if nobody was fenced. */
+/* Fork a process that runs act() as worker under watch for ms milliseconds; its status is 0 if no port was fenced. */
 static pid_t child(void (*act)(void), unsigned int ms)
 {
 	pid_t pid = fork();
@@ -223,7 +223,7 @@ static void the_end(void **state)
 	assert_int_equal(WEXITSTATUS(status), NFVD_EXIT_HELD);
 }
 
-/* A process that was stopped has not waited for anybody, in whatever it was. */
+/* A stopped process has not waited for any port, wherever it was. */
 static void computes_in_turns(void)
 {
 	for (;;) {
@@ -251,7 +251,7 @@ static void stopped_is_no_wait(void **state)
 
 /* ---- holes ---- */
 
-#define LARGE	(64ul << 20)	/* to punch it takes 20 ms where nothing else runs */
+#define LARGE	(64ul << 20)	/* punching this takes 20 ms on an idle machine */
 
 static uint8_t *shared;
 static int shared_fd;
@@ -299,7 +299,7 @@ static volatile uint8_t *some_page(void)
 	return shared + random() % (LARGE / PAGE) * PAGE;
 }
 
-/* Its ring lies there. */
+/* The port's ring is in that memory. */
 static void take_from_holes(void)
 {
 	while (!somebody_is_held()) {
@@ -315,7 +315,7 @@ static void deliver(bool from_holes)
 	struct iovec iov = { .iov_len = PAGE };
 	struct nfvd_frame f = { .iov = &iov, .iov_n = 1 };
 
-	/* A page that was never written is not there. */
+	/* A page that was never written is not present. */
 	memset(elsewhere, 1, sizeof(elsewhere));
 	while (!somebody_is_held()) {
 		volatile uint8_t *page = some_page();
@@ -352,7 +352,7 @@ static void sender_is_innocent_of_receivers_holes(void **state)
 	watch_while_punched(deliver_into_holes, 2);
 }
 
-/* As long, and as often; but not for a hole. */
+/* Wait as long and as often, but not for a hole. */
 static void wait_elsewhere(void)
 {
 	for (;;) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rounds of a worker whose queues always have frames, or never: what each gets of the work, by its weight; who is polled. */
+/* Rounds of a worker whose queues always have frames, or never: their shares by weight; which queues are polled. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ struct sender {
 	unsigned int polled;
 };
 
-/* ---- what is around a worker ---- */
+/* ---- stubs of what a worker calls ---- */
 
 void nfvd_log(int level, const char *fmt, ...) { (void)level; (void)fmt; }
 void nfvd_fault(struct nfvd_port *port, enum nfvd_drop what, unsigned int n) { (void)port; (void)what; (void)n; }
@@ -127,7 +127,7 @@ static void small_turns_by_weight(void **state)
 	assert_int_equal(s[2].longest, 0);
 }
 
-/* Its turn comes in each round, while the other sits out. */
+/* A queue with small turns has one in each round, while the other queue skips rounds. */
 static void small_turns_are_never_out(void **state)
 {
 	sender(0, 1, 1, 2 << 20);
@@ -139,7 +139,7 @@ static void small_turns_are_never_out(void **state)
 	assert_in_range(s[0].longest, 30, 33);
 }
 
-/* Alone, it sits out one round, in which nobody else has frames. */
+/* Alone, a queue skips one round, in which no other queue has frames. */
 static void nothing_is_left_unused(void **state)
 {
 	sender(0, 1, 1, 2 << 20);
@@ -160,7 +160,7 @@ static void credit_is_not_saved(void **state)
 	assert_in_range(s[1].done * 100 / s[0].done, 99, 101);
 }
 
-/* However many queues a port has, and whichever of them have frames. */
+/* The share of a port does not depend on its number of queues, or on which of them have frames. */
 static void queues_of_a_port_share(void **state)
 {
 	sender(0, 1, 8, 300000);
@@ -171,7 +171,7 @@ static void queues_of_a_port_share(void **state)
 		assert_true(s[0].port.rxq[k].share.credit <= NFVD_SHARE_ROUND);
 }
 
-/* Rounds until the first queue of s[1] is hot or cold; for how many ms. */
+/* Run rounds until the first queue of s[1] is hot or cold. Return the ms that takes. */
 static uint32_t until_hot(bool hot)
 {
 	uint32_t start = nfvd_now_ms();
@@ -200,21 +200,21 @@ static void silent_queues_are_cold(void **state)
 	assert_int_equal(s[0].polled, 1000);
 	assert_in_range(s[1].polled, 0, 20);
 
-	/* It calls. */
+	/* Its guest kicks. */
 	s[1].turn = 100;
 	assert_int_equal(eventfd_write(fd, 1), 0);
 	assert_in_range(until_hot(true), 0, 10);
 	s[1].turn = 0;
 	assert_in_range(until_hot(false), COOL_MS / 2, 1000);
 
-	/* Its call gets lost. */
+	/* Its kick gets lost. */
 	s[1].turn = 100;
 	assert_in_range(until_hot(true), 0, 2 * RECHECK_MS);
 	close(fd);
 	close(t->epoll);
 }
 
-/* It sleeps no longer than until a port with a backlog is to be tried again, and then tries it. */
+/* The worker wakes when a port with a backlog is due, and tries it. */
 static void sleeps_until_the_next_try(void **state)
 {
 	assert_int_equal(sleep_ns(t, RECHECK_MS, 1000), RECHECK_MS * 1000000ull);
@@ -231,7 +231,7 @@ static void sleeps_until_the_next_try(void **state)
 	assert_false(iterate(t, 0));
 }
 
-/* With a limit of 0 µs no round is in vain before it sleeps. */
+/* With a limit of 0 µs it sleeps without an idle round. */
 static void without_a_spin_it_sleeps_at_once(void **state)
 {
 	const volatile struct nfvd_worker *w;

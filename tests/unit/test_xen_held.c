@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames of Xen guests that outlive their rings, that wait, that are made of many skbs: kmod/xen/tx.c, rx.c. */
+/* Frames of Xen guests that outlive their rings, that wait, or that consist of many skbs: kmod/xen/tx.c, rx.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -153,7 +153,7 @@ static void answered_when_rings_go(void **state)
 
 	hold_frames(200, 600);
 	assert_int_equal(tx.rsp_prod, 0);
-	/* One out of the middle is answered as it is freed: its answer lies first. */
+	/* A frame from the middle gets its response when it is freed, before earlier frames. */
 	for (unsigned int i = 0; i < 100; i++)
 		__skb_queue_tail(&held, __skb_dequeue(&held));
 	kfree_skb(__skb_dequeue(&held));
@@ -169,7 +169,7 @@ static void answered_when_rings_go(void **state)
 		if (i)
 			assert_int_equal(tx.ring[i].rsp.status, XEN_NETIF_RSP_DROPPED);
 	}
-	/* Who frees them now touches no ring: down() does, and ASan looks for what is left. */
+	/* Freeing them must not access the ring now. down() frees them, and ASan reports leaks. */
 	memset(&tx, 0xee, sizeof(tx));
 }
 
@@ -193,7 +193,7 @@ static void not_copied_when_gone(void **state)
 	kfree_skb(skb);
 }
 
-/* It waits for another guest's buffers when its own guest goes: that one never sees it, nor loses a buffer by it. */
+/* A frame waits for another guest's buffers when its own guest ends: the other gets no frame, and loses no buffer. */
 static void waits_when_its_guest_goes(void **state)
 {
 	struct sk_buff *ours = nfvk_alloc_frame(300, 0);
@@ -230,7 +230,7 @@ static void failed_is_not_sent(void **state)
 	assert_int_equal(counters[OTHER].tx_bytes.v, 1200);
 }
 
-/* Small ones take more memory than they have bytes, and that is what is bounded. */
+/* Small frames take more memory than their bytes; the bound is on memory. */
 static void memory_is_bounded(void **state)
 {
 	struct sk_buff *skb;
@@ -248,7 +248,7 @@ static void memory_is_bounded(void **state)
 	assert_true(n * 60 < WAITING_MAX / 2);
 	assert_true(before > MEMORY_MAX / MEMORY_SHARES - 2000 && before <= MEMORY_MAX / MEMORY_SHARES);
 	assert_true((u64)session.held.v >= before && (u64)session.held.v < before + 3 * NFVK_ACCOUNT_PIECE);
-	/* A session that may hold less. */
+	/* The session's limit is lower. */
 	nfvk_xen_purge(&queue[OTHER]);
 	assert_int_equal(session.held.v, 0);
 	session.held.v = (16 << 20) - (long)NFVK_ACCOUNT_PIECE;
@@ -264,7 +264,7 @@ static void memory_is_bounded(void **state)
 	assert_true(queue[OTHER].stalled);
 }
 
-/* Linear parts, pages, empty ones, skbs behind skbs: as one run of bytes. */
+/* Linear parts, pages, empty parts and lists of skbs are copied as one run of bytes. */
 static void lists_of_skbs(void **state)
 {
 	static const u32 linear[] = { 100, 0, 5000, 1, 0 }, frags[] = { 4096, 3000, 0, 9000, 0 };
@@ -302,7 +302,7 @@ static void lists_of_skbs(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 
-/* 100 kB in each 50 ms: that is the rate, whatever the frames, with one period's for who was silent. */
+/* The rate is 100 kB per 50 ms, for any frame sizes; a silent guest saves up one period. */
 static void rate(void **state)
 {
 	static const u32 sizes[] = { 60, 1514, 65549 };
@@ -317,7 +317,7 @@ static void rate(void **state)
 				sent += sizes[i];
 			}
 		assert_in_range(sent, 20000000, 20000000 + 100000 + 65549);
-		/* Silent for a second: no more than one period's, and the frame that passes it, at once. */
+		/* After a second of silence, at most one period's bytes pass at once, and the frame that exceeds it. */
 		now += 1000000000;
 		for (sent = 0; nfvk_xen_may_send(&r, now); sent += sizes[i])
 			nfvk_xen_pay(&r, sizes[i], now);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tables of grants that stay mapped: kmod/xen/maps.c, with a guest of our own. */
+/* Tables of persistent grants: kmod/xen/maps.c, with a simulated guest. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ static int mapped_of_guest(void)
 	return n;
 }
 
-/* What is counted, what the guest has mapped, and what pages are out, agree. */
+/* Check that the counters, the guest's mapped grants and the allocated pages agree. */
 static void assert_mapped(int n)
 {
 	assert_int_equal(grants.mapped.v, n);
@@ -92,7 +92,7 @@ static void read_only(void **state)
 	assert_null(nfvk_xen_map_addr(m, 7, true));
 }
 
-/* One that is not granted, anywhere in the list: none of them. */
+/* If any grant of the list is not valid, none is added. */
 static void all_or_none(void **state)
 {
 	for (unsigned int bad = 0; bad < 200; bad += 33) {
@@ -156,7 +156,7 @@ static void deleting(void **state)
 	assert_null(nfvk_xen_map_addr(m, 104, false));
 }
 
-/* As many as a request may name, and a failure as late as can be: one grace period. */
+/* The longest list, which fails at its end: it waits for one grace period. */
 static void one_grace_period(void **state)
 {
 	int waited = grace_periods;
@@ -192,7 +192,7 @@ static void idle_and_back(void **state)
 	jiffies += 1;
 	nfvk_xen_maps_refresh(m);
 	assert_mapped(0);
-	/* One is used again: by copy now, all mapped soon, and asked for once. One was revoked meanwhile. */
+	/* A grant is used again: copied now, all are mapped soon, requested once. One was revoked meanwhile. */
 	guest[52].granted = false;
 	for (u32 ref = 51; ref < 54; ref++)
 		assert_null(nfvk_xen_map_addr(m, ref, true));
@@ -216,7 +216,7 @@ static void no_memory(void **state)
 			break;
 		assert_mapped(0);
 	}
-	assert_int_equal(fail_allocations, 1);	/* in the end none was left to fail */
+	assert_int_equal(fail_allocations, 1);	/* the last try had no failing allocation */
 	assert_mapped(130);
 }
 

@@ -52,7 +52,7 @@ static void several(void **state)
 	}
 }
 
-/* Every number of pieces, with empty ones; sizes add up. */
+/* All numbers of pieces, with empty ones; their sizes are summed up. */
 static void pieces(void **state)
 {
 	for (unsigned int n = 1; n <= NFVK_XEN_SLOTS_BAD + 2; n++)
@@ -93,11 +93,11 @@ static void bad(void **state)
 	slot(0, 0, 300, NFVK_XEN_TXF_MORE_DATA);
 	slot(1, 4000, 97, 0);
 	assert_int_equal(nfvk_xen_gather(ring, 0, 2, &f), NFVK_XEN_BAD_SLOT);
-	/* More promised than there is. */
+	/* The flags announce more slots than are posted. */
 	assert_int_equal(nfvk_xen_gather(ring, 0, 1, &f), NFVK_XEN_BAD_SLOT);
 	slot(0, 0, 300, NFVK_XEN_TXF_EXTRA_INFO);
 	assert_int_equal(nfvk_xen_gather(ring, 0, 1, &f), NFVK_XEN_BAD_EXTRA);
-	/* Larger than the whole; the ids are good. */
+	/* A piece is larger than the frame; the ids are valid. */
 	slot(0, 0, 300, NFVK_XEN_TXF_MORE_DATA);
 	slot(1, 0, 301, 0);
 	assert_int_equal(nfvk_xen_gather(ring, 0, 2, &f), NFVK_XEN_DROP);
@@ -105,7 +105,7 @@ static void bad(void **state)
 	assert_int_equal(f.slot[1].id, 1);
 }
 
-/* Every producer index that there is, near enough: of one that is taken for good, what it posts fits the ring. */
+/* Try all relevant producer indices: if one is accepted, the posted requests fit the ring. */
 static void producer_indices(void **state)
 {
 	static const uint32_t starts[] = { 0, 1, 255, 256, 0x7fffffff, 0xffffff00, 0xffffffff };
@@ -117,7 +117,7 @@ static void producer_indices(void **state)
 			for (int32_t ahead = -2 * (int)NFVK_XEN_RING; ahead <= 2 * (int)NFVK_XEN_RING; ahead++) {
 				bool ok = nfvk_xen_posted(cons + ahead, cons, answered, NFVK_XEN_RING, &n);
 
-				/* Back to between what is answered and what is taken is as mad as any. */
+				/* An index between responses and taken requests is out of range, too. */
 				assert_int_equal(ok, ahead >= 0 && (uint32_t)ahead <= NFVK_XEN_RING - held);
 				if (ok)
 					assert_int_equal(n, ahead);
@@ -131,7 +131,7 @@ static void producer_indices(void **state)
 	assert_false(nfvk_xen_posted(39, 40, 36, 64, &(uint32_t){ 0 }));
 }
 
-/* However many there are said to be, a frame's walk ends. */
+/* Parsing a frame ends, whatever the number of available requests. */
 static void mad_available(void **state)
 {
 	static const uint32_t avail[] = { NFVK_XEN_RING + 1, 65536, 0x80000000, 0xfffffffe, 0xffffffff };
