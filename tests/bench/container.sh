@@ -56,7 +56,7 @@ tcp()
 # Median RTT in microseconds.
 rtt() { in_x timeout 30 taskset -c 0 "$ctl" -j probe rtt "$1" time 1 | rtt_p50; }
 
-# take CASE WHO UNIT COMMAND...
+# take CASE WHO UNIT COMMAND... - record the number that the command prints
 take()
 {
 	sample "$raw" "$@" || die "no sample of $2, $1"
@@ -164,7 +164,7 @@ start_guests()
 	wait_for 90 in_x ping -c 1 -W 1 10.80.5.9
 }
 
-# turn RUN STOP - process lists
+# turn RUN STOP - continue the processes of the first list, stop those of the second
 turn()
 {
 	# shellcheck disable=SC2086
@@ -173,10 +173,10 @@ turn()
 	kill -CONT $1
 }
 
-# The first try after a stop may find a server that is still clearing up.
+# After a stop the server may still be closing the last connection.
 tcp_again() { tcp "$1" 2>/dev/null || { sleep 1; tcp "$1"; }; }
 
-# cores LIST PID... - of all their threads
+# cores LIST PID... - pin all their threads to these cores
 cores()
 {
 	local list=$1 pid

@@ -20,7 +20,7 @@ modprobe -qa vhost_net tun || die "vhost_net, tun"
 echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
 echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
 load || die "insmod"
-# What it spins before it sleeps is time, no work.
+# Spinning before sleep would be counted, but is not work for frames.
 start_nfvd --spin-us 0
 n=1
 for name in w x y z; do

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# counts.sh [6.1|6.12] - what a frame between a container and a guest costs the host, by instructions: nfvd with the
-# module, nfvd without it, a bridge with vhost-net, tc programs with vhost-net. An emulated machine of one processor, in
-# which ../machine/profile.c counts; then the same in one whose clock is the host's. The guest is vucount's.
-# BURSTS (32) per case; with fewer, pages of the guest that nfvd sees for the first time count.
-# Results: build/bench/counts.json; counts-profile.txt says where the instructions go.
+# counts.sh [6.1|6.12] - count the host's instructions per frame between a container and a guest: nfvd with the module,
+# nfvd without it, a bridge with vhost-net, tc programs with vhost-net. ../machine/profile.c counts in an emulated
+# machine with one CPU; a second run uses the host's clock. The guest is part of vucount.
+# BURSTS (32) per case; with fewer, nfvd's first accesses to the guest's pages distort the counts.
+# Results: build/bench/counts.json; counts-profile.txt has the counts by function.
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 . tests/bench/lib.sh

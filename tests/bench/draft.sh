@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# draft.sh [ARG]... - nfvctl bench draft ARG..., and what that cannot do on a host without Xen
-# in dom0 of an emulated one: all rows in build/bench-draft, and build/bench/draft.json.
-# Interrupted, the same command goes on.
+# draft.sh [ARG]... - run nfvctl bench draft ARG..., and on a host without Xen the Xen rows in an emulated
+# dom0. All rows are in build/bench-draft, and in build/bench/draft.json. After an interruption the same
+# command continues.
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 . tests/bench/lib.sh
@@ -17,16 +17,16 @@ mkdir -p "$BUILD/$RESULTS" "$out/xen"
 
 complete() { jq -e .complete "$1" >/dev/null 2>&1; }
 
-# missing - the technologies that want a Xen host
+# missing - print the technologies that need a Xen host
 missing() { jq -r '.technologies | to_entries[] | select(.value.reason == "not on a Xen host") | .key' "$out/result.json"; }
 
-# in_xen ARG... - the rows of the technologies $names. The machine cannot build images.
+# in_xen ARG... - measure the technologies $names in the machine, which cannot build images.
 in_xen()
 {
 	local name list
 
 	for name in "${names[@]}"; do
-		# Why it cannot is told in there.
+		# If a build fails, the run in the machine reports why.
 		[ ! -x "$scripts/$name" ] || "$scripts/$name" image >/dev/null 2>&1 || true
 	done
 	list=$(IFS=,; echo "${names[*]}")
@@ -37,7 +37,7 @@ in_xen()
 			tee "$out/xen/log" | sed -un '/^\[/p' >&2
 }
 
-# rows REASON - what the machine has measured, and why not where it has not.
+# rows REASON - add the rows that the machine has measured; others get the reason.
 rows()
 {
 	local measured=$out/xen/result.json

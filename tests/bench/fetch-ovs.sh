@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# fetch-ovs.sh - Debian's Open vSwitch with DPDK, not installed: that would change which program
-# an Open vSwitch of this host runs. Unpacked into a folder of the cache, once; prints that folder.
+# fetch-ovs.sh - unpack Debian's Open vSwitch with DPDK into a folder of the cache, once, and print the
+# folder. It is not installed, because that would replace the program of this host's Open vSwitch.
 set -eu
 
 . "$(dirname "${BASH_SOURCE[0]}")/../../tools/guests/cache.sh"
 
-# What its libraries are, tools/setup.sh bench installs.
+# tools/setup.sh bench installs its libraries.
 runs()
 {
 	! ldd "$1"/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk "$1"/usr/sbin/ovsdb-server "$1"/usr/bin/ovs-vsctl |

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# Huge pages for a peer, and none for longer than it runs. FILE says how many there were before, and how many we have
-# asked for: who is killed is followed by somebody who has it.
+# Reserve huge pages for a peer, and release them when it ends. FILE has the number before, and the number that was
+# requested, so that another process can release them if this one is killed.
 HUGEPAGES=/proc/sys/vm/nr_hugepages
 
-# huge_take FILE PAGES - of 2 MiB. The kernel may not have found all.
+# huge_take FILE PAGES - reserve pages of 2 MiB. The kernel may find fewer.
 huge_take()
 {
 	local before
@@ -15,7 +15,7 @@ huge_take()
 	echo $((before + $2)) >$HUGEPAGES
 }
 
-# huge_give_back FILE - what is more than before; no more than we have asked for.
+# huge_give_back FILE - release the pages beyond the number before, at most as many as were requested.
 huge_give_back()
 {
 	local now before asked

@@ -9,24 +9,24 @@ SMOKE=$NFV_SMOKE
 . "$(dirname "$0")/lib.sh"
 set -o pipefail
 
-raw=$WORK/round.jsonl	# of the round that runs
+raw=$WORK/round.jsonl	# samples of the current round
 say() { printf '[%4d s] %s\n' $SECONDS "$*"; }
 die() { say "failed: $*"; tail -n 30 "$WORK"/*.log; exit 1; }
 # take CASE WHO UNIT COMMAND...
 take() { sample "$raw" "$@" || die "no sample of $2, $1"; }
 
-# Frames and system calls of nfvd from $1 to $2
+# cost SRC DST - print nfvd's frames and system calls from SRC to DST
 cost() { echo "$(pair "$1" "$2" frames) $(pair "$1" "$2" syscalls)"; }
-# per_frame FRAMES SYSCALLS FRAMES SYSCALLS - from the last two to the first
+# per_frame FRAMES SYSCALLS FRAMES SYSCALLS - system calls per frame; the last two numbers are the earlier ones
 per_frame() { awk -v f=$(($1 - $3)) -v s=$(($2 - $4)) 'BEGIN { if (f <= 0) exit 1; printf "%.4f\n", s / f }'; }
-# syscalls CASE WHO FROM TO "FRAMES SYSCALLS" (as they were before)
+# syscalls CASE WHO FROM TO "FRAMES SYSCALLS" - the last argument is cost's output from before
 syscalls()
 {
 	# shellcheck disable=SC2046,SC2086 # two numbers each
 	take "$1" "$2" syscalls/frame per_frame $(cost "$3" "$4") $5
 }
 
-# from x to ADDRESS
+# tcp_out ADDRESS - TCP from x
 tcp_out()
 {
 	in_ns x timeout $((NFV_SECONDS + OMIT + 60)) iperf3 -J -c "$1" -t "$NFV_SECONDS" -O $OMIT --connect-timeout 10000 ${2:-} | gbps
@@ -61,7 +61,7 @@ guest_exec vm 'ip addr add 10.0.1.9/24 dev eth1; ip link set eth1 up' || die "et
 serve y
 wait_for "in_ns x ping -q -c 1 -W 2 10.0.1.9" 30 || die "the guest over the bridge"
 
-# use MODE: of both containers' ports
+# use MODE: attach both containers' ports in this mode
 use()
 {
 	local name
@@ -94,7 +94,7 @@ measure()
 	[ "$who" != nfvd ] || ledger "$raw" tcp-container-container-module
 }
 
-# small WHO - 60-byte frames in bulk from x to the guest; nobody there wants them
+# small WHO - send 60-byte frames in bulk from x to the guest, which discards them
 small()
 {
 	local before mac pg=/proc/net/pktgen

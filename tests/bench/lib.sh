@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash disable=SC2034
 #
-# For the benches in this folder, on the host or in a machine. With SMOKE=1 one round of the shortest samples, which the
-# result says: is all that a bench runs still there, and of the shape that it was?
+# For the benches in this folder, on the host or in a machine. SMOKE=1 makes one round of the shortest samples, and
+# marks the result: it only checks that the bench works and that its result has the right shape.
 SMOKE=${SMOKE:-}
 OMIT=2		# s of TCP before each sample, in which it starts; BENCH_OMIT_SECONDS in ctl/bench.h
 RESULTS=bench	# in build/; a smoke run overwrites no result
@@ -11,8 +11,8 @@ RESULTS=bench	# in build/; a smoke run overwrites no result
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 say() { printf '[%3d s] %s\n' $SECONDS "$*" >&2; }
 
-# wait_for SECONDS COMMAND... - until it succeeds; the end of the bench if it does not. In a machine it is that of
-# tests/lib.sh, which is there already and takes other arguments.
+# wait_for SECONDS COMMAND... - repeat the command until it succeeds; if it does not, end the bench. In a machine,
+# tests/lib.sh has defined wait_for already, with other arguments.
 declare -F wait_for >/dev/null || wait_for()
 {
 	local end=$((SECONDS + $1))
@@ -24,11 +24,11 @@ declare -F wait_for >/dev/null || wait_for()
 	done
 }
 
-# What a program says, a number or one line of what is wrong with it.
+# Get the number from a program's output, or one line with the error.
 gbps() { jq -er 'if .error then error(.error) else .end.sum_received.bits_per_second / 1e9 end'; }
 rtt_p50() { jq -er '.rtt_us.p50'; }
 
-# sample RAW CASE WHO UNIT COMMAND... - the number that it prints
+# sample RAW CASE WHO UNIT COMMAND... - record the number that the command prints
 sample()
 {
 	local raw=$1 name=$2 who=$3 unit=$4 value
@@ -39,7 +39,7 @@ sample()
 		'{$case, $who, $unit, $value}' >>"$raw"
 }
 
-# ledger RAW CASE - what nfvd's frames have cost until now
+# ledger RAW CASE - record nfvd's ledger
 ledger() { nfvctl -j ledger | jq -ce --arg case "$2" '{$case, ledger: .}' >>"$1"; }
 
 # report RAW OUT [OPTION]...

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# packet-io.sh [ROUNDS] [SECONDS] - compare ways to read and write AF_PACKET.
+# packet-io.sh [ROUNDS] [SECONDS] - compare ways to read and write AF_PACKET sockets.
 #
 # Two containers, a forwarder between the host ends of their veths (packet_io.c);
 # each round runs every way once: TCP and 64-byte UDP by iperf3, a ping flood.
@@ -38,7 +38,7 @@ ip netns exec c2 iperf3 -s >/run/io/server.log 2>&1 &
 ways=("recvmmsg" "v2" "v3" "recvmmsg bypass"
 	"recvmmsg memory" "v2 memory" "peek memory" "recvmmsg memory bypass")
 
-# number KEY FILE: the last "KEY": NUMBER of a JSON file.
+# number KEY FILE: print the last "KEY": NUMBER of a JSON file.
 number() { sed -n 's/.*"'"$1"'":[[:space:]]*\([0-9.e+-]*\).*/\1/p' "$2" | tail -n 1; }
 
 start()
@@ -48,7 +48,7 @@ start()
 	# shellcheck disable=SC2086 # options are words
 	$program "$mode" h1 h2 $options >/run/io/out &
 	pid=$!
-	# The first answer says that the forwarder works.
+	# The first reply shows that the forwarder works.
 	ip netns exec c1 ping -q -c 1 -w 5 10.0.0.2 >/dev/null
 }
 

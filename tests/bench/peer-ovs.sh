@@ -3,23 +3,21 @@
 #
 # peer-ovs.sh start DIR | jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR | give-back FILE
 #
-# Open vSwitch with DPDK (Debian's build) as it comes: one bridge, NORMAL action,
-# one PMD on core 1. start: two vhost-user ports, DIR/a.sock and DIR/b.sock, in a
-# network namespace of its own (the bridge makes interfaces); jumbo: from now on with frames of
-# 9000 bytes; limit: ingress policing of a, bursts of 10 ms. start-veth: DIR/a.sock, where the guest listens, and the netdev IFNAME, in the caller's network
-# namespace, which must not be the machine's own; super-frames and partial checksums pass (userspace-tso-enable).
-# again: ovs-vswitchd has ended, and is started, FILE in its place, in the caller's network namespace; its ports are in its
-# database.
-# Every file is in DIR; stop ends what start began, and gives back
-# the huge pages that start reserved. So does give-back when its input ends, for who may be
-# killed: FILE is what $NFV_HUGEPAGES names for start.
+# Open vSwitch with DPDK (Debian's build) in its default configuration: one bridge, NORMAL action, one PMD on core 1.
+# start: two vhost-user ports, DIR/a.sock and DIR/b.sock, in a separate network namespace (the bridge makes interfaces).
+# jumbo: from now on frames up to 9000 bytes. limit: ingress policing of a, bursts of 10 ms. start-veth: DIR/a.sock,
+# where the guest listens, and the netdev IFNAME, in the caller's network namespace, which must not be the machine's;
+# super-frames and partial checksums pass (userspace-tso-enable). again: start ovs-vswitchd, or FILE in its place, after
+# it has ended, in the caller's network namespace; its ports are in its database.
+# Every file is in DIR. stop ends what start began, and releases the huge pages that start reserved. give-back releases
+# them at the end of its input, in case the caller is killed: FILE is the one that $NFV_HUGEPAGES named for start.
 set -eu
 cmd=${1-} dir=${2-} ifname=${3-}
 . "$(dirname "$0")/hugepages.sh"
 usage() { echo "usage: ${0##*/} start DIR | jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR | give-back FILE" >&2; exit 2; }
 [ -n "$dir" ] || usage
 
-reserved=${NFV_HUGEPAGES:-$dir/hugepages}	# how many there were before
+reserved=${NFV_HUGEPAGES:-$dir/hugepages}	# records the number before
 reserve=1024		# pages of 2 MiB; with half of it, its mbufs leave nothing for rings
 
 alive() { [ -f "$dir/$1.pid" ] && kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; }
@@ -98,15 +96,15 @@ run_vswitchd()
 	echo $! >"$dir/ovs-vswitchd.pid"
 }
 
-# Debian's build adds --in-memory by itself, which excludes --no-huge: it has to
-# have huge pages. Given back by stop, even if it did not get all.
+# Debian's build always adds --in-memory, which excludes --no-huge, so it needs
+# huge pages. stop releases them, even if the kernel did not find all.
 start_with_dpdk()
 {
 	huge_take "$reserved" $reserve
 	start_vswitchd "--no-shconf --no-pci --no-telemetry"
 }
 
-# The kind of port that listens: the generator and User-mode Linux connect.
+# A port that listens; the generator and User-mode Linux connect.
 listening_port()
 {
 	vsctl --timeout=20 add-port br0 "$1" -- set Interface "$1" type=dpdkvhostuser
@@ -115,7 +113,7 @@ listening_port()
 	ln -sf "$1" "$dir/$1.sock"
 }
 
-# The kind that connects, again and again. Only this has super-frames and partial checksums.
+# A port that connects, and retries. Only this kind supports super-frames and partial checksums.
 connecting_port()
 {
 	vsctl --timeout=20 add-port br0 "$1" -- set Interface "$1" type=dpdkvhostuserclient \

@@ -47,7 +47,7 @@ start()
 		memory=(--in-memory)
 		huge_take "$reserved" 512
 	fi
-	# Ends when its standard input does: give it one that does not.
+	# testpmd ends with its standard input, so give it a pipe that stays open.
 	mkfifo "$dir/in"
 	exec 3<>"$dir/in"
 	setsid dpdk-testpmd "${memory[@]}" --no-shconf --no-pci --no-telemetry -m 512 -l 0,1 --file-prefix "bench$$" \

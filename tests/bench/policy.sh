@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# policy.sh - what policies hold, and what they cost. Run by tests/bench/run, in namespaces of its own; nfvd has one
-# worker on core 1, all else core 0.
+# policy.sh - measure how well policies hold, and what they cost. Run by tests/bench/run, in namespaces; nfvd has one
+# worker on core 1, all other processes run on core 0.
 #
 #	rate-*		what passes of the rate that is set (1 is right), of frames between two kvm ports (vugen, who
 #			sends all it can) and of TCP between containers, from and to; beside it the same by OVS-DPDK's
@@ -14,7 +14,7 @@
 #	vm-vm-64	plain; nfvd_all_policies: with a zone, VLAN, addresses, guards, limits and storm limits
 #	quarantine-*	ms from nfvd's answer to the last frame that is delivered
 #
-# Whoever floods has nice 19, and "alone" is beside a loop of nice 19: a flooder's own use of core 0 is not its flood.
+# The flooder has nice 19, and "alone" runs beside a loop with nice 19, so that the flooder's use of core 0 does not count.
 # ROUNDS (3) rounds, SECONDS_PER_SAMPLE (1).
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."
@@ -91,13 +91,13 @@ start()
 
 # --- rates -------------------------------------------------------------------------------
 
-# frames SIZE KEY SOCKETS - of what vugen says
+# frames SIZE KEY SOCKETS - print a value of vugen's result
 frames() { "$build/tests/bench/vugen" --a "$3/a.sock" --b "$3/b.sock" --size "$1" --oneway --seconds "$secs" --warmup 0.7 --cpu 0 | jq -e ".$2"; }
-# On the wire each segment of 1448 bytes has 66 more.
+# On the wire each segment of 1448 bytes is 66 bytes longer.
 tcp() { in_x timeout 60 taskset -c 0 iperf3 -c "$1" -t $((secs + 1)) -O 1 -J --connect-timeout 5000 "${@:2}" | gbps | jq '. * 1514 / 1448'; }
 
 neighbours_lost() { "$ctl" -j drops | jq '[.drops[] | select((.port == "rtt-x" or .port == "rtt-y") and .frames).count] | add // 0'; }
-# beside_neighbours COMMAND... - and count the neighbours' losses
+# beside_neighbours COMMAND... - run the command while neighbours send, and count their losses
 beside_neighbours()
 {
 	local pid before
@@ -111,7 +111,7 @@ beside_neighbours()
 	put neighbours nfvd frames $(($(neighbours_lost) - before))
 }
 
-# held CASE WHO WANT COMMAND... - which prints what passes
+# held CASE WHO WANT COMMAND... - record the rate that the command prints, divided by WANT
 held()
 {
 	local name=$1 who=$2 want=$3 got
@@ -121,7 +121,7 @@ held()
 	put "$name" "$who" 'of the rate' "$(jq -n "$got / $want")"
 }
 
-# rate RATE WANT UNIT SIZE - what a guest may send, then what it may be sent
+# rate RATE WANT UNIT SIZE - limit what a guest sends, then what it receives
 rate()
 {
 	say "rate $1, $4 bytes"
@@ -191,7 +191,7 @@ p99() { jq '.rtt_us.p99' "$1"; }
 gbit() { tcp 10.81.1.2 -b 1G; }
 echoes() { in_x taskset -c 0 "$ctl" -j probe rtt 10.81.2.2 time "$((secs + 1))" >"$dir/echoes"; }
 
-# Ports of their own, in one namespace: their traffic is their flooder's.
+# Attach separate ports in one namespace; a flooder makes their traffic.
 attach_many()
 {
 	local i
@@ -207,7 +207,7 @@ attach_many()
 }
 super_ports_up() { "$ctl" -j show | jq -e '[.ports[] | select(.name | startswith("super"))] | all(.state == "up")'; }
 
-# fair FLOODER UNIT-LESS-NAME WHO_TCP WHO_BOTH - TCP with echoes beside it
+# fair FLOODER UNIT-LESS-NAME WHO_TCP WHO_BOTH - measure TCP with echoes beside it
 fair()
 {
 	local flooder=$1 name=$2 tcp=$3 rtt=$4 pid echoes

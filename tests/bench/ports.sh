@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# ports.sh [BUILD] - what many idle ports cost a pair of guests: 64-byte frames between two ports of an nfvd that has no
-# others, and of one that has 254, and as many as there are descriptors for, up to 4094. Half of them have a guest that
-# is silent, half wait for one. One core for the switch, one for the generator, interleaved rounds.
+# ports.sh [BUILD] - measure what many idle ports cost a pair of guests: 64-byte frames between two ports of an nfvd
+# without other ports, with 254 others, and with as many as the descriptors allow, up to 4094. Half of them have a silent
+# guest, half wait for one. One core for the switch, one for the generator, interleaved rounds.
 #
 #	ROUNDS=5 SECONDS_PER_SAMPLE=2 PORTS="256 4096"
 #
@@ -31,7 +31,7 @@ stop()
 trap 'stop; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
-# More ports, N in all, by one connection.
+# attach_more N - attach ports, up to N in all, over one connection.
 attach_more()
 {
 	python3 - "$work/nfvd/ctl.sock" $(($1 - 2)) <<-'P'
@@ -47,10 +47,10 @@ attach_more()
 
 guests_there() { grep -q ready "$work/vuidle" || ! kill -0 "${pids[-1]}"; }
 
-# start N: nfvd with so many ports
+# start N: start nfvd with N ports
 start()
 {
-	# A port takes a descriptor, a guest 9 more; the rest is room for nfvd's own.
+	# A port takes one descriptor, its guest 9 more; the rest is for nfvd itself.
 	local guests=$((($1 - 2) / 2)) guests_max=$(((descriptors - 1500 - $1) / 9)) i sockets=()
 
 	mkdir "$work/nfvd"
@@ -70,7 +70,7 @@ start()
 	pids+=($!)
 	wait_for 120 guests_there
 	grep -q ready "$work/vuidle" || die "$(<"$work/vuidle")"
-	sleep 0.5	# until those are cold
+	sleep 0.5	# until their memory is no longer in the caches
 }
 
 # measure CASE WHO N

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# restart.sh - what it costs that the switch is killed (kill -9), told to start anew, or upgraded, which is to be told so
-# after another binary has been renamed over its own. Run by tests/bench/run, in namespaces of its own. Of each:
+# restart.sh - measure the cost of killing the switch (kill -9), restarting it, and upgrading it, which is a restart after
+# another binary was renamed over its own. Run by tests/bench/run, in namespaces. For each:
 #
 #	gap_ms		the longest time between two frames that arrive
 #	lost		frames that were to be sent and did not arrive, of offered_pps
@@ -12,8 +12,8 @@
 #	vm-container		echoes between a container and the unikernel in QEMU, one each millisecond
 #	container-container	echoes between two containers
 #
-# nfvd is run by fdkeep, which starts it 10 ms after it has ended. Beside it OVS-DPDK, which connects to its
-# guest (QEMU tries nothing then), started again as soon as it has ended. Emulated: the QEMU guests.
+# fdkeep runs nfvd, and starts it 10 ms after it has ended. For comparison: OVS-DPDK, which connects to its guest (with
+# QEMU as server), started again as soon as it has ended. The QEMU guests are emulated.
 #
 # ROUNDS (20) rounds, one sample of each.
 set -eu -o pipefail
@@ -54,7 +54,7 @@ upgrade_nfvd()
 	restart_nfvd
 }
 replace_nfvd() { install "$build/dataplane/nfvd" "$dir/bin/nfvd.new" && mv "$dir/bin/nfvd.new" "$dir/bin/nfvd"; }
-# Is it the file that is there now? After its replacement /proc says "(deleted)" of the one before.
+# Return whether nfvd runs the new file: /proc marks a replaced file as "(deleted)".
 nfvd_is_new() { [ "$(readlink "/proc/$(nfvd_pid)/exe")" = "$dir/bin/nfvd" ]; }
 kill_ovs() { end_ovs KILL; }
 restart_ovs() { end_ovs TERM; }
@@ -64,7 +64,7 @@ upgrade_ovs()
 	mv "$dir/bin/vswitchd.new" "$dir/bin/vswitchd"
 	end_ovs TERM "$dir/bin/vswitchd"
 }
-# end_ovs SIGNAL [FILE] - and start it again, from another file, as soon as it has ended
+# end_ovs SIGNAL [FILE] - end it, and start it again, from FILE if given, as soon as it has ended
 end_ovs()
 {
 	local pid
@@ -80,7 +80,7 @@ end_ovs()
 frames() { "$build/tests/bench/vugen" --a "$NFV_STATE_DIR/a.sock" --b "$NFV_STATE_DIR/b.sock" --size 200 --rate 100000 --warmup 0.3 --seconds "$1"; }
 echoes() { in_x "$ctl" -j probe rtt "$2" time "$1"; }
 
-# disturbed SECONDS CASE WHO WHAT MEASURE... - WHAT is done one second after MEASURE has begun
+# disturbed SECONDS CASE WHO WHAT MEASURE... - run WHAT one second after MEASURE has begun
 disturbed()
 {
 	local seconds=$1 name=$2 who=$3 what=$4 pid

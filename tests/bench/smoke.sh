@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The benches that the Makefile has, once, as short as they can be: each ends well, and its result is of the shape that
-# README quotes from. Figures of such a run tell nothing. By hand, for it takes minutes: SMOKE=1 make bench-xen
+# Run each bench of the Makefile once, as short as possible: it must succeed, and its result must have the shape that
+# README uses. The figures of such a run mean nothing. To be run by hand, because it takes minutes: SMOKE=1 make bench-xen
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
-# bench TARGET RESULT [ARG] - make TARGET; its result is then in $RESULT
+# bench TARGET RESULT [ARG] - make TARGET, and set $RESULT to its result
 bench()
 {
 	local log=$WORK/${2%.json}.log
@@ -17,7 +17,7 @@ bench()
 	! grep -A 20 Traceback "$log"
 }
 says() { jq -e "$1" "$RESULT" >/dev/null || { jq -c . "$RESULT"; return 1; }; }
-# cases PEER NAME... - the result has these, nfvd's samples and this peer's among others
+# cases PEER NAME... - the result has these cases, with samples of nfvd and of this peer
 cases()
 {
 	local peer=$1 name
@@ -33,7 +33,7 @@ cases()
 rm -rf "$BUILD/bench-smoke"
 check "make bench: vm-vm" bench bench vhost.json vm-vm
 check "it says what it is" says '.smoke == true and .machine.cores > 0 and .command and .note and .date'
-# On a busy machine one that polls may get nothing done, or the generator be the limit: that is said, too.
+# On a busy machine a polling peer may carry nothing, or the generator may be the limit: the result says so.
 check "its cases, each with a sample, or a refused one, of all four" says '[.cases[].name] == ["vm-vm-64-cold", "vm-vm-64-hot", "vm-vm-64"] and
 	all(.cases[]; (.peers | keys == ["ovs-dpdk", "testpmd", "testpmd-huge"]) and .copies_per_frame == 1 and
 		all(.nfvd, .peers[]; .generator_idle[0] >= 0 and (.refused == 1 or .samples[0] >= 0)))'

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# vm-vm.sh [BUILD] - frames between two vhost-user ports: nfvd, testpmd without and with huge pages, and OVS-DPDK,
-# one core each (core 1; the generator has core 0), in interleaved rounds.
+# vm-vm.sh [BUILD] - measure frames between two vhost-user ports: nfvd, testpmd without and with huge pages, and
+# OVS-DPDK, one core each (core 1; the generator has core 0), in interleaved rounds.
 #
 #	ROUNDS=5 SECONDS_PER_SAMPLE=2 SIZES="64 512 1500 8000" CASES="vm-vm-64-cold vm-vm-64-hot ..."
 #
-# -cold: other memory for each frame, twice as much as the last cache holds before it is used again; written by the
-# sender, read by the receiver. -hot, or neither: the same 256 buffers, not written and not read, all in caches.
-# A sample in which the generator had no time to spare is refused: it would tell how fast that is.
+# -cold: each frame is in other memory, written by the sender and read by the receiver; memory is used again after twice
+# the size of the last-level cache. -hot, or neither: the same 256 buffers, not written or read, all in caches.
+# A sample is refused if the generator had no idle time, because it would measure the generator.
 # Samples: BUILD/bench/raw-vhost.jsonl; medians: BUILD/bench/vhost.json and a table.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -19,7 +19,7 @@ ROUNDS=${ROUNDS:-5} SECONDS_PER_SAMPLE=${SECONDS_PER_SAMPLE:-2} SIZES=${SIZES:-6
 # shellcheck disable=SC2086
 CASES=${CASES:-$(printf 'vm-vm-%s-cold vm-vm-%s-hot ' $(for size in $SIZES; do echo "$size $size"; done))}
 idle_min=0.05
-# Of a core's own last cache; getconf has the sum of a socket's.
+# Size of the core's last-level cache; getconf gives the sum of a socket's.
 l3=$(cat /sys/devices/system/cpu/cpu0/cache/index3/size 2>/dev/null) || l3=65536K
 cold_mib=$((${l3%K} * 2 / 1024))
 here=$PWD/tests/bench
@@ -97,7 +97,7 @@ measure()
 	[[ $size =~ ^[0-9]+$ ]] || die "no such case: $case"
 	[[ $case != *-cold ]] || cold=(--cold $cold_mib)
 	[ "$size" -gt 512 ] || unit=Mpps key=mpps
-	# Not for those that need none: its buffers are of that size then.
+	# Only for long frames, because jumbo makes OVS's buffers larger.
 	if [ "$switch$jumbo" = ovs-dpdk ] && [ "$size" -gt 1514 ]; then
 		"$here/peer-ovs.sh" jumbo "$work/$switch" || die "$switch: no frames of $size bytes"
 		jumbo=1

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The part of xen.sh that runs in dom0. Guests vm1 and vm2, container c1: in each round all are
-# on nfvd, then on xen-netback and a bridge. Guests vm3 and vm4 have nfv-netfront, and stay on nfvd.
-# A short round that does not count comes first: code that runs for the first time has to be translated.
+# The part of xen.sh that runs in dom0. In each round guests vm1 and vm2 and container c1 are on nfvd,
+# then on xen-netback and a bridge. Guests vm3 and vm4 have nfv-netfront, and stay on nfvd. A short
+# warm-up round comes first, because QEMU must translate code that runs for the first time.
 DOMU_MEM=$NFV_GUEST_MIB
 . "$(dirname "$0")/../xen/lib.sh"
 xen_start "$@"
@@ -16,7 +16,7 @@ raw=$BUILD/$RESULTS/raw-xen.jsonl
 netfront=${NFV_KO%/*}/nfv-netfront.ko
 say() { printf '[%4d s] %s\n' $SECONDS "$*"; }
 die() { say "failed: $*"; tail -n 30 "$WORK"/*.log; exit 1; }
-# ledger CASE FROM - what has been paid until now, and the grants of the sender's kind: vm1 and vm2, or vm3 and vm4
+# ledger CASE FROM - record nfvd's ledger, and the grant counts of the sender's kind: vm1 and vm2, or vm3 and vm4
 ledger()
 {
 	local pair='"vm1","vm2"'
@@ -36,7 +36,7 @@ tcp()
 	mbps=$(iperf "$1" "$2" -O $OMIT -t "$NFV_SECONDS" "${@:3}") && awk -v m="$mbps" 'BEGIN { print m / 1000 }'
 }
 
-# both FROM ADDRESS - there and back, averaged
+# both FROM ADDRESS - the average of both directions
 both()
 {
 	local out in
@@ -53,7 +53,7 @@ rtt()
 	rtt_p50 <<<"$output"
 }
 
-# pps FROM TO ADDRESS - thousands of 60-byte frames per second that come, by the receiver's count and clock
+# pps FROM TO ADDRESS - thousands of received 60-byte frames per second, by the receiver's count and clock
 pps()
 {
 	local mac pg=/proc/net/pktgen status=0
@@ -72,8 +72,8 @@ pps()
 
 # --- samples ------------------------------------------------------------------------------
 
-# take CASE WHO UNIT COMMAND FROM... - the sample that it prints; without one the others go on.
-# None of a case without $NFV_CASES in its name.
+# take CASE WHO UNIT COMMAND FROM... - record the sample that the command prints; if it prints none, continue.
+# Skip cases without $NFV_CASES in their names.
 take()
 {
 	local name=$1 who=$2 unit=$3
@@ -87,8 +87,8 @@ take()
 	fi
 }
 
-# measure WHO KIND FROM TO ADDRESS - all cases; KIND is -persistent, or nothing. Grants that nobody
-# has used for a while are mapped again by a first second that does not count.
+# measure WHO KIND FROM TO ADDRESS - measure all cases; KIND is -persistent, or nothing. A first second, which
+# does not count, maps idle grants again.
 measure()
 {
 	iperf "$3" "$5" -t 1 >/dev/null
@@ -100,7 +100,7 @@ measure()
 	take "tcp-xen-container$2" "$1" Gb/s both "$3" 10.0.0.9
 }
 
-# beside - this round's samples of the stock guests on xen-netback, for the -persistent cases, too
+# beside - use this round's samples of the stock guests on xen-netback also for the -persistent cases
 beside()
 {
 	tail -n "+$1" "$raw" | jq -c 'select(.who == "xen-netback" and (.case | endswith("-persistent") | not)) | .case += "-persistent"' >"$WORK/beside"
@@ -124,7 +124,7 @@ use_netback()
 		ip link set veth-c1 master br0 && reached
 }
 
-# A file of a later archive is added to the guest's.
+# Add a second archive to the guest's initramfs.
 with_nfvctl()
 {
 	local root=$WORK/guest file
@@ -167,7 +167,7 @@ elif ! start_persistent; then
 	netfront=
 fi
 
-# What TCP remembers of an address, as how soon frames were lost, is of whoever connected it then.
+# Clear TCP's metrics of addresses (such as losses), which were measured with another backend.
 forget=/proc/sys/net/ipv4/tcp_no_metrics_save
 in_ns c1 sh -c "echo 1 >$forget"
 for name in vm1 vm2 ${netfront:+vm3 vm4}; do

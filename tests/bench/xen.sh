@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# xen.sh [6.1|6.12] - Xen guests and a container through nfv.ko, beside xen-netback and a bridge,
-# in interleaved rounds in one boot of an emulated machine. Its clock counts instructions: seconds
-# would tell what QEMU is slow at (timers, interrupts, address spaces), and what else the host does.
-# By their memory Linux gives guests' TCP windows: 0.7 MB with 160 MiB, 6 MB from 768 MiB on.
+# xen.sh [6.1|6.12] - measure Xen guests and a container through nfv.ko, compared with xen-netback and a bridge,
+# in interleaved rounds in one boot of an emulated machine. Its clock counts instructions, because real time would
+# measure what QEMU is slow at (timers, interrupts, address spaces), and the host's other load. Linux sizes TCP
+# windows by the guest's memory: 0.7 MB with 160 MiB, 6 MB from 768 MiB on.
 # ROUNDS (9), SECONDS_PER_SAMPLE (2; each takes three and more), CASES (all; a part of their names), GUEST_MIB (1024),
-# LEND (1: nfv-netfront passes pages up that dom0 can still write).
+# LEND (1: nfv-netfront passes pages to the stack that dom0 can still write to).
 # Result: build/bench/xen.json
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# build-module.sh 6.1|6.12|debug [ABI-VERSION] - nfv.ko for that kernel, outside the tree, all
-# warnings errors, sparse's too; with another version of its interface if asked for. Prints its path.
+# build-module.sh 6.1|6.12|debug [ABI-VERSION] - build nfv.ko for that kernel, outside the tree, with all
+# warnings as errors, sparse's too; with ABI-VERSION as the version of its interface. Print its path.
 set -eu
 cd "$(dirname "$0")/../.."
 case $1 in

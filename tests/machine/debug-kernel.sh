@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# debug-kernel.sh - Debian's 6.1 with debug.config: KASAN, lockdep, kmemleak, KUnit.
+# debug-kernel.sh - build Debian's 6.1 with debug.config: KASAN, lockdep, kmemleak, KUnit.
 #
-# Built once per configuration and source, in about ten minutes; into a folder of
-# the cache, laid out as fetch-kernel.sh does. Prints its release and that folder.
+# It is built once per configuration and source, in about ten minutes, into a folder of the
+# cache with the layout of fetch-kernel.sh. Prints its release and that folder.
 set -eu -o pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -20,7 +20,7 @@ say() { echo "debug-kernel.sh: $*" >&2; }
 [ -e $source ] || die "no $source; tools/setup.sh debug installs it"
 
 version=$(dpkg-query -W -f '${Version}' $package)
-# x86-64's stacks could not be told apart once; with frame pointers they can.
+# This option excludes x86-64, whose stack traces were once unreliable; frame pointers make them reliable.
 filter='/^config FAULT_INJECTION_STACKTRACE_FILTER$/,/^$/ { /depends on !X86_64/d }'
 hash=$(cat "$config" - <<<"$version $filter" | sha256sum | cut -c 1-16)
 kernel=$cache/debug-$hash
@@ -42,7 +42,7 @@ if present; then
 	exit 0
 fi
 
-# What killed builds have left; there is no other now.
+# Remove what killed builds have left; no other build runs now.
 rm -rf "$cache"/debug-build.*
 work=$(mktemp -d "$cache/debug-build.XXXXXX")
 log=$work/log
@@ -52,7 +52,7 @@ make=
 trap 'status=$?; [ -z "$make" ] || kill "$make" || true; [ $status = 0 ] || tail -n 25 "$log" >&2; rm -rf "$work"; exit $status' EXIT
 trap 'exit 1' HUP INT TERM
 : >"$log"
-# Who asks for a kernel in a make has variables that are none of its business.
+# Remove variables of an outer make, which would disturb the kernel's build.
 unset MAKEFLAGS MFLAGS MAKELEVEL ARCH CROSS_COMPILE KBUILD_OUTPUT
 export KBUILD_BUILD_USER=nfv KBUILD_BUILD_HOST=debug
 
@@ -64,7 +64,7 @@ tar -xJf $source -C "$tree" --strip-components=1 --no-same-owner \
 cd "$tree"
 sed -i "$filter" lib/Kconfig.debug
 make -s KCONFIG_ALLCONFIG="$config" allnoconfig >>"$log" 2>&1 || die "cannot configure"
-# What is unknown, or lacks what it depends on, is dropped without a word.
+# kconfig silently drops options that are unknown or whose dependencies are missing, so check each.
 missing=$(grep -E '^(CONFIG_|# CONFIG_.* is not set)' "$config" | grep -vxFf .config) || true
 [ -z "$missing" ] || die "not to be had: $missing"
 
@@ -84,7 +84,7 @@ cp arch/x86/boot/bzImage "$work/kernel/vmlinuz"
 make -s INSTALL_MOD_PATH="$work/kernel" modules_install >>"$log" 2>&1 || die "cannot install modules"
 rm -f "$work/kernel/lib/modules/$release"/{build,source}
 
-# What building a module needs, and vmlinux for scripts/faddr2line.
+# Keep what building a module needs, and vmlinux for scripts/faddr2line.
 find . -mindepth 1 -maxdepth 1 ! -name include ! -name scripts ! -name tools ! -name arch ! -name Makefile \
 	! -name .config ! -name Module.symvers ! -name System.map ! -name vmlinux -exec rm -rf {} +
 find tools -mindepth 1 -maxdepth 1 ! -name objtool -exec rm -rf {} +

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# fetch-kernel.sh [-u] 6.1|6.12 - a Debian kernel and its headers, not installed.
+# fetch-kernel.sh [-u] 6.1|6.12 - fetch a Debian kernel and its headers, without installing them.
 #
 # Unpacks them into a folder of the cache and prints its release and that folder:
 #	vmlinuz  lib/modules/RELEASE/	to boot (machine)
 #	build				make -C FOLDER/build M=DIR
-# Asks the archive only if none is there, or with -u for a newer one.
+# Asks the archive only if the cache has none, or with -u, for a newer one.
 set -eu
 
 . "$(dirname "${BASH_SOURCE[0]}")/../../tools/guests/cache.sh"
@@ -44,7 +44,7 @@ fi
 making "Debian's kernel $series"
 exec {lock}>"$cache/lock-kernel-$series"
 flock "$lock"
-# Somebody else may have been faster.
+# Another process may have fetched it meanwhile.
 if [ -z "$update" ] && present; then
 	exit 0
 fi
@@ -58,7 +58,7 @@ trap 'exit 1' INT TERM
 [ -z "$update" ] || rm -f "$cache/apt/updated"
 apt_open
 
-# depends PACKAGE REGEX - version and name of what the newest of the series depends on.
+# depends PACKAGE REGEX - print version and name of the dependency of the newest package of the series.
 depends()
 {
 	apt-cache "${apt_options[@]}" show --all-versions "$1" 2>>"$log" |
@@ -84,7 +84,7 @@ fi
 # Unpacked, not installed: the headers of newer kernels depend on the kernel.
 packages=("$image=$version" "linux-headers-$release=$version")
 while read -r _ package; do
-	# The archive has one linux-kbuild for a series: that of a kernel whose images are not there yet will do.
+	# The archive has one linux-kbuild per series; it may be of a newer kernel, whose images are not there yet.
 	if [[ $package = linux-kbuild-* ]] && ! versions "$package" | grep -qxF "$version"; then
 		packages+=("$package")
 	else
@@ -99,7 +99,7 @@ debs_unpack "$work/kernel" "${packages[@]}"
 cd "$work/kernel"
 mv "boot/vmlinuz-$release" vmlinuz
 rm -rf boot usr/share
-# Where a package has merged /usr already.
+# The package may have merged /usr already.
 if [ ! -d lib/modules ] && [ -d usr/lib/modules ]; then
 	mkdir -p lib
 	mv usr/lib/modules lib/
@@ -112,7 +112,7 @@ ln -sfn "$kernel/build" "lib/modules/$release/build"
 ln -sfn "$kernel/usr/src/$(basename usr/src/linux-headers-*-common)" "lib/modules/$release/source"
 echo "$version" >version
 
-# The same release in an older version, and releases nobody has used for a month.
+# Remove older versions of this release, and releases that were not used for a month.
 if [ -e "$kernel" ]; then
 	mv -T "$kernel" "$work/old"
 fi

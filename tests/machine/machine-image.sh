@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# machine-image.sh 6.1|6.12|debug - the initramfs of a machine with that kernel: busybox, what
-# mounts the host's root, and machine-init. Prints the kernel's release and folder, and its
-# own path; made once.
+# machine-image.sh 6.1|6.12|debug - make once the initramfs of a machine with that kernel: busybox,
+# modules to mount the host's root, and machine-init. Print the kernel's release and folder, and the
+# path of the initramfs.
 set -eu
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -39,7 +39,7 @@ if [ ! -e "$initrd" ]; then
 	(cd "$work/root" && find . -print0 | sort -z |
 		cpio --null --create --format=newc --owner=0:0 --quiet) >"$work/initrd"
 	mv -T "$work/initrd" "$initrd"
-	# Those nobody has used for a month.
+	# Remove those that were not used for a month.
 	find "$cache" -maxdepth 1 -name 'machine-*' -mtime +30 -delete || true
 fi
 touch "$initrd"

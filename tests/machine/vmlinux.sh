@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# vmlinux.sh FOLDER - vmlinux from the FOLDER/vmlinuz of a kernel, for Xen: who unpacks it
-# again at each boot, emulated, waits. Prints its path; made once.
+# vmlinux.sh FOLDER - unpack vmlinux from FOLDER/vmlinuz once, for Xen, because unpacking at each boot
+# is slow when emulated. Print its path.
 set -eu
 
 folder=$1
@@ -12,7 +12,7 @@ if [ ! -e "$folder/vmlinux" ]; then
 	payload() { tail -c +$((($(number 0x1f1 1) + 1) * 512 + $(number 0x248 4) + 1)) "$folder/vmlinuz" | head -c "$(number 0x24c 4)"; }
 	file=$(mktemp "$folder/vmlinux.XXXXXX")
 	trap 'rm -f "$file"' EXIT
-	# The length unpacked follows the packed; unpackers take that for rubbish.
+	# The unpacked length follows the packed data; unpackers report it as trailing garbage.
 	case $(payload | head -c 4 | od -An -tx1) in
 	' fd 37 7a 58') payload | xz -dc --single-stream >"$file" ;;
 	' 28 b5 2f fd') payload | zstd -dcq >"$file" 2>/dev/null || true ;;

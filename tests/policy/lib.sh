@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# For scripts that run the table of cases, after tests/lib.sh.
+# For scripts that run the table of cases. Source it after tests/lib.sh.
 
 CASES=$TOP/tests/policy/cases
 
-# silent NAME - a container that says nothing by itself; not attached
+# silent NAME - make a container that sends nothing by itself; do not attach it
 silent()
 {
 	mk_container "$1" 10.9.0.1/24
@@ -13,7 +13,7 @@ silent()
 	in_ns "$1" ip addr flush dev eth0
 }
 
-# containers [OPTION OF ATTACH]... - a, b and c, silent and attached, with the addresses that the cases give them
+# containers [OPTION OF ATTACH]... - make a, b and c, silent, with the addresses of the cases, and attach them
 containers()
 {
 	local name
@@ -26,8 +26,8 @@ containers()
 	done
 }
 
-# table LABEL ENDPOINT ENDPOINT ENDPOINT [twice] - all rows: one result, and each row that fails. With SHARE=N one row in N,
-# of each table that follows other ones
+# table LABEL ENDPOINT ENDPOINT ENDPOINT [twice] - run all rows; print one result, and each row that fails. With SHARE=N
+# run one row in N, a different part for each further table.
 table()
 {
 	local label=$1 rows want
@@ -41,7 +41,7 @@ table()
 	check "$label: $want rows" eval "[ $rows = $want ] && ! grep -v '^ok' $WORK/rows || { grep -v '^ok' $WORK/rows; false; }"
 }
 
-# changes LABEL ENDPOINT ENDPOINT ENDPOINT - 1000 of them; with SHARE, so many fewer
+# changes LABEL ENDPOINT ENDPOINT ENDPOINT - change policies 1000 times; with SHARE=N, 1000/N times
 changes()
 {
 	local n=$((1000 / ${SHARE:-1}))
@@ -54,7 +54,7 @@ changes()
 FRAME=$BUILD/tests/integration/frame
 A=02:00:00:00:00:0a B=02:00:00:00:00:0b
 
-# send_5 [BYTES] - from a to b, while both b and the probe listen
+# send_5 [BYTES] - send 5 frames from a to b, while b and the probe listen
 send_5()
 {
 	local name pids=()
@@ -65,10 +65,10 @@ send_5()
 	wait "${pids[@]}"
 	cat "$WORK/recv.b" "$WORK/recv.p"
 }
-# got NAME LEN N - frames of that length
+# got NAME LEN N - it has received N frames of that length
 got() { [ "$(grep -c " $2 [0-9] " "$WORK/recv.$1")" = "$3" ]; }
 
-# mirrors LABEL - what p, a port in a zone of its own, gets of a and b
+# mirrors LABEL - check which copies of a's and b's frames reach p, a port in another zone
 mirrors()
 {
 	in_ns b "$FRAME" send eth0 $A $B 0 60 1

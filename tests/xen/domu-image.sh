@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# domu-image.sh 6.1|6.12 - the initramfs of a domU with that kernel: busybox, iperf3,
-# ethtool, xen-netfront, and domu-init as process 1. Prints the kernel's path and its own; made once.
+# domu-image.sh 6.1|6.12 - make once the initramfs of a domU with that kernel: busybox, iperf3,
+# ethtool, xen-netfront, and domu-init as process 1. Print the paths of the kernel and the initramfs.
 set -eu
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -44,7 +44,7 @@ if [ ! -e "$initrd" ]; then
 	(cd "$work/root" && find . -print0 | sort -z |
 		cpio --null --create --format=newc --owner=0:0 --quiet) >"$work/initrd"
 	mv -T "$work/initrd" "$initrd"
-	# Those nobody has used for a month.
+	# Remove those that were not used for a month.
 	find "$cache" -maxdepth 1 -name 'domu-*' -mtime +30 -delete || true
 fi
 touch "$initrd"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# fetch-xen.sh [-u] - Debian's Xen and its tools, not installed.
+# fetch-xen.sh [-u] - fetch Debian's Xen and its tools, without installing them.
 #
 # Unpacks them into a folder of the cache and prints that folder:
 #	xen			the hypervisor, as QEMU boots it
 #	usr/lib/xen-4.17/bin	xl, xenstored ...; usr/bin: xenstore-*; usr/lib/x86_64-linux-gnu
-# Asks the archive only if none is there, or with -u for a newer one.
+# Asks the archive only if the cache has none, or with -u, for a newer one.
 set -eu
 
 series=4.17
@@ -39,7 +39,7 @@ fi
 making "Debian's Xen"
 exec {lock}>"$cache/lock-xen"
 flock "$lock"
-# Somebody else may have been faster.
+# Another process may have fetched it meanwhile.
 if [ -z "$update" ] && present; then
 	exit 0
 fi
@@ -82,7 +82,7 @@ done
 ! grep 'not found' "$log" >&2 || die "a library is missing"
 echo "$version" >version
 
-# The same version half gone, and versions nobody has used for a month.
+# Remove an incomplete copy of this version, and versions that were not used for a month.
 if [ -e "$xen" ]; then
 	mv -T "$xen" "$work/old"
 fi

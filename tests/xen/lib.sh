@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# For scripts inside dom0 (../machine/machine --xen): what tests/lib.sh has, and domUs.
+# For scripts inside dom0 (../machine/machine --xen): tests/lib.sh and functions for domUs.
 #
 #	. "$(dirname "$0")/../lib.sh"
 #	xen_start "$@"
@@ -10,20 +10,20 @@
 #	check "it says something" domu_exec vm1 'cat /proc/version'
 #	finish
 #
-# A script runs in mount and process namespaces of its own, with Xen's tools, and in dom0's
-# network namespace, where vifs are. At its end go its processes, bridges and veths, and the domUs
-# that have a vif; all of them, if it failed. Others stay: a later script's domu_plug needs no boot.
+# A script runs in its own mount and process namespaces, with Xen's tools, and in dom0's network
+# namespace, where vifs are. At its end its processes, bridges, veths and the domUs with a vif are
+# removed; if it failed, all domUs. The others stay, so that a later script's domu_plug needs no boot.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 read -r DOMU_KERNEL DOMU_INITRD <<<"$NFV_DOMU"
 DOMU_MEM=${DOMU_MEM:-160}
 DOMU_VCPUS=${DOMU_VCPUS:-1}
-NAP=0.2			# one processor works for all
+NAP=0.2			# longer than usual, because all domains share one CPU
 XEN_BIN=$NFV_XEN/usr/lib/xen-4.17/bin
 export PATH=$XEN_BIN:$NFV_XEN/usr/bin:$PATH
 export LD_LIBRARY_PATH=$NFV_XEN/usr/lib/x86_64-linux-gnu
 
-# xen_start "$@" - the toolstack, if it does not run; then the script again in namespaces.
+# xen_start "$@" - start the toolstack unless it runs; then run the script again in namespaces.
 xen_start()
 {
 	if ! ns_inside "$@"; then
@@ -46,10 +46,10 @@ xen_start()
 
 toolstack()
 {
-	# Without xenstored, its clients wait for ever.
+	# Clients of xenstored wait for ever if it does not run.
 	[ ! -e /run/xen/ready ] || return 0
 	mkdir -p /run/xen /run/xenstored /run/lock /var/lib/xen /var/lib/xenstored /var/log/xen/console /etc/xen/scripts
-	# Where the tools look for themselves.
+	# The tools expect their own files here.
 	mkdir -p /usr/lib/xen-4.17
 	[ -e /usr/lib/xen-4.17/bin ] || ln -s "$NFV_XEN/usr/lib/xen-4.17/bin" /usr/lib/xen-4.17/
 	cp "$NFV_XEN"/etc/xen/scripts/* "$TOP/tests/xen/vif-test" /etc/xen/scripts/
@@ -70,7 +70,7 @@ xen_end()
 
 	cp /var/log/xen/console/guest-*.log "$WORK"/ 2>/dev/null
 	cp /var/log/xen/xl-*.log "$WORK"/ 2>/dev/null
-	# A process may hold grants, and a domU lives on until they are gone.
+	# A process may hold grants, and a domU exists until they are released.
 	[ -z "$NFVD_PID" ] || stop_nfvd
 	[ $status = 0 ] && [ $FAILED = 0 ] || domu_none
 	for name in $(domu_names); do
@@ -86,19 +86,18 @@ xen_end()
 
 # --- domUs -----------------------------------------------------------------------
 
-declare -A BOOTED=()		# what of the console is from before
+declare -A BOOTED=()		# length of the console's output from earlier boots
 declare -A DOMID=()
 declare -A CONSOLE=()		# descriptors of the consoles' other ends
 console_of() { echo "/var/log/xen/console/guest-$1.log"; }
 domu_names() { xl list | awk 'NR > 1 && $1 != "Domain-0" && $1 != "(null)" { print $1 }'; }
 vifs_of() { ls -d "/sys/bus/xen-backend/devices/vif-$1-"*; }
 
-# domu_start NAME [A.B.C.D/N] [--front DRIVER] [VIF-OPTIONS]... - waits until it takes commands,
-# and its eth0, which gets the address, is connected. $DOMU_MEM MB, $DOMU_VCPUS processors (and
-# queues). DRIVER (nfv-netfront, evilfront; nfv-netfront,lend=1 with a parameter) in place of the
-# kernel's xen-netfront. tsc_mode: here,
-# where the TSC does not say that it is invariant, Xen would emulate each read of it. What the
-# kernel does not start is a quarter of the time that it boots in, and none of it is netfront's.
+# domu_start NAME [A.B.C.D/N] [--front DRIVER] [VIF-OPTIONS]... - start a domU, and wait until it takes
+# commands and its eth0, which gets the address, is connected. It has $DOMU_MEM MB and $DOMU_VCPUS CPUs
+# (and queues). DRIVER (nfv-netfront, evilfront; nfv-netfront,lend=1 with a parameter) replaces the
+# kernel's xen-netfront. tsc_mode: without it Xen would emulate each read of the TSC, which is not marked
+# as invariant here. Initcalls that are left out save a quarter of the boot time; netfront does not need them.
 domu_start()
 {
 	local name=$1 ip=${2:-} front='' vif vifs=
@@ -134,7 +133,7 @@ domu_start()
 NOT_STARTED="rodata=off cryptomgr.notests initcall_blacklist=jent_mod_init,load_system_certificate_list"
 NOT_STARTED+=,bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init,init_encrypted,crypto_kdf108_init
 
-# The drivers that are ours, and what VLAN devices and bridges need; a file of a later archive is added. Once for all scripts.
+# Add the project's drivers, and modules for VLAN devices and bridges, as a second archive. Once for all scripts.
 INITRD=/run/xen/initrd
 initrd_with()
 {
@@ -157,9 +156,9 @@ initrd_with()
 	cat "$DOMU_INITRD" && (cd "$root" && find modules | cpio --create --format=newc --quiet)
 }
 
-# domu_plug NAME A.B.C.D/N|"" [--front DRIVER] VIF-OPTIONS - as domu_start, but a domU that runs
-# gets this interface, and driver, in place of those it has. One of an earlier script's cannot
-# reboot: that script's end was that of the xl that would start it again. (xl restore is another.)
+# domu_plug NAME A.B.C.D/N|"" [--front DRIVER] VIF-OPTIONS - as domu_start, but a running domU gets this
+# interface and driver in place of its present ones. A domU of an earlier script cannot reboot, because the
+# xl that would restart it ended with that script. (xl restore starts a new one.)
 domu_plug()
 {
 	local name=$1 ip=$2 front=xen-netfront
@@ -179,15 +178,15 @@ domu_plug()
 	xl network-attach "$name" ${1//,/ } && { [ -z "$ip" ] || domu_exec "$name" "sh /init net $ip"; }
 }
 
-# domu_vlan NAME A.B.C.D/N - eth0.100 in a domU, with that address
+# domu_vlan NAME A.B.C.D/N - make eth0.100 in a domU, with that address
 domu_vlan()
 {
 	domu_exec "$1" "for m in \$(cat /modules/8021q); do insmod /modules/\$m 2>/dev/null; done
 		ip link add link eth0 name eth0.100 type vlan id 100 && ip addr add $2 dev eth0.100 && ip link set eth0.100 up"
 }
 
-# domu_start_far NAME VIF-OPTIONS - the other end of its eth0 is eth0 of a namespace NAME, here: a bridge in the domU passes
-# on all that comes, to a second vif, of xen-netback. So who plays a guest by packet socket plays one of Xen.
+# domu_start_far NAME VIF-OPTIONS - start a domU whose eth0 is bridged to a second vif, of xen-netback, whose other end is
+# eth0 of namespace NAME in dom0. So a program that acts as a guest by a packet socket there acts as a Xen guest.
 domu_start_far()
 {
 	local mac=00:16:3f:00:00:0$1
@@ -206,15 +205,15 @@ domu_start_far()
 		wait_for "in_ns $1 cat /sys/class/net/eth0/carrier | grep -q 1"
 }
 
-# again TYPE NAME [OPTION]... - a port in the place of the one that has the name
+# again TYPE NAME [OPTION]... - attach a port in place of the one with this name
 again()
 {
 	nfvctl detach "$2" >/dev/null 2>&1
 	nfvctl attach "$@" >/dev/null && { [ "$1" = kvm ] || wait_for "state_is $2 up"; }
 }
 
-# guests_far - nfvd with the ports a, b and c: two domUs, as domu_start_far has them, and a container, by the module. For scripts
-# that run the table of cases; after tests/policy/lib.sh
+# guests_far - start nfvd with ports a, b and c: two domUs by domu_start_far, and a container through the module. For
+# scripts that run the table of cases, after sourcing tests/policy/lib.sh.
 guests_far()
 {
 	local name
@@ -232,7 +231,7 @@ guests_far()
 	check "container c" again veth c dev veth-c mode module
 }
 
-# domu_unplug NAME - without a vif
+# domu_unplug NAME - remove its vif
 domu_unplug()
 {
 	local id
@@ -243,15 +242,15 @@ domu_unplug()
 		domu_exec "$1" 'while [ -e /sys/class/net/eth0 ]; do usleep 50000; done'
 }
 
-# follow FIRST FILE - what comes, from byte FIRST on, can be read from $fd, until $tail is killed.
-# No polling: who looks takes from the processor that works for the domUs.
+# follow FIRST FILE - make the file's bytes from FIRST on, and new ones, readable at $fd, until $tail is killed. This does
+# not poll, because polling would take CPU time from the domUs.
 follow()
 {
 	exec {fd}< <(exec tail -c "+$1" -s 0.2 -F "$2" 2>/dev/null)
 	tail=$!
 }
 
-# domu_wait NAME - until it is up and connected; after a reboot: again.
+# domu_wait NAME - wait until it is up and connected, also after a reboot.
 domu_wait()
 {
 	local log start=$((${BOOTED[$1]:-0} + 1)) output fd tail status=0
@@ -267,10 +266,10 @@ domu_wait()
 	! grep '^domu-init: not in time' <<<"$output"
 }
 
-# said FILE - of a console: an oops from its first line on, or else the last of it
+# said FILE - print a console's oops from its first line on, or else its last lines
 said() { awk '/BUG: |\[#1\]/ { oops = 1 } oops' "$1" | head -n 60 | grep . || tail -n 20 "$1"; }
 
-# domu_found NAME - it is another domain than before: started, rebooted, restored.
+# domu_found NAME - look up its new domain id after a start, a reboot or a restore.
 domu_found()
 {
 	local fd=${CONSOLE[$1]:-} tty
@@ -284,8 +283,8 @@ domu_found()
 # domu_restore NAME FILE
 domu_restore() { xl restore "$2" && domu_found "$1"; }
 
-# domu_exec NAME COMMAND [SECONDS] - its output and exit status; 137 if it was killed at the
-# limit (60), 124 if the domU does not answer. Quick ones one after the other only.
+# domu_exec NAME COMMAND [SECONDS] - run a command in the domU; its output and exit status. 137: it was killed at the
+# limit (60); 124: the domU does not respond. Only one command at a time.
 domu_exec()
 {
 	local line part='' begun='' got status=124 limit=$((${3:-60} * ${NFV_PATIENCE:-1})) id=$BASHPID-$RANDOM$RANDOM fd late ask
@@ -319,12 +318,12 @@ domu_reboot()
 	local id
 
 	id=$(domid "$1") || return
-	# It goes without an answer.
+	# The domU reboots without a response.
 	echo "0 10 reboot -f" >&"${CONSOLE[$1]}"
 	domu_wait "$1" && [ "$(domid "$1")" != "$id" ]
 }
 
-# domu_kill NAME - at once, and waits until the domain is gone, that is until nobody has its pages.
+# domu_kill NAME - destroy it, and wait until the domain is gone, that is until nobody has its pages mapped.
 domu_kill()
 {
 	local id
@@ -336,7 +335,7 @@ domu_kill()
 domid() { [ -z "${DOMID[$1]:-}" ] && xl domid "$1" || echo "${DOMID[$1]}"; }
 domain_exists() { xl list | awk -v id="$1" '$(NF - 4) == id { found = 1 } END { exit !found }'; }
 
-# domu_none - not even one of an earlier script's
+# domu_none - destroy all domUs, including those of earlier scripts
 domu_none()
 {
 	local name
@@ -346,7 +345,7 @@ domu_none()
 	done
 }
 
-# driver_of NAME [NUMBER] - the backend driver of its vif
+# driver_of NAME [NUMBER] - print the backend driver of its vif
 driver_of()
 {
 	local driver
@@ -354,8 +353,8 @@ driver_of()
 	driver=$(readlink "/sys/bus/xen-backend/devices/vif-$(domid "$1")-${2:-0}/driver") && echo "${driver##*/}"
 }
 
-# rebind NAME DRIVER [NUMBER] - gives the vif of a domU that runs to that driver ("vif" is
-# xen-netback), and does what xl does for a new one.
+# rebind NAME DRIVER [NUMBER] - bind the vif of a running domU to that driver ("vif" is
+# xen-netback), and take the steps that xl takes for a new vif.
 rebind()
 {
 	local id number=${3:-0} vif path device=/sys/bus/xen-backend/devices
@@ -369,8 +368,8 @@ rebind()
 	wait_for "[ \$(xenstore-read $path/state) = 4 ]" 10
 }
 
-# grants_left DOMID|all - how many grants of its are in use by somebody, as Xen counts them. A
-# running domU's console and xenstore ring are two.
+# grants_left DOMID|all - print how many of its grants are in use, by Xen's count. A running domU has two, for its
+# console and its xenstore ring.
 grants_left()
 {
 	xl dmesg -c >/dev/null
@@ -381,18 +380,18 @@ grants_left()
 		END { print n + 0 }'
 }
 
-# granted DOMID|all N - in the end, so many are in use
+# granted DOMID|all N - wait until N grants are in use
 granted() { wait_for "[ \$(grants_left $1) = $2 ]" 20 || { grants_left "$1"; return 1; }; }
 
 # --- traffic ---------------------------------------------------------------------
 
-# For 10.0.0.1 = vm1, 10.0.0.2 = vm2 and 10.0.0.3 = container c1, on whatever connects them.
+# For 10.0.0.1 = vm1, 10.0.0.2 = vm2 and 10.0.0.3 = container c1, regardless of what connects them.
 # shellcheck disable=SC2034 # for scripts
 MAC1=00:16:3e:00:00:11 MAC2=00:16:3e:00:00:12
 
 pings() { domu_exec "$1" "ping -c 3 -i 0.2 -W 10 $2 ${3:-}" 40; }
 
-# rate NAME GUEST ADDRESS [OPTION]... - passes if bytes come, and says how many; see iperf
+# rate NAME GUEST ADDRESS [OPTION]... - passes if bytes arrive, and prints the rate; see iperf
 rate()
 {
 	local name=$1 mbps
@@ -405,8 +404,8 @@ rate()
 	fi
 }
 
-# intact FROM ADDRESS TO - what FROM, a domU or a container, sends from there to TO comes as it was.
-# (A frame between guests has no checksum that anybody looks at.)
+# intact FROM ADDRESS TO - data that FROM, a domU or a container, sends to TO arrives unchanged. (Between guests no
+# checksum is verified.)
 intact()
 {
 	local sent got
@@ -415,7 +414,7 @@ intact()
 		got=$(at "$3" "wget -q -O - http://$2:7000/sent | sha256sum") && [ -n "$got" ] && [ "$sent" = "$got" ]
 }
 
-# at NAME COMMAND - in a domU, or a container
+# at NAME COMMAND - run it in a domU or a container
 at()
 {
 	if [ -e "/run/netns/$1" ]; then
@@ -425,7 +424,7 @@ at()
 	fi
 }
 
-# traffic WHAT - all of them to each other
+# traffic WHAT - check traffic between all of them
 traffic()
 {
 	check "$1: vm1 reaches vm2" pings vm1 10.0.0.2
@@ -440,8 +439,8 @@ traffic()
 	rate "$1: TCP, the container to vm1" vm1 10.0.0.3 -R
 }
 
-# busy NAME ADDRESS - there is traffic, until idle NAME: bursts that leave xl some of the processor,
-# of which it would get a twentieth else.
+# busy NAME ADDRESS - make traffic until `idle NAME`: in bursts, because otherwise xl would get only a
+# twentieth of the CPU.
 busy()
 {
 	domu_exec "$1" "rm -f /tmp/busy; ping -s 1400 -i 0.1 $2 >/dev/null & echo \$! >/tmp/pid
@@ -450,7 +449,7 @@ busy()
 }
 idle() { domu_exec "$1" 'kill -KILL $(cat /tmp/pid)'; }
 
-# gone NAME - destroys it; nothing of it is left.
+# gone NAME - destroy it, and check that nothing of it is left.
 gone()
 {
 	local id

@@ -29,7 +29,7 @@ for event in rx tx drop; do
 done
 unload
 
-# Traffic that has nothing to do with it goes on meanwhile.
+# Other traffic continues meanwhile.
 mk_container a 10.0.1.1/24
 mk_container b 10.0.1.2/24
 ip link add br0 type bridge
@@ -39,7 +39,7 @@ ip link set br0 up
 serve b
 start "$WORK/client.log" a iperf3 -c 10.0.1.2 -t 300
 client=$STARTED
-# What insmod has said, line by line
+# same_error WORDS - each line that insmod has printed contains the words
 same_error() { ! grep -v "$1" "$WORK/insmod"; }
 load_and_unload()
 {
@@ -63,7 +63,7 @@ exec 9>&-
 check "rmmod after the last is closed" unload
 
 if faults 3; then
-	# Either may be the machine's luck once, not forty times.
+	# A single try may succeed or fail by chance, so try forty times.
 	times=40 refused=0
 	for ((i = 0; i < times; i++)); do
 		if ! load 2>>"$WORK/insmod"; then refused=$((refused + 1)); elif ! unload; then break; fi

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 600
-# The contract, call by call, and random calls. Groups E and F of the hostile cases.
+# The interface, call by call, and random calls. Groups E and F of the hostile cases.
 . "$(dirname "$0")/lib.sh"
 
-# cmocka's results as ours
+# program COMMAND... - run a cmocka program, and print its results in this script's form
 program()
 {
 	local name=$1 line status=0

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 600
-# nfvd with the module: what frames cost, what becomes of devices, of nfvd, of another
-# version. Group J of the hostile cases, K1, K2 and K4.
+# nfvd with the module: the cost of frames; devices that change or disappear; nfvd stopped
+# and killed; another version of the module. Group J of the hostile cases, K1, K2 and K4.
 . "$(dirname "$0")/lib.sh"
 
 seconds=2
@@ -31,8 +31,8 @@ check_fails "the host's stack does not see its frames: no bridge can have the de
 
 serve c2
 serve c3
-# What fits its ring entry comes without a copy, so 2.00 can be a little less; more so where TCP
-# gets hardly beyond its start.
+# A frame that fits its ring entry is not copied, so the value can be a little below 2.00, and more so
+# if TCP sends mostly short frames, as at its start.
 less=0.1
 [ -z "$SLOW" ] || less=0.4
 cost()
@@ -58,7 +58,7 @@ twice() { echo "$1 copies per frame"; awk -v c="$1" -v less=$less 'BEGIN { exit 
 check "from a packet socket: here, then there" twice "$(copies_of c3 c1)"
 check "conserved" wait_for conserved 10
 check "UDP super-frames arrive" in_ns c1 iperf3 -u -c 10.0.0.2 -b 50M -l 1400 -t 1
-# What virtio has no word for on older kernels is cut before it gets into the ring.
+# Frames that virtio_net_hdr of older kernels cannot express are segmented before the ring.
 udp_segments()
 {
 	start "$WORK/received" c2 timeout 20 python3 -c '
@@ -79,7 +79,7 @@ s.sendto(b"x" * 5500, ("10.0.0.2", 7777))'
 check "UDP segmentation: six datagrams out of one" udp_segments
 nfvctl shortcut on >/dev/null
 
-# Five seconds asleep. Emulated, and a tick ten times a second.
+# Measure five idle seconds; the machine is emulated, and nfvd ticks ten times a second.
 cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/$NFVD_PID/stat"; }
 idle()
 {
@@ -104,12 +104,12 @@ if command -v dpdk-testpmd >/dev/null; then
 	testpmd=$!
 	wait_for "state_is vu up" 60
 	in_ns c1 ip neigh replace 10.0.0.77 lladdr 02:00:00:00:00:77 dev eth0
-	# It takes a while to start forwarding.
+	# testpmd needs some time to start forwarding.
 	wait_for "in_ns c1 ping -q -c 1 -W 1 10.0.0.77" 60
 	copies_of c1 vu >/dev/null
 	copies_of vu c1 >/dev/null
 	check "container and virtio-user: ping" in_ns c1 ping -q -c 20 -i 0.05 -s 1400 -W 5 10.0.0.77
-	# A multicast frame of c1's that c3's packet socket needs here counts two.
+	# A multicast frame of c1's is also copied for c3's packet socket.
 	once() { echo "$1 copies per frame"; awk -v c="$1" 'BEGIN { exit !(c >= 1 && c <= 1.1) }'; }
 	check "container to virtio-user: one copy" once "$(copies_of c1 vu)"
 	check "virtio-user to container: one copy" [ "$(copies_of vu c1)" = 1.00 ]
@@ -192,7 +192,7 @@ check "conserved after all" wait_for conserved 10
 
 # --- without memory, now and then -----------------------------------------------------
 
-# Whatever is refused meanwhile; a port that it gets may be one without the module.
+# Operations may be refused meanwhile; an attached port may be one without the module.
 refused_at_times()
 {
 	local i
@@ -217,9 +217,9 @@ fi
 # --- nfvd stopped ------------------------------------------------------------------
 
 kill -STOP "$NFVD_PID"
-start /dev/null c1 ping -q -f -s 1400 10.0.0.77	# an address that is nowhere
+start /dev/null c1 ping -q -f -s 1400 10.0.0.77	# an address that does not exist
 mk_container c7 10.0.0.7/24
-# Its processes keep a namespace.
+# A namespace exists as long as its processes.
 ip netns pids c2 | xargs -r kill -KILL
 start=$(now_ms)
 check "K2: nfvd stopped: ip link answers" ip link set veth-c1 promisc on
@@ -250,7 +250,7 @@ killed()
 	[ "$(refcount)" = 0 ] || { echo "refcount $(refcount)"; return 1; }
 	start_nfvd
 	attach c1 >/dev/null && attach c7 >/dev/null || return 1
-	# c1 may just have given up asking for the address.
+	# c1 may just have given up resolving the address.
 	wait_for "in_ns c1 ping -q -c 1 -W 1 10.0.0.7" 20 || { echo "no answer"; return 1; }
 	[ $start -lt $((10000 * ${NFV_PATIENCE:-1})) ] || { echo "$start ms"; return 1; }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What a virtio_net_hdr has no word for, and frames with several tags: what a bridge carries,
-# the module's ports carry.
+# Frames that virtio_net_hdr cannot express, and frames with several tags: the module's ports carry
+# all that a bridge carries.
 . "$(dirname "$0")/lib.sh"
 
 # The debug kernel has VLANs only.
@@ -10,7 +10,7 @@ tunnels="vx4 vx6 gre ipip"
 [ "$NFV_KERNEL" != debug ] || tunnels=
 [ -z "$tunnels" ] || modprobe -a 8021q vxlan ip_gre ipip sctp
 
-# device CONTAINER NAME ARGUMENT... - of `ip link add`, with an address in a network of its own
+# device CONTAINER NAME ARGUMENT... - make a device by `ip link add`, with an address in its own network
 declare -A net=([tag]=1 [tagtag]=2 [stag]=3 [stagtag]=4 [vx4]=5 [vx6]=6 [gre]=7 [ipip]=8)
 device()
 {
@@ -38,9 +38,9 @@ for i in 1 2; do
 done
 serve c2
 
-# A payload of the whole MTU behind the tags.
+# A payload as long as the MTU, behind the tags.
 whole_mtu() { in_ns c1 ping -q -M do -c 3 -i 0.2 -W 5 -s 1472 "$1"; }
-# 8 MB by TCP: without super-frames, or with their losses, it takes minutes.
+# 8 MB by TCP: this takes minutes if super-frames are missing or lost.
 bulk() { in_ns c1 timeout $((25 * ${NFV_PATIENCE:-1})) iperf3 -c "$1" -n 8M --connect-timeout 10000; }
 
 datagrams()
@@ -96,7 +96,7 @@ all()
 		check "$1: $d: a frame of the whole MTU" whole_mtu "10.${net[$d]}.0.2"
 	done
 	for d in tag tagtag stag stagtag $tunnels; do
-		# A tunnel's first frames may be too early for the other end.
+		# The other end of a tunnel may not be ready for the first frames.
 		check "$1: $d: TCP" wait_for "bulk 10.${net[$d]}.0.2" 60
 	done
 	check "$1: datagrams of UDP_SEGMENT" datagrams

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Packet sockets on this kernel, without the module: what a virtio_net_hdr has no words for arrives all the same.
+# Packet sockets on this kernel, without the module: frames that virtio_net_hdr cannot express arrive, too.
 . "$(dirname "$0")/lib.sh"
 modprobe -qa sctp vxlan geneve ip_gre ipip 8021q || true
 
 features() { in_ns c1 ethtool -k eth0 | grep -E 'tx-sctp-segmentation|tx-gso-list|tx-udp-segmentation'; }
 reach() { in_ns c1 ping -q -c 1 -W 2 10.0.0.2; }
 
-# udp_segment: one send that stands for six datagrams
+# udp_segment: one send of six datagrams (UDP_SEGMENT)
 udp_segment()
 {
 	start "$WORK/received" c2 timeout 20 python3 -u -c '
@@ -26,7 +26,7 @@ s.sendto(b"x" * 5500, ("10.0.0.2", 7777))'
 	[ "$(cat "$WORK/received")" = "1000 1000 1000 1000 1000 500 " ]
 }
 
-# sctp PORT BYTES SECONDS: c1 to c2
+# sctp PORT BYTES SECONDS: send from c1 to c2
 sctp()
 {
 	start "$WORK/sctp.$1" c2 timeout 40 python3 -u -c '
@@ -52,7 +52,7 @@ s.close()' "$1" "$2" || stop "$STARTED"
 	grep -q "got $2\$" "$WORK/sctp.$1"
 }
 
-# between NAME NUMBER LINK...: such a device in both containers, with 10.NUMBER.0.0/24; {local} and {remote} are the ends
+# between NAME NUMBER LINK...: make such a device in both containers, in 10.NUMBER.0.0/24; {local} and {remote} are its ends
 between()
 {
 	local name=$1 number=$2 i args
@@ -71,7 +71,7 @@ between()
 	done
 }
 
-# A payload of the whole MTU behind tags, and 4 MB by TCP: 10.21 behind two tags, 10.22 one of 802.1ad, 10.23 both.
+# A payload as long as the MTU behind tags, and 4 MB by TCP. 10.21: two tags; 10.22: one 802.1ad tag; 10.23: both.
 tags()
 {
 	local net
@@ -83,7 +83,7 @@ tags()
 	done
 }
 
-# tcp ADDRESS: 4 MB
+# tcp ADDRESS: send 4 MB
 tcp() { in_ns c1 timeout 30 iperf3 -c "$1" -n 4M --connect-timeout 10000; }
 
 for i in 1 2; do
@@ -117,7 +117,7 @@ between gre9 9 type gre local {local} remote {remote} csum && check "packet: TCP
 between ipip9 10 type ipip local {local} remote {remote} && check "packet: TCP in IPIP arrives" tcp 10.10.0.2
 check "packet: nothing was missed or refused" eval '[ "$(dropped c1 missed):$(dropped c1 ring_stuck):$(dropped c1 bad_gso):$(dropped c2 gso_unsup)" = 0:0:0:0 ]'
 
-# A container's owner may switch it on again: that frame is lost, and the port is not.
+# If a container's owner switches the offload on again, its frames are lost, but the port works.
 in_ns c1 ethtool -K eth0 tx-sctp-segmentation on
 sctp 7002 1000000 3 >/dev/null 2>&1
 check "packet: a super-frame of SCTP is counted as missed" eval '[ "$(dropped c1 missed)" -gt 0 ]'

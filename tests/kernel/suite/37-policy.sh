@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # limit: 600
-# What ports may do, where the module carries the frames: the same table of cases as everywhere.
+# Policies of ports whose frames the module carries: the same table of cases as for other carriers.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/policy/lib.sh"
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# nfvctl module upgrade: another nfv.ko under ports that it carries, one that cannot be loaded, one of another version.
+# nfvctl module upgrade: replace nfv.ko under attached ports; by a file that cannot be loaded; by another version.
 . "$(dirname "$0")/lib.sh"
 
 cp "$NFV_KO" "$WORK/newer.ko"
 policy_of() { "$NFVCTL" -j show "$1" | grep -o '"policy":{[^}]*}'; }
 parameter() { cat "/sys/module/nfv/parameters/$1"; }
-# upgrade [FILE] - what it says is in $WORK/says, too
+# upgrade [FILE] - its output goes to $WORK/says, too
 upgrade()
 {
 	local status=0

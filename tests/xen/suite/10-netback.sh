@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The control: domUs on the kernel's own backend, and its bridge. What fails here is no
-# fault of ours.
+# The reference: domUs on xen-netback and a bridge. A failure here is not a fault of this
+# project.
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 
@@ -19,7 +19,7 @@ check "xen-netback serves them" wait_for '[ "$(driver_of vm1) $(driver_of vm2)" 
 check_fails "a command's status comes back" domu_exec vm1 'exit 3'
 traffic netback
 check "vm1 is taken from xen-netback and given back" rebind vm1 vif
-# Loses what is sent in the first moments after that: of three frames often all.
+# Frames sent in the first moments after that are lost, often all three.
 check "vm1 reaches vm2 again" wait_for "pings vm1 10.0.0.2" 60
 check "vm1's vif is unplugged" domu_unplug vm1
 check "vm2's vif, too" domu_unplug vm2

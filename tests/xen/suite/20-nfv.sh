@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Unmodified guests on nfvd: attached while they run and when they start, taken over and given back,
-# saved, rebooted; nfvd killed; the module unloaded. No grant stays in use.
+# Unmodified guests on nfvd: attached when they start and while they run, taken over and given back,
+# saved, rebooted; nfvd killed; the module unloaded. In the end no grant is in use.
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 
@@ -44,7 +44,7 @@ check "guest to container: one copy" once vm1 c1
 check "guest to guest: intact" intact vm1 10.0.0.1 vm2
 check "guest to container: intact" intact vm1 10.0.0.1 c1
 check "container to guest: intact" intact c1 10.0.0.9 vm2
-# Segments of the container's stack, put together by GRO: more pieces than an skb takes, so it is a list of some.
+# Segments of the container, merged by GRO: more pieces than an skb holds, so they are a list of skbs.
 in_pieces() { in_ns c1 ethtool -K eth0 tso "$1" gso "$1" && ethtool -K veth-c1 gro "$2"; }
 check "container to guest, put together here: intact" eval 'in_pieces off on && intact c1 10.0.0.9 vm2'
 check "and as they were, again" in_pieces on off
@@ -53,7 +53,7 @@ check "TCP from container to guest" domu_exec vm1 'iperf3 -c 10.0.0.9 -t 2 -R | 
 
 # --- what they may do --------------------------------------------------------------------
 
-# The module's table had these pairs: nobody may go on by it.
+# The module's table has these pairs: after the change none of their frames may use it.
 may() { nfvctl set "$1" "${@:2}" >/dev/null; }
 apart() { ! domu_exec vm1 "ping -c 2 -i 0.2 -W 1 10.0.0.${1:-2}"; }
 why_not() { nfvctl drops "$1" | grep -q " $2 "; }
@@ -76,7 +76,7 @@ check "without a policy: all again" eval 'for port in vm1 vm2; do
 
 # --- without the daemon ------------------------------------------------------------------
 
-# Super-frames, and of the emulated ones few come in a second.
+# Super-frames; in the emulated machine few of them pass a second.
 shortcut_takes() { [ "$(pair "$1" "$2" shortcut_frames)" -gt $((${3:-0} + 100)) ]; }
 for pair in vm1:vm2 vm2:vm1 vm1:c1 c1:vm1; do
 	check "the module forwards ${pair%:*} to ${pair#*:} itself" shortcut_takes "${pair%:*}" "${pair#*:}"
@@ -93,7 +93,7 @@ check "shortcut off: guest to container: one copy" once vm1 c1
 check "shortcut off: all by the daemon" [ "$(pair vm1 vm2 shortcut_frames):$(pair vm2 vm1 shortcut_frames):$(pair vm1 c1 shortcut_frames)" = "$was" ]
 nfvctl shortcut on vm1
 
-# A frontend does not look for an open checksum behind a tag.
+# A frontend does not find an open checksum behind a tag.
 modprobe 8021q
 ip -n c1 link add link eth0 name eth0.100 type vlan id 100
 ip -n c1 addr add 10.1.0.9/24 dev eth0.100
@@ -163,13 +163,13 @@ check "there is traffic over the bridge" domu_exec vm1 'until [ "$(grep -c "[KM]
 check "vm1 taken over under traffic" nfvctl attach xen vm1 domid "$(domid vm1)"
 check "vm2, too" nfvctl attach xen vm2 domid "$(domid vm2)"
 check "the backend says Connected" wait_for "[ \$(xenstore-read /local/domain/0/backend/vif/$(domid vm1)/0/state) = 4 ]" 5
-# TCP waits twice as long each time that it tries again.
+# TCP doubles its wait with each retry.
 moved() { wait_for "[ \$(pair vm1 vm2 bytes) -gt 1000000 ]" 30; }
 check "the traffic is here now" moved
 check "vm1 given back under traffic" nfvctl detach vm1
 check "vm2, too" nfvctl detach vm2
 check "their driver is xen-netback again" wait_for '[ "$(driver_of vm1):$(driver_of vm2)" = vif:vif ]' 10
-# There is a second in which bytes move that begins after that; it ends because it is told to, not before.
+# A second with transferred bytes begins after that; the client ends only when it is told to.
 check "no connection was lost" domu_exec vm1 'seen=$(wc -l </tmp/long)
 	until tail -n +$((seen + 2)) /tmp/long | grep -v " 0.00 Bytes" | grep -q sec; do usleep 200000; done
 	kill $(cat /tmp/long.pid); until grep "interrupt - the client has terminated" /tmp/long; do usleep 100000; done'

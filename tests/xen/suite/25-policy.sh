@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # kernel: 6.1
 # boot
-# What ports of Xen's guests may do: the same table of cases as everywhere, from guest to guest, with the module's own
-# forwarding and without; policies that change under traffic; 'macs N drop'; mirrors.
+# Policies of Xen guests' ports: the same table of cases as for other carriers, between guests, with and without the
+# module's forwarding; policies that change under traffic; 'macs N drop'; mirrors.
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 . "$TOP/tests/policy/lib.sh"
@@ -11,7 +11,7 @@ xen_start "$@"
 guests_far
 table "Xen" dev:a dev:b dev:c twice
 check "the module itself carried frames of these" [ "$(pair a b shortcut_frames)" -gt 5 ]
-# The others take minutes here: in a run of all tests, some rows of each.
+# The other tables take minutes here: in a run of all tests, only some rows of each.
 SHARE=${NFV_SHARE:-1}
 changes "Xen" dev:a dev:b dev:c
 nfvctl shortcut off >/dev/null

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # kernel: 6.1
 # boot
-# What ports may do, between those of Xen's guests and others: the same table of cases as everywhere. In a run of all tests,
-# each row in one of the four tables.
+# Policies between Xen guests' ports and others: the same table of cases as for other carriers. In a run of all tests,
+# each row is run in one of the four tables.
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 . "$TOP/tests/policy/lib.sh"

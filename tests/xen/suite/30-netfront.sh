@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Guests with nfv-netfront.ko: on xen-netback and a bridge; on nfv.ko, with grants that stay;
-# taken over from one to the other; with a backend that is not trusted, and one that may write what
-# it has lent. The module goes and comes, a guest is saved, a vif detached, guests destroyed under traffic.
+# Guests with nfv-netfront.ko: on xen-netback and a bridge; on nfv.ko, with persistent grants; taken over
+# from one to the other; with an untrusted backend, and with lent pages. The module is reloaded, a guest
+# saved, a vif detached, guests destroyed under traffic.
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 
@@ -14,10 +14,10 @@ stat_of() { domu_exec "$1" "ethtool -S eth0" | awk -v name="$2" '$1 ~ name { pri
 both_send() { stat_of vm1 _tx_packets | awk '{ exit !(NF == 2 && $1 > 0 && $2 > 0) }'; }
 persistent() { [ "$(stat_of "$1" _persistent)" = "$2" ]; }
 staged() { [ "$(stat_of "$1" _staged)" = "$2" ]; }
-# The module says nothing when all is well.
+# quiet NAME - the module has logged nothing, because nothing went wrong.
 quiet() { domu_exec "$1" "! dmesg | grep -i 'nfv.netfront.*:\|warning\|bug:\|g\.e\.' | grep -v 'module\|taint'"; }
 
-# Frames that came to vm2 with the pages they were in. few_lent: of 3 MB, hardly any.
+# lent: print how many frames vm2 has received in lent pages. few_lent: hardly any of 3 MB.
 lent() { stat_of vm2 _rx_lent | awk '{ print $1 + $2 }'; }
 few_lent()
 {
@@ -26,10 +26,10 @@ few_lent()
 	was=$(lent) && domu_exec vm2 'wget -q -O - http://10.0.0.1:7000/sent >/dev/null' && [ "$(lent)" -lt $((was + 20)) ]
 }
 
-# Grant copies and maps of vm2's so far. (vm1 has slots of before its pages were named.)
+# asked: print vm2's grant copies and maps so far. (vm1 has slots from before its pages were named.)
 asked() { echo "$(($(member vm2 grant_ops) + $(member vm2 grant_maps)))"; }
 
-# A bound device keeps the module.
+# The module cannot be unloaded while a device is bound.
 reload()
 {
 	domu_exec "$1" "echo vif-0 >/sys/bus/xen/drivers/nfv-netfront/unbind && rmmod nfv_netfront &&
@@ -58,7 +58,7 @@ rate "netback: TCP in" vm1 10.0.0.3 -R
 check "netback: both queues send" wait_for both_send 10
 check "netback: plain grants" wait_for 'persistent vm1 "0 0"' 10
 check "netback: of frames themselves" staged vm1 "0 0"
-# A sender that waits for its socket's memory hears that frames have been sent.
+# A sender that waits for its socket's memory is woken when frames have been sent.
 check "netback: UDP, as fast as it goes" domu_exec vm1 "iperf3 -u -b 0 -c 10.0.0.3 -t 2 >/dev/null" 30
 check "netback: down and up" domu_exec vm1 'ip link set eth0 down && ip link set eth0 up && ping -c 3 -W 10 10.0.0.3'
 check "netback: the module goes and comes" reload vm1 10.0.0.1/24
@@ -66,7 +66,7 @@ check "netback: ping after that" pings vm1 10.0.0.3
 
 # --- that is not trusted ---------------------------------------------------------------------
 
-# distrusted WHAT - frames are in pages of their own, large and small ones
+# distrusted WHAT - large and small frames are in separate pages
 distrusted()
 {
 	check "$1: nothing but pages of its own is granted" staged vm1 "1 1"
@@ -104,7 +104,8 @@ check "nfv: no page is lent unless that was asked for" [ "$(lent)" = 0 ]
 check "vm2's module goes and comes, to lend" reload vm2 10.0.0.2/24 lend=1
 check "nfv: intact, lent" intact vm1 10.0.0.1 vm2
 check "nfv: a large frame's pages are lent" wait_for '[ "$(lent)" -gt 0 ]' 10
-# Who does not read keeps them, until there are none, or those of one small frame. His share of memory is enough for that.
+# A program that does not read keeps the lent pages until none is left, or one small frame's; its socket has memory
+# enough for that.
 domu_exec vm2 'echo 4096 300000 2000000 >/proc/sys/net/ipv4/tcp_rmem; echo 20000 20000 20000 >/proc/sys/net/ipv4/tcp_mem
 	for i in $(seq 16); do
 		wget -q -O - http://10.0.0.1:7000/sent | { until [ -e /tmp/go ]; do usleep 100000; done; sha256sum >/tmp/got$i; } &

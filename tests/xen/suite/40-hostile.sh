@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A hostile frontend (vm1, evilfront) beside an honest guest (vm2) and a container (c1). These
-# lose nothing while it goes on, and each thing that is wrong has a name: a counter, or a state.
+# A hostile frontend (vm1, evilfront) beside an honest guest (vm2) and a container (c1). These two
+# lose nothing meanwhile, and each fault has a counter or a state.
 # boot
 # kernel: 6.12
 . "$(dirname "$0")/../lib.sh"
@@ -12,8 +12,8 @@ PATH=$(dirname "$NFVCTL"):$PATH
 cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
 DO=/sys/module/evilfront/parameters/do
 
-# hear - $HEARD is the last echo of vm2 that c1 has heard; c1 asks ten times a second, all the time.
-# $LOST are those that did not come. In the shell alone, as in tests/lib.sh.
+# hear - set $HEARD to the last echo of vm2 that c1 has received (c1 sends ten requests a second, all the
+# time), and $LOST to the missing ones. It uses only the shell, as in tests/lib.sh.
 HEARD=0 LOST= part=
 hear()
 {
@@ -32,7 +32,7 @@ hear()
 }
 heard() { hear; [ $HEARD -ge "$1" ]; }
 
-# still_ms - the longest time that dom0 has not run this clock for, since the last call; see below
+# still_ms - the longest time since the last call for which dom0 did not run; see below
 still_ms()
 {
 	sort -n "$WORK/clock" | tail -n 1
@@ -49,24 +49,24 @@ clock()
 	done
 }
 
-# Nobody has that address: vm1 gets it, too.
+# Nobody has that address, so frames to it are flooded, also to vm1.
 NOBODY=10.0.0.77
 call() { ! in_ns c1 ping -c 3 -i 0.1 -W 0.2 $NOBODY >/dev/null; }
-# reasons REASON: $REPLY is what the module counts of vm1, and what nfvd does.
+# reasons REASON: set $REPLY to vm1's counts of it, by the module and by nfvd.
 reasons()
 {
 	REPLY=$(dropped vm1 "$1")
 }
 many() { reasons "$1" && [ "$REPLY" -ge "$2" ]; }
 
-# evil CASE... - a line each: CASE STATUS ANSWERS
+# evil CASE... - run them in vm1; print a line for each: CASE STATUS RESPONSES
 evil()
 {
 	domu_exec vm1 "bad=0; for c in $*; do
 		echo \$c 2>/dev/null >$DO; s=\$?; [ \$s = 0 ] || bad=1; read -r a <$DO; echo \$c \$s, \$a; done; exit \$bad" $((20 + 10 * $#))
 }
 
-# beside COMMAND... - c1 and vm2 lose nothing while it runs, nor after it
+# beside COMMAND... - c1 and vm2 lose nothing while the command runs, nor after it
 beside()
 {
 	local status=0
@@ -83,7 +83,7 @@ beside()
 	return 1
 }
 
-# counted REASON N CASE... - vm1 has N more of it; all cases could be done
+# counted REASON N CASE... - the cases raise vm1's count by N; all cases could be run
 counted()
 {
 	local after reason=$1
@@ -96,10 +96,10 @@ counted()
 	return 1
 }
 
-# fenced REASON CASE... - each once; the port says so
+# fenced REASON CASE... - each case counts once, and the port is shown as fenced
 fenced() { counted "$1" $(($# - 1)) "${@:2}" && wait_for "state_is vm1 fenced" 10; }
 
-# received REASON CASE - vm1 has more of it when others send to it
+# received REASON CASE - vm1's count rises when others send to it
 received()
 {
 	local more
@@ -111,7 +111,7 @@ received()
 	return 1
 }
 
-# harmless "CASE..." [ANSWERS] - nothing is wrong with it but its looks
+# harmless "CASE..." [RESPONSES] - unusual but valid cases: nothing is counted
 harmless()
 {
 	# shellcheck disable=SC2086 # some cases
@@ -120,13 +120,13 @@ harmless()
 	return 1
 }
 
-# Posted buffers are used.
+# taken CASE - the posted buffers are used.
 taken() { evil "$1" && wait_for "call && domu_exec vm1 'cat $DO' | grep 'rx [1-9][0-9]* answers, [1-9]'" 10; }
 
-# refused CASE... - the backend says Closing, and why
+# refused CASE... - the backend changes to Closing, with a reason
 refused() { beside evil "$@" && xenstore-read "/local/domain/0/error/backend/vif/$(domid vm1)/0/error"; }
 
-# A new connection of it is served as any.
+# alive - a new connection of the hostile guest works.
 alive() { [[ $(evil tx-good) = *"tx 1 answers, 1 okay"* ]]; }
 
 modprobe -q xen-netback
@@ -145,7 +145,7 @@ echo 0 >"$WORK/clock"
 clock &
 clock=$!
 check "c1 and vm2 reach each other" wait_for "heard 1" 20 || finish
-# Its first connection may be a moment old only: xl, nfvd and it are not in step.
+# Retry: its first connection may not be complete yet.
 check "a good frame is answered" wait_for alive 15
 
 # --- what it sends ---------------------------------------------------------------------
@@ -166,9 +166,8 @@ check "tx: slots that make no frame" fenced xen_bad_slot tx-offset tx-offset-max
 check "tx: bad extra information" fenced xen_bad_extra tx-extra-0 tx-extra-77 tx-extra-none tx-extra-more-none \
 	tx-extra-endless tx-gso-size-0 tx-gso-type-77
 check "tx: producer indices" fenced xen_bad_prod tx-prod-far tx-prod-back
-# Nothing is walked by them; beside() sees dom0 stand still, too: an echo would not come.
-# Walked, they took a minute. A machine on a loaded host is not always scheduled itself.
-# Its frames are let go each half a second: of the tries that meet that moment, there may be several.
+# nfv.ko must not loop over such indices; that would take a minute, and beside() would miss echoes. On a loaded host the
+# machine itself may stand still. Held frames are freed every half second, so several tries may be necessary.
 while_held() { wait_for "fenced xen_bad_prod $1" 60; }
 for case in tx-prod-back-held tx-prod-far-held; do
 	check "tx: producer indices, $case" while_held $case
@@ -205,7 +204,7 @@ check "ctrl: unmapped in traffic" harmless ctrl-del-in-traffic
 check "ctrl: closed with grants mapped" harmless ctrl-close-mapped
 check "ctrl: 2000 requests" harmless ctrl-storm
 check "ctrl: nothing is left mapped, again" unmapped
-check "ctrl: mad producer indices" counted xen_bad_prod 2 ctrl-prod-far ctrl-prod-back
+check "ctrl: producer indices out of range" counted xen_bad_prod 2 ctrl-prod-far ctrl-prod-back
 check "ctrl: rings that are none" harmless "ctrl-ring-never ctrl-ring-data ctrl-event-never" 0,
 check "one without it may connect" wait_for alive 15
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Nobody waits for held frames. Guests go in every way, vifs are unbound, nfvd is killed, all at once and
-# in no order, with frames held in between; each ends in time, and
-# xenwatch, by which all guests are made and changed, is never kept.
+# Nothing waits for held frames. Guests end in every way, vifs are unbound, nfvd is killed, at the same time
+# and in random order, while frames are held. Each ends in time, and xenwatch, which handles all changes of
+# guests, is never blocked.
 # boot
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
@@ -13,23 +13,23 @@ cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
 DO=/sys/module/evilfront/parameters/do
 DRIVER=/sys/bus/xen-backend/drivers/nfv-vif
 TIMES=${NFV_HELD_TIMES:-200}		# 1000 take twenty minutes
-# ms: emulated, one processor for two guests, nfvd, and all that is started here; what waits, waits for ever.
+# ms. Generous: one emulated CPU runs two guests, nfvd and the test's programs. A real hang lasts for ever.
 SLOWEST=$((30000 * ${NFV_PATIENCE:-1}))
-# Of xenwatch, beyond what it took while all was quiet: 0.4 s have been seen, on loaded processors.
+# ms by which xenwatch may be slower than when idle: 0.4 s have been seen on loaded CPUs.
 XENWATCH_SLOWER=$((3000 * ${NFV_PATIENCE:-1}))
 
 coproc PROBE { exec "$TOP/tests/xen/xenwatch-probe"; }
-# xenwatch_ms - $kept is the longest that it has kept a watch waiting since the last call; never, if it hangs
+# xenwatch_ms - set $kept to the longest time since the last call for which a watch waited; `never` if it hangs
 xenwatch_ms()
 {
 	echo >&"${PROBE[1]}"
 	read -r -t 60 kept <&"${PROBE[0]}" || kept=never
 }
 
-# Of the last xenwatch_ms.
+# xenwatch_free - the last xenwatch_ms was short enough.
 xenwatch_free() { [ "$kept" != never ] && [ "$kept" -lt $((quiet + XENWATCH_SLOWER)) ]; }
 
-# Those that are not there.
+# ports - attach missing ports.
 ports()
 {
 	nfvctl show c1 || nfvctl attach veth c1 dev veth-c1
@@ -37,7 +37,7 @@ ports()
 	nfvctl show vm2 || nfvctl attach xen vm2 domid "$(domid vm2)"
 } >/dev/null 2>&1
 
-# Frames to a group of the link alone are dropped by nfvd, and stay held until the next ones come.
+# nfvd drops link-local multicast; such frames stay held until the next ones arrive.
 hold_frames()
 {
 	domu_exec vm2 'arp -s 10.0.0.77 01:80:c2:00:00:0e
@@ -55,7 +55,7 @@ unbound()
 	[ $start -le $slowest_unbind ] || slowest_unbind=$start
 	echo "$vif" >$DRIVER/bind
 	xenstore-write "/local/domain/0/backend/vif/$id/0/hotplug-status" connected
-	# Not before its port of before is gone; and without nfvd there is none, for a moment.
+	# Retry: the previous port may still exist, and nfvd may not run for a moment.
 	wait_for "nfvctl attach xen vm2 domid $id" 2 || true
 }
 
@@ -72,10 +72,10 @@ killed()
 	ports
 }
 
-# evil CASE - its status, and what it measured last
+# evil CASE - run it; print its status and its last measurement
 evil() { domu_exec vm1 "echo $1 2>/dev/null >$DO; s=\$?; read -r a <$DO; echo \$s \$a" 200; }
 
-# As many grants mapped as can be, and gone, and again: $answers says how long a close took.
+# Map and release as many grants as possible, repeatedly; $answers is how long a close took.
 flaps()
 {
 	answers=$(evil ctrl-close-full) && [[ $answers = "0 "* ]] || { echo "vm1: $answers"; return 1; }
@@ -108,7 +108,7 @@ storm()
 	done
 }
 
-# No other driver takes a vif that is unbound.
+# Without xen-netback no other driver takes an unbound vif.
 rmmod xen-netback 2>/dev/null
 check "nfv.ko comes" load || finish
 start_nfvd
@@ -139,7 +139,7 @@ check "nothing waits in the kernel" wait_for '! nsenter -t 1 -p -m ps -eo stat,c
 check "vm2 reaches the container" wait_for "ports && in_ns c1 ping -q -c 1 -W 1 10.0.0.2" 30
 domu_exec vm2 'kill $(cat /tmp/hold)'
 
-# A daemon that does as it likes with what it holds: the guest closes in time, whatever that is.
+# A daemon that mistreats held frames: the guest still closes in time.
 with_bad_daemon()
 {
 	"$BUILD/tests/kernel/kbad-daemon" "$(domid vm1)" "$1" >"$WORK/daemon" 2>&1 &

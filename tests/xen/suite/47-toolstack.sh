@@ -3,8 +3,8 @@
 # kernel: 6.1
 # boot
 #
-# What xl and its scripts do around a port: a guest that is not for us, a limit, a name that no port can
-# have, the device that an HVM guest has at first, more queues than nfv.ko offers.
+# xl and its scripts around a port: a guest that is not for nfvd, a rate limit, a name that no port can have,
+# the emulated device of an HVM guest, more queues than nfv.ko offers.
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
 
@@ -41,7 +41,7 @@ nfvctl attach veth c1 dev veth-c1 >/dev/null
 
 # --- a limit ------------------------------------------------------------------------------------
 
-# limited NAME - 1 MB/s, by its configuration
+# limited NAME - its configuration limits it to 1 MB/s
 limited()
 {
 	local mbps

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The unikernel of tools/guests as a PV guest in 8 MB: on nfv.ko, with pages that stay granted; on
-# xen-netback; handed from one to the other; rebooted, destroyed under traffic. No grant stays in use.
-# Beside it one that QEMU runs.
+# The unikernel of tools/guests as a PV guest in 8 MB: on nfv.ko, with persistent grants; on xen-netback;
+# moved from one to the other; rebooted, destroyed under traffic. In the end no grant is in use. Also a
+# unikernel in QEMU on the same host.
 # kernel: 6.12
 . "$(dirname "$0")/../lib.sh"
 xen_start "$@"
@@ -13,7 +13,7 @@ PATH=$(dirname "$NFVCTL"):$PATH
 cp "$TOP/tools/xen/vif-nfv" /etc/xen/scripts/
 CLOSED=9	# a port where nobody listens
 
-# uni_start NAME A.B.C.D/N VIF-OPTIONS [WORD]... - does not wait.
+# uni_start NAME A.B.C.D/N VIF-OPTIONS [WORD]... - start it, do not wait.
 uni_start()
 {
 	local name=$1 ip=$2 vif=$3
@@ -34,13 +34,13 @@ uni_start()
 	xl create -q "$WORK/$name.cfg"
 }
 
-# says NAME WORDS [TIMES]: on its console
+# says NAME WORDS [TIMES]: wait until its console has the words so many times
 says() { wait_for "[ \$(grep -c -- '$2' $(console_of "$1")) -ge ${3:-1} ]" 30; }
 started() { uni_start "$@" && says "$1" nfv-guest-ready; }
 reaches() { wait_for "in_ns c1 ping -c 1 -W 2 $1" 20; }
 ping_all() { in_ns c1 ping -q "$@" | tee "$WORK/ping" && grep -q ' 0% packet loss' "$WORK/ping"; }
 refused() { in_ns c1 timeout 20 bash -c "exec 3<>/dev/tcp/$1/$CLOSED" 2>&1 | grep -q refused; }
-# 2 s of TCP to the server of u1; TIMES: it has said so for the how many-th time
+# tcp_to_it TIMES: send 2 s of TCP to u1's server, which must report it for the TIMES-th time
 tcp_to_it() { in_ns c1 timeout 30 iperf -f m -c 10.0.0.2 -t 2 && says u1 'iperf server: [1-9]' "$1"; }
 
 answers()
@@ -51,7 +51,7 @@ answers()
 	check "$1: TCP to it" tcp_to_it "$2"
 }
 
-# sends WHAT VIF-OPTIONS - another, to the container
+# sends WHAT VIF-OPTIONS - another unikernel sends to the container
 sends()
 {
 	check "$1: another starts" started u2 10.0.0.3/24 "$2" nfv.iperf=10.0.0.1 nfv.time=2
@@ -59,7 +59,7 @@ sends()
 	grep -h iperf "$(console_of u1)" "$(console_of u2)" | sed 's/^/  /'
 }
 
-# Pages that stay granted are in use all the time; others only for a moment.
+# Persistent grants are in use all the time, others only for a moment.
 few_grants() { [ "$(grants_left "$(domid u1)")" -lt 100 ]; }
 named() { wait_for '[ "$(member u1 grants_mapped)" -ge 512 ]' 10; }
 grant_calls() { echo "$(member u1 grant_ops) $(member u1 grant_maps)"; }
@@ -80,7 +80,7 @@ sends netback "mac=$MAC2,$NETBACK"
 check "netback: plain grants" few_grants
 check "netback: one is told to go" xl shutdown -w u2
 
-# The driver goes, what is left of it says Closed; then there is one again.
+# The driver ends, and leaves the state Closed; then a new one starts.
 reconnects()
 {
 	local id path
@@ -148,7 +148,7 @@ in_ns c1 ping -q -f -s 1400 10.0.0.3 >/dev/null 2>&1 &
 check "destroyed under traffic" domu_kill u2
 kill $!
 check "nothing of it is granted" granted "$id" 0
-# That nfvd does not know which bridge it was in.
+# The new nfvd does not know which bridge it was in.
 check "given back to xen-netback" nfvctl detach u1
 nfvctl detach c1 >/dev/null
 ip link set veth-c1 master br0

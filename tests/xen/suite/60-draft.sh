@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# nfvctl bench draft with a guest of Xen, once each way: the shape of its result, why a guest does
-# not run, and that nothing of it is left, also when it is interrupted. No speeds.
+# nfvctl bench draft with a Xen guest, once through nfvd and once through a bridge: the shape of its result,
+# the reason if a guest does not run, and that it leaves nothing behind, even if interrupted. No speeds.
 # boot
 # kernel: 6.1
 . "$(dirname "$0")/../lib.sh"
@@ -16,7 +16,7 @@ domains() { xl list | awk 'NR > 1 { print $1 }'; }
 traces() { domains; ip -o link | awk -F '[ :@]+' '{ print $2 }'; ls -d /run/nfv-draft/*; losetup --list --noheadings; }
 nothing_left() { wait_for '[ "$(traces 2>/dev/null)" = "$TRACES" ]' 20 || { traces; return 1; }; }
 
-# Debian's small kernel and initramfs of a domU, as a technology: quick to be had.
+# Use Debian's small kernel and the domU's initramfs as a technology, because they need no build.
 fake()
 {
 	mkdir -p "$WORK/guests/draft"
