@@ -11,6 +11,7 @@
 #include "log.h"
 #include "nfvd.h"
 #include "port/fdb.h"
+#include "shortcut/learnt.h"
 #include "shortcut/seen.h"
 #include "shortcut/shortcut.h"
 #include "switch/context.h"

@@ -2,7 +2,7 @@
 #include "shortcut/seen.h"
 
 #include "clock.h"
-#include "shortcut/shortcut.h"
+#include "shortcut/learnt.h"
 #include "shortcut/table.h"
 
 uint32_t nfvd_seen_ms(uint64_t key, unsigned int port, uint32_t then)

@@ -11,55 +11,30 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "clock.h"
 #include "fdstore.h"
 #include "log.h"
-#include "port/fdb.h"
+#include "module/kmod.h"
 #include "port/port_state.h"
 #include "shortcut/addresses.h"
+#include "shortcut/device.h"
 #include "shortcut/inherit.h"
+#include "shortcut/learnt.h"
 #include "shortcut/programs.h"
-#include "shortcut/table.h"
 #include "shortcut/tc.h"
 
-/* One device with our programs on it; index is the port id. */
-struct device {
-	struct nfvd_port *port;		/* NULL: unused */
-	int ifindex;			/* 0: none of the host's, or gone */
-	struct nfvd_shortcut_device is;
-	bool redirect, on;
-	uint32_t group;			/* ports of one group reach each other without nfvd; NOBODY: none does */
-	int sock;			/* packet socket; -1: there is none */
-	uint64_t cookie;		/* of it; 0: none */
-	bool stored;			/* the next nfvd can go on with all of it */
-	bool redirected;		/* as of the last publish_port() */
-	uint64_t from_ns;		/* since when, and a little */
-	struct nfvd_tc tc;
-	uint64_t lost;			/* nfvd_order_lost() that has been counted */
-	atomic_bool first;		/* the program at egress sees what our socket sends before all others; read by workers */
-};
-
-#define NOBODY	UINT32_MAX
 #define MEMBARRIER_ELSE_US	100000	/* where the kernel has no such call (nohz_full) */
 
 static uint32_t last_group;		/* that was given; each is one segment's for ever */
-static bool all_on = true;
-static bool adopting;			/* the maps are an earlier nfvd's, and stay as they are until all ports are attached */
-static struct device devices[NFVD_PORTS_MAX];
-
-/* The last sync's entries, to be applied anew when a switch is turned. */
-static struct nfvd_shortcut_entry *learnt;
-static size_t n_learnt;
 
 int nfvd_shortcut_init(void)
 {
 	int err;
 
 	nfvd_port_forget_elsewhere = nfvd_shortcut_forget;
-	err = nfvd_programs_load(&adopting);
+	err = nfvd_programs_load(&nfvd_shortcut_adopting);
 	if (err)
 		return err;
-	if (adopting)
+	if (nfvd_shortcut_adopting)
 		last_group = nfvd_inherit_read(bpf_map__fd(nfvd_programs->maps.ports));
 	nfvd_inherit_maps_put(nfvd_programs->obj);
 	return 0;
@@ -71,54 +46,12 @@ void nfvd_shortcut_fini(void)
 		nfvd_inherit_maps_remove(nfvd_programs->obj);
 	nfvd_programs_free();
 	nfvd_addresses_free();
-	free(learnt);
-	learnt = NULL;
-	n_learnt = 0;
+	nfvd_learnt_free();
 }
 
 bool nfvd_shortcut_available(void)
 {
 	return nfvd_programs;
-}
-
-/* By the module's table, which forwards as nfvd would. */
-static bool allowed(unsigned int id)
-{
-	const struct device *d = &devices[id];
-
-	return all_on && d->port && !atomic_load(&d->port->captured) && d->redirect && d->on && d->is.up && d->group != NOBODY;
-}
-
-/* The module's table knows no groups. */
-static bool allowed_by_module(unsigned int id)
-{
-	return allowed(id) && !devices[id].group;
-}
-
-/* By our programs, past all that is on the device. */
-static bool redirects(unsigned int id)
-{
-	return allowed(id) && devices[id].is.plain;
-}
-
-static void publish_port(struct device *d)
-{
-	uint32_t ifindex = d->ifindex;
-	bool on = redirects(d->port->id);
-	struct shortcut_port value = {
-		.port = d->port->id, .group = d->group, .on = on, .mtu = d->is.mtu, .aside = d->is.aside, .cookie = d->cookie,
-	};
-
-	/* While ports are being adopted, keep the setting of the earlier nfvd until the new one is known. */
-	if (adopting && nfvd_inherit_of(d->port->id))
-		return;
-	strcpy(value.name, d->port->name);
-	if (on && !d->redirected)
-		d->from_ns = nfvd_programs_now_ns() + NFVD_SETTLE_NS;
-	d->redirected = on;
-	value.from_ns = d->from_ns;
-	if (nfvd_programs && ifindex)
-		bpf_map__update_elem(nfvd_programs->maps.ports, &ifindex, sizeof(ifindex), &value, sizeof(value), BPF_ANY);
 }
 
 static void unpublish_kept(const struct nfvd_inherited *k)
@@ -128,20 +61,12 @@ static void unpublish_kept(const struct nfvd_inherited *k)
 	bpf_map__delete_elem(nfvd_programs->maps.ports, &ifindex, sizeof(ifindex), 0);
 }
 
-static void unpublish_port(const struct device *d)
-{
-	uint32_t ifindex = d->ifindex;
-
-	if (nfvd_programs && ifindex)
-		bpf_map__delete_elem(nfvd_programs->maps.ports, &ifindex, sizeof(ifindex), 0);
-}
-
-static int ingress_of(const struct device *d)
+static int ingress_of(const struct nfvd_device *d)
 {
 	return bpf_program__fd(d->cookie ? nfvd_programs->progs.shortcut_ingress : nfvd_programs->progs.shortcut_direct);
 }
 
-static void store(struct device *d)
+static void store(struct nfvd_device *d)
 {
 	int err = d->sock >= 0 && nfvd_fdstore_ready() ? nfvd_inherit_put(d->port, &d->tc, d->sock) : -ENOTSUP;
 
@@ -151,7 +76,7 @@ static void store(struct device *d)
 }
 
 /* What was lost behind nfvd's back. */
-static void count_lost(struct device *d)
+static void count_lost(struct nfvd_device *d)
 {
 	uint64_t lost = nfvd_order_lost(d->port->id);
 
@@ -169,10 +94,10 @@ void nfvd_shortcut_tick(void)
 		return;
 	nfvd_programs_alive();
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (devices[id].port)
-			count_lost(&devices[id]);
+		if (nfvd_devices[id].port)
+			count_lost(&nfvd_devices[id]);
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX && !no_tcx; id++) {
-		struct device *d = &devices[id];
+		struct nfvd_device *d = &nfvd_devices[id];
 
 		if (!d->port || !d->tc.ifindex || nfvd_tc_settled(&d->tc))
 			continue;
@@ -187,7 +112,7 @@ void nfvd_shortcut_tick(void)
 }
 
 /* Go on with what an earlier nfvd left: its links, with our programs. */
-static int adopt(struct device *d, struct nfvd_inherited *k)
+static int adopt(struct nfvd_device *d, struct nfvd_inherited *k)
 {
 	d->redirected = k->as.on;
 	d->from_ns = k->as.from_ns;
@@ -198,7 +123,7 @@ static int adopt(struct device *d, struct nfvd_inherited *k)
 }
 
 /* Our filter on the packet socket, our programs on the device. */
-static int install(struct device *d)
+static int install(struct nfvd_device *d)
 {
 	struct nfvd_inherited *k = nfvd_inherit_of(d->port->id);
 	socklen_t len = sizeof(d->cookie);
@@ -210,7 +135,7 @@ static int install(struct device *d)
 	}
 	if (d->sock >= 0 && getsockopt(d->sock, SOL_SOCKET, SO_COOKIE, &d->cookie, &len))
 		return -errno;
-	publish_port(d);
+	nfvd_device_publish(d);
 	if (d->sock >= 0 && setsockopt(d->sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)))
 		return -errno;
 	if (k && k->taken)
@@ -218,8 +143,6 @@ static int install(struct device *d)
 	return nfvd_tc_attach(&d->tc, d->ifindex, ingress_of(d), bpf_program__fd(nfvd_programs->progs.shortcut_egress),
 			      bpf_program__fd(nfvd_programs->progs.shortcut_mark));
 }
-
-static void resync(void);
 
 /*
  * Return the group of a port. Ports without a policy are group 0. Any other group is one zone with its VLANs. If no
@@ -229,15 +152,15 @@ static void resync(void);
 static uint32_t group_of(const struct nfvd_port *port)
 {
 	if (nfvd_port_inspects(port))
-		return NOBODY;
+		return NFVD_NOBODY;
 	if (!port->policy)
 		return 0;
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
-		const struct nfvd_port *other = devices[id].port;
+		const struct nfvd_port *other = nfvd_devices[id].port;
 
-		if (other && other != port && other->policy && devices[id].group != NOBODY &&
+		if (other && other != port && other->policy && nfvd_devices[id].group != NFVD_NOBODY &&
 		    nfvd_policy_same_segment(other->policy, port->policy))
-			return devices[id].group;
+			return nfvd_devices[id].group;
 	}
 	return ++last_group;
 }
@@ -247,16 +170,16 @@ void nfvd_shortcut_policies_changed(const bool changed[NFVD_PORTS_MAX])
 	bool any = false;
 
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
-		struct device *d = &devices[id];
+		struct nfvd_device *d = &nfvd_devices[id];
 
 		if (!changed[id] || !d->port || d->port != nfvd_ports[id])
 			continue;
 		d->group = group_of(d->port);
-		publish_port(d);
+		nfvd_device_publish(d);
 		any = true;
 	}
 	if (any)
-		resync();
+		nfvd_learnt_resync();
 	/* Wait for an RCU grace period: then programs that began before have ended. */
 	if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		usleep(MEMBARRIER_ELSE_US);
@@ -272,10 +195,10 @@ void nfvd_shortcut_policy_changed(const struct nfvd_port *port)
 
 int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32_t mtu, bool redirect)
 {
-	struct device *d = &devices[port->id];
+	struct nfvd_device *d = &nfvd_devices[port->id];
 	int err;
 
-	*d = (struct device){ .port = port, .ifindex = ifindex, .sock = sock, .redirect = redirect, .on = true };
+	*d = (struct nfvd_device){ .port = port, .ifindex = ifindex, .sock = sock, .redirect = redirect, .on = true };
 	d->group = group_of(port);
 	d->lost = nfvd_order_lost(port->id);
 	/* A port without a device of the host is the module's alone. A device is checked before it is used. */
@@ -293,7 +216,7 @@ int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32
 }
 
 /* It is not the next nfvd's to go on with. */
-static void unstore(struct device *d)
+static void unstore(struct nfvd_device *d)
 {
 	if (d->stored)
 		nfvd_inherit_remove(d->port);
@@ -303,7 +226,7 @@ static void unstore(struct device *d)
 
 void nfvd_shortcut_port_del(struct nfvd_port *port)
 {
-	struct device *d = &devices[port->id];
+	struct nfvd_device *d = &nfvd_devices[port->id];
 
 	if (d->port != port)
 		return;
@@ -314,32 +237,32 @@ void nfvd_shortcut_port_del(struct nfvd_port *port)
 		return;
 	}
 	unstore(d);
-	unpublish_port(d);
+	nfvd_device_unpublish(d);
 	nfvd_tc_detach(&d->tc);
 	if (nfvd_programs)
 		nfvd_programs_forget(port->id);
 	d->port = NULL;
-	resync();
+	nfvd_learnt_resync();
 }
 
 bool nfvd_shortcut_stays(const struct nfvd_port *port)
 {
-	return devices[port->id].port == port && devices[port->id].stored && nfvd_fdstore_handing_over();
+	return nfvd_devices[port->id].port == port && nfvd_devices[port->id].stored && nfvd_fdstore_handing_over();
 }
 
 void nfvd_shortcut_port_gone(struct nfvd_port *port)
 {
-	struct device *d = &devices[port->id];
+	struct nfvd_device *d = &nfvd_devices[port->id];
 
 	if (d->port != port)
 		return;
 	atomic_store(&d->first, false);
 	unstore(d);
-	unpublish_port(d);
+	nfvd_device_unpublish(d);
 	nfvd_tc_forget(&d->tc);
 	d->ifindex = 0;
 	d->is.up = false;
-	resync();
+	nfvd_learnt_resync();
 }
 
 static bool same(const struct nfvd_shortcut_device *a, const struct nfvd_shortcut_device *b)
@@ -350,7 +273,7 @@ static bool same(const struct nfvd_shortcut_device *a, const struct nfvd_shortcu
 
 void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcut_device *is)
 {
-	struct device *d = &devices[port->id];
+	struct nfvd_device *d = &nfvd_devices[port->id];
 
 	if (d->port != port || !d->ifindex)
 		return;
@@ -358,8 +281,8 @@ void nfvd_shortcut_port_update(struct nfvd_port *port, const struct nfvd_shortcu
 	if (same(&d->is, is))
 		return;
 	d->is = *is;
-	publish_port(d);
-	resync();
+	nfvd_device_publish(d);
+	nfvd_learnt_resync();
 }
 
 /* Return nfvd's programs on the port, including those of an earlier nfvd. */
@@ -367,7 +290,7 @@ static const struct nfvd_tc *tc_of(const struct nfvd_port *port)
 {
 	const struct nfvd_inherited *k = nfvd_inherit_of(port->id);
 
-	return devices[port->id].port == port ? &devices[port->id].tc : k && k->taken ? &k->tc : NULL;
+	return nfvd_devices[port->id].port == port ? &nfvd_devices[port->id].tc : k && k->taken ? &k->tc : NULL;
 }
 
 bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, size_t size)
@@ -378,7 +301,7 @@ bool nfvd_shortcut_other(const struct nfvd_port *port, int ifindex, char *what, 
 
 	if (nfvd_tc_other(ifindex, NFVD_TC_INGRESS, mine, what, size))
 		return true;
-	if (devices[port->id].port != port || !nfvd_programs || bpf_map__lookup_elem(nfvd_programs->maps.ports, &key, sizeof(key), &value, sizeof(value), 0) || !value.stolen)
+	if (nfvd_devices[port->id].port != port || !nfvd_programs || bpf_map__lookup_elem(nfvd_programs->maps.ports, &key, sizeof(key), &value, sizeof(value), 0) || !value.stolen)
 		return false;
 	snprintf(what, size, "program that took frames before ours");
 	return true;
@@ -391,12 +314,12 @@ bool nfvd_shortcut_other_egress(const struct nfvd_port *port, int ifindex, char 
 
 bool nfvd_shortcut_completes(unsigned int id)
 {
-	return atomic_load_explicit(&devices[id].first, memory_order_relaxed);
+	return atomic_load_explicit(&nfvd_devices[id].first, memory_order_relaxed);
 }
 
 static bool usable(const struct nfvd_port *port)
 {
-	const struct device *d = &devices[port->id];
+	const struct nfvd_device *d = &nfvd_devices[port->id];
 
 	return d->port == port && d->redirect && ((nfvd_programs && d->ifindex) || nfvd_kmod_of(port->id));
 }
@@ -406,183 +329,48 @@ int nfvd_shortcut_set(struct nfvd_port *port, bool on)
 	if (port ? !usable(port) : !nfvd_programs && !nfvd_kmod_available())
 		return -ENODEV;
 	if (port)
-		devices[port->id].on = on;
+		nfvd_devices[port->id].on = on;
 	else
-		all_on = on;
+		nfvd_shortcut_on = on;
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (devices[id].port)
-			publish_port(&devices[id]);
-	resync();
+		if (nfvd_devices[id].port)
+			nfvd_device_publish(&nfvd_devices[id]);
+	nfvd_learnt_resync();
 	return 0;
 }
 
 bool nfvd_shortcut_enabled(const struct nfvd_port *port)
 {
 	if (!port)
-		return all_on;
-	return usable(port) && devices[port->id].on && all_on && (nfvd_kmod_of(port->id) || devices[port->id].is.plain);
-}
-
-/*
- * Set *key to the key of a learnt address, with the VLAN of the tag on its frames. Return false if it has none,
- * because tags are put on or taken off in its VLAN.
- */
-static bool key_of(const struct nfvd_shortcut_entry *e, struct shortcut_address *key)
-{
-	const struct device *d = &devices[e->port];
-	const struct nfvd_policy *p = d->port ? d->port->policy : NULL;
-
-	if (d->group == NOBODY)
-		return false;
-	memset(key, 0, sizeof(*key));
-	memcpy(key->mac, e->mac, 6);
-	key->group = d->group;
-	key->vlan = p && p->native == e->vlan && !p->native_tagged ? 0 : e->vlan;
-	return true;
-}
-
-/* Set *s to the entry that the map should have for a learnt address. Return false if it should have none. */
-static bool wanted(const struct nfvd_shortcut_entry *e, struct nfvd_address *s)
-{
-	const struct device *d = e->port < NFVD_PORTS_MAX ? &devices[e->port] : NULL;
-
-	if (!d || !d->port || !d->redirect || !d->ifindex)
-		return false;
-	memset(s, 0, sizeof(*s));
-	if (!key_of(e, &s->key))
-		return false;
-	s->where.port = e->port;
-	/*
-	 * Redirect only to the address of the device itself, where the frame has arrived. For any other address only
-	 * the device can tell whether the frame is received there (a bridge, a macvlan), or whether the address is no
-	 * longer in use.
-	 */
-	s->where.ifindex = redirects(e->port) && !memcmp(e->mac, d->is.peer, sizeof(e->mac)) ? d->ifindex : 0;
-	s->where.mtu = d->is.mtu;
-	return true;
-}
-
-static void resync(void)
-{
-	struct nfvd_address *want = calloc(n_learnt ? n_learnt : 1, sizeof(*want));
-	size_t n = 0;
-
-	nfvd_kmod_table_sync(learnt, n_learnt, allowed_by_module);
-	if (!want || !nfvd_programs || adopting || nfvd_fdstore_handing_over()) {
-		free(want);
-		return;
-	}
-	for (size_t i = 0; i < n_learnt && n < SHORTCUT_ADDRESSES; i++)
-		n += wanted(&learnt[i], &want[n]);
-	nfvd_addresses_set(want, n);
-}
-
-void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n)
-{
-	struct nfvd_shortcut_entry *copy;
-
-	copy = malloc((n ? n : 1) * sizeof(*copy));
-	if (!copy)
-		return;
-	if (n)
-		memcpy(copy, entries, n * sizeof(*copy));
-	free(learnt);
-	learnt = copy;
-	n_learnt = n;
-	resync();
-}
-
-void nfvd_shortcut_forget(const struct nfvd_port *port)
-{
-	size_t n = 0;
-
-	if (devices[port->id].port != port)
-		return;
-	for (size_t i = 0; i < n_learnt; i++)
-		if (learnt[i].port != port->id)
-			learnt[n++] = learnt[i];
-	if (n == n_learnt)
-		return;
-	n_learnt = n;
-	resync();
-}
-
-/* ---- adopted ---- */
-
-/*
- * Set *vlan to the VLAN of an address that an earlier nfvd had at port, from the tag on its frames. The zone is the
- * port's of now. Return false if the policy is another now.
- */
-static bool vlan_of_key(const struct nfvd_port *port, const struct shortcut_address *key, uint16_t *vlan)
-{
-	const struct nfvd_policy *p = port->policy;
-
-	*vlan = p && !key->vlan ? p->native : key->vlan;
-	return !p || nfvd_policy_carries(p, *vlan);
-}
-
-/* Learn the addresses that the earlier nfvd had learnt at ports that are attached again. */
-static void learn_addresses(void)
-{
-	uint64_t now = nfvd_programs_now_ns();
-	const struct nfvd_address *a;
-	size_t n;
-
-	a = nfvd_addresses(&n);
-	learnt = calloc(n ? n : 1, sizeof(*learnt));
-	rcu_thread_online();
-	for (; learnt && n; n--, a++) {
-		struct nfvd_port *port = a->where.port < NFVD_PORTS_MAX ? devices[a->where.port].port : NULL;
-		const struct nfvd_inherited *k = port ? nfvd_inherit_of(port->id) : NULL;
-		uint32_t age_ms = a->where.seen_ns && now > a->where.seen_ns ? (now - a->where.seen_ns) / 1000000 : 0;
-		uint16_t vlan;
-
-		if (!k || k->as.group != a->key.group || atomic_load(&port->state) != NFVD_STATE_UP || !vlan_of_key(port, &a->key, &vlan))
-			continue;
-		learnt[n_learnt] = (struct nfvd_shortcut_entry){ .vlan = vlan, .port = port->id };
-		memcpy(learnt[n_learnt++].mac, a->key.mac, sizeof(a->key.mac));
-		nfvd_fdb_learn(port, nfvd_policy_zone(port->policy), nfvd_fdb_key(a->key.mac, vlan), nfvd_now_ms() - age_ms);
-	}
-	rcu_thread_offline();
+		return nfvd_shortcut_on;
+	return usable(port) && nfvd_devices[port->id].on && nfvd_shortcut_on && (nfvd_kmod_of(port->id) || nfvd_devices[port->id].is.plain);
 }
 
 void nfvd_shortcut_adopted(void)
 {
 	unsigned int n = 0;
+	size_t n_learnt;
 
 	nfvd_inherit_say_anew();
-	if (!adopting)
+	if (!nfvd_shortcut_adopting)
 		return;
 	nfvd_addresses_adopt();
-	learn_addresses();
-	adopting = false;
+	n_learnt = nfvd_learnt_adopt();
+	nfvd_shortcut_adopting = false;
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
 		const struct nfvd_inherited *k = nfvd_inherit_of(id);
 
-		if (k && !devices[id].port) {
+		if (k && !nfvd_devices[id].port) {
 			unpublish_kept(k);
 			nfvd_programs_forget(id);
 		}
-		if (k && devices[id].port)
+		if (k && nfvd_devices[id].port)
 			n++;
 		nfvd_inherit_forget(id);
-		if (devices[id].port)
-			publish_port(&devices[id]);
+		if (nfvd_devices[id].port)
+			nfvd_device_publish(&nfvd_devices[id]);
 	}
-	resync();
+	nfvd_learnt_resync();
 	if (n)
 		nfvd_event_of(NFVD_EVENT_SHORTCUT, NULL, "shortcut: goes on with %u container(s) and %zu address(es)", n, n_learnt);
-}
-
-bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms)
-{
-	struct shortcut_address key;
-	uint64_t seen, now;
-
-	seen = nfvd_programs && key_of(e, &key) ? nfvd_addresses_seen_ns(&key, e->port) : 0;
-	if (!seen)
-		return false;
-	now = nfvd_programs_now_ns();
-	*age_ms = now > seen ? (now - seen) / 1000000 : 0;
-	return true;
 }

@@ -14,12 +14,6 @@
 #include <stdint.h>
 #include "port/port.h"
 
-struct nfvd_shortcut_entry {
-	uint8_t mac[6];
-	uint16_t vlan;
-	unsigned int port;	/* id */
-};
-
 int nfvd_shortcut_init(void);	/* 0 or -errno; the daemon runs without, too */
 void nfvd_shortcut_fini(void);
 bool nfvd_shortcut_available(void);
@@ -78,17 +72,5 @@ bool nfvd_shortcut_enabled(const struct nfvd_port *port);
 void nfvd_shortcut_policy_changed(const struct nfvd_port *port);
 /* Do the same for all ports whose ids are set in changed, in the same time as for one. */
 void nfvd_shortcut_policies_changed(const bool changed[NFVD_PORTS_MAX]);
-
-/* Replace the addresses by entries, which are all that the switch has learnt. */
-void nfvd_shortcut_sync(const struct nfvd_shortcut_entry *entries, size_t n);
-
-/*
- * Forget the addresses at port at once, here and in the module. Does nothing for a port that was not added.
- * Context: control; any thread if the port was not added.
- */
-void nfvd_shortcut_forget(const struct nfvd_port *port);
-
-/* Set *age_ms to how long ago a frame from e's address, at e's port, took the shortcut. Return false if none ever did. */
-bool nfvd_shortcut_last_seen(const struct nfvd_shortcut_entry *e, uint64_t *age_ms);
 
 #endif

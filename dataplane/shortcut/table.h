@@ -10,7 +10,7 @@
 #define NFVD_KMOD_TABLE_H
 
 #include "module/kmod.h"
-#include "shortcut/shortcut.h"
+#include "shortcut/learnt.h"
 
 /* Set the table to the entries at ports of the module. on() returns whether a port's frames may take the table. */
 void nfvd_kmod_table_sync(const struct nfvd_shortcut_entry *entries, size_t n, bool (*on)(unsigned int port));

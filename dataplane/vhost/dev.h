@@ -14,9 +14,6 @@
  * in a process of its own (gate.c), and each port has a thread that carries them out (peer.c). The SIGBUS handler
  * knows each mapping before its first use.
  *
- * A ring runs when it has a size, addresses, a kick message and memory, and is enabled. It stops before each message
- * that changes one of these. Stopping waits for all workers: late copy leaves nothing in flight between iterations.
- *
  * Locking: the port's thread and control change the device under its lock. The lock is held over grace periods. It is
  * never held over an operation whose time the peer controls: closing a descriptor that the peer sent (a socket may have
  * others in its queue), mapping or unmapping memory. Workers do not take the lock; they find rings by RCU.
@@ -118,18 +115,6 @@ enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg,
 
 /* Count what at the port, and write an event if text is not NULL. Context: the port's thread, lock not held. */
 void nfvd_vhost_note(struct nfvd_vhost *v, enum nfvd_drop what, const char *text);
-
-/* Stop all rings, and wait for all workers. Context: v->lock held. */
-void nfvd_vhost_stop_all(struct nfvd_vhost *v);
-
-/* Set the port's state from that of the connection and the rings. Context: v->lock held. */
-void nfvd_vhost_update_state(struct nfvd_vhost *v, const char *why);
-
-/*
- * Report that a worker has fenced ring i, once per fence: counter, event, state. r may be NULL.
- * Context: v->lock held.
- */
-void nfvd_vhost_note_fence(struct nfvd_vhost *v, unsigned int i, struct nfvd_vring *r);
 
 /*
  * peer.c: start the port's thread, and return 0 or -errno; have the thread end and free v.

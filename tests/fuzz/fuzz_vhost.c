@@ -12,6 +12,7 @@
 #include "vhost/dev.c"
 #undef OK
 #include "vhost/msg.c"
+#include "vhost/rings.c"
 #include "vhost/vring_setup.c"
 #include "vhost/vring_split.c"
 #include "vhost/gmem.c"
