@@ -8,10 +8,12 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #define ETHERTYPE	0x88b5	/* for local experiments */
@@ -36,6 +38,19 @@ int ifindex(const char *name)
 	if (!i)
 		fail_msg("no device %s", name);
 	return i;
+}
+
+int in_child(int (*f)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		signal(SIGSEGV, SIG_DFL);	/* cmocka has a handler */
+		_exit(f());
+	}
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 int net_up(void **state)

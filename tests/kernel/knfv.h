@@ -42,6 +42,7 @@ int net_up(void **state);
 int net_down(void **state);
 void sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* fails the test if the command does */
 int ifindex(const char *name);
+int in_child(int (*f)(void));			/* f's exit status in a process of its own; 128 + signal if it was killed */
 
 int session_open(void);				/* greeted */
 struct nfv_attach attach_args(const char *dev, uint32_t entries);

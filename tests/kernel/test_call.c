@@ -6,14 +6,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include "knfv.h"
 
 static int session;
@@ -29,20 +26,6 @@ static int down(void **state)
 {
 	close(session);
 	return net_down(state);
-}
-
-/* The exit status of f in a process of its own; 128 + signal if it was killed. */
-static int in_child(int (*f)(void))
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		signal(SIGSEGV, SIG_DFL);	/* cmocka has a handler */
-		_exit(f());
-	}
-	waitpid(pid, &status, 0);
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 static void greeting(void **state)
@@ -192,112 +175,7 @@ static void permissions(void **state)
 	assert_int_equal(in_child(attach_as_another_user), 0);
 }
 
-/* ---- mappings ---- */
-
 static struct kport p;
-
-static int read_entries(void) { return p.producer->prod; }
-static int read_consumer(void) { return p.consumer->cons; }
-
-static void mappings(void **state)
-{
-	const int rw = PROT_READ | PROT_WRITE;
-	uint64_t entries, consumer;
-
-	assert_int_equal(port_open(&p, session, "h0", 64), 0);
-	entries = NFV_MMAP(p.id, 0, NFV_MMAP_ENTRIES);
-	consumer = NFV_MMAP(p.id, 0, NFV_MMAP_CONSUMER);
-#define MAP(len, prot, flags, off) mmap(NULL, len, prot, flags, session, off)
-#define REFUSED(call, error) do { assert_ptr_equal(call, MAP_FAILED); assert_int_equal(errno, error); } while (0)
-	REFUSED(MAP(0, PROT_READ, MAP_SHARED, entries), EINVAL);
-	REFUSED(MAP(p.map_bytes - PAGE, PROT_READ, MAP_SHARED, entries), EINVAL);
-	REFUSED(MAP(p.map_bytes + PAGE, PROT_READ, MAP_SHARED, entries), EINVAL);
-	REFUSED(MAP(2 * PAGE, rw, MAP_SHARED, consumer), EINVAL);
-	REFUSED(MAP(PAGE, rw, MAP_SHARED, consumer + PAGE), EINVAL);
-	REFUSED(MAP(PAGE, rw, MAP_SHARED, NFV_MMAP(p.id, 1, NFV_MMAP_CONSUMER)), EINVAL);
-	REFUSED(MAP(PAGE, rw, MAP_SHARED, NFV_MMAP(p.id + 1, 0, NFV_MMAP_CONSUMER)), EINVAL);
-	REFUSED(MAP(PAGE, rw, MAP_SHARED, NFV_MMAP(p.id, 0, 2)), EINVAL);
-	REFUSED(MAP(PAGE, rw, MAP_SHARED, 0x7ffffffffffff000), EINVAL);
-	REFUSED(MAP(p.map_bytes, PROT_READ, MAP_PRIVATE, entries), EINVAL);
-	REFUSED(MAP(p.map_bytes, rw, MAP_SHARED, entries), EACCES);
-	REFUSED(MAP(PAGE, rw | PROT_EXEC, MAP_SHARED, consumer), EACCES);
-	assert_errno(mprotect((void *)p.producer, p.map_bytes, rw), EACCES);
-	assert_errno(mprotect((void *)p.producer, p.map_bytes, PROT_READ | PROT_EXEC), EACCES);
-	assert_errno(mprotect(p.consumer, PAGE, PROT_READ | PROT_EXEC), EACCES);
-	REFUSED(mremap((void *)p.producer, p.map_bytes, p.map_bytes + PAGE, MREMAP_MAYMOVE), EFAULT);
-	/* Not inherited. */
-	assert_int_equal(in_child(read_entries), 128 + SIGSEGV);
-	assert_int_equal(in_child(read_consumer), 128 + SIGSEGV);
-	/* Nor to be written by the back door. */
-	{
-		int mem = open("/proc/self/mem", O_RDWR);
-		uint32_t v = 7;
-
-		assert_true(pwrite(mem, &v, 4, (uintptr_t)p.producer) < 0);
-		close(mem);
-	}
-	/* Half unmapped, and used after the port is gone: pages live as long as they are mapped. */
-	munmap((uint8_t *)p.producer + PAGE, PAGE);
-	{
-		struct nfv_detach d = { .port = p.id };
-		volatile uint32_t *cons = &p.consumer->cons;
-
-		assert_int_equal(ioctl(session, NFV_IOC_DETACH, &d), 0);
-		*cons = 5;
-		assert_int_equal(*cons, 5);
-		assert_int_equal(p.producer->entries, 64);
-	}
-	munmap((void *)p.producer, p.map_bytes);
-	munmap(p.consumer, PAGE);
-	close(p.wake);
-}
-
-/* F8 */
-static long locked_kb(void)
-{
-	char line[128];
-	long kb = -1;
-	FILE *f = fopen("/proc/self/status", "r");
-
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmLck: %ld", &kb) == 1)
-			break;
-	fclose(f);
-	return kb;
-}
-
-static int over_the_limit(void)
-{
-	struct rlimit none = { 8192, 8192 };
-	struct nfv_attach a = attach_args("h0", 64);
-	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct d[2];
-
-	syscall(SYS_capget, &h, d);
-	d[0].effective &= ~(1u << CAP_IPC_LOCK);
-	if (setrlimit(RLIMIT_MEMLOCK, &none) || syscall(SYS_capset, &h, d))
-		return 1;
-	return ioctl(session, NFV_IOC_ATTACH, &a) != -1 || errno != ENOBUFS;
-}
-
-static void locked_memory(void **state)
-{
-	long before = locked_kb(), with;
-	struct nfv_attach a;
-	struct kport q;
-
-	assert_int_equal(in_child(over_the_limit), 0);
-	assert_int_equal(port_open(&q, session, "h0", 1024), 0);
-	with = locked_kb();
-	assert_true(with - before >= 1024 * (long)sizeof(struct nfv_entry) / 1024);
-	port_close(&q);
-	assert_int_equal(locked_kb(), before);
-	a = attach_args("h0", 64);
-	a.ifindex = 9999;
-	for (int i = 0; i < 100; i++)
-		ioctl(session, NFV_IOC_ATTACH, &a);
-	assert_int_equal(locked_kb(), before);
-}
 
 static void attach_and_detach(void **state)
 {
@@ -494,8 +372,8 @@ static void allocations_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(greeting), T(bad_calls), T(bad_attach), T(permissions), T(mappings), T(locked_memory),
-		T(attach_and_detach), T(device_goes), T(all_at_once), T(closed_under_calls), T(allocations_fail),
+		T(greeting), T(bad_calls), T(bad_attach), T(permissions), T(attach_and_detach), T(device_goes),
+		T(all_at_once), T(closed_under_calls), T(allocations_fail),
 	};
 
 	return cmocka_run_group_tests_name("call", tests, NULL, NULL);

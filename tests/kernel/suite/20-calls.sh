@@ -24,8 +24,9 @@ program()
 load held_ms=300
 for event in rx tx drop; do echo 1 >/sys/kernel/tracing/events/nfv/$event/enable; done
 [ -z "$SLOW" ] || export NFV_KERNEL_SLOW=1
-program ring "$BUILD/tests/kernel/ktest_ring"
-program call "$BUILD/tests/kernel/ktest_call"
+for name in ring forward call map; do
+	program $name "$BUILD/tests/kernel/ktest_$name"
+done
 calls=20000
 [ -z "$SLOW" ] || calls=5000
 for seed in 1 2 3; do
