@@ -2,18 +2,19 @@
 /*
  * Port type xen: the types and functions that its files share.
  *
- *	bus.c	the backend driver: a vif's life on the xenbus, from probe to remove
- *	vif.c	the list of vifs; counting misses, fencing
- *	queue.c	a queue: its interrupts, its poll, its life
- *	port.c	the port: the session's calls
- *	tx.c	from the guest's Tx ring to held frames
- *	rx.c	from waiting frames to the guest's Rx ring
- *	mcast.c	multicast control
- *	copy.c	carrying out collected grant copies
- *	copy.h	a frame, slot by slot, to where it is copied
- *	maps.c	grants that stay mapped, for a frontend that names them (xen_gref.h)
- *	ctrl.c	the control ring, over which it names them
- *	slots.h	the Tx ring, parsed; compiled in user space, too
+ *	bus.c		the backend driver: a vif's life on the xenbus, from probe to remove
+ *	connect.c	its rings, event channels and queues, from the frontend's keys; and their end
+ *	vif.c		the list of vifs; counting misses, fencing
+ *	queue.c		a queue: its interrupts, its poll, its life
+ *	port.c		the port: the session's calls
+ *	tx.c		from the guest's Tx ring to held frames
+ *	rx.c		from waiting frames to the guest's Rx ring
+ *	mcast.c		multicast control
+ *	copy.c		carrying out collected grant copies
+ *	copy.h		a frame, slot by slot, to where it is copied
+ *	maps.c		grants that stay mapped, for a frontend that names them (xen_gref.h)
+ *	ctrl.c		the control ring, over which it names them
+ *	slots.h		the Tx ring, parsed; compiled in user space, too
  *
  * A vif has rings while it is connected. Without a port its frames are dropped: the guest sees a network on which
  * nobody responds.
@@ -206,6 +207,16 @@ void nfvk_vif_put(struct nfvk_vif *vif);
 void nfvk_xen_miss(struct nfvk_xen_queue *q, enum nfv_miss why, unsigned int n);
 /* Fence the queue: its frontend wrote malformed entries, and it is not read again. */
 void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why);
+
+/* ---- connect.c; under vif->lock, but for the first ---- */
+
+unsigned int nfvk_xen_queues_max(void);			/* that a guest may have. Any context */
+int nfvk_xen_connect(struct nfvk_vif *vif);		/* 0, or -errno, which the xenstore has too. Does nothing if connected */
+/*
+ * Stop the vif's frames. When it returns, no grant of the guest's is in use. It waits for two grace periods, and for
+ * what runs in softirq and in the control ring's work: for nobody else.
+ */
+void nfvk_xen_disconnect(struct nfvk_vif *vif);
 
 /* queue.c. Order: init, bind events, start. q->tx and q->rx are attached to mapped rings. Context: process. */
 int nfvk_xen_queue_init(struct nfvk_xen_queue *q);
