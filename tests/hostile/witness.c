@@ -2,18 +2,15 @@
 #include "witness.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 #include "vufront.h"
+#include "witness-waits.h"
 
 #define WINDOW		512		/* frames under way in one direction */
 #define RING		1024
@@ -23,9 +20,7 @@
 #define PATIENCE_NS	5000000000ll
 #define MAGIC		0x77697473u
 #define ETHERTYPE	0x88b5		/* for local experiments, IEEE 802 */
-#define WORKERS_MAX	16
 #define LONG_NS		5000000ll	/* a silence of which is noted what nfvd's threads do */
-#define OTHERS_MAX	64
 #define HELLO		(~0ull)		/* number of a frame that only says where its sender is */
 
 enum { RX, TX };
@@ -56,22 +51,14 @@ struct tally {
 
 struct pair {
 	struct side side[2];
-	int pid;
-	int schedstat[WORKERS_MAX];	/* of the workers, open */
-	unsigned int n_workers;
+	struct waits waits;
 	int64_t last, waited;		/* time of the last frame, and how long workers had waited by then */
 	struct tally tally;
-	/* Of a silence that is long by now. */
-	bool is_long;
-	unsigned int n_others;
-	struct { int fd; int64_t waited; } other[OTHERS_MAX];
-	char asleep[40];
 };
 
 static struct pair pairs[2];		/* harmed, control */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* pairs, burst */
 static pthread_t thread;
-static int own_schedstat = -1;
 static unsigned int burst;
 static atomic_bool stop, paused;
 static _Atomic(uint64_t) received;
@@ -89,123 +76,6 @@ static void nap(long ns)
 	struct timespec t = { 0, ns };
 
 	nanosleep(&t, NULL);
-}
-
-/* ---- waits for a processor ---- */
-
-/* The kernel's: time on a processor, time waiting for one, both in ns. */
-static int64_t waited_for(int fd)
-{
-	char text[100];
-	long long ran, waited = 0;
-	ssize_t n = fd >= 0 ? pread(fd, text, sizeof(text) - 1, 0) : 0;
-
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	return sscanf(text, "%lld %lld", &ran, &waited) == 2 ? waited : 0;
-}
-
-/* Frames may have waited for the slowest of the workers, then for us. */
-static int64_t waited(const struct pair *p)
-{
-	int64_t worst = 0;
-
-	for (unsigned int i = 0; i < p->n_workers; i++) {
-		int64_t w = waited_for(p->schedstat[i]);
-
-		if (w > worst)
-			worst = w;
-	}
-	return worst + waited_for(own_schedstat);
-}
-
-static int open_of_thread(const struct pair *p, const char *tid, const char *file)
-{
-	char path[100];
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%.20s/%s", p->pid, tid, file);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static void read_of_thread(const struct pair *p, const char *tid, const char *file, char *text, size_t room)
-{
-	int fd = open_of_thread(p, tid, file);
-	ssize_t n = fd >= 0 ? read(fd, text, room - 1) : 0;
-
-	text[n > 0 ? n : 0] = 0;
-	if (fd >= 0)
-		close(fd);
-}
-
-static bool is_worker(const struct pair *p, const char *tid)
-{
-	char name[32];
-
-	read_of_thread(p, tid, "comm", name, sizeof(name));
-	return strstr(name, "nfvd-worker") == name;
-}
-
-static void each_thread(struct pair *p, void (*fn)(struct pair *p, const char *tid))
-{
-	char path[100];
-	struct dirent *e;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", p->pid);
-	d = opendir(path);
-	while (d && (e = readdir(d)))
-		if (e->d_name[0] != '.')
-			fn(p, e->d_name);
-	if (d)
-		closedir(d);
-}
-
-static void add_worker(struct pair *p, const char *tid)
-{
-	if (p->n_workers < WORKERS_MAX && is_worker(p, tid))
-		p->schedstat[p->n_workers++] = open_of_thread(p, tid, "schedstat");
-}
-
-/*
- * A worker may wait for another thread of nfvd, which may wait for a processor: its memory is
- * everybody's, and so is the lock that is held while some is mapped. Where it sleeps is told.
- */
-static void add_other(struct pair *p, const char *tid)
-{
-	if (is_worker(p, tid)) {
-		read_of_thread(p, tid, "wchan", p->asleep, sizeof(p->asleep));
-	} else if (p->n_others < OTHERS_MAX) {
-		p->other[p->n_others].fd = open_of_thread(p, tid, "schedstat");
-		p->other[p->n_others].waited = waited_for(p->other[p->n_others].fd);
-		p->n_others++;
-	}
-}
-
-static void long_silence(struct pair *p)
-{
-	if (p->is_long)
-		return;
-	p->is_long = true;
-	p->asleep[0] = 0;
-	each_thread(p, add_other);
-}
-
-/* How long the slowest of the others waited in it. */
-static int64_t end_long_silence(struct pair *p)
-{
-	int64_t worst = 0;
-
-	for (unsigned int i = 0; i < p->n_others; i++) {
-		int64_t w = waited_for(p->other[i].fd) - p->other[i].waited;
-
-		if (w > worst)
-			worst = w;
-		close(p->other[i].fd);
-	}
-	p->n_others = 0;
-	p->is_long = false;
-	return worst;
 }
 
 /* ---- frames; under the lock ---- */
@@ -269,24 +139,24 @@ static void exchange(struct pair *p, unsigned int n)
 /* Since the last frame it was silent, up to t. */
 static void note_silence(struct pair *p, int64_t t, int64_t by_now)
 {
-	bool is_long = p->is_long;
-	int64_t excused = by_now - p->waited + (is_long ? end_long_silence(p) : 0), silence = t - p->last;
+	bool is_long = p->waits.is_long;
+	int64_t excused = by_now - p->waited + (is_long ? waits_end_silence(&p->waits) : 0), silence = t - p->last;
 
 	if (excused > silence)
 		excused = silence;
 	if (silence - excused > p->tally.silence) {
 		p->tally.silence = silence - excused;
 		p->tally.waited = excused;
-		snprintf(p->tally.asleep, sizeof(p->tally.asleep), "%s", is_long && strcmp(p->asleep, "0") ? p->asleep : "");
+		snprintf(p->tally.asleep, sizeof(p->tally.asleep), "%s", is_long && strcmp(p->waits.asleep, "0") ? p->waits.asleep : "");
 	}
 }
 
 static void start_anew(struct pair *p)
 {
-	if (p->is_long)
-		end_long_silence(p);
+	if (p->waits.is_long)
+		waits_end_silence(&p->waits);
 	p->last = now();
-	p->waited = waited(p);
+	p->waited = waits_so_far(&p->waits);
 }
 
 static void turn(struct pair *p)
@@ -295,23 +165,20 @@ static void turn(struct pair *p)
 	int64_t w;
 
 	exchange(p, atomic_load(&paused) ? 0 : burst);
-	w = waited(p);
+	w = waits_so_far(&p->waits);
 	if (p->tally.frames != before || (atomic_load(&paused) && !under_way(p))) {
 		if (p->tally.frames != before)
 			note_silence(p, now(), w);
 		p->last = now();
 		p->waited = w;
 	} else if (now() - p->last > LONG_NS) {
-		long_silence(p);
+		waits_long_silence(&p->waits);
 	}
 }
 
 static void *run(void *arg)
 {
-	char path[100];
-
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/schedstat", syscall(SYS_gettid));
-	own_schedstat = open(path, O_RDONLY | O_CLOEXEC);
+	waits_begin();
 	witness_begin();
 	while (!atomic_load(&stop)) {
 		pthread_mutex_lock(&lock);
@@ -387,9 +254,7 @@ int witness_start(const struct witness_nfvd *harmed, const struct witness_nfvd *
 
 	for (unsigned int i = 0; i < 2; i++) {
 		*what = "finding the worker";
-		pairs[i].pid = of[i]->pid;
-		each_thread(&pairs[i], add_worker);
-		err = pairs[i].n_workers ? 0 : -ESRCH;
+		err = waits_of(&pairs[i].waits, of[i]->pid);
 		*what = "making a guest";
 		for (unsigned int k = 0; k < 2 && !err; k++)
 			err = make_side(&pairs[i], k, of[i]->state_dir);
@@ -420,10 +285,9 @@ void witness_stop(void)
 	for (unsigned int i = 0; i < 2; i++) {
 		for (unsigned int k = 0; k < 2; k++)
 			vuf_fini(&pairs[i].side[k].f);
-		for (unsigned int k = 0; k < pairs[i].n_workers; k++)
-			close(pairs[i].schedstat[k]);
+		waits_close(&pairs[i].waits);
 	}
-	close(own_schedstat);
+	waits_end();
 }
 
 /* ---- cases ---- */
@@ -494,7 +358,7 @@ const char *witness_end(const char *name)
 	for (unsigned int i = 0; i < 2; i++) {
 		/* What is still under way has had its time; and that is a silence, too. */
 		if (under_way(&pairs[i]))
-			note_silence(&pairs[i], now(), waited(&pairs[i]));
+			note_silence(&pairs[i], now(), waits_so_far(&pairs[i].waits));
 		pairs[i].tally.lost += under_way(&pairs[i]);
 		for (unsigned int k = 0; k < 2; k++)
 			pairs[i].side[k].next = pairs[i].side[!k].sent;
