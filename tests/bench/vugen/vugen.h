@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of vugen share: options, the two sides and their buffers. */
+#ifndef VUGEN_H
+#define VUGEN_H
+
+#include "vufront.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define HDR_BYTES	12u		/* virtio_net_hdr_mrg_rxbuf */
+#define ETH_BYTES	14u
+#define MAGIC		0x6e667667u	/* in a frame that is measured */
+#define MAGIC_HELLO	0x6e667668u	/* in a broadcast that teaches the switch */
+#define LINE		64u		/* bytes of a cache line */
+#define NUMBERS		65536u		/* a frame that comes twice does so within so many */
+
+struct stamp {
+	uint32_t magic, sequence;
+};
+
+struct options {
+	const char *path[2];
+	bool listen, oneway, numbered;
+	unsigned int size, ring, rxbuf, cold_mib;
+	double seconds, warmup, rate;	/* rate: frames per second and side; 0: as many as the switch takes */
+	int cpu;
+};
+
+struct counters {
+	uint64_t sent, received, bad, twice;
+};
+
+/* Buffers. Of as many as the ring has entries, i is at descriptor i for ever. */
+struct pool {
+	uint8_t *base;
+	uint64_t gpa;
+	uint32_t stride, n, next;
+	uint32_t *at;	/* by descriptor: the buffer that it has */
+};
+
+struct side {
+	struct vuf f;
+	struct vuf_vring *rx, *tx;
+	struct pool rx_pool, tx_pool;
+	bool cold;
+	uint32_t *seen;		/* numbered: the last frame that had come of each number modulo NUMBERS; else NULL */
+	uint32_t number;	/* of the next frame to be sent, from 1 on */
+	uint32_t rx_bytes, frame_bytes, left;	/* left: of the frame being received, header included */
+	struct counters c;
+	double may_send;	/* frames, by the rate */
+	uint32_t hello_id;
+	bool greeted, whole;	/* whole: a frame started at the current entry */
+};
+
+static const uint8_t mac[2][6] = { { 2, 0, 0, 0, 0, 10 }, { 2, 0, 0, 0, 0, 11 } };
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static inline void die(const char *what, int err)
+{
+	fprintf(stderr, "vugen: %s: %s\n", what, strerror(-err));
+	exit(1);
+}
+
+static inline uint8_t *pool_buf(const struct pool *p, uint32_t id)
+{
+	return p->base + (size_t)p->at[id] * p->stride;
+}
+
+/* Is this a frame from the other side, with this magic? */
+static inline bool check_frame(const struct side *s, uint32_t id, unsigned int me, uint32_t magic)
+{
+	const uint8_t *eth = pool_buf(&s->rx_pool, id) + HDR_BYTES;
+	struct stamp stamp;
+
+	memcpy(&stamp, eth + ETH_BYTES, sizeof(stamp));
+	return stamp.magic == magic && !memcmp(eth + 6, mac[!me], 6) &&
+	       (magic == MAGIC_HELLO || !memcmp(eth, mac[me], 6));
+}
+
+/* guests.c: connect both, with all frames written and all buffers posted; then until each has heard the other. */
+void connect_sides(struct side *s, const struct options *o);
+void greet(struct side *s);
+
+/* traffic.c: let frames pass, and print what came of it. */
+void measure(struct side *s, const struct options *o);
+
+#endif
