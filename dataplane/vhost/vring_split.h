@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Split virtqueues, device side: what workers do with them. Only vring_split and vring_setup touch rings in guest memory.
+ * Split virtqueues, device side: what workers do with them. Only vring_split (with chain.h) and vring_setup touch rings in
+ * guest memory.
  *
  * Names follow the guest: nfvd takes frames from its Tx queue and delivers to its Rx queue. A vring lives from the start
  * of the queue to its stop. Workers find it through an RCU pointer.
