@@ -4,7 +4,7 @@
 # For the benches in this folder, on the host or in a machine. SMOKE=1 makes one round of the shortest samples, and
 # marks the result: it only checks that the bench works and that its result has the right shape.
 SMOKE=${SMOKE:-}
-OMIT=2		# s of TCP before each sample, in which it starts; BENCH_OMIT_SECONDS in ctl/bench.h
+OMIT=2		# s of TCP before each sample, in which it starts; BENCH_OMIT_SECONDS in ctl/bench/bench.h
 RESULTS=bench	# in build/; a smoke run overwrites no result
 [ -z "$SMOKE" ] || ROUNDS=1 SECONDS_PER_SAMPLE=1 OMIT=0 RESULTS=bench-smoke
 
