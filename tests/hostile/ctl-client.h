@@ -16,16 +16,16 @@ int64_t now_ms(void);
 
 /* Return a connection to nfvd; without one the program ends. */
 int dial(void);
-/* Send len bytes. nfvd may hang up meanwhile: what it said is still to be read. */
+/* Send len bytes. If nfvd closes the connection meanwhile, its replies can still be read. */
 void say(int fd, const void *data, size_t len);
 /* Read one line into buf. Return its length, 0 when the connection ends before, -1 when time is up. */
 ssize_t hear(int fd, char *buf, size_t size, int timeout_ms);
-/* Does nfvd hang up in time? */
+/* Return whether nfvd closes the connection in time. */
 bool closed(int fd, int timeout_ms);
 
 /* Return the reply to a well-behaved request on fd, or NULL. params may be NULL. */
 json_t *ask_on(int fd, const char *method, json_t *params);
-/* Return the result of a request on a connection of its own; without one the program ends. */
+/* Return the result of a request on a new connection; without one the program ends. */
 json_t *ask(const char *method, json_t *params);
 /* Return nfvd's counter of this name, of its control socket. */
 long counter(const char *name);

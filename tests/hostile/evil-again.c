@@ -36,7 +36,7 @@ static void *truncate_soon(void *arg)
 	return NULL;
 }
 
-/* The whole table anew, all of it in another file. */
+/* Send a new table with all memory in another file. */
 static void new_table(int fd)
 {
 	struct { uint32_t n, padding; struct nfvd_vu_region r[2]; } t = { .n = 2 };
@@ -45,7 +45,7 @@ static void new_table(int fd)
 	vuf_tell(&evil.f, VU_SET_MEM_TABLE, &t, sizeof(t), (int[]){ fd, fd }, 2);
 }
 
-/* Ring addresses that nfvd has not seen: it looks at them. */
+/* Send new ring addresses, so that nfvd reads there. */
 static void new_address(unsigned int i)
 {
 	const struct vuf_vring *r = &evil.f.vq[TX];
@@ -59,7 +59,7 @@ static void say(unsigned int what, unsigned int i, int other)
 {
 	uint64_t u64 = TX, fewer = evil.f.features & ~(1ull << VIRTIO_RING_F_INDIRECT_DESC);
 
-	/* What nfvd answers depends on who is first; the connection may be closed. */
+	/* nfvd's response depends on the order of events; the connection may be closed. */
 	switch (what) {
 	case 0: new_table(other); break;
 	case 1: vuf_set_mem_table(&evil.f); break;
@@ -94,7 +94,7 @@ static void d3_any_moment(void **state)
 			pthread_join(t, &failed);
 			assert_null(failed);
 			guest_send(&peer, NULL, frame, sizeof(frame));
-			/* Our own mapping is not touched until it is whole again. */
+			/* The test does not access its own mapping until the file has its size again. */
 			assert_int_equal(ftruncate(evil.f.memfd, evil.f.mem_bytes), 0);
 			close(other);
 			guest_again(&evil, true);
@@ -111,7 +111,7 @@ static void d3_two_ports(void **state)
 	static struct guest second;
 	uint8_t frame[200];
 
-	/* One gives its memory up, it thinks, and others' is mapped; then the other's goes. */
+	/* One guest releases its memory, another one's is mapped; then that one's vanishes. */
 	assert_int_equal(vuf_tell(&evil.f, VU_RESET_OWNER, NULL, 0, NULL, 0), 0);
 	guest_again(&peer, true);
 	json_decref(rpc("port.attach", json_pack("{s:s, s:s}", "type", "kvm", "name", "evil2")));
@@ -133,7 +133,7 @@ static void d3_two_ports(void **state)
 	assert_int_equal(ftruncate(second.f.memfd, second.f.mem_bytes), 0);
 	guest_fini(&second);
 	json_decref(rpc("port.detach", json_pack("{s:s}", "name", "evil2")));
-	/* The frame for it went to all others. */
+	/* The frame to it was flooded to all others. */
 	guest_again(&evil, true);
 	traffic_flows();
 	mark();
@@ -146,7 +146,7 @@ static void c6_reset_owner(void **state)
 	unsigned int fds = nfvd_fds(), rss = nfvd_rss_kb();
 	uint16_t base;
 
-	/* In every state; it is to be ignored. */
+	/* In every state this must be ignored. */
 	traffic_flows();
 	for (unsigned int i = 0; i < 10000; i++) {
 		if (i == 1000)
@@ -159,12 +159,12 @@ static void c6_reset_owner(void **state)
 			rss = nfvd_rss_kb();
 		assert_int_equal(vuf_tell(&evil.f, VU_RESET_OWNER, NULL, 0, NULL, 0), 0);
 	}
-	/* Flat, but for what a sanitizer keeps in quarantine. */
+	/* Memory does not grow, except by a sanitizer's quarantine. */
 	assert_true(nfvd_rss_kb() < rss + 16384);
 	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
 	guest_reset(&evil, true);
 	traffic_flows();
-	/* Before anything was said. */
+	/* Before the first message. */
 	guest_down(&evil);
 	assert_int_equal(vuf_connect(&evil.f, evil.path), 0);
 	for (unsigned int i = 0; i < 100; i++)
@@ -184,14 +184,14 @@ static void c4_largest_again(void **state)
 		assert_int_equal(vuf_tell(&evil.f, VU_RESET_OWNER, NULL, 0, NULL, 0), 0);
 	}
 	assert_true(nfvd_rss_kb() < rss + 16384);
-	/* There is as much for others as before. */
+	/* Others have as many descriptors as before. */
 	guest_again(&peer, true);
 	guest_again(&evil, true);
 	traffic_flows();
 	mark();
 }
 
-/* A VMM that wants more queues than there are comes back at once, for ever. */
+/* A VMM that needs more queues than there are reconnects at once, for ever. */
 static void c10_asks_and_leaves(void **state)
 {
 	int64_t end = now_ms() + 2000, start;
@@ -215,7 +215,7 @@ static void c10_asks_and_leaves(void **state)
 	print_message("    %u connections\n", n);
 	assert_true(wait_until(port_is("evil", "waiting"), PATIENCE_MS));
 	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
-	/* What happened to others is still told. */
+	/* Events of other ports are still kept. */
 	events = rpc("events.get", NULL);
 	json_array_foreach(json_object_get(events, "events"), i, e)
 		of_peer += json_is_string(json_object_get(e, "port")) && !strcmp(json_string_value(json_object_get(e, "port")), "peer");
@@ -236,7 +236,7 @@ static void name_guest(unsigned int i, char *name, char *path)
 	snprintf(path, 108, "%.*s/%s.sock", (int)(strrchr(evil.path, '/') - evil.path), evil.path, name);
 }
 
-/* An ordinary guest is served whole, or refused by name; nfvd answers, and does not spin. */
+/* An ordinary guest is either served completely or refused with a reason; nfvd responds, and does not spin. */
 static void m2_few_descriptors(void **state)
 {
 	struct vuf guests[GUESTS] = { 0 };
@@ -271,7 +271,7 @@ static void m2_few_descriptors(void **state)
 	assert_false(wait_until(false, 500));
 	assert_in_range(nfvd_cpu_ms() - cpu, 0, (now_ms() - start) / 2);
 	traffic_flows();
-	/* And when there are some again, the last one comes. */
+	/* When descriptors are free again, the last guest is accepted. */
 	nfvd_limit_fds(old);
 	name_guest(GUESTS - 1, name, path);
 	assert_int_equal(vuf_connect(&guests[GUESTS - 1], path), 0);

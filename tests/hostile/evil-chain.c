@@ -116,7 +116,7 @@ static void rx_too_short(unsigned int n, uint32_t buf, uint32_t len, const char 
 	queue_is("evil", RX, "running", NULL);
 }
 
-/* What arrives in many small buffers is what was sent, and lies in them only. */
+/* A frame that arrives in many small buffers is unchanged, and nothing is written outside them. */
 static void rx_in_pieces(uint32_t buf)
 {
 	struct vuf_vring *r = &evil.f.vq[RX];
@@ -152,7 +152,7 @@ static void a8_short_buffers(void **state)
 	}
 	rx_too_short(200, 1, 400, "dst_full");
 
-	/* Nobody posts more: that costs nothing. */
+	/* No more buffers are posted: waiting frames cost no CPU time. */
 	assert_true(witness_pause(true));
 	cpu = nfvd_cpu_ms();
 	usleep(500000);	/* the time over which it is measured */
@@ -180,7 +180,7 @@ static void post_few(void)
 	vuf_publish(&evil.f.vq[RX]);
 }
 
-/* Who posts few buffers gets time to post more. Who does not: what waits is bounded, given up, and costs nothing. */
+/* A guest with few buffers gets time to post more. Otherwise waiting frames are bounded, dropped, and cost nothing. */
 static void a8_never_posted_again(void **state)
 {
 	uint8_t frame[MIN];
@@ -204,7 +204,7 @@ static void a8_never_posted_again(void **state)
 	assert_in_range(cpu, 0, 100);
 	moved("evil", "dst_queue", 1500 - 7, NULL);
 
-	/* What waits is there when buffers are; or goes with the rings. */
+	/* Waiting frames arrive when buffers are posted, or end with the rings. */
 	frame_to_evil(frame, MIN);
 	post_few();
 	assert_true(wait_until(evil.f.vq[RX].used->idx == 9, PATIENCE_MS));
@@ -248,7 +248,7 @@ static void a9_across_regions(void **state)
 	moved(NULL, NULL);
 }
 
-/* A guest may send what lies in its rings, and receive into them: it harms itself. */
+/* A guest may send its rings' memory, and receive into it: it harms only itself. */
 static void a10_aliases(void **state)
 {
 	struct vuf_vring *rx = &evil.f.vq[RX], *tx = &evil.f.vq[TX];

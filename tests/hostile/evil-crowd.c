@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CROWD	250	/* and evil, peer, w0, w1: nearly as many ports as there can be */
+#define CROWD	250	/* guests besides evil, peer, w0, w1 */
 
 /* ---- a crowd ---- */
 
@@ -189,7 +189,7 @@ static void c15_eight_queues(void **state)
 	assert_int_equal(vuf_start(&eight.f), 0);
 	buf = vuf_alloc(&eight.f, HDR + MIN, 64);
 	assert_non_null(buf);
-	/* To itself: taken, decided, dropped. */
+	/* Frames to itself: nfvd takes, judges and drops them. */
 	frame_make(buf + HDR, MIN, (const uint8_t *)"\2\0\0\0\0\x88", (const uint8_t *)"\2\0\0\0\0\x88", 1);
 	for (n = 0; now_ms() < end; n++) {
 		unsigned int pair = n % VUF_PAIRS_MAX;
@@ -214,7 +214,7 @@ static void c15_eight_queues(void **state)
 	vuf_fini(&eight.f);
 	port_detach("evil8");
 	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
-	/* While nfvd had not learnt where its address is, its frames went to all. */
+	/* Until nfvd had learnt its address, frames to it were flooded. */
 	guest_again(&peer, true);
 	guest_again(&evil, true);
 	traffic_flows();
@@ -256,7 +256,7 @@ static void *serve(void *arg)
 		case REPLYING: send(fd, reply, sizeof(reply), MSG_NOSIGNAL); break;
 		default: break;
 		}
-		/* Until nfvd goes. */
+		/* Until nfvd closes the connection. */
 		if (s->manner != CLOSING)
 			while (recv(fd, junk, 1, 0) > 0)
 				;
@@ -289,7 +289,7 @@ static void bad_server(enum manner manner)
 	print_message("    %s: %u connections, %u ms of processor in %lld\n", manner_names[manner], atomic_load(&served), cpu,
 		      (long long)(now_ms() - start));
 	assert_in_range(cpu, 0, RUN_MS / 2);
-	/* A process is made for each: a few at once, four a second. */
+	/* nfvd starts a process for each connection: a few at once, then four a second. */
 	assert_in_range(atomic_load(&served), 1, 8 + 4 * (RUN_MS + 1000) / 1000);
 	usleep(RUN_MS / 2 * 1000);	/* and the witness beside it */
 	traffic_flows();

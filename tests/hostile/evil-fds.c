@@ -69,7 +69,7 @@ static void fill_socket(int fd)
 	assert_int_equal(errno, EAGAIN);
 }
 
-/* Once nfvd has it, the descriptor is filled, and no write to it returns any more. */
+/* When nfvd has the descriptor, fill it, so that a write to it blocks for ever. */
 static void calls_block(const char *what, int fd, void (*fill)(int fd))
 {
 	print_message("    %s\n", what);
@@ -81,7 +81,7 @@ static void calls_block(const char *what, int fd, void (*fill)(int fd))
 		traffic_flows();
 	control_answers();
 	queue_is("evil", RX, "running", NULL);
-	/* And while it is given another one, and stops. */
+	/* Also while it gets another one, and stops. */
 	assert_int_equal(set_fd(VU_SET_VRING_CALL, RX, evil.f.vq[RX].callfd), 0);
 	traffic_flows();
 	guest_again(&evil, true);
@@ -108,7 +108,7 @@ static void c2_call_made_blocking(void **state)
 
 static atomic_bool stop_snatching;
 
-/* Makes it readable, and takes that away before nfvd reads it: a read that may block does. */
+/* Make it readable, and read it before nfvd does: a blocking read of nfvd would then block. */
 static void *snatch(void *arg)
 {
 	int fd = *(int *)arg;
@@ -161,7 +161,7 @@ struct kind {
 	int fd, other;		/* other: to be kept open with it; -1: none */
 };
 
-/* With unsent data, and told to wait for it when it is closed. */
+/* Make a socket with unsent data, whose close waits for sending it (SO_LINGER). */
 static int lingering_tcp(int *other)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -257,7 +257,7 @@ static void c2_every_kind(void **state)
 		control_answers();
 	}
 	for (unsigned int i = 0; i < n; i++) {
-		/* Ours to close does not linger. */
+		/* The test's own close must not linger. */
 		setsockopt(kinds[i].fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 0 }, sizeof(struct linger));
 		close(kinds[i].fd);
 		if (kinds[i].other >= 0)
@@ -268,7 +268,7 @@ static void c2_every_kind(void **state)
 	mark();
 }
 
-/* Sealed so that it cannot vanish: the best there is. */
+/* Memory that is sealed, so that it cannot vanish. */
 static void d2_sealed_memory(void **state)
 {
 	struct { uint32_t n, padding; struct nfvd_vu_region r[1]; } t = { .n = 1 };
@@ -286,7 +286,7 @@ static void d2_sealed_memory(void **state)
 
 #define BIT(op)	(1ull << (op))
 
-/* Each message has it once. Nobody may ask its server; and if closing it does, nobody waits for that. */
+/* Send it once in each message. nfvd must only close it, and must not wait for its server when it does. */
 static void send_file(int fd, uint64_t withhold)
 {
 	struct { uint32_t n, padding; struct nfvd_vu_region r[1]; } t = { .n = 1 };
@@ -304,7 +304,7 @@ static void send_file(int fd, uint64_t withhold)
 		case 4: assert_int_equal(vuf_tell(&evil.f, VU_SET_OWNER, NULL, 0, &fd, 1), -EREMOTEIO); break;
 		}
 		moved("evil", i ? "vu_bad_fds" : "mem_not_ram", 1, NULL);
-		/* Others come and go, control answers, frames pass; then this peer itself. */
+		/* Other peers connect and leave, control responds, frames pass; then this peer works again. */
 		traffic_flows();
 		guest_again(&peer, true);
 		control_answers();

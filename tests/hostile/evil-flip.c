@@ -80,7 +80,7 @@ static void *flipper(void *arg)
 	return NULL;
 }
 
-/* Sound chains in both rings, plain or indirect; all avail at once. */
+/* Make valid chains in both rings, plain or indirect, all available at once. */
 static void load_rings(bool indirect)
 {
 	struct vring_desc *t = (struct vring_desc *)evil.ind;
@@ -129,7 +129,7 @@ static void a11_flipper(void **state)
 				guest_send(&peer, NULL, frame, sizeof(frame));
 			drain_peer();
 			wait_until(evil.f.vq[TX].used->idx == evil.f.vq[TX].avail->idx, 5);
-			/* Also a rebooting guest flips on. */
+			/* Continue to change memory while the guest reboots. */
 			for (unsigned int q = 0; q < 2; q++) {
 				assert_int_equal(vuf_ring_stop(&evil.f, q, NULL), 0);
 				vuf_ring_reset(&evil.f.vq[q]);
@@ -227,7 +227,7 @@ static void a13_notifications(void **state)
 	assert_true(witness_pause(true));	/* nfvd shall sleep now and then */
 	mark();
 	for (unsigned int i = 0; i < 200; i++) {
-		/* The driver's wish, scribbled over while nfvd works; then sound, so that this wake-up is owed. */
+		/* Overwrite the driver's interrupt settings while nfvd works; then restore them: this wake-up must come. */
 		rx->avail->ring[RING] = rnd(&seed);
 		tx->avail->ring[RING] = rnd(&seed);
 		*vuf_avail_event(tx) = rnd(&seed);
@@ -250,7 +250,7 @@ static void a13_notifications(void **state)
 	for (unsigned int i = 0; i < 1000; i++)
 		vuf_kick(tx);
 	assert_in_range(moved_by("evil", "kick_spurious") - spurious, 0, 1000);
-	/* Frames without a call, while nfvd sleeps: they wait for its next look, not for ever. */
+	/* Frames without a kick while nfvd sleeps: nfvd finds them at its next check. */
 	missing = moved_by("evil", "kick_missing");
 	for (unsigned int i = 0; i < 5; i++) {
 		usleep(50000);	/* it has fallen asleep by then */
@@ -290,7 +290,7 @@ static void flood(uint32_t len, unsigned int segs, unsigned int ms)
 	uint32_t id, used;
 
 	memset(evil.big, 0, HDR);
-	/* To itself: taken, decided, dropped. */
+	/* Frames to itself: nfvd takes, judges and drops them. */
 	frame_make(evil.big + HDR, len, evil.mac, evil.mac, 14);
 	for (uint16_t i = 0; i < RING; i++)
 		desc(TX, i, gpa_of(evil.big) + (uint64_t)(i % segs) * ((HDR + len) / segs),

@@ -39,7 +39,7 @@ static void *reap(void *unused)
 	return unused;
 }
 
-/* So many guests that take what comes, without offloads. */
+/* Attach so many guests, which receive all frames, without offloads. */
 static void crowd_to(unsigned int n)
 {
 	struct vuf_options o = { .wanted = VUF_NET_FEATURES, .ring_size = RING, .mem_bytes = 1 << 20 };
@@ -127,15 +127,15 @@ static void send_for(unsigned int ms)
 			vuf_post(r, r->avail_idx & r->mask);
 		vuf_publish(r);
 	}
-	/* Each may be 160 copies of 64 KiB, on a machine that does other things as well. */
+	/* Each frame may cause 160 copies of 64 KiB, on a busy machine. */
 	for (; under_way && wait_until(vuf_used_ready(r), PATIENCE_MS); under_way--)
 		vuf_used(r, &id, &len);
 	assert_int_equal(under_way, 0);
 }
 
 /*
- * Has what a flood is judged by happened? On a loaded machine nothing may, for a while; to many receivers, or with a
- * sanitizer, nfvd may be too slow to forward more than is allowed.
+ * Return whether the limit has had an effect. On a loaded machine nothing may happen for a while; with many receivers
+ * or a sanitizer, nfvd may be too slow to reach the limit.
  */
 static bool had_effect(const struct flood *f)
 {
@@ -143,7 +143,7 @@ static bool had_effect(const struct flood *f)
 	       (n_crowd > 5 || WITNESS_SILENCE_MS > 20 || moved_by("evil", "storm") > 0);
 }
 
-/* What the witness says of it, or NULL. */
+/* Flood, and return the witness's complaint, or NULL. */
 static const char *flood(const struct flood *f, const char *name)
 {
 	int64_t start = now_ns();
@@ -164,8 +164,8 @@ static const char *flood(const struct flood *f, const char *name)
 }
 
 /*
- * A guest that does not run for some 10 ms has its ring filled, by 50000 frames a second that are allowed; so has
- * the witness where the machine is loaded. What is nfvd's doing happens every time.
+ * A guest that does not run for some 10 ms gets its ring filled by the 50000 frames a second that are allowed. On a
+ * loaded machine this may happen to the witness, too. A fault of nfvd happens every time.
  */
 static void flood_harmless(const struct flood *f)
 {

@@ -45,7 +45,7 @@ static void i1_lengths(void **state)
 	frame_make(frame, 100000, peer.mac, evil.mac, 1);
 	dropped(NULL, frame, 100000, "evil", "oversize");
 
-	/* Many of them: nothing is kept. */
+	/* Many of them: nfvd keeps no state. */
 	mark();
 	for (unsigned int i = 0; i < 20; i++) {
 		struct vuf_vring *r = &evil.f.vq[TX];
@@ -73,7 +73,7 @@ static void i2_tags(void **state)
 	static const uint16_t types[] = { 0x8847, 0x8848, 0x894f, 0x88a8, 0x9100, 0x0000, 0x05dc, 0xffff };
 	uint8_t f[200];
 
-	/* Eight tags, in one go and cut at each byte. */
+	/* Eight tags, in one buffer, and split at each byte. */
 	frame_make(f, sizeof(f), peer.mac, evil.mac, 2);
 	for (unsigned int tag = 0; tag < 8; tag++) {
 		put16(f + 12 + 4 * tag, tag & 1 ? 0x88a8 : 0x8100);
@@ -81,7 +81,7 @@ static void i2_tags(void **state)
 	}
 	for (uint32_t len = 18; len <= 60; len++)
 		delivered(f, len);
-	/* A tag that is cut off has no VLAN: it goes where untagged frames go. */
+	/* A truncated tag has no VLAN: the frame counts as untagged. */
 	for (uint32_t len = 14; len < 18; len++)
 		delivered(f, len);
 	/* MPLS stacks, NSH, lengths instead of types: opaque. */
@@ -203,7 +203,7 @@ static void i3_offload_requests(void **state)
 	tcp_make(3000);
 	tcp.type = htons(ETHERTYPE);
 	dropped(&h, &tcp, HEADERS + 3000, "evil", "bad_gso");
-	/* hdr_len is the sender's opinion; nobody believes it. */
+	/* nfvd must not rely on hdr_len, which the sender chooses. */
 	tcp_make(600);
 	h = sound_gso;
 	h.hdr_len = 0xffff;
@@ -263,7 +263,7 @@ static void i4_segmentation(void **state)
 	segmented(5000, 48);
 	moved(NULL, NULL);
 
-	/* Segments of a few bytes: no stack makes them, and each is a frame to deliver. */
+	/* Segments of a few bytes: no stack makes them, and each one costs a delivery. */
 	tcp_make(100);
 	h.gso_size = 1;
 	dropped(&h, &tcp, HEADERS + 100, "evil", "bad_gso");
@@ -271,7 +271,7 @@ static void i4_segmentation(void **state)
 	h.gso_size = 47;
 	dropped(&h, &tcp, HEADERS + 64000, "evil", "bad_gso");
 
-	/* A partial checksum, for one who does not take it. */
+	/* A partial checksum, for a receiver that does not accept it. */
 	mark();
 	tcp_make(333);
 	h = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .csum_offset = 16 };
@@ -328,7 +328,7 @@ static void o1_source_addresses(void **state)
 		frame_make(f, sizeof(f), broadcast, bad[i], i);
 		dropped(NULL, f, sizeof(f), "evil", "bad_src_mac");
 	}
-	/* Another's address, which he uses: no frame is dropped for it, and after a few it stays his. */
+	/* The address of another port, which uses it: no frame is dropped, and after a few it stays with its owner. */
 	mark();
 	for (uint8_t i = 0; i < 20; i++) {
 		frame_make(f, sizeof(f), broadcast, peer.mac, 2 * i);
@@ -362,7 +362,7 @@ static void o3_many_addresses(void **state)
 	json_int_t beyond;
 	unsigned int room, others = learnt("peer") + learnt("w0") + learnt("w1");
 
-	/* A test before may have used some of the share. */
+	/* An earlier test may have used some of the port's addresses. */
 	room = MACS - learnt("evil");
 	beyond = shown("evil", "mac_limit");
 	mark();
@@ -394,6 +394,6 @@ int frame_tests(void)
 		evil_test(o3_many_addresses),
 	};
 
-	/* Memory that was flipped has taught the switch any address: start with a new share. */
+	/* Changed memory has taught the switch random addresses: start with a new port. */
 	return cmocka_run_group_tests_name("frames", tests, attach_anew, NULL);
 }

@@ -23,7 +23,7 @@
 static atomic_bool stop_punching;
 static atomic_uint holes;
 
-/* A guest with a port of its own, whose memory, but for what it uses itself, is punched. */
+/* A guest with its own port. Holes are punched into its memory, except the part that it uses itself. */
 struct holed {
 	struct vuf f;
 	struct vuf_vring *tx;
@@ -32,7 +32,7 @@ struct holed {
 	pthread_t t;
 };
 
-/* Who faults in a hole that is being punched waits in the kernel until that is done. */
+/* A fault in a hole that is being punched waits in the kernel until that is done. */
 static void *punch(void *arg)
 {
 	struct holed *h = arg;
@@ -65,7 +65,7 @@ static void holed_up(struct holed *h)
 	assert_true(wait_until(port_is("evil8", "up"), PATIENCE_MS));
 }
 
-/* What is allocated until now is not punched. */
+/* Punch holes from now on, except into memory that is allocated already. */
 static void start_punching(struct holed *h)
 {
 	h->rest = h->f.mem + (h->f.mem_taken + 4095) / 4096 * 4096;
@@ -94,13 +94,13 @@ static void holed_fini(struct holed *h, unsigned int fds)
 	mark();
 }
 
-/* Page i of RING that lie all over what is punched. */
+/* Return page i of RING pages that are spread over the punched memory. */
 static uint8_t *page_in_hole(const struct holed *h, unsigned int i)
 {
 	return h->rest + i * (h->rest_bytes / RING / 4096 * 4096);
 }
 
-/* Until it is fenced, for which so many holes may be punched. The witness was held meanwhile, and is not any more. */
+/* Wait until the port is fenced, within `most` holes. The witness was held meanwhile, and is held no longer. */
 static void fenced_in_time(struct holed *h, unsigned int most)
 {
 	int64_t start = now_ms();
@@ -111,7 +111,7 @@ static void fenced_in_time(struct holed *h, unsigned int most)
 	punched = atomic_load(&holes);
 	print_message("    fenced after %lld ms and %u holes\n", (long long)(now_ms() - start), punched);
 	assert_in_range(punched, 0, most);
-	/* Until that hole is done the witness is held, too. */
+	/* The witness is held, too, until that hole is done. */
 	assert_true(wait_until(atomic_load(&holes) > punched + 1, 4 * PATIENCE_MS));
 	witness_begin();
 	punched = atomic_load(&holes);
@@ -119,7 +119,7 @@ static void fenced_in_time(struct holed *h, unsigned int most)
 	witness_check("after the fence");
 }
 
-/* A worker is held once, for as long as the kernel punches; the port is fenced, and from then on nobody is. */
+/* A worker is held once, while the kernel punches. The port is fenced; afterwards no worker is held. */
 static void d4_large_holes(void **state)
 {
 	unsigned int fds = nfvd_fds();
@@ -128,7 +128,7 @@ static void d4_large_holes(void **state)
 	holed_init(&h, LARGE, false);
 	holed_up(&h);
 	start_punching(&h);
-	/* What is sent lies where the holes will be, all over. */
+	/* Frames lie in memory where holes will be punched. */
 	for (unsigned int i = 0; i < RING; i++) {
 		vuf_set_desc(&h.f, h.tx, i, page_in_hole(&h, i), HDR + MIN, 0);
 		vuf_post(h.tx, i);
@@ -138,7 +138,7 @@ static void d4_large_holes(void **state)
 	holed_fini(&h, fds);
 }
 
-/* Shorter than what a port is fenced for, but again and again. */
+/* Waits that are too short for a fence, but repeated. */
 static void d4_holes_again(void **state)
 {
 	unsigned int fds = nfvd_fds();
@@ -156,7 +156,7 @@ static void d4_holes_again(void **state)
 	holed_fini(&h, fds);
 }
 
-/* The header is sound, the rest is where the holes are: it is not the receiver who is fenced. */
+/* The header is present, the payload is in the holes: the receiver must not be fenced. */
 static void d4_holes_for_others(void **state)
 {
 	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0xe8 };
@@ -177,7 +177,7 @@ static void d4_holes_for_others(void **state)
 		vuf_set_desc(&h.f, h.tx, i + 1, page_in_hole(&h, i), 800, 0);
 		vuf_post(h.tx, i);
 	}
-	/* The peer takes them: one burst is all that its ring holds. */
+	/* The peer takes the frames; its ring holds one burst. */
 	for (int64_t end = now_ms() + 4 * PATIENCE_MS; !port_is("evil8", "fenced") && now_ms() < end;) {
 		static uint8_t got[BIG];
 
@@ -193,7 +193,7 @@ static void d4_holes_for_others(void **state)
 	holed_fini(&h, fds);
 }
 
-/* What is for it goes where the holes are: it is not the sender who is fenced. */
+/* Its receive buffers are in the holes: the sender must not be fenced. */
 static void d4_holes_of_a_receiver(void **state)
 {
 	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0xe8 };
@@ -209,7 +209,7 @@ static void d4_holes_of_a_receiver(void **state)
 	assert_non_null(buf);
 	frame_make(buf + HDR, 1000, peer.mac, mac, 1);
 	holed_up(&h);
-	/* So that its address is known. */
+	/* Send a frame, so that its address is learnt. */
 	vuf_set_desc(&h.f, h.tx, 0, buf, HDR + 1000, 0);
 	vuf_post(h.tx, 0);
 	vuf_publish(h.tx);
@@ -232,7 +232,7 @@ static void d4_holes_of_a_receiver(void **state)
 	assert_int_equal(moved_by("evil8", "worker_held"), 1);
 	assert_int_equal(moved_by("evil", "worker_held"), 0);
 	assert_true(port_is("evil", "up"));
-	/* The witness was held, until then. */
+	/* The witness was held until then. */
 	end_punching(&h);
 	witness_begin();
 	holed_fini(&h, fds);
@@ -255,7 +255,7 @@ static unsigned int free_huge_pages(void)
 	return n;
 }
 
-/* Frames of a sound header and a piece on each of the other pages. Then it is up. */
+/* Bring it up with frames that have a valid header, and a piece on each of the other pages. */
 static void huge_up(struct holed *h)
 {
 	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0xe8 };
@@ -283,7 +283,7 @@ static void punch_huge(struct holed *h)
 	assert_int_equal(fallocate(h->f.memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, h->rest - h->f.mem, h->rest_bytes), 0);
 }
 
-/* All huge pages that there are. */
+/* Take all free huge pages. */
 static int take_huge_pages(uint8_t **at, size_t *bytes)
 {
 	int fd = memfd_create("hog", MFD_CLOEXEC | MFD_HUGETLB);
@@ -319,7 +319,7 @@ static void d5_huge_pages(void **state)
 	h.rest = h.f.mem + HUGE;
 	h.rest_bytes = h.f.mem_bytes - HUGE;
 
-	/* What was punched comes back as zeros. */
+	/* Punched pages come back as zeros. */
 	huge_up(&h);
 	traffic_flows();
 	for (unsigned int round = 0; round < 50; round++) {
@@ -331,7 +331,7 @@ static void d5_huge_pages(void **state)
 	assert_int_equal(moved_by("evil8", "mem_sigbus") + moved_by("evil8", "worker_held"), 0);
 	witness_check("holes");
 
-	/* The page may not come back, as somebody else has all that there are. */
+	/* The page cannot come back, because all huge pages are in use. */
 	punch_huge(&h);
 	fd = take_huge_pages(&hog, &bytes);
 	send_again(h.tx);
@@ -366,8 +366,8 @@ static void *spin(void *unused)
 }
 
 /*
- * Workers wait for processors, for the lock of the address space while memory is mapped, for pages that are not there
- * yet; and holes are punched into memory that a guest has given back. Nobody is fenced for any of it.
+ * Workers wait for CPUs, for the lock of the address space while memory is mapped, for pages that are not present yet;
+ * and holes are punched into memory that a guest has given back. None of this fences a port.
  */
 static void d4_busy_machine(void **state)
 {

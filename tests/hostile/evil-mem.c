@@ -17,7 +17,7 @@ struct table {
 	struct nfvd_vu_region r[TABLE_MAX];
 };
 
-/* Offer a table with n_fds descriptors; it must be refused and counted, and the old one still serve. */
+/* Send a table with n_fds descriptors. It must be refused and counted, and the old one stays in use. */
 static void refused(const char *what, const struct table *t, unsigned int n, const int *fds, unsigned int n_fds,
 		    const char *reason)
 {
@@ -113,7 +113,7 @@ static void d2_short_files(void **state)
 	mark();
 }
 
-/* A guest whose second region holds what is about to vanish; our own mapping of it must not be touched then. */
+/* Place a buffer in the second region, which will vanish; the test must not access its own mapping then. */
 static void *vanishing(void)
 {
 	return evil.f.mem + evil.f.region[1].mmap_offset + (1 << 20);
@@ -143,16 +143,16 @@ static void d3_truncated(unsigned int q)
 		guest_send(&peer, NULL, frame, sizeof(frame));
 	}
 	assert_true(wait_until(port_is("evil", "fenced"), PATIENCE_MS));
-	/* Whichever ring found out: nothing is sent or received any more. */
+	/* Whichever ring found it: both queues are fenced. */
 	queue_is("evil", TX, "fenced", "mem_sigbus");
 	assert_in_range(moved_by("evil", "mem_sigbus"), 1, 2);
-	/* Its addresses are forgotten: what goes to them is flooded, but not to it. */
+	/* Its addresses are forgotten: frames to them are flooded, but not to this port. */
 	used = evil.f.vq[RX].used->idx;
 	frame_make(frame, sizeof(frame), evil.mac, peer.mac, 4);
 	for (unsigned int i = 0; i < 3; i++)
 		guest_send(&peer, NULL, frame, sizeof(frame));
 	assert_int_equal(evil.f.vq[RX].used->idx, used);
-	/* The file is whole again, but what nfvd has mapped is not: only a new table helps. */
+	/* The file has its size again, but nfvd's mapping is still replaced: only a new table helps. */
 	assert_int_equal(ftruncate(evil.f.memfd, evil.f.mem_bytes), 0);
 	guest_again(&evil, true);
 	traffic_flows();
@@ -166,7 +166,7 @@ static void d3_truncation(void **state)
 	d3_truncated(TX);
 	d3_truncated(RX);
 
-	/* In the middle of traffic, again and again. */
+	/* During traffic, repeatedly. */
 	for (unsigned int i = 0; i < 20; i++) {
 		memset(vanishing(), 0, SMALL);
 		for (uint16_t k = 0; k < RING; k++) {
@@ -202,7 +202,7 @@ static void d4_punched_holes(void **state)
 		while (vuf_used(r, &id, &len))
 			holes++;
 	}
-	/* What was a hole by then has a source address of zeros; what was not is the guest's own. */
+	/* A frame in a hole has a zero source address; otherwise it is the guest's. */
 	assert_int_equal(moved_by("evil", "bad_src_mac") + moved_by("evil", "same_port"), holes);
 	assert_true(moved_by("evil", "bad_src_mac") > 0);
 	queue_is("evil", TX, "running", NULL);

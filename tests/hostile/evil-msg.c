@@ -23,7 +23,7 @@ static int tell_state(uint32_t request, uint32_t index, uint32_t num)
 	return vuf_tell(&evil.f, request, &s, sizeof(s), NULL, 0);
 }
 
-/* Refused with an answer, counted, and the connection stays. */
+/* The message is refused with a response and counted; the connection stays. */
 static void nack(uint32_t request, uint32_t flags, const void *payload, uint32_t size, const int *fds, unsigned int n,
 		 const char *reason)
 {
@@ -37,7 +37,7 @@ static void nack(uint32_t request, uint32_t flags, const void *payload, uint32_t
 	moved("evil", reason, 1, NULL);
 }
 
-/* Refused without an answer: closed. */
+/* The message is refused without a response: the connection is closed. */
 static void cut(uint32_t request, uint32_t flags, const void *payload, uint32_t size, const int *fds, unsigned int n,
 		const char *reason)
 {
@@ -91,7 +91,7 @@ static void c1_slow(void **state)
 	uint32_t header[3] = { VU_SET_FEATURES, VU_VERSION, 8 };
 	int64_t start;
 
-	/* The payload does not come; half of the header does not come. Others are served meanwhile. */
+	/* The payload, or half of the header, is never sent. Others are served meanwhile. */
 	for (unsigned int n = sizeof(header); n; n -= 6) {
 		mark();
 		start = now_ms();
@@ -125,7 +125,7 @@ static void c2_descriptors(void **state)
 	wrong[4] = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	wrong[5] = sock[0];
 
-	/* Where none belong. */
+	/* A descriptor in a message that takes none. */
 	nack(VU_SET_OWNER, VU_VERSION, NULL, 0, fds, 1, "vu_bad_fds");
 	nack(VU_SET_FEATURES, VU_VERSION, &evil.f.features, 8, fds, 8, "vu_bad_fds");
 	nack(VU_GET_FEATURES, VU_VERSION, NULL, 0, fds, 1, "vu_bad_fds");
@@ -136,11 +136,11 @@ static void c2_descriptors(void **state)
 	nack(VU_SET_VRING_KICK, VU_VERSION, &tx, 8, fds, 32, "vu_bad_fds");
 	for (unsigned int i = 0; i < 6; i++) {
 		nack(VU_SET_VRING_KICK, VU_VERSION, &tx, 8, &wrong[i], 1, "vu_bad_fds");
-		/* Of a descriptor that only names a file nothing can be asked. */
+		/* A descriptor that only names a file (O_PATH) cannot be examined. */
 		nack(VU_SET_MEM_TABLE, VU_VERSION, &t, sizeof(t), &wrong[i], 1, i == 4 ? "vu_bad_fds" : "mem_not_ram");
 	}
 	nack(VU_SET_MEM_TABLE, VU_VERSION, &t, sizeof(t), &ev, 1, "mem_not_ram");
-	/* A polled queue with a descriptor all the same. */
+	/* A queue without a kick descriptor, in a message with one. */
 	tx |= VU_VRING_NOFD;
 	nack(VU_SET_VRING_KICK, VU_VERSION, &tx, 8, fds, 1, "vu_bad_fds");
 	traffic_flows();
@@ -181,7 +181,7 @@ static void c2_full_eventfd(void **state)
 static void c3_queue_index(void **state)
 {
 	static const uint32_t bad[] = { 2, 3, 15, 16, 127, 128, 255 };
-	/* Not to be said in a message with a descriptor. */
+	/* Values that are not valid in a message with a descriptor. */
 	static const uint32_t worse[] = { 0x100, 0xffff, 0x10000, 0x10001, 0x7fffffff, 0xffffffff };
 	uint64_t u64;
 
@@ -209,7 +209,7 @@ static void c3_queue_index(void **state)
 	mark();
 }
 
-/* A message that is refused for something else does not cost descriptors: the guest would use up all. */
+/* A message that is refused for another reason must not leak its descriptors. */
 static void c3_index_with_descriptors(void **state)
 {
 	const struct vhost_vring_state s = { 0x100, 64 };
@@ -247,7 +247,7 @@ static void c4_queue_size(void **state)
 	for (unsigned int i = 0; i < 1000; i++)
 		assert_int_equal(tell_state(VU_SET_VRING_NUM, i & 1, i & 2 ? RING : RING / 2), 0);
 	assert_true(wait_until(nfvd_fds() <= fds, PATIENCE_MS));
-	/* Flat, but for what a sanitizer keeps in quarantine. */
+	/* Memory does not grow, except by a sanitizer's quarantine. */
 	assert_true(nfvd_rss_kb() < rss + 16384);
 	guest_reset(&evil, true);
 	traffic_flows();
@@ -433,7 +433,7 @@ static void c12_enable_storm(void **state)
 	traffic_flows();
 }
 
-/* What was taken has come back, and nothing else has, when a ring is stopped. */
+/* When a ring is stopped, exactly the taken buffers have been returned. */
 static void c12_stopped_in_traffic(void **state)
 {
 	struct vuf_vring *r = &evil.f.vq[TX];

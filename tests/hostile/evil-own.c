@@ -57,7 +57,7 @@ static void c2_own_connection(void **state)
 	mark();
 }
 
-/* 0 or -errno: send fd from sock to its other end. */
+/* Send fd from sock to its other end. Return 0 or -errno. */
 static int pass(int sock, int fd)
 {
 	union {
@@ -73,7 +73,7 @@ static int pass(int sock, int fd)
 	return sendmsg(sock, &h, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -errno;
 }
 
-/* In the queue of a socket that nfvd keeps, before it was given, or after. Then the peer ends. */
+/* The connection is in the queue of a socket that nfvd gets, put there before or after. Then the peer ends. */
 static void c2_connection_inside(void **state)
 {
 	static const uint32_t requests[] = { VU_SET_VRING_CALL, VU_SET_BACKEND_REQ_FD };

@@ -33,7 +33,7 @@ static void attach_bound(const struct bound *b)
 	guest_up(&evil, true);
 }
 
-/* Frame n into slot i: each from another address, and every other one in another VLAN. */
+/* Put frame n into slot i: each has another source address, every other one another VLAN. */
 static void put(unsigned int i, uint32_t n)
 {
 	uint8_t *p = evil.big + (size_t)i * SLOT + HDR;
@@ -78,7 +78,7 @@ static json_int_t learnt(void)
 	return n;
 }
 
-/* What the witness says of it, or NULL. */
+/* Run the case, and return the witness's complaint, or NULL. */
 static const char *cycled(const struct bound *b)
 {
 	const char *wrong;
@@ -99,7 +99,7 @@ static void p1_cycles_addresses_and_vlans(void **state)
 	for (unsigned int i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
 		const char *wrong = "";
 
-		/* A witness that does not get a processor may lose one; what is nfvd's doing happens every time. */
+		/* A witness without CPU time may lose a frame; a fault of nfvd happens every time. */
 		for (unsigned int t = 0; t < TRIES && wrong; t++)
 			wrong = cycled(&bounds[i]);
 		if (wrong)

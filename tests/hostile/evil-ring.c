@@ -57,14 +57,14 @@ static void cycle(unsigned int q, int64_t n)
 		desc(q, i, gpa_of(evil.big), 16, dir(q) | NEXT, (i + 1) % n);
 }
 
-/* A loop of nothing: no byte limit ends it. */
+/* A loop of empty descriptors, which no byte limit ends. */
 static void empty_cycle(unsigned int q, int64_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
 		desc(q, i, gpa_of(evil.big), 0, dir(q) | NEXT, (i + 1) % n);
 }
 
-/* A sound descriptor, then one of len 0 at an address that is nowhere. */
+/* A valid descriptor, then an empty one at an unmapped address. */
 static void empty_nowhere(unsigned int q, int64_t gpa)
 {
 	desc(q, 0, gpa_of(evil.big), HDR + MIN, dir(q) | NEXT, 1);
@@ -105,7 +105,7 @@ static struct vring_desc *table(void)
 	return (struct vring_desc *)evil.ind;
 }
 
-/* A table with one sound entry; the descriptor that points to it has the given length. */
+/* A table with one valid entry; the descriptor that points to it has the given length. */
 static void ind_len(unsigned int q, int64_t len)
 {
 	table()[0] = (struct vring_desc){ gpa_of(evil.big), HDR + MIN, dir(q), 0 };
@@ -223,7 +223,7 @@ static void recover(unsigned int n)
 		guest_again(&evil, true);
 		break;
 	case 2:
-		/* The rings go on where they are: put them in order first. */
+		/* The rings continue at their positions: repair them first. */
 		for (unsigned int q = 0; q < 2; q++) {
 			struct vuf_vring *r = &evil.f.vq[q];
 
@@ -260,7 +260,7 @@ static void break_ring(const struct breakage *b, unsigned int q, unsigned int n)
 	assert_true(wait_until(port_is("evil", "fenced"), PATIENCE_MS));
 	queue_is("evil", q, "fenced", b->reason);
 	queue_is("evil", !q, "running", NULL);
-	/* Nothing was taken, nor will be. */
+	/* Nothing was taken, and nothing will be. */
 	assert_int_equal(r->used->idx, 0);
 	vuf_kick(r);
 	guest_gets_nothing(&peer);
@@ -299,7 +299,7 @@ static void a6_empty_descriptors(void **state)
 	uint64_t gpa = gpa_of(evil.big);
 
 	load();
-	/* Empty ones at a good address, first, in the middle and last: nothing but the rest counts. */
+	/* Empty descriptors at a valid address, first, in the middle and last, are ignored. */
 	desc(TX, 0, gpa, 0, NEXT, 1);
 	desc(TX, 1, gpa, HDR, NEXT, 2);
 	desc(TX, 2, gpa, 0, NEXT, 3);

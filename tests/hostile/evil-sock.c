@@ -32,7 +32,7 @@ static void c9_unread_replies(void **state)
 	int64_t end = now_ms() + 2 * PATIENCE_MS, start;
 	bool closed = false;
 
-	/* Ask on and on, and never read an answer. */
+	/* Send requests without reading responses. */
 	while (!closed && now_ms() < end) {
 		ssize_t n = send(evil.f.sock, ask, sizeof(ask), MSG_NOSIGNAL | MSG_DONTWAIT);
 
@@ -45,7 +45,7 @@ static void c9_unread_replies(void **state)
 	}
 	assert_true(closed);
 	moved("evil", "vu_timeout", 1, "evil", "vu_disconnect", 1, NULL);
-	/* The protocol's thread is free. */
+	/* The protocol thread still works. */
 	guest_again(&peer, true);
 	mark();
 }
@@ -82,7 +82,7 @@ static void c10_connect_and_close(void **state)
 		assert_true(fd >= 0);
 		close(fd);
 	}
-	/* The next may come before the last has gone; so many a second are taken. */
+	/* A connection may come before the last one is closed; the number per second is limited. */
 	assert_true(wait_until((counted = moved_by("evil", "vu_disconnect") + moved_by("evil", "vu_second_client")) >= n,
 			       6 * PATIENCE_MS));
 	assert_int_equal(counted, n);
@@ -170,7 +170,7 @@ static void c11_socket_path(void **state)
 	refuse_socket(path, NFV_RPC_E_EXIST);
 	assert_true(!stat(path, &st) && st.st_size == 1);
 
-	/* A link to a file, to nowhere, to a live socket: none is followed, none removed. */
+	/* A link to a file, to a missing file, to a live socket: none is followed or removed. */
 	snprintf(target, sizeof(target), "%s", path);
 	snprintf(path, sizeof(path), "%s", in_dir("link"));
 	assert_int_equal(symlink(target, path), 0);

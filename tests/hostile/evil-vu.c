@@ -27,7 +27,7 @@ static void attach(struct guest *g, const char *name, const char *state_dir, int
 
 	if (macs)
 		json_object_set_new(p, "macs", json_integer(macs));
-	/* They let pass all that without them would, and look at each frame. */
+	/* These policies check each frame, but drop none. */
 	if (with_policy)
 		json_object_update_new(p, json_pack("{s:s, s:s, s:s}", "from", "900Gbit 900Mpps", "to", "900Gbit 900Mpps",
 						    "weight", "2"));
@@ -44,7 +44,7 @@ void witness_check(const char *name)
 		fail_msg("%s", wrong);
 }
 
-/* From NAME_STATE_DIR and NAME_PID. */
+/* Return the nfvd of NAME_STATE_DIR and NAME_PID. */
 static struct witness_nfvd nfvd_of(const char *name)
 {
 	char dir[64], pid[64];

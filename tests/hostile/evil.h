@@ -48,20 +48,20 @@ void nap(void);				/* between two looks at something: 50 us */
 void rpc_open(const char *state_dir);
 void rpc_close(void);
 json_t *rpc(const char *method, json_t *params);	/* params is stolen, may be NULL; result is new */
-/* The same, but the error object of a request that has to be refused. */
+/* Return the error object of a request that must be refused. */
 json_t *rpc_refused(const char *method, json_t *params);
 json_t *port_of(const char *name);			/* element of port.list; new */
 bool port_is(const char *name, const char *state);
-/* Queue's state and reason; reason NULL: there must be none. */
+/* The queue must have this state and reason; NULL: no reason. */
 void queue_is(const char *name, unsigned int q, const char *state, const char *reason);
 /* Remember all counters. */
 void mark(void);
 /*
  * Since mark(), exactly these moved: port, reason, by how much (int), ..., NULL.
- * Waits for them. kick_spurious and kick_missing are left aside: they depend on who slept when.
+ * Wait for them. kick_spurious and kick_missing are ignored, because they depend on timing.
  */
 void moved(const char *port, ...) __attribute__((sentinel));
-/* How far one has moved by now; anything may have. */
+/* Return how far one counter has moved; others may have moved, too. */
 int64_t moved_by(const char *port, const char *reason);
 void sums_add_up(void);
 unsigned int nfvd_fds(void);
@@ -87,35 +87,35 @@ void guest_init(struct guest *g, const char *name, uint8_t last_byte, uint64_t f
 void guest_fini(struct guest *g);
 /* Post all receive buffers. */
 void guest_fill(struct guest *g);
-/* Connect and start; fill: with receive buffers. Until nfvd says it is up. */
+/* Connect and start, and wait until nfvd shows it as up. fill: with receive buffers. */
 void guest_up(struct guest *g, bool fill);
 void guest_down(struct guest *g);		/* disconnect, until nfvd has noticed */
 void guest_again(struct guest *g, bool fill);	/* down and up */
-/* As a driver resets its device: both rings stopped, cleared, started. */
+/* Stop, clear and start both rings, as when a driver resets its device. */
 void guest_reset(struct guest *g, bool fill);
 
 /* Frame of len bytes from src to dst: ETHERTYPE, then bytes that depend on seed. */
 void frame_make(uint8_t *frame, uint32_t len, const uint8_t *dst, const uint8_t *src, unsigned int seed);
-/* Put one buffer in the Tx ring, header (NULL: zeros) and frame in g->big; until nfvd gives it back. */
+/* Send one buffer, with header (NULL: zeros) and frame in g->big; wait until nfvd returns it. */
 void guest_send(struct guest *g, const struct virtio_net_hdr *h, const void *frame, uint32_t len);
-/* The same with a chain that lies ready at descriptor head. */
+/* The same with a prepared chain at descriptor head. */
 void guest_send_chain(struct guest *g, uint16_t head);
-/* Until nfvd has given back n Tx entries more. */
+/* Wait until nfvd has returned n more Tx entries. */
 void guest_sent(struct guest *g, unsigned int n);
-/* The next frame, its buffers posted again; its length, or -1 after ms milliseconds. */
+/* Receive the next frame, and post its buffers again. Return its length, or -1 after ms milliseconds. */
 int guest_recv(struct guest *g, struct virtio_net_hdr_mrg_rxbuf *h, void *frame, uint32_t cap, int ms);
-/* Exactly this frame comes next. */
+/* The next received frame must be this one. */
 void guest_gets(struct guest *g, const void *frame, uint32_t len);
-void guest_gets_nothing(struct guest *g);	/* more: what was sent before is through */
-/* Frames pass both ways between evil and peer. */
+void guest_gets_nothing(struct guest *g);	/* no frame arrives, although all sent ones have passed */
+/* Frames must pass in both directions between evil and peer. */
 void traffic_flows(void);
-/* A descriptor of evil's. */
+/* Write a descriptor of evil. */
 void desc(unsigned int q, uint16_t i, uint64_t gpa, uint32_t len, uint16_t flags, uint16_t next);
 uint64_t gpa_of(const void *p);			/* in evil's memory */
-/* A sound header and a frame of MIN bytes from evil to peer, in evil.big. */
+/* Put a valid header and a frame of MIN bytes from evil to peer into evil.big. */
 void load(void);
 
-/* What was sent by the ring, once more. */
+/* Send the ring's last buffer once more. */
 void send_again(struct vuf_vring *r);
 
 /* Where the socket of a port is; attach one of kvm, mode "server" or "client"; and detach it. */

@@ -18,11 +18,11 @@
 
 #define FILE_NODE	2
 #define WITHHELD_MAX	256
-#define LONGEST_MS	20000	/* that an answer is withheld: whoever waits for it cannot even be killed */
+#define LONGEST_MS	20000	/* how long a response is withheld: a process that waits for it cannot be killed */
 
 /*
- * The server is a process: a thread would end with the test, before the test's own files are
- * closed, which asks the server. It ends when the test does.
+ * The server is a process that ends after the test. A thread would end before the test's files
+ * are closed, and closing them sends requests to the server.
  */
 static struct {
 	_Atomic(uint64_t) withhold;	/* bit by opcode: not answered; shared with the server */
@@ -54,7 +54,7 @@ static void reply(const struct fuse_in_header *in, int err, const void *body, si
 
 	if (n)
 		memcpy(out.room, body, n);
-	/* Who asked may be gone. */
+	/* The requesting process may have ended. */
 	if (write(fs.dev, &out, out.h.len) < 0 && errno != ENOENT)
 		perror("fuse");
 }
@@ -75,7 +75,7 @@ static void answer(const struct fuse_in_header *in)
 	static const uint8_t zeros[4096];
 	struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096 };
 	struct fuse_entry_out entry = { .nodeid = FILE_NODE, .attr = attr_of(FILE_NODE), .entry_valid = 1000 };
-	/* Attributes are asked for anew each time. */
+	/* Attributes are not cached. */
 	struct fuse_attr_out attr = { .attr = attr_of(in->nodeid) };
 	struct fuse_open_out open = { .fh = 1 };
 	struct fuse_statfs_out statfs = { .st = { .bsize = 4096 } };
@@ -93,7 +93,7 @@ static void answer(const struct fuse_in_header *in)
 	}
 }
 
-/* What need not be withheld any more. */
+/* Send responses that need not be withheld any longer. */
 static void answer_late(void)
 {
 	unsigned int kept = 0;
@@ -150,7 +150,7 @@ int fuse_start(size_t bytes)
 	if (fs.server < 0)
 		return -errno;
 	if (!fs.server) {
-		/* The test's connections are not ours to keep. */
+		/* Close the test's connections in the server. */
 		dup2(fs.dev, 3);
 		fs.dev = 3;
 		close_range(4, ~0u, 0);
@@ -174,7 +174,7 @@ void fuse_stop(void)
 {
 	fuse_withhold(0);
 	umount2(fs.dir, MNT_DETACH);
-	/* Its read fails when the last of its file system is gone. */
+	/* Its read fails when the file system has ended. */
 	waitpid(fs.server, NULL, 0);
 	rmdir(fs.dir);
 	munmap(told, sizeof(*told));

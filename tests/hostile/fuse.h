@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One at a time. The file, of so many bytes, open for reading and writing; or -errno. */
+/* Mount it, once at a time. Return its file, of so many bytes, open for reading and writing, or -errno. */
 int fuse_start(size_t bytes);
-/* From now on requests whose bit (1 << FUSE_...) is set are not answered, for 20 s; 0: all are, and those of before. */
+/* Withhold responses to requests whose bit (1 << FUSE_...) is set, for 20 s; 0: respond to all, earlier ones too. */
 void fuse_withhold(uint64_t opcodes);
 void fuse_stop(void);			/* the file is closed */
 

@@ -16,7 +16,7 @@ void guest_init(struct guest *g, const char *name, uint8_t last_byte, uint64_t f
 	g->mac[0] = 2;
 	g->mac[5] = last_byte;
 	assert_int_equal(vuf_init(&g->f, &o), 0);
-	/* Neighbours for the guest; nfvd maps each where it likes. */
+	/* The regions are adjacent for the guest; nfvd maps each one separately. */
 	g->f.region[1].gpa = g->f.region[0].gpa + g->f.region[0].size;
 	for (unsigned int i = 0; i < RING; i++) {
 		g->rx[i] = vuf_alloc(&g->f, SMALL, 64);
@@ -62,7 +62,7 @@ static void set_hdr_len(struct guest *g)
 
 void guest_up(struct guest *g, bool fill)
 {
-	/* The connection before may still be on its way out. */
+	/* The previous connection may not be closed yet. */
 	assert_true(wait_until(port_is(g->name, "waiting"), PATIENCE_MS));
 	vuf_ring_reset(&g->f.vq[RX]);
 	vuf_ring_reset(&g->f.vq[TX]);
@@ -201,7 +201,7 @@ void traffic_flows(void)
 	static unsigned int seed;
 	uint8_t frame[200];
 
-	/* A broadcast teaches both addresses, wherever they were before. */
+	/* Broadcasts let nfvd learn both addresses at their present ports. */
 	for (int round = 0; round < 3; round++) {
 		const uint8_t *to_peer = round ? peer.mac : (const uint8_t *)"\xff\xff\xff\xff\xff\xff";
 		const uint8_t *to_evil = round ? evil.mac : (const uint8_t *)"\xff\xff\xff\xff\xff\xff";

@@ -171,7 +171,7 @@ static int64_t count_in(json_t *list, const char *port, const char *reason)
 	return 0;
 }
 
-/* A test that fails in drops() leaves here at once: nothing may be left dangling. */
+/* If drops() fails, the test ends at once, so no pointer may dangle. */
 void mark(void)
 {
 	json_decref(marked);
@@ -203,7 +203,7 @@ static int64_t want(const struct expected *e, unsigned int n, const char *port, 
 	return sum;
 }
 
-/* Describe in text what differs; false: nothing. */
+/* Describe in text what differs. Return false if nothing does. */
 static bool differs(const struct expected *exp, unsigned int n, char *text, size_t room)
 {
 	json_t *now = drops(), *e;

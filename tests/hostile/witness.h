@@ -23,9 +23,9 @@
 #endif
 
 /*
- * With a sanitizer, and reads of guest memory that are tracked, nfvd is up to a hundred times slower, and its memory
- * a few times larger: on a loaded machine it has been silent for 3.6 s. There it may not stand still for good; how
- * long it may be silent, the plain build tells.
+ * With a sanitizer and tracked reads of guest memory, nfvd is up to a hundred times slower, and its memory a few times
+ * larger: on a loaded machine it has been silent for 3.6 s. There the limit only detects a hang; the plain build tests
+ * the real limit.
  */
 #ifdef WITNESS_SANITIZED
 #define WITNESS_SILENCE_MS	10000
@@ -39,16 +39,16 @@ struct witness_nfvd {
 	int pid;
 };
 
-/* Until frames pass. 0, or a negative errno, and *what failed. */
+/* Start, and wait until frames pass. Return 0, or -errno with *what failed. */
 int witness_start(const struct witness_nfvd *harmed, const struct witness_nfvd *control, const char **what);
 void witness_stop(void);
 
-/* From here on is another case. */
+/* Begin a new case. */
 void witness_begin(void);
-/* Since then: prints a line. NULL, or what was wrong, until the next call. */
+/* End the case, and print a line. Return NULL, or the complaint, valid until the next call. */
 const char *witness_end(const char *name);
 
 uint64_t witness_count(void);		/* frames up to now */
-bool witness_pause(bool on);		/* on: returns when nothing is under way; false: something does not arrive */
+bool witness_pause(bool on);		/* on: wait until no frame is on its way; return false if one does not arrive */
 
 #endif
