@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Preloaded into User-mode Linux, for CPUs with more register state than it knows.
+ * A library for LD_PRELOAD of User-mode Linux, for CPUs with more register state than it knows.
  *
- * It keeps a guest's vector registers in 2696 bytes (up to AVX-512 and PKU) and
- * gives them back with PTRACE_SETREGSET. The host takes whole register sets
- * only: where its own is larger (AMX), it answers EFAULT, and the guest panics
- * at its first process. So what is missing is added here, in its initial state;
- * the guest's processes cannot have used it, for they never asked to.
+ * User-mode Linux keeps a guest's vector registers in 2696 bytes (up to AVX-512 and
+ * PKU), and restores them with PTRACE_SETREGSET. The host accepts only complete
+ * register sets: if its own is larger (AMX), it returns EFAULT, and the guest panics
+ * at its first process. So this library adds the missing part in its initial state;
+ * the guest's processes cannot have used it, because they never requested it.
  */
 #include <cpuid.h>
 #include <dlfcn.h>
@@ -41,7 +41,7 @@ static void complete(uint8_t *full, const struct iovec *part)
 long ptrace(enum __ptrace_request request, ...)
 {
 	static long (*libc_ptrace)(enum __ptrace_request, pid_t, void *, void *);
-	static uint8_t full[16384];	/* not on the stack: it is a kernel's, and as small */
+	static uint8_t full[16384];	/* not on the stack, which is as small as a kernel's */
 	static size_t full_bytes;
 	struct iovec iov;
 	void *addr, *data;

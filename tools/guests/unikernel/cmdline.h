@@ -6,11 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The value of the first word at or after CMDLINE that begins with NAME ("a="); NULL without. */
+/* Return the value of the first word that begins with NAME ("a="), or NULL. */
 const char *option(const char *cmdline, const char *name);
-/* The number (decimal, or 0x) after SKIP characters of *TEXT, which then points behind it. */
+/* Parse a number (decimal, or 0x) after SKIP characters of *TEXT, and move *TEXT behind it. */
 bool number(const char **text, unsigned int skip, uint64_t max, uint64_t *value);
-/* A.B.C.D, in network order. */
+/* Parse A.B.C.D, into network order. */
 bool address(const char **text, uint32_t *value);
 
 #endif

@@ -3,9 +3,9 @@
 #ifndef CONSOLE_H
 #define CONSOLE_H
 
-/* %s %u %d %x %c %%, and a width (%04x: zeros in front); ends no line by itself. */
+/* Print %s %u %d %x %c %%, with a width (%04x: leading zeros), without a newline. */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A line with the reason, and the end. */
+/* Print a line with the reason, and end the machine. */
 void stop(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

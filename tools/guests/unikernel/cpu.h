@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The processor, wherever it is. */
+/* The CPU, for all platforms. */
 #ifndef CPU_H
 #define CPU_H
 
 #include <stdint.h>
 
-/* A value that somebody else writes: read once, written once. */
+/* A value that others may write: read or written exactly once. */
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
-/* x86 keeps stores in order, and loads; only the compiler has to be told. */
+/* x86 keeps the order of stores, and of loads; only the compiler needs a barrier. */
 #define barrier()		__asm__ volatile("" : : : "memory")
-/* And a load after a store. */
+/* Also keep a load after an earlier store. */
 #define full_barrier()		__asm__ volatile("mfence" : : : "memory")
 
 static inline uint64_t tsc(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Faults end everything. Of the assembler's files the one that enters includes this. */
+/* A fault ends the machine. The assembler file with the entry includes this. */
 #ifndef FAULT_H
 #define FAULT_H
 
@@ -8,8 +8,8 @@
 
 #ifdef __ASSEMBLER__
 /*
- * The stubs NAME, FAULT_STUB_BYTES apart; each drops POPPED bytes of the stack
- * to come to what the processor has pushed, and gives it to fault().
+ * The stubs NAME, FAULT_STUB_BYTES apart. Each drops POPPED bytes of the stack, down
+ * to what the CPU has pushed, and passes that to fault().
  */
 	.macro FAULT_STUBS name, popped
 	.balign	FAULT_STUB_BYTES
@@ -21,7 +21,7 @@
 	.if	\popped
 	addq	$\popped, %rsp
 	.endif
-	/* These push an error code themselves. */
+	/* For these vectors the CPU pushes an error code. */
 	.if	!(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21)
 	pushq	$0
 	.endif

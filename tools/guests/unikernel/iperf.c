@@ -56,7 +56,7 @@ static err_t server_input(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err
 	if (data) {
 		flow->bytes += data->tot_len;
 		tcp_recved(pcb, data->tot_len);
-		/* A super-frame is one segment to lwIP, but many to the sender, who wants them acknowledged. */
+		/* A super-frame is one segment for lwIP, but many for the sender, which needs acknowledgements. */
 		if (data->tot_len > TCP_MSS)
 			tcp_ack_now(pcb);
 		pbuf_free(data);
@@ -130,7 +130,7 @@ static err_t client_sent(void *arg, struct tcp_pcb *pcb, uint16_t bytes)
 	return client_pump();
 }
 
-/* A server has nothing to say, but it may close. */
+/* A server sends no data, but may close. */
 static err_t client_input(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err_t error)
 {
 	(void)arg;
@@ -161,7 +161,7 @@ static err_t client_connected(void *arg, struct tcp_pcb *pcb, err_t error)
 	return client_pump();
 }
 
-/* Refused or lost: the server may not be there yet. */
+/* Refused or lost: the server may not be ready yet. */
 static void client_gone(void *arg, err_t error)
 {
 	(void)arg;

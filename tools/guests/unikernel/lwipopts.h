@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lwIP as this guest needs it: IPv4, ICMP, TCP, no threads. Names are lwIP's (its opt.h).
+ * lwIP's options for this guest: IPv4, ICMP, TCP, no threads. See lwIP's opt.h for the names.
  */
 #ifndef LWIPOPTS_H
 #define LWIPOPTS_H
@@ -35,7 +35,7 @@
 #define TCP_MSS				1460
 #define LWIP_WND_SCALE			1
 #define TCP_RCV_SCALE			4
-/* What the device's buffers hold (virtio_net.c), even if frames leave some of them half empty. */
+/* Bytes that fit the device's buffers (virtio_net.c), even if frames leave some of them half empty. */
 #define TCP_WND				(384 * 1024)
 #define TCP_SND_BUF			(256 * 1024)
 #define TCP_SND_QUEUELEN		(4 * TCP_SND_BUF / TCP_MSS)
@@ -46,7 +46,7 @@
 /* The window is larger than lwIP's pool: frames lie in the driver's buffers. */
 #define LWIP_DISABLE_TCP_SANITY_CHECKS	1
 
-/* Per frame: the device may have looked at the checksum. */
+/* Per frame, because the device may have verified the checksum. */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF	1
 
 #endif

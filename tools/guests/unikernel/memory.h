@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory for the one driver that runs: what there is of it does not add up over all drivers. */
+/* Memory for the driver in use. All drivers share one pool, because only one of them runs. */
 #ifndef MEMORY_H
 #define MEMORY_H
 
@@ -7,7 +7,7 @@
 
 #define PAGE_BYTES	4096u
 
-/* Whole pages of zeros, for ever. stop()s if there are not as many. */
+/* Return zeroed whole pages, which are never freed. stop() if there are too few. */
 void *memory_take(size_t bytes);
 
 #endif

@@ -21,7 +21,7 @@
 #define MTU		1500
 #define MTU_MIN		576
 #define BUDGET		64
-#define SUPER_BYTES	(22 * TCP_MSS)	/* of TCP's payload in a super-frame */
+#define SUPER_BYTES	(22 * TCP_MSS)	/* bytes of TCP payload in a super-frame */
 
 static const struct netdev *netdev;
 static struct netif netif;
@@ -34,7 +34,7 @@ uint32_t sys_now(void)
 	return (uint32_t)(now_us() / 1000);
 }
 
-/* xorshift64*: the clock's low bits are what an attacker has to guess. */
+/* xorshift64*; an attacker must guess the clock's low bits. */
 unsigned int net_random(void)
 {
 	random_state ^= tsc();
@@ -57,7 +57,7 @@ void net_input(struct pbuf *frame, bool csum_ok)
 		pbuf_free(frame);
 }
 
-/* The sum that the device begins with: the addresses', the protocol's and the length's. */
+/* Return the sum of the pseudo-header (addresses, protocol, length), with which the device starts. */
 static uint16_t pseudo_sum(const struct ip_hdr *ip, unsigned int tcp_bytes)
 {
 	const uint8_t *p = (const uint8_t *)&ip->src;
@@ -70,7 +70,7 @@ static uint16_t pseudo_sum(const struct ip_hdr *ip, unsigned int tcp_bytes)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
-/* lwIP has put a frame's headers into its first buffer. TCP over IP is never in fragments here. */
+/* lwIP puts a frame's headers into its first buffer, and does not fragment TCP here. */
 static void leave_tcp(struct netdev_offload *offload, uint8_t *frame)
 {
 	const struct ip_hdr *ip = (const struct ip_hdr *)(frame + SIZEOF_ETH_HDR);
@@ -100,8 +100,8 @@ static err_t output_frame(struct netif *n, struct pbuf *frame)
 }
 
 /*
- * For the sake of TCP's super-frames lwIP knows of no MTU if the device cuts
- * them. It is told for the rest, which is its own to cut.
+ * If the device segments TCP's super-frames, lwIP must not know the MTU. For other
+ * packets, which lwIP fragments, set it here.
  */
 static err_t output_ip(struct netif *n, struct pbuf *packet, const ip4_addr_t *to)
 {
@@ -143,7 +143,7 @@ static void read_addresses(const char *cmdline, ip4_addr_t *ip, ip4_addr_t *mask
 		stop("nfv.gw is not A.B.C.D");
 }
 
-/* The least of what the device says, the command line says, and Ethernet's. */
+/* Use the smallest of the device's MTU, the command line's and Ethernet's. */
 static void read_mtu(const char *cmdline)
 {
 	const char *text = option(cmdline, "nfv.mtu=");
@@ -167,10 +167,10 @@ void net_open(const char *cmdline)
 	netdev = platform->netdev;
 	netdev->open(cmdline, &info);
 	read_mtu(cmdline);
-	/* What we take at a time, lwIP knows by TCP_MSS alone, if not by the MTU. */
+	/* Without an MTU lwIP announces TCP_MSS, so a smaller MTU excludes super-frames. */
 	info.tx_gso = info.tx_gso && mtu == MTU;
 	if (!info.has_mac) {
-		/* Locally administered, and as unique as the address. */
+		/* A locally administered address, made from the IP address. */
 		info.mac[0] = 2;
 		memcpy(info.mac + 2, &ip.addr, sizeof(ip.addr));
 	}
@@ -186,7 +186,7 @@ void net_open(const char *cmdline)
 
 void net_allow_super_frames(struct tcp_pcb *pcb)
 {
-	/* The device cuts to what fits our MTU: too much for a peer who wants less. */
+	/* The device segments by this guest's MTU, which may be too much for a peer with a smaller MSS. */
 	if (!info.tx_gso || pcb->mss != TCP_MSS)
 		return;
 	pcb->mss = SUPER_BYTES;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What net.c wants from a network device, and the device from it. All is
- * called from the main loop.
+ * The interface between net.c and a network device. All functions are called from
+ * the main loop.
  */
 #ifndef NETDEV_H
 #define NETDEV_H
@@ -18,7 +18,7 @@ struct netdev_info {
 	bool tx_gso;		/* cuts TCP over IPv4 into segments; then it has tx_csum, too */
 };
 
-/* What is left to the device in a frame; all 0: nothing. */
+/* Work that is left to the device in a frame; all 0: none. */
 struct netdev_offload {
 	uint16_t csum_start;	/* a checksum over the rest from here on ... */
 	uint16_t csum_offset;	/* ... belongs this far behind its begin */
@@ -27,22 +27,22 @@ struct netdev_offload {
 };
 
 struct netdev {
-	/* Finds the device and starts it; without one, stop()s. CMDLINE may say where it is. */
+	/* Find the device, whose place CMDLINE may name, and start it. stop() if there is none. */
 	void (*open)(const char *cmdline, struct netdev_info *info);
-	/* Frames that came, at most BUDGET, to net_input(); buffers given back. How many. */
+	/* Pass received frames, at most BUDGET, to net_input(), and return buffers to the device. Return how many. */
 	unsigned int (*poll)(unsigned int budget);
 	/*
-	 * Takes a reference on FRAME until the device has sent it, or a copy. False if
-	 * there is no room: poll() calls net_tx_ready() when there is.
+	 * Send FRAME: copy it, or take a reference until the device has sent it. Return false
+	 * without room; poll() calls net_tx_ready() when there is room again.
 	 */
 	bool (*send)(struct pbuf *frame, const struct netdev_offload *offload);
-	/* Tells the device of all that was sent and of new buffers. */
+	/* Notify the device of sent frames and new buffers. */
 	void (*flush)(void);
-	/* Whether poll() has something to do; if not, the device will end the platform's sleep(). */
+	/* Return whether poll() has work; if not, the device will end the platform's sleep(). */
 	bool (*ready)(void);
 };
 
-/* Takes FRAME over. CSUM_OK: its TCP checksum need not be looked at. */
+/* Consume FRAME. CSUM_OK: its TCP checksum need not be verified. */
 void net_input(struct pbuf *frame, bool csum_ok);
 void net_tx_ready(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What lwIP asks of a platform. */
+/* Definitions that lwIP needs from a platform. */
 #ifndef ARCH_CC_H
 #define ARCH_CC_H
 

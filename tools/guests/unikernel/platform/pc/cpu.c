@@ -123,7 +123,7 @@ static uint16_t pit_read(void)
 	return (uint16_t)(in8(PIT_CHANNEL2) << 8 | low);
 }
 
-/* Whoever emulates us may stop us between two reads: the closest ones of a few count. */
+/* An emulator may stop between two reads: take the closest of several tries. */
 static struct instant instant(void)
 {
 	struct instant best = { 0 };
@@ -145,8 +145,8 @@ static struct instant instant(void)
 }
 
 /*
- * A pause so long that the PIT's 16 bits go round makes the other clocks look
- * too fast. So the slowest of three is the truth.
+ * A pause in which the PIT's 16 bits wrap makes the other clocks seem too fast. So
+ * take the slowest of three measurements.
  */
 static void calibrate(void)
 {
@@ -183,7 +183,7 @@ uint64_t cpu_now_us(void)
 {
 	uint64_t ticks = tsc() - boot_tsc;
 
-	/* In two steps: the product would not fit after some hours. */
+	/* In two steps, because the product would overflow after some hours. */
 	return ticks / tsc_per_ms * 1000 + ticks % tsc_per_ms * 1000 / tsc_per_ms;
 }
 
@@ -203,7 +203,7 @@ void cpu_sleep(uint64_t timeout_us, bool (*ready)(void))
 	if (!ready()) {
 		write32(APIC_TIMER, VECTOR_TIMER);
 		write32(APIC_TIMER_START, count > UINT32_MAX ? UINT32_MAX : count ? (uint32_t)count : 1);
-		/* An interrupt comes after sti's next instruction, not before. */
+		/* sti allows interrupts only after the next instruction. */
 		__asm__ volatile("sti; hlt; cli" : : : "memory");
 		write32(APIC_TIMER_START, 0);
 	}

@@ -20,7 +20,7 @@ static void copy_cmdline(const struct hvm_start_info *start, char *cmdline, size
 		cmdline[i] = from[i];
 }
 
-/* Nobody has looked whether there is memory behind the image's zeroed part. */
+/* Check that the image's zeroed part lies in memory, which the loader has not done. */
 static void check_memory(const struct hvm_start_info *start)
 {
 	extern const char image_start[], image_end[];

@@ -2,8 +2,8 @@
 /*
  * A PC: ports, registers of devices, interrupts. boot.S, too, includes this.
  *
- * Interrupts only end pc_sleep(): they run no code of drivers but the one that
- * takes back a device's request, so nothing outside cpu.c has to expect them.
+ * Interrupts only end pc_sleep(). Their handlers run no driver code except the
+ * acknowledgement, so code outside cpu.c need not expect them.
  */
 #ifndef PC_H
 #define PC_H
@@ -58,12 +58,12 @@ REGISTER_ACCESS(8)
 REGISTER_ACCESS(16)
 REGISTER_ACCESS(32)
 
-/* When boot.S began. */
+/* The TSC when boot.S began. */
 extern uint64_t boot_tsc;
 
 void cpu_init(void);
 uint64_t cpu_now_us(void);
-/* Line LINE of the first I/O APIC asks for the network. */
+/* Route line LINE of the first I/O APIC to the network's interrupt. */
 void cpu_route_net_irq(unsigned int line);
 void cpu_sleep(uint64_t timeout_us, bool (*ready)(void));
 void cpu_halt(void) __attribute__((noreturn));

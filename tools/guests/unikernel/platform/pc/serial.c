@@ -7,7 +7,7 @@
 #define COM1_DATA	0x3f8
 #define COM1_STATUS	0x3fd
 #define STATUS_EMPTY	0x20
-/* A port that never gets empty is not there. */
+/* A port that never gets empty does not exist. */
 #define PATIENCE	100000
 
 void serial_put_char(char c)

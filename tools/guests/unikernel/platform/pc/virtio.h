@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Virtio 1: how a device is reached (one transport at a time), and split rings.
+ * Virtio 1: the transports of a device (one at a time), and split rings.
  *
- * The device is not trusted: what it writes is read once and checked, and the
- * state of a ring lies outside of it. See virtq_take().
+ * The device is not trusted: its data is read once and checked, and the state of a
+ * ring is kept outside of it. See virtq_take().
  */
 #ifndef VIRTIO_H
 #define VIRTIO_H
@@ -27,7 +27,7 @@ struct virtio_transport {
 	void (*irq_ack)(void);
 };
 
-/* The first device of this kind (VIRTIO_ID_), reset, or NULL; its interrupt is routed. */
+/* Find the first device of this kind (VIRTIO_ID_), reset it and route its interrupt. Return NULL if there is none. */
 const struct virtio_transport *virtio_mmio_find(uint32_t device, const char *cmdline);
 const struct virtio_transport *virtio_pci_find(uint32_t device);
 
@@ -48,28 +48,28 @@ struct virtq {
 	} used __attribute__((aligned(64)));
 
 	const struct virtio_transport *transport;
-	const char *broken;		/* why the device is not listened to any more */
+	const char *broken;		/* why the device is not used any more */
 	uint16_t index, size;
 	uint16_t avail_idx, used_idx;
 	uint16_t notified_idx;		/* avail_idx at the last virtq_flush() */
 	uint16_t free, n_free;		/* list of unused descriptors */
 	uint16_t next[QUEUE_MAX];
-	uint16_t parts[QUEUE_MAX];	/* of the chain that begins here; 0: the device has none */
+	uint16_t parts[QUEUE_MAX];	/* descriptors of the chain that begins here; 0: the device does not have it */
 };
 
-/* False: the device has no such queue. */
+/* Start a queue. Return false if the device does not have it. */
 bool virtq_start(struct virtq *q, const struct virtio_transport *transport, uint16_t index);
-/* A chain; its first descriptor, or -1 without room. */
+/* Add a chain. Return its first descriptor, or -1 without room. */
 int virtq_add(struct virtq *q, const struct virtq_part *parts, unsigned int n, bool device_writes);
 void virtq_flush(struct virtq *q);
-/* Chains that the device says it is done with; 0 from a broken one. */
+/* Return the number of chains that the device has used; 0 if the queue is broken. */
 unsigned int virtq_used(struct virtq *q);
-/* The next of those, -1 if it is not one that the device had: it is broken from then on. */
+/* Take the next of these. Return -1 if the device did not have it: the queue is then broken. */
 int virtq_take(struct virtq *q, uint32_t *length);
 void virtq_interrupts(struct virtq *q, bool on);
 
 extern const struct netdev virtio_net;
-/* Its interrupt: takes back the device's request. */
+/* Acknowledge the device's interrupt. */
 void virtio_net_irq(void);
 
 #endif

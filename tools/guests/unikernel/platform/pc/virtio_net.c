@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The virtio network device (virtio 1.2, 5.1): one pair of queues, frames lie
- * where the device put them, or lwIP, until the other side has done with them.
+ * The virtio network device (virtio 1.2, 5.1): one pair of queues. Frames stay
+ * where the device or lwIP put them until the other side has processed them.
  */
 #include <string.h>
 #include <linux/virtio_config.h>
@@ -15,22 +15,22 @@
 
 #define RX_BUF_BYTES	4096u
 #define RX_BUFS		512u
-/* With fewer left for the device, lwIP gets copies: it may keep them for long. */
+/* If the device has fewer buffers left, lwIP gets copies, because it may keep frames for long. */
 #define RX_FEW		128u
 #define TX_PARTS	128u
-#define FRAME_MAX	65535u	/* struct pbuf counts no further */
+#define FRAME_MAX	65535u	/* the limit of struct pbuf */
 
 #define BIT(n)		(1ull << (n))
 #define WANTED		(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_MTU) | \
 			 BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_MRG_RXBUF) | \
 			 BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_HOST_TSO4))
-/* Super-frames need buffers that merge, and checksums that nobody has computed. */
+/* Super-frames need mergeable buffers and open checksums. */
 #define GSO_NEEDS	(BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_GUEST_CSUM))
 #define GSO		(BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_ECN))
 
 enum { RX, TX };
 
-/* With lwIP, with the device (rx_posted), or on the list of free ones. */
+/* A buffer belongs to lwIP, to the device (rx_posted), or to the list of free ones. */
 struct rx_buf {
 	struct pbuf_custom pbuf;	/* first: lwIP frees the buffer through it */
 	struct rx_buf *next;
@@ -50,7 +50,7 @@ static struct rx_buf *rx_posted[QUEUE_MAX];
 static struct pbuf *tx_frames[QUEUE_MAX];
 static struct virtio_net_hdr_v1 tx_headers[QUEUE_MAX];
 
-/* The first reason counts. The device is reset: it reads and writes nothing more. */
+/* Stop, and keep the first reason. The device is reset, so that it no longer accesses memory. */
 static void give_up(const char *reason)
 {
 	if (broken)
@@ -81,7 +81,7 @@ static void rx_fill(void)
 	}
 }
 
-/* The buffer that is next in the used ring, as a pbuf without its first SKIP bytes; NULL: see broken. */
+/* Return the next used buffer as a pbuf without its first SKIP bytes; NULL if the queue is broken. */
 static struct pbuf *rx_take(unsigned int skip, struct virtio_net_hdr_v1 *header)
 {
 	uint32_t length;
@@ -105,7 +105,7 @@ static struct pbuf *rx_take(unsigned int skip, struct virtio_net_hdr_v1 *header)
 				   (uint16_t)(RX_BUF_BYTES - skip));
 }
 
-/* A frame of AVAILABLE buffers at most; how many it had, 0: see broken. */
+/* Take a frame of at most AVAILABLE buffers. Return their number; 0 if the queue is broken. */
 static unsigned int rx_frame(unsigned int available)
 {
 	struct virtio_net_hdr_v1 header;
@@ -202,7 +202,7 @@ static bool send(struct pbuf *frame, const struct netdev_offload *offload)
 		tx_stalled = true;
 		return false;
 	}
-	/* The chain will begin at tx.free: its header is that one's. */
+	/* The chain will begin at tx.free, so use that descriptor's header. */
 	tx_headers[tx.free] = (struct virtio_net_hdr_v1){
 		.flags = offload->csum_start ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0,
 		.csum_start = offload->csum_start,
@@ -226,7 +226,7 @@ static void flush(void)
 	virtq_flush(&tx);
 }
 
-/* Used frames matter only to who waits for room. */
+/* Used Tx frames are work only if TCP waits for room. */
 static bool has_work(void)
 {
 	return virtq_used(&rx) || rx.broken || (tx_stalled && (virtq_used(&tx) || tx.broken));

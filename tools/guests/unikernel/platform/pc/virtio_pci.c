@@ -17,7 +17,7 @@
 
 #define VENDOR			0x1af4u
 #define MODERN(device)		(0x1040u + (device))
-/* A network device that older drivers, too, could drive. */
+/* A transitional network device. */
 #define TRANSITIONAL_NET	0x1000u
 
 #define LINES			24u
@@ -134,7 +134,7 @@ static const struct virtio_transport pci = {
 	.irq_ack = irq_ack,
 };
 
-/* What the capability at CAP describes; nothing if it does not lie in memory that boot.S maps. */
+/* Return the registers that the capability at CAP describes; empty if boot.S does not map them. */
 static struct window window(unsigned int slot, unsigned int cap)
 {
 	unsigned int number = pci_read(slot, cap + VIRTIO_PCI_CAP_BAR) & 0xff;
@@ -155,7 +155,7 @@ static struct window window(unsigned int slot, unsigned int cap)
 	return (struct window){ bar + offset, length };
 }
 
-/* The list of capabilities may be a circle: no more than fit are looked at. */
+/* The list of capabilities may be a loop, so their number is limited. */
 static void find_windows(unsigned int slot)
 {
 	unsigned int cap = pci_read(slot, PCI_CAPABILITY_LIST) & 0xfc, i;

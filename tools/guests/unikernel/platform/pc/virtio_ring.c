@@ -54,7 +54,7 @@ void virtq_flush(struct virtq *q)
 	q->notified_idx = q->avail_idx;
 	barrier();
 	WRITE_ONCE(q->avail.idx, q->avail_idx);
-	/* The device looks for more after it has cleared the flag. */
+	/* After the device clears the flag, it checks the ring again. */
 	full_barrier();
 	if (!(READ_ONCE(q->used.flags) & VRING_USED_F_NO_NOTIFY))
 		q->transport->notify(q->index);
@@ -95,7 +95,7 @@ int virtq_take(struct virtq *q, uint32_t *length)
 void virtq_interrupts(struct virtq *q, bool on)
 {
 	WRITE_ONCE(q->avail.flags, on ? 0 : VRING_AVAIL_F_NO_INTERRUPT);
-	/* Who switches them on looks at the ring afterwards. */
+	/* After interrupts are enabled, the caller checks the ring. */
 	if (on)
 		full_barrier();
 }

@@ -7,7 +7,7 @@
 #include "hypercall.h"
 
 #define FRAMES		2u
-#define ENTRIES		(PAGE_BYTES / sizeof(struct grant_entry_v1))	/* of a frame */
+#define ENTRIES		(PAGE_BYTES / sizeof(struct grant_entry_v1))	/* entries of one frame of the table */
 #define RESERVED	8u	/* the toolstack's: console, xenstore */
 
 static struct grant_entry_v1 *frames[FRAMES];

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Frames, see netfront.h. A slot of the Rx ring has the number and the page of its
- * place; Tx ids are free numbers, each with a page.
+ * Frames, see netfront.h. A slot of the Rx ring has the id and the page of its place;
+ * a slot of the Tx ring has any free id, and the id's page.
  */
 #include "netfront.h"
 #include "console.h"
 
 #define SLOTS_MAX	18u	/* of a frame */
-#define FRAME_MAX	65535u	/* bytes; struct pbuf counts no further */
+#define FRAME_MAX	65535u	/* bytes, the limit of struct pbuf */
 #define ETHERNET_BYTES	14u
 
 _Static_assert(__CONST_RING_SIZE(netif_tx, PAGE_BYTES) == NETFRONT_RING, "Tx ring");
@@ -15,7 +15,7 @@ _Static_assert(__CONST_RING_SIZE(netif_rx, PAGE_BYTES) == NETFRONT_RING, "Rx rin
 _Static_assert(sizeof(struct netif_extra_info) <= sizeof(union netif_tx_sring_entry), "Tx extra info");
 _Static_assert(sizeof(struct netif_extra_info) <= sizeof(union netif_rx_sring_entry), "Rx extra info");
 
-/* That came. */
+/* A received frame. */
 struct frame {
 	uint32_t bytes;
 	unsigned int n;		/* parts */
@@ -39,12 +39,12 @@ static uint32_t tx_pushed;		/* req_prod_pvt at the last flush */
 static uint16_t tx_next[NETFRONT_RING];	/* list of free ids */
 static uint16_t tx_free;
 static bool tx_busy[NETFRONT_RING];
-static unsigned int tx_extras;		/* slots of extra info that are not answered */
+static unsigned int tx_extras;		/* slots of extra info without a response yet */
 static bool tx_stalled;
 
 /*
- * xen-netback, while it binds, takes Rx slots for work of its thread, which may end an
- * interrupt whose number it does not have yet: that is why none are posted before.
+ * While xen-netback binds, posted Rx slots may start its thread, which may end an
+ * interrupt whose number is not set yet. So none are posted before it is Connected.
  */
 static bool posting;
 static struct netif_rx_front_ring rx;
@@ -81,7 +81,7 @@ static void put_request(struct pbuf *frame, uint16_t from, uint16_t bytes, uint1
 		.gref = tx_refs[id],
 		.flags = flags,
 		.id = id,
-		/* The first has the size of all. */
+		/* The first slot has the size of the whole frame. */
 		.size = from ? bytes : frame->tot_len,
 	};
 }
@@ -97,7 +97,7 @@ static void put_gso(uint16_t segment_bytes)
 	tx_extras++;
 }
 
-/* False: see running. */
+/* Process a response. Return false if the device has stopped. */
 static bool answered(const struct netif_tx_response *r)
 {
 	if (r->status == NETIF_RSP_NULL) {
@@ -187,7 +187,7 @@ static void fill(void)
 	}
 }
 
-/* The next part of a frame. False: see running. */
+/* Take the next part of a frame. Return false if the device has stopped. */
 static bool take_part(struct frame *f, uint32_t prod, uint16_t *flags)
 {
 	uint16_t slot = rx.rsp_cons % NETFRONT_RING;
@@ -219,7 +219,7 @@ static bool take_part(struct frame *f, uint32_t prod, uint16_t *flags)
 	return true;
 }
 
-/* Of a super-frame: TCP does not need to know how it was cut. */
+/* Skip the extra info of a super-frame, because TCP does not need its segment size. */
 static bool skip_extras(uint32_t prod)
 {
 	struct netif_extra_info extra;
@@ -239,7 +239,7 @@ static bool skip_extras(uint32_t prod)
 	return true;
 }
 
-/* There is one response at least. */
+/* Take the next frame; there is at least one response. */
 static bool take_frame(struct frame *f, uint32_t prod)
 {
 	uint16_t flags;
@@ -283,7 +283,7 @@ static unsigned int take_frames(unsigned int budget)
 		netfront_give_up("answers more Rx requests than there are");
 		return 0;
 	}
-	/* What is done with a frame may stop it, too. */
+	/* Processing a frame may stop the device, too. */
 	for (; running && rx.rsp_cons != prod && frames < budget && take_frame(&f, prod); frames++)
 		receive(&f);
 	return frames;
@@ -321,7 +321,7 @@ bool netfront_ready(void)
 	if (!running)
 		return false;
 	WRITE_ONCE(rx.sring->rsp_event, rx.rsp_cons + 1);
-	/* Who waits for room waits for half of the ring. */
+	/* If TCP waits for room, request an event when half of the ring is free. */
 	if (tx_stalled)
 		WRITE_ONCE(tx.sring->rsp_event, tx.rsp_cons + (tx_pushed - tx.rsp_cons) / 2 + 1);
 	full_barrier();
@@ -368,7 +368,7 @@ void netfront_start(bool split)
 		tx_busy[i] = false;
 	}
 	tx_event = split ? tx_port : rx_port;
-	/* Who waited for room has it. */
+	/* There is room for waiting frames again. */
 	tx_stalled = true;
 	posting = false;
 	running = true;

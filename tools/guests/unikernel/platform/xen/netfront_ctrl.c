@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The control ring: our pages are named to the backend, which may keep them mapped
- * (Xen's io/netif.h, "Static Grants"). One request at a time; a backend that does not
- * answer, or not well, gets no more of them until the next one comes. None needs it.
+ * The control ring: pages are named to the backend, which may keep them mapped (Xen's
+ * io/netif.h, "Static Grants"). There is one request at a time. After a missing or
+ * malformed response no more are sent until another backend takes over; it is optional.
  */
 #include "netfront.h"
 #include "console.h"
@@ -15,9 +15,9 @@ static struct xen_netif_gref *list;
 static grant_ref_t list_ref;
 static evtchn_port_t port;
 static bool running;
-static uint16_t asked;		/* XEN_NETIF_CTRL_TYPE_*_GREF_*, which is not answered; 0: none */
+static uint16_t asked;		/* XEN_NETIF_CTRL_TYPE_*_GREF_* without a response yet; 0: none */
 static uint16_t id;		/* of the last request */
-static uint32_t named;		/* pages that a backend has been told of */
+static uint32_t named;		/* pages that were named to a backend */
 
 static void ask(uint16_t type, uint32_t pages)
 {
@@ -56,7 +56,7 @@ static void answered(const struct xen_netif_ctrl_response *r)
 	case XEN_NETIF_CTRL_TYPE_GET_GREF_MAPPING_SIZE:
 		if (r->status != XEN_NETIF_CTRL_STATUS_SUCCESS || !r->data)
 			return;
-		/* It may be the backend that has them already, or another. */
+		/* The backend may be the previous one, which has the names already. */
 		if (named) {
 			name(XEN_NETIF_CTRL_TYPE_DEL_GREF_MAPPING, named);
 			return;

@@ -6,7 +6,7 @@
 #include <xen/io/console.h>
 
 #define WAIT_US		20000u
-#define PATIENCE	50u	/* waits; then nobody reads it, and what does not fit is lost */
+#define PATIENCE	50u	/* waits; afterwards text that does not fit is lost, because nobody reads it */
 
 static struct xencons_interface *ring;
 static evtchn_port_t port;

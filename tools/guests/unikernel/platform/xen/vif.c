@@ -20,9 +20,9 @@ static char backend[PATH_BYTES];
 static struct netfront_rings rings;
 static struct netfront_ctrl ctrl;
 static uint32_t state;		/* ours, XenbusState* */
-static bool connected;		/* the backend, too, at least once */
-static bool cuts;		/* the backend, super-frames */
-static bool promised;		/* TCP knows that they are cut */
+static bool connected;		/* the backend has been Connected at least once, too */
+static bool cuts;		/* the backend accepts super-frames */
+static bool promised;		/* TCP sends super-frames */
 
 static void set_state(uint32_t to)
 {
@@ -45,7 +45,7 @@ static bool publish(bool with_ctrl, bool split)
 		{ "feature-rx-notify", 1 },
 		{ "feature-sg", 1 },
 		{ "feature-gso-tcpv4", 1 },
-		/* Backends take it for that of IPv4, too; of IPv6 there is nothing here. */
+		/* Backends apply it to IPv4, too; the unikernel has no IPv6. */
 		{ "feature-ipv6-csum-offload", 1 },
 	};
 	bool ok = xenstore_write_number(US, "tx-ring-ref", rings.tx_ref) &&
@@ -84,7 +84,7 @@ static void connect(void)
 		set_state(XenbusStateConnected);
 }
 
-/* It, or the next driver of our rings, is there. */
+/* This backend, or the next driver of the rings, is ready. */
 static void go_on(void)
 {
 	connected = true;
@@ -111,7 +111,7 @@ static void backend_changed(void)
 		set_state(XenbusStateClosed);
 		break;
 	case XenbusStateClosed:
-		/* Initialising: it is what the last one has left. */
+		/* While Initialising, this is the state that the previous backend has left. */
 		if (state == XenbusStateInitialising)
 			break;
 		netfront_stop();
@@ -136,7 +136,7 @@ static void look(void)
 		backend_changed();
 }
 
-/* ---- the device, as net.c has it ---- */
+/* ---- the device, for net.c ---- */
 
 static int digit(char c)
 {
@@ -202,7 +202,7 @@ static unsigned int poll(unsigned int budget)
 	return netfront_poll(budget);
 }
 
-/* All are asked: each says what it wants an event for. */
+/* Call all of them, because each one requests its events. */
 static bool ready(void)
 {
 	bool news = xenstore_ready(), answers = netfront_ctrl_ready(), frames = netfront_ready();

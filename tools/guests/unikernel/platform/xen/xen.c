@@ -69,7 +69,7 @@ void event_send(evtchn_port_t port)
 {
 	struct evtchn_send op = { .port = port };
 
-	/* It fails if nobody has bound it. */
+	/* It fails if the other domain has not bound the channel. */
 	hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, (uintptr_t)&op, 0);
 }
 
@@ -118,7 +118,7 @@ void xen_sleep(uint64_t timeout_us, bool (*ready)(void))
 	set_xen_guest_handle(op.ports, ports);
 	clear_events();
 	full_barrier();
-	/* It returns at once if there are events since they were cleared. */
+	/* It returns at once if there were events after the flags were cleared. */
 	if (!ready())
 		hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0);
 }

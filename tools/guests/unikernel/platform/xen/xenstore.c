@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The xenstore's ring: one request at a time, and what has changed.
+ * The xenstore's ring: one request at a time, and events of watches.
  */
 #include "xen.h"
 #include <string.h>
@@ -13,7 +13,7 @@
 #define ANSWER_US	30000000u
 #define SLEEP_US	1000000u
 #define REQUEST_PARTS	6u
-#define AT_ONCE		64u	/* events; then frames have their turn */
+#define AT_ONCE		64u	/* events in a row; then frames are processed */
 
 struct part {
 	const void *data;
@@ -47,7 +47,7 @@ static bool has_bytes(void)
 	return READ_ONCE(ring->rsp_prod) != rsp_cons;
 }
 
-/* Until READY, or the deadline of what is asked. */
+/* Wait until READY, or until the request's deadline. */
 static bool wait(bool (*ready)(void))
 {
 	while (!broken && !ready()) {
@@ -118,7 +118,7 @@ static bool get(char *to, size_t bytes)
 
 /* ---- messages ---- */
 
-/* "path" "digit"; the digit is what we have called the watch. */
+/* The payload is "path" "digit"; the digit is the watch's number. */
 static void take_event(const char *payload, size_t bytes)
 {
 	size_t at = 0;
@@ -130,7 +130,7 @@ static void take_event(const char *payload, size_t bytes)
 		changed |= 1u << (payload[at] - '0');
 }
 
-/* The next message and as much of its payload as there is room for. False: see broken. */
+/* Take the next message, and as much of its payload as fits. Return false if the ring is broken. */
 static bool take_message(struct xsd_sockmsg *message, char *payload, size_t bytes)
 {
 	size_t taken;
@@ -144,7 +144,7 @@ static bool take_message(struct xsd_sockmsg *message, char *payload, size_t byte
 	taken = message->len < bytes ? message->len : bytes;
 	if (!get(payload, taken) || !get(NULL, message->len - taken))
 		return false;
-	/* It may wait for room. */
+	/* The daemon may wait for room. */
 	event_send(port);
 	return true;
 }
@@ -164,7 +164,7 @@ static void take_events(void)
 	}
 }
 
-/* The bytes of the answer, as many as fit; -1: refused. */
+/* Return the length of the response, truncated to the buffer; -1: refused. */
 static int ask(uint32_t type, const struct part *parts, unsigned int n, char *answer, size_t bytes)
 {
 	struct xsd_sockmsg message = { .type = type, .req_id = ++last_id };
@@ -190,7 +190,7 @@ static int ask(uint32_t type, const struct part *parts, unsigned int n, char *an
 	return message.type == type ? (int)(message.len < bytes ? message.len : bytes) : -1;
 }
 
-/* About DIRECTORY/KEY, and what is to come behind its end. */
+/* Send a request about DIRECTORY/KEY, followed by further bytes. */
 static int ask_about(uint32_t type, const char *directory, const char *key, const char *more, size_t more_bytes,
 		     char *answer, size_t bytes)
 {
