@@ -38,7 +38,7 @@
 #include <arpa/inet.h>
 
 #define BURST		32
-#define HDR		128		/* looked at before deciding */
+#define HDR		128		/* bytes that are read to decide */
 #define SLOT		(17 * 4096)	/* a super-frame and its metadata */
 #define SLOTS		64
 #define V3_BLOCK	(1 << 20)
@@ -128,7 +128,7 @@ static unsigned int rx_peek(struct dev *d, struct frame *f)
 		syscalls++;
 		if (len <= 0)
 			break;
-		/* Here the switch would decide on head[]. */
+		/* A switch would decide by head[] here. */
 		len = recv(d->fd, dst, SLOT, MSG_DONTWAIT);
 		syscalls++;
 		copies++;

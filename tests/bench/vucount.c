@@ -39,7 +39,7 @@
 #define SUPER_BYTES	(HEADERS + 45 * MSS)
 #define RX_BUF_BYTES	4096
 #define RING		256
-#define NAP_NS		5000000		/* between two looks of a guest or a container that polls */
+#define NAP_NS		5000000		/* between two polls of the guest or the container */
 #define PATIENCE	400		/* such naps without a frame: it is lost */
 #define OFFLOADS	(1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_GUEST_TSO4 | \
 			 1ull << VIRTIO_NET_F_HOST_TSO4)
@@ -48,7 +48,7 @@
 
 enum way { TO_GUEST, FROM_GUEST, ROUND_TRIP };
 
-/* sleeping: both ends wait for an interrupt or in recv(); else they look now and then, and what recv() costs is left out. */
+/* sleeping: both ends wait for an interrupt or in recv(). Otherwise they poll, and the cost of recv() is left out. */
 struct one_case {
 	const char *name;
 	enum way way;
@@ -78,7 +78,7 @@ struct ends {
 	struct vuf f;
 	struct vuf_vring *rx, *tx;
 	int packet;			/* the container's socket */
-	bool alone;			/* nobody is behind it: only what it costs to send is counted */
+	bool alone;			/* no receiver: only the cost of sending is counted */
 	uint64_t interrupts;		/* of the guest */
 	uint64_t from_ns, ns;
 	uint32_t frames, left;		/* received by the guest; buffers to come of the last */
@@ -118,7 +118,7 @@ static void to(struct ends *e)
 	e->ns += now_ns() - e->from_ns;
 }
 
-/* Of one processor: before everything else, or after it. */
+/* Run before everything else on the CPU, or after it. */
 static void first(bool first)
 {
 	struct sched_param p = { .sched_priority = first };
@@ -126,7 +126,7 @@ static void first(bool first)
 	must("sched_setscheduler()", sched_setscheduler(0, first ? SCHED_FIFO : SCHED_IDLE, &p));
 }
 
-/* A frame from src to dst; the large one is a TCP segment that nobody has cut or summed yet. */
+/* Make a frame from src to dst; the large one is a TCP super-frame with an open checksum. */
 static void make_frame(struct frame *f, const uint8_t *dst, const uint8_t *src, unsigned int bytes)
 {
 	static const uint8_t ip[20] = { 0x45, 0, (SUPER_BYTES - 14) >> 8, (SUPER_BYTES - 14) & 255, 0, 0, 0, 0, 64, 6, 0, 0,
@@ -166,7 +166,7 @@ static void count_interrupts(struct ends *e)
 		e->interrupts += n;
 }
 
-/* Whether the next used entry of the ring interrupts. */
+/* Set whether the next used entry of the ring interrupts. */
 static void want_interrupt(struct vuf_vring *r, bool want)
 {
 	r->avail->flags = want ? 0 : VRING_AVAIL_F_NO_INTERRUPT;
@@ -186,7 +186,7 @@ static void got(void *arg, const uint8_t *buf, uint32_t bytes)
 	e->frames += !--e->left;
 }
 
-/* As NAPI does it: no interrupts while there is something. */
+/* As with NAPI: no interrupts while there is work. */
 static void guest_sleep(struct ends *e)
 {
 	struct pollfd p = { .fd = e->rx->callfd, .events = POLLIN };
@@ -301,7 +301,7 @@ static void container_send(struct ends *e, unsigned int bytes, unsigned int n)
 		must("the container's send()", sendmsg(e->packet, &m, 0));
 }
 
-/* True: a frame of so many bytes; others are passed over. */
+/* Return true for a frame of so many bytes; skip others. */
 static bool container_receive(struct ends *e, unsigned int bytes, int flags)
 {
 	static uint8_t buf[sizeof(struct virtio_net_hdr) + SUPER_BYTES + 64];
@@ -399,7 +399,7 @@ static void measure(struct ends *e, const struct one_case *c, unsigned int n, co
 	fflush(stdout);
 }
 
-/* The switch hears of both; what else comes meanwhile is let go. */
+/* Let the switch learn both addresses, and discard other frames. */
 static void greet(struct ends *e, const uint8_t *guest, const uint8_t *container)
 {
 	static const uint8_t everyone[6] = { 255, 255, 255, 255, 255, 255 };

@@ -32,14 +32,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* What may come with a message. */
+/* Kinds of descriptors that may come with a message. */
 enum kind { MEMORY, OTHER_MEMORY, SHORT_MEMORY, READ_ONLY, EVENT, FULL_EVENT, UNIX_SOCKET, FULL_SOCKET, PIPE, FOLDER, DEVICE, PATH_ONLY, KINDS };
 
 #define MODEL_FIRST	1000
 #define MODEL_FDS	256
 #define MODEL_MAPS	64
 
-/* What the kernel said; a negative value: minus errno. */
+/* The kernel's results; a negative value is -errno. */
 struct told {
 	char link[64];			/* of /proc/self/fd */
 	int flags, seals, domain, type;
@@ -186,7 +186,7 @@ static int model_getsockopt(int fd, int level, int name, void *value, socklen_t 
 	return answer < 0 ? -1 : 0;
 }
 
-/* All of them are of pairs: an address is a family, and no name. */
+/* All sockets are pairs, so an address has a family, but no name. */
 static int model_name(int answer, struct sockaddr *address, socklen_t *len)
 {
 	if (told(answer) < 0)

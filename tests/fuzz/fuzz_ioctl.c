@@ -54,7 +54,7 @@ void nfvk_count_rx(struct nfvk_port *port, u32 bytes) { }
 void nfvk_count_copy(struct nfvk_port *port, u32 bytes) { }
 void nfvk_xen_release(struct sk_buff *skb) { }
 
-/* A guest's payload is brought here; or it is gone. */
+/* The guest's payload is copied, or has vanished. */
 int nfvk_xen_fetch(struct sk_buff **skb, struct nfv_vnet_hdr *vnet)
 {
 	struct sk_buff *whole;
@@ -76,7 +76,7 @@ static int to_netdev(struct nfvk_port *port, struct sk_buff *skb)
 	u8 all[64];
 	int len = skb->len;
 
-	/* It looks at all of it. */
+	/* A port reads the whole frame. */
 	require(!nfvk_in_guest(skb) && skb_headlen(skb) >= ETH_HLEN && skb->dev == &dev);
 	for (u32 off = 0; off < skb->len; off += sizeof(all))
 		skb_copy_bits(skb, off, all, min_t(u32, sizeof(all), skb->len - off));
@@ -109,7 +109,7 @@ static void change_port(u32 b)
 	}
 }
 
-/* During a batch, from elsewhere: after so many operations a port changes, after so many reads and writes its memory does. */
+/* Changes during a batch: a port's after so many operations, the memory's after so many accesses. */
 static struct {
 	u32 operations, change;		/* change 0: none */
 	u32 accesses, at, value;
@@ -129,7 +129,7 @@ static void kernel_resched(void)
 
 /* ---- what happens ---- */
 
-/* A frame arrives: tagged or not, all of it linear or only its header, or only that here. */
+/* A frame arrives: tagged or not; linear, or with pages, or with its payload in a guest's memory. */
 static void arrive(u32 kind)
 {
 	u32 len = ETH_HLEN + next(2) % 3000, linear = kind & 1 ? min_t(u32, len, NFV_HDR_MAX) : kind & 2 ? min_t(u32, len, ETH_HLEN + 6) : len;
@@ -150,7 +150,7 @@ static void arrive(u32 kind)
 	nfvk_queue_put(&ports[kind >> 4 & 1].port.queue[0], skb);
 }
 
-/* Near what is sound: operations, their vectors and buffers lie in the caller's memory. */
+/* Make a mostly valid operation, with vectors and buffers in the caller's memory. */
 static void make_op(struct nfv_op *op)
 {
 	u32 b = next(1);
@@ -200,7 +200,7 @@ static void batch(bool port_changes, bool memory_changes)
 		nfvk_batch(&session, &b);
 }
 
-/* The checks themselves: what they let through is within bounds. */
+/* The checks alone: accepted values are within bounds. */
 static void check_only(void)
 {
 	struct nfv_attach a;

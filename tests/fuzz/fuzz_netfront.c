@@ -61,7 +61,7 @@ static void answer_rx(void)
 	s->ring[place].rsp = (struct xen_netif_rx_response){ .id = place, .offset = byte(), .flags = byte() & 15, .status = word() };
 }
 
-/* Any bytes, anywhere: extra info, for one. */
+/* Write any bytes anywhere in the ring, for example extra info. */
 static void scribble(void *ring)
 {
 	u16 at = word() % (PAGE_SIZE - 8);
@@ -95,7 +95,7 @@ static void step(void)
 		stack_lets_go();
 }
 
-/* The backend keeps pages beyond the end: those of frames with the frames, others as Xen's code does. Then it lets go. */
+/* The backend keeps pages mapped beyond the end: frames keep their pages, Xen's code the others. Then it unmaps. */
 static void end(void)
 {
 	struct sk_buff *kept[NETFRONT_RING];

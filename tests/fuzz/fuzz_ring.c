@@ -24,8 +24,8 @@
 #define USED_AT		0x300
 #define DATA_AT		0x400
 #define LOW		0x1000		/* bytes of the first region, which has the ring */
-#define HIGH		0x400		/* of the second, its neighbour for the guest only */
-#define CHECKSUM_MAX	4096		/* longer frames are only looked at: it is slow */
+#define HIGH		0x400		/* of the second, adjacent only in guest physical addresses */
+#define CHECKSUM_MAX	4096		/* longer frames get no checksum, which is slow */
 #define RANGES_MAX	(SIZE + 256)
 
 enum option {
@@ -35,8 +35,8 @@ enum option {
 	SHORT_HDR = 8,
 	DELIVER = 16,
 	FROM_KERNEL = 32,	/* the second of three frames; else one alone */
-	PART = 32,		/* of what was taken, half is given back as if it had not been */
-	NEAR = 64,		/* indices are made to be near what is legal */
+	PART = 32,		/* half of the taken buffers are put back as if not taken */
+	NEAR = 64,		/* indices are moved close to valid values */
 	AGAIN = 128,		/* a second turn */
 };
 
@@ -74,7 +74,7 @@ static size_t part(void *to, size_t n, const uint8_t **data, size_t *size)
 	return n;
 }
 
-/* Most addresses are made to hit guest memory or its edges; else nothing gets past the first check. */
+/* Move most addresses into guest memory or to its edges; otherwise the first check would refuse all. */
 static uint64_t near(uint64_t addr)
 {
 	return addr >> 63 ? addr : GUEST_GPA + addr % (LOW + HIGH + 64);
@@ -99,7 +99,7 @@ static void load(uint8_t options, const uint8_t **data, size_t *size)
 	avail->idx = avail->ring[SIZE] + avail->idx % (SIZE + 2);
 }
 
-/* The guest goes on: two bytes of place, two of value each. */
+/* The guest writes: two bytes of position, two of value each. */
 static void scribble(const uint8_t *data, size_t size)
 {
 	uint16_t at, value;
@@ -122,7 +122,7 @@ static void may_write(const struct vring_desc *d)
 	}
 }
 
-/* All that any descriptor names, used or not. */
+/* Note the buffers of all writable descriptors, used or not. */
 static void note_writable(const struct nfvd_vring *vr)
 {
 	struct vring_desc d;
@@ -186,7 +186,7 @@ static void look_at(struct nfvd_frame *f)
 	for (unsigned int i = 0; i < f->iov_n; bytes += f->iov[i++].iov_len) {
 		const uint8_t *p = f->iov[i].iov_base;
 
-		/* Each lies within one region: its ends tell. */
+		/* Each vector lies within one region: read both its ends. */
 		sink = p[0];
 		sink = p[f->iov[i].iov_len - 1];
 		require((p >= low && p + f->iov[i].iov_len <= low + LOW) || (p >= high && p + f->iov[i].iov_len <= high + HIGH));
@@ -200,7 +200,7 @@ static void look_at(struct nfvd_frame *f)
 		return;
 	}
 	if (!nfvd_cut_start(&cut, f, 0, whole)) {
-		/* What only the headers behind the private ones tell. */
+		/* This is visible only in headers beyond the private ones. */
 		require(f->needs & NFVD_ACCEPT_NEVER);
 		return;
 	}
@@ -251,7 +251,7 @@ static void deliver(struct nfvd_vring *vr, uint8_t options)
 	for (unsigned int i = 0; i < n; i++)
 		require(results[i] < NFVD_N_REASONS);
 	require((uint16_t)(vr->last_avail - from) <= offered && vr->used_idx == vr->last_avail);
-	/* Of several, the first may have overwritten the descriptors of the next. */
+	/* With several frames, one may have overwritten the descriptors of the next. */
 	if (n == 1)
 		check_all_written();
 }

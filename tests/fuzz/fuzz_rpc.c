@@ -17,7 +17,7 @@ static json_t *echo(json_t *params, struct nfvd_err *err)
 	return json_incref(params);
 }
 
-/* Quotes what it was given, cut wherever the buffer ends, as port types do. */
+/* Refuse with a message that quotes the request, truncated at the buffer's end, as port types do. */
 static json_t *refuse(json_t *params, struct nfvd_err *err)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
@@ -39,7 +39,7 @@ static void must(bool ok, const char *what)
 	abort();
 }
 
-/* What a client sends has no way to look like another field, or another line. */
+/* Text of a client must not look like another field or line. */
 void nfvd_log_audit(const char *fmt, ...)
 {
 	char line[1024];
@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > NFV_RPC_LINE_MAX)
 		return 0;
-	line = malloc(size + !size);	/* exactly its size, so that reading past it is seen */
+	line = malloc(size + !size);	/* exactly its size, so that a read past it is detected */
 	must(line, "no memory");
 	memcpy(line, data, size);
 	nfvd_rpc_use(some_methods);

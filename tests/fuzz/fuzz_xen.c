@@ -30,7 +30,7 @@
 unsigned int nfvk_xen_maps_max = 64, nfvk_held_ms = 1000, nfvk_held_mib = 1;
 
 static u8 pages[4][XEN_PAGE_SIZE] __attribute__((aligned(4096)));	/* a guest's, by gref */
-static u8 scratch[XEN_PAGE_SIZE] __attribute__((aligned(4096)));	/* where it receives: never read back */
+static u8 scratch[XEN_PAGE_SIZE] __attribute__((aligned(4096)));	/* receive buffers, never read back */
 static u8 headers[GUESTS][NFVK_XEN_BURST * NFV_HDR_MAX] __attribute__((aligned(4096)));
 static u8 lists[GUESTS][XEN_PAGE_SIZE] __attribute__((aligned(4096)));
 
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void kernel_resched(void) { }
 
-/* What a guest writes while its memory is being copied: from another processor. */
+/* Writes of a guest while its memory is being copied, as from another CPU. */
 static struct {
 	u32 *index, value;
 } meanwhile;
@@ -107,7 +107,7 @@ void nfvk_queue_put(struct nfvk_queue *q, struct sk_buff *skb)
 		__skb_queue_tail(list, skb);
 }
 
-/* The frame's destination says: to the daemon, to the other guest, to the netdev port. */
+/* The frame's destination selects the daemon, the other guest, or the netdev port. */
 struct nfvk_port *nfvk_route(struct nfvk_port *src, const struct sk_buff *skb)
 {
 	u32 to = skb->data[5] % 4;
@@ -147,7 +147,7 @@ static int to_netdev(struct nfvk_port *port, struct sk_buff *skb)
 {
 	int len = skb->len;
 
-	/* Of its guest's memory nothing is left in it. */
+	/* The frame has no payload in a guest's memory any more. */
 	require(!nfvk_in_guest(skb));
 	kfree_skb(skb);
 	return len;
@@ -158,7 +158,7 @@ static const struct nfvk_port_ops netdev_ops = { .xmit = to_netdev };
 
 /* ---- a run ---- */
 
-/* Where the rings are, as a backend finds them that takes over. */
+/* Attach to the rings at their present indices, as a backend that takes over. */
 static void attach_rings(unsigned int g)
 {
 	struct nfvk_xen_queue *q = &queue[g];
@@ -173,7 +173,7 @@ static void attach_rings(unsigned int g)
 	BACK_RING_ATTACH(&q->rx, &rx[g], rx[g].rsp_prod, 0);
 }
 
-/* As its frontend closes: frames of its own may be held anywhere. Then it comes again. */
+/* The frontend closes while its frames may be held anywhere. Then it connects again. */
 static void reconnect(unsigned int g)
 {
 	struct nfvk_xen_queue *q = &queue[g];
@@ -235,7 +235,7 @@ static void init(const u8 *frame)
 		ports[i].port.queue[0].port = &ports[i].port;
 		session.ports[i] = &ports[i].port;
 	}
-	/* A sound TCP frame, and a list of grants. */
+	/* A valid TCP frame, and a list of grants. */
 	memcpy(pages[0], "\2\0\0\0\0\1\2\0\0\0\0\xee\x08\0\x45\0\0\x3c\0\0\0\0\x40\6", 24);
 	for (unsigned int i = 0; i < NFVK_XEN_GREFS_OF_PAGE; i++)
 		((struct nfvk_xen_gref *)pages[1])[i] = (struct nfvk_xen_gref){ i * 5 % 61, i & 1, 0 };
@@ -292,7 +292,7 @@ static u32 next(struct input *in, unsigned int bytes)
 	return v;
 }
 
-/* Near what is sound. */
+/* Post a mostly valid request. */
 static void post_tx(unsigned int g, struct input *in)
 {
 	struct xen_netif_tx_request *r = &tx[g].ring[tx[g].req_prod % NFVK_XEN_RING].req;
@@ -343,7 +343,7 @@ static void ask(unsigned int g, struct input *in)
 	ctrl[g].req_prod++;
 }
 
-/* How many requests there are; an index that has gone back has none. */
+/* Return the number of requests; 0 if the index was set back. */
 static u32 requests(u32 prod, u32 cons)
 {
 	return prod - cons <= NFVK_XEN_RING ? prod - cons : 0;
@@ -373,7 +373,7 @@ static void serve_ctrl(unsigned int g)
 	serve(&vif[g].ctrl_work.work);
 }
 
-/* The daemon: drops, copies, or sends on what it holds. */
+/* The daemon drops, copies or forwards held frames. */
 static void daemon_acts(unsigned int g, struct input *in)
 {
 	struct sk_buff *skb = __skb_dequeue(&held[g]);

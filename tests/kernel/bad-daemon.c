@@ -26,13 +26,13 @@ static void *batch(void *arg)
 	return (void *)(intptr_t)ioctl(session, NFV_IOC_BATCH, &b);
 }
 
-/* Runs what is in ops[], of which one waits for slow. */
+/* Run the operations in ops[], one of which faults in slow. */
 static void run_slowly(struct slow *slow)
 {
 	pthread_t t;
 
 	assert_int_equal(pthread_create(&t, NULL, batch, NULL), 0);
-	/* A frame whose guest has gone is not copied: nobody may wait. */
+	/* A frame whose guest has gone is not copied, so there may be no fault. */
 	usleep(1000000);
 	slow_answer(slow);
 	pthread_join(t, NULL);

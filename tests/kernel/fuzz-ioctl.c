@@ -33,7 +33,7 @@ static uint64_t address(void)
 	case 1: return (uintptr_t)gone;
 	case 2: return ~0ull - rnd(10000);
 	case 3: return rnd(4096);
-	case 4: return (uintptr_t)good + (1 << 20) - rnd(300);	/* the end is near */
+	case 4: return (uintptr_t)good + (1 << 20) - rnd(300);	/* close to the end of the memory */
 	default: return (uintptr_t)good + rnd(1 << 19);
 	}
 }
@@ -79,7 +79,7 @@ static void attach(int fd)
 	ioctl(fd, NFV_IOC_ATTACH, &a);
 }
 
-/* The addresses of frames(), mostly where they are. */
+/* Set a table of frames()' addresses, mostly at their real ports. */
 static void table(int fd)
 {
 	struct nfv_fdb_entry *e = (struct nfv_fdb_entry *)(good + (3 << 18));
@@ -109,7 +109,7 @@ static void map(int fd)
 		munmap(maps[i].p, maps[i].n);
 	maps[i].p = p;
 	maps[i].n = n;
-	/* Consume, sanely or not. */
+	/* Advance the consumer index, to a valid or invalid value. */
 	if (what)
 		*(volatile uint32_t *)p = rarely() ? state : rnd(200);
 }
@@ -186,7 +186,7 @@ int main(int argc, char **argv)
 	net_up(NULL);
 	c0 = raw_open("c0");
 	wake = eventfd(0, EFD_NONBLOCK);
-	/* A page that is not there behind the good ones. */
+	/* An unmapped page follows the valid ones. */
 	good = mmap(NULL, (1 << 20) + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	gone = good + (1 << 20);
 	munmap(gone, PAGE);

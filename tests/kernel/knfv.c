@@ -236,7 +236,7 @@ void make_frame(uint8_t *buf, size_t len, uint8_t seed)
 		buf[i] = seed + i;
 }
 
-/* ---- memory that answers when we say so ---- */
+/* ---- memory whose page faults the test delays ---- */
 
 void slow_up(struct slow *s)
 {

@@ -37,7 +37,7 @@ struct kport {
 	struct nfv_consumer *consumer;
 };
 
-/* For cmocka: namespace and devices; undone by net_down. */
+/* Make the namespace and the devices; net_down removes them. For cmocka. */
 int net_up(void **state);
 int net_down(void **state);
 void sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* fails the test if the command does */
@@ -51,7 +51,7 @@ int port_attach(struct kport *p, int session, struct nfv_attach *a);	/* the same
 void port_close(struct kport *p);		/* detach and unmap */
 struct nfv_stats stats_of(const struct kport *p);
 
-/* The entry n behind the consumer index, when it is there; waits up to a few seconds. */
+/* Return entry n after the consumer index. Wait for it for up to a few seconds. */
 const struct nfv_entry *entry(struct kport *p, uint32_t n);
 uint64_t handle(const struct kport *p, const struct nfv_entry *e);
 void pass(struct kport *p, uint32_t n);
@@ -62,18 +62,18 @@ struct nfv_op op_forward(uint64_t handle, const struct kport *to, uint8_t flags)
 
 int raw_open(const char *dev);			/* a packet socket, non-blocking */
 void raw_send(int sock, const char *dev, const void *frame, size_t len);
-int raw_recv(int sock, void *buf, size_t len);	/* waits; skips frames that are not of SRC; -1: none came */
-/* A frame from SRC to DST of an ethertype of its own, whose bytes count up from seed. */
+int raw_recv(int sock, void *buf, size_t len);	/* waits; skips frames that are not from SRC; -1: none arrived */
+/* Make a frame from SRC to DST of a test ethertype, whose bytes count up from seed. */
 void make_frame(uint8_t *buf, size_t len, uint8_t seed);
 
-/* A page that is there only when slow_answer() says so: who touches it before waits for that. */
+/* A page that is present only after slow_answer(): earlier accesses wait. */
 struct slow {
 	int fd;
 	uint8_t *page;
 };
 
 void slow_up(struct slow *s);
-void slow_wait(struct slow *s);			/* until somebody waits */
+void slow_wait(struct slow *s);			/* wait until an access waits */
 void slow_answer(struct slow *s);		/* it has a frame of make_frame(), seed 9 */
 void slow_down(struct slow *s);
 

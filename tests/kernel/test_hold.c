@@ -72,7 +72,7 @@ static void detach(uint32_t id)
 	assert_true(now_ms() - start < LIMIT_MS);
 }
 
-/* Forward, and wait; meanwhile, the port that it goes to becomes another device's, by number. */
+/* A batch forwards, and waits; meanwhile its destination's port number becomes another device's. */
 static void port_becomes_another(void **state)
 {
 	struct iovec iov = { NULL, 1000 };
@@ -100,7 +100,7 @@ static void port_becomes_another(void **state)
 		slow_answer(&slow);
 		pthread_join(t, &ret);
 		assert_null(ret);
-		/* Each went to whoever has the number, or nowhere. */
+		/* Each frame went to the port that has the number, or was dropped. */
 		assert_true(ops[0].result == 1400 || ops[0].result == -ENOENT);
 		assert_int_equal(ops[1].result, 1000);
 		if (ops[0].result == 1400) {
@@ -116,7 +116,7 @@ static void port_becomes_another(void **state)
 	}
 }
 
-/* A frame that somebody copies from, for ever: neither its port nor the device waits for that. */
+/* A frame is being copied for ever: neither its port nor the device waits for that. */
 static void nobody_waits(void **state)
 {
 	struct iovec iov = { NULL, PAGE };
@@ -158,7 +158,7 @@ static unsigned int send_large(int sock, const char *dev, unsigned int n)
 	return n;
 }
 
-/* Frames that were put there, or counted as dropped. */
+/* Wait until so many frames are in the ring or counted as dropped. */
 static void all_arrived(const struct kport *p, uint64_t n)
 {
 	for (int i = 0; i < 1000; i++) {
@@ -171,7 +171,7 @@ static void all_arrived(const struct kport *p, uint64_t n)
 	fail_msg("%u frames did not arrive", (unsigned int)n);
 }
 
-/* 16 MiB of all ports; each alone has less than it may have. */
+/* All ports together reach 16 MiB; each one is below its own limit. */
 static void session_cap(void **state)
 {
 	struct nfv_stats of_a, of_b;
@@ -189,14 +189,14 @@ static void session_cap(void **state)
 	assert_int_equal(of_b.held + of_b.missed[NFV_MISS_HELD_BYTES], n);
 	assert_true(of_a.held_kib + of_b.held_kib <= 16 << 10);
 	assert_true(of_a.held_kib + of_b.held_kib > 14 << 10);
-	/* What one lets go of, the other may have. */
+	/* Memory that one port releases is available to the other. */
 	pass(&a, of_a.held);
 	send_large(c0, "c0", 1);
 	all_arrived(&a, 161);
 	send_large(c1, "c1", 20);
 	all_arrived(&b, 180);
 	assert_int_equal(stats_of(&b).missed[NFV_MISS_HELD_BYTES], of_b.missed[NFV_MISS_HELD_BYTES]);
-	/* And a port that is gone has nothing. */
+	/* A detached port holds nothing. */
 	port_close(&b);
 	assert_int_equal(port_open(&b, session, "h1", ENTRIES), 0);
 	n = send_large(c1, "c1", 160);
@@ -204,7 +204,7 @@ static void session_cap(void **state)
 	assert_int_equal(stats_of(&b).missed[NFV_MISS_HELD_BYTES], 0);
 }
 
-/* An entry for a port that is not there stays dead when somebody gets the number. */
+/* An entry for a missing port stays inactive when another port gets its number. */
 static void dead_entries(void **state)
 {
 	struct nfv_fdb_entry e[] = {
@@ -222,10 +222,10 @@ static void dead_entries(void **state)
 	assert_int_equal(other.id, 2);
 	make_frame(frame, 1000, 1);
 	raw_send(c0, "c0", frame, 1000);
-	assert_int_equal(entry(&a, 0)->len, 1000);	/* to us, not to it */
+	assert_int_equal(entry(&a, 0)->len, 1000);	/* to the daemon, not to that port */
 	assert_int_equal(stats_of(&other).tx_frames, 0);
 	pass(&a, 1);
-	/* Said anew, it is. */
+	/* When the table is set again, it is active. */
 	assert_int_equal(ioctl(session, NFV_IOC_FDB, &f), 0);
 	raw_send(c0, "c0", frame, 1000);
 	for (int i = 0; i < 1000 && !stats_of(&other).tx_frames; i++)

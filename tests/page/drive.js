@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a user does with the Cockpit page, in Chromium. For tests/integration/27-page.sh, which has made the network.
-// One line a result, as tests/lib.sh has them; status 1 if one is not ok.
+// One line per result, as in tests/lib.sh; status 1 if one is not ok.
 "use strict";
 const { chromium } = require("playwright-core");
 const { spawn, execFileSync } = require("child_process");
@@ -101,7 +101,7 @@ async function attachOne(page) {
     await page.getByRole("button", { name: "Attach a port" }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByLabel("Name of the port").fill("c5");
-    // What is refused is told as nfvd says it, and is no HTML.
+    // A refusal is shown as nfvd words it, and not as HTML.
     await dialog.getByLabel("Device", { exact: true }).fill("<img src=x>");
     await dialog.getByLabel("Network namespace").fill("c5");
     await dialog.getByRole("button", { name: "Attach", exact: true }).click();
@@ -124,7 +124,7 @@ async function setWord(page, word, value) {
     await page.getByText("Applied:").waitFor();
 }
 
-// As far as the content goes, and the colours that are asked for.
+// Take pictures of the whole content, in the requested colours.
 async function shots(page, views) {
     for (const scheme of ["light", "dark"]) {
         await page.emulateMedia({ colorScheme: scheme });
@@ -152,7 +152,7 @@ async function keyboard(page) {
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowDown");
     assert(before !== await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "arrows go from pair to pair");
-    // Whatever can be operated has a name.
+    // Each control has a name.
     for (const path of ["ports", "ports/c1", "matrix", "events", "results"]) {
         await go(page, path);
         await page.waitForTimeout(100);

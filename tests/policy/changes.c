@@ -18,11 +18,11 @@
 #include "policy.h"
 
 #define PASSES_MS	3	/* for how long frames may not pass; and may, at least */
-#define ARRIVES_MS	500	/* and then until one has come: in an emulated machine they take longer */
+#define ARRIVES_MS	500	/* at most until one arrives, which takes longer in an emulated machine */
 #define PACE_US		20
 #define SEEN_MAX	(1u << 24)
 
-static _Atomic(uint32_t) sent;		/* number of the frame that is, or was last, on its way into nfvd */
+static _Atomic(uint32_t) sent;		/* number of the frame that was sent last */
 static atomic_bool stop, hold;
 static uint8_t *seen;			/* [number] */
 static _Atomic(uint32_t) newest;	/* of those seen */
@@ -63,7 +63,7 @@ static void *receive_all(void *arg)
 {
 	struct build b;
 
-	/* It says where it is, so that frames to it may take the shortcut. */
+	/* b sends a frame, so that frames to it may use the shortcut. */
 	build(&b, "from b to mc test");
 	while (!atomic_load(&stop)) {
 		endpoint_send(&ends[1], b.f, b.n);
@@ -85,7 +85,7 @@ static void set(unsigned int port, const char *key, const char *value)
 	json_decref(result);
 }
 
-/* A port as it is attached. */
+/* Set the port's policy as after attaching. */
 static void reset(unsigned int port)
 {
 #define X(word, otherwise, args, help) if (strcmp(#word, "quarantine")) set(port, #word, otherwise);
@@ -100,7 +100,7 @@ static void quarantine(bool on)
 	json_decref(ask("quarantine.set", json_pack("{s:s, s:b}", "port", "b", "on", on), why, sizeof(why)));
 }
 
-/* The ways in which frames from a to b may pass, or not. */
+/* Allow or forbid frames from a to b, in one of several ways. */
 static void change(unsigned int way, bool pass)
 {
 	switch (way) {
@@ -128,7 +128,7 @@ static void wait_until_taken(json_int_t base)
 	uint64_t end = now_ms() + 10000;
 
 	atomic_store(&hold, true);
-	/* The one that is being sent. */
+	/* Wait for the frame that is being sent. */
 	pause_ms(5);
 	while (taken_from("a") - base < (json_int_t)atomic_load(&sent))
 		if (now_ms() > end) {
@@ -137,7 +137,7 @@ static void wait_until_taken(json_int_t base)
 		}
 }
 
-/* Until a frame of that number, or a later one, has come. */
+/* Wait until a frame with that number, or a later one, has arrived. */
 static void wait_for_one(uint32_t from)
 {
 	for (uint64_t end = now_ms() + ARRIVES_MS; atomic_load(&newest) < from && now_ms() < end;)
@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 {
 	unsigned int changes = argc == 6 ? (unsigned int)atoi(argv[2]) : 0, late = 0, passed = 0, silent = 0;
 	struct {
-		uint32_t from, to;	/* sent after one answer and before the next question */
+		uint32_t from, to;	/* numbers of the frames sent after one response and before the next request */
 		bool pass;
 	} *periods = calloc(changes + 1, sizeof(*periods));
 	pthread_t sender, receiver;

@@ -16,13 +16,13 @@
 #include <string.h>
 #include "policy.h"
 
-#define ARRIVES_MS	2000	/* what is to arrive has that long; then nothing else may */
+#define ARRIVES_MS	2000	/* time for expected frames to arrive; after them, no other may */
 #define SETTLES_MS	250	/* until the kernel's tables follow what nfvd has learnt */
 
 static bool twice;
-static uint32_t marker;			/* the last 4 bytes of the frame that is under way */
+static uint32_t marker;			/* the last 4 bytes of the current frame */
 
-/* How many frames were dropped at the port, by reason: {"vlan": 3}. */
+/* Return how many frames were dropped at the port, by reason: {"vlan": 3}. */
 static json_t *drops_of(const char *port)
 {
 	char why[256];
@@ -36,7 +36,7 @@ static json_t *drops_of(const char *port)
 	return counts;
 }
 
-/* The frame that is under way, as an endpoint got it; n 0: not yet. */
+/* The current frame, as an endpoint received it; n 0: not yet. */
 struct arrival {
 	size_t n;
 	unsigned int times;
@@ -60,7 +60,7 @@ struct row {
 	char *name, *policy[PORTS], *frame, *result;
 };
 
-/* "vlan 10, isolated on" into the port's policy, all else by default. */
+/* Set the port's policy to "vlan 10, isolated on", and all other words to their defaults. */
 static bool set_policy(unsigned int port, char *text, char *why, size_t size)
 {
 	static bool quarantined[PORTS];
@@ -92,7 +92,7 @@ static bool set_policy(unsigned int port, char *text, char *why, size_t size)
 	return result;
 }
 
-/* Let nfvd learn where b and c are, in each VLAN of the rows; and wait until it has. */
+/* Let nfvd learn b's and c's addresses in each VLAN of the rows, and wait for that. */
 static void teach(void)
 {
 	static const char *const tags[] = { "", "tag 10 ", "tag 20 ", "tag 30 ", "tag 4094 " };
@@ -114,7 +114,7 @@ static void teach(void)
 	}
 }
 
-/* Does the frame that came have the tags that the row says? "same", "none", or "tag 10". */
+/* Return whether the received frame has the row's tags: "same", "none", or "tag 10". */
 static bool as_wanted(const struct build *sent, const struct arrival *got, const char *want)
 {
 	const uint8_t *g = got->frame;
@@ -133,7 +133,7 @@ static bool as_wanted(const struct build *sent, const struct arrival *got, const
 	exit(2);
 }
 
-/* What the row says of a port: the word behind "b:"; NULL: nothing. */
+/* Return what the row expects at a port: the word after "b:"; NULL: nothing. */
 static const char *wanted_at(const char *result, const char *port, char *word, size_t size)
 {
 	for (const char *p = result; p && *p; p = strchr(p, ' ') ? strchr(p, ' ') + 1 : NULL)
@@ -154,7 +154,7 @@ static json_int_t count(const json_t *drops, const char *reason)
 	return json_integer_value(json_object_get(drops, reason));
 }
 
-/* Send the row's frame once. Writes to why what is not as the row says; empty: all is. */
+/* Send the row's frame once. Write deviations from the row to why; empty: none. */
 static void once(const struct row *r, struct build *b, char *why, size_t size)
 {
 	struct arrival got[PORTS] = { 0 };
@@ -184,7 +184,7 @@ static void once(const struct row *r, struct build *b, char *why, size_t size)
 			}
 		}
 	}
-	/* What is to be nowhere would have come by now. */
+	/* A frame that should not arrive would have arrived by now. */
 	pause_ms(5);
 	for (unsigned int i = 0; i < PORTS; i++) {
 		const char *want = wanted_at(r->result, ends[i].name, word, sizeof(word)), *reason;
@@ -214,7 +214,7 @@ static void once(const struct row *r, struct build *b, char *why, size_t size)
 	}
 }
 
-/* Is it to an address that b or c has? Only such frames the kernel may carry. */
+/* Return whether the destination is b's or c's address. Only such frames may be carried by the kernel. */
 static bool to_one_port(const struct build *b)
 {
 	return !memcmp(b->f, ends[1].mac, 6) || !memcmp(b->f, ends[2].mac, 6);

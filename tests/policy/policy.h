@@ -30,17 +30,17 @@ struct build {
 void die(const char *what) __attribute__((noreturn));	/* with errno's text */
 uint64_t now_ms(void);
 void pause_ms(unsigned int ms);
-/* How many frames nfvd has taken from the port, or missed. */
+/* Return how many frames nfvd has taken from the port, or missed. */
 json_int_t taken_from(const char *port);
 
 void ctl_open(const char *path);
-/* Ask nfvd; takes params. Return the result; or NULL, and why it refused. */
+/* Send a request to nfvd, taking params. Return the result, or NULL with the refusal. */
 json_t *ask(const char *method, json_t *params, char *refusal, size_t size);
 
 /* kvm:SOCKET, a guest by the vhost-user socket of its port; dev:NETNS, a container's eth0 by packet socket. */
 void endpoint_open(struct endpoint *e, const char *what);
 void endpoint_send(struct endpoint *e, const uint8_t *frame, size_t n);
-/* Call fn for each frame that has come, with the outer tag that the kernel had taken off. */
+/* Call fn for each received frame, with the outer tag that the kernel had removed. */
 void endpoint_receive(struct endpoint *e, void (*fn)(void *arg, const uint8_t *frame, size_t n), void *arg);
 
 unsigned int be16(const uint8_t *p);

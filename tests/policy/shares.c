@@ -51,7 +51,7 @@ static void open_end(unsigned int i, const char *path)
 	vuf_rx_fill(&f->vq[VUF_RX(0)]);
 }
 
-/* Post n frames from end i, to the receiver, or to all; nfvd does not see them yet. */
+/* Post n frames at sender i, to the receiver or to all, without showing them to nfvd yet. */
 static void post(unsigned int i, unsigned int n, bool to_all)
 {
 	uint8_t frame[FRAME_BYTES] = { 2, 0, 0, 0, 0, (uint8_t)senders, 2, 0, 0, 0, 0, (uint8_t)i, 0x88, 0xb5 };
@@ -63,7 +63,7 @@ static void post(unsigned int i, unsigned int n, bool to_all)
 			die("a Tx ring is full");
 }
 
-/* Of the next frame that the receiver has: its sender; -1: there is none. The buffer is posted again. */
+/* Return the sender of the next received frame, or -1. Post its buffer again. */
 static int take(void)
 {
 	struct vuf_vring *rx = &RECEIVER->vq[VUF_RX(0)];
@@ -75,7 +75,7 @@ static int take(void)
 	return vuf_buf(rx, (uint16_t)id)[HDR_BYTES + 11];
 }
 
-/* nfvd learns where the receiver is. */
+/* Let nfvd learn the receiver's address. */
 static void teach(void)
 {
 	time_t end = time(NULL) + LIMIT_S;
@@ -99,7 +99,7 @@ static void wait_until_taken(void)
 				die("not all frames are taken");
 }
 
-/* Count how many frames of each came while all had some; return of all. */
+/* Count the frames of each sender while all had some. Return their sum. */
 static unsigned int queued(unsigned int *count)
 {
 	static uint8_t from[RING];
@@ -151,7 +151,7 @@ static void slow(unsigned int *count)
 	memset(count, 0, SENDERS_MAX * sizeof(*count));
 	for (unsigned int i = 0; i < senders; i++)
 		post(i, RING, false);
-	/* What nfvd delivers before the receiver's ring is full does not count. */
+	/* Frames before the receiver's ring is full do not count. */
 	for (unsigned int n = 0; n < RING + SLOW_FRAMES;) {
 		for (unsigned int i = 0; i < senders; i++)
 			refill(&ends[i].vq[VUF_TX(0)]);

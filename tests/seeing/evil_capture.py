@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# evil_capture.py SOCKET - starts a capture and does to its memory what a client should not be able to; then stays, and reads nothing.
+# evil_capture.py SOCKET - start a capture, try all changes of its memory that must fail, then stay without reading.
 import array, ctypes, fcntl, json, mmap, os, socket, sys, time
 
 s = socket.socket(socket.AF_UNIX)
@@ -30,7 +30,7 @@ refused("to cut it", lambda: os.ftruncate(fd, 0))
 refused("to make it grow", lambda: os.ftruncate(fd, 2 * size))
 refused("to punch a hole", punch)
 refused("to take the seals off", lambda: fcntl.fcntl(fd, 1033, 0x10))
-# By /proc a descriptor may be opened anew.
+# A descriptor can be opened again through /proc.
 def anew():
     other = os.open(f"/proc/self/fd/{fd}", os.O_RDWR)
     mmap.mmap(other, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)

@@ -40,7 +40,7 @@ static inline unsigned int done(struct guest *g)
 	return nfvd_vring_take_done(&g->vr, taken);
 }
 
-/* The frame's byte at offset off, wherever it lies. */
+/* Return the frame's byte at offset off, from the header or a vector. */
 static inline uint8_t byte_of(const struct nfvd_frame *f, uint32_t off)
 {
 	if (off < f->hdr_len)

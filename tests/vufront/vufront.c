@@ -182,13 +182,13 @@ int vuf_send(struct vuf *f, uint32_t request, uint32_t flags, const void *payloa
 		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
 	}
-	/* Messages are small: the socket takes one whole or not at all. */
+	/* Messages are small, so the socket takes a message completely or not at all. */
 	if (sendmsg(f->sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return errno == EPIPE ? -ECONNRESET : -errno;
 	return 0;
 }
 
-/* Exactly n bytes; descriptors that come with them go to *m, if given. */
+/* Receive exactly n bytes; descriptors that come with them go to *m, if given. */
 static int recv_all(struct vuf *f, void *to, size_t n, struct nfvd_vu_msg *m)
 {
 	union {

@@ -48,12 +48,12 @@
 #define VUF_PROTOCOL_MQ		0	/* protocol feature bits */
 #define VUF_PROTOCOL_REPLY_ACK	3
 
-/* What an ordinary driver wants of a network device that need not be fast in software. */
+/* The features that an ordinary driver requests, without offloads. */
 #define VUF_NET_FEATURES (1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ANY_LAYOUT | \
 			  1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VUF_F_PROTOCOL)
 
 struct vuf_options {
-	uint64_t wanted;	/* feature bits; what is also offered is taken */
+	uint64_t wanted;	/* feature bits to negotiate, if offered */
 	unsigned int pairs;	/* queue pairs; 0: 1 */
 	unsigned int ring_size;	/* entries of every ring; 0: 256 */
 	unsigned int regions;	/* memory regions, of equal size, a gap between them; 0: 1 */
@@ -100,16 +100,16 @@ struct vuf {
 int vuf_make_memory(struct vuf *f, const struct vuf_options *o);	/* of vuf_init() */
 int vuf_make_ring(struct vuf *f, unsigned int i, unsigned int size);	/* of vuf_init() */
 int vuf_init(struct vuf *f, const struct vuf_options *o);
-void vuf_fini(struct vuf *f);	/* closes and unmaps all; harmless after a failed vuf_init() */
+void vuf_fini(struct vuf *f);	/* closes and unmaps everything; also after a failed vuf_init() */
 
 /* The socket. vuf_listen() takes the place of a socket file that is there. */
 int vuf_connect(struct vuf *f, const char *path);
 int vuf_listen(struct vuf *f, const char *path);
 int vuf_accept(struct vuf *f);
-void vuf_disconnect(struct vuf *f);	/* as if the guest was killed: no goodbye */
+void vuf_disconnect(struct vuf *f);	/* as if the guest was killed */
 int vuf_wait_closed(struct vuf *f);	/* until the backend closes the connection */
 
-/* The handshake, and its steps for those who want to do it differently. */
+/* The handshake, and its steps, for tests that change it. */
 int vuf_start(struct vuf *f);
 int vuf_stop(struct vuf *f);		/* disables and stops every ring; what is posted stays */
 int vuf_negotiate(struct vuf *f);
@@ -118,7 +118,7 @@ int vuf_ring_start(struct vuf *f, unsigned int i);
 int vuf_ring_enable(struct vuf *f, unsigned int i, bool on);
 int vuf_ring_stop(struct vuf *f, unsigned int i, uint16_t *base);
 
-/* Forget what is in the rings, as a driver does after a reset of the device. */
+/* Clear the rings, as a driver does after a reset of the device. */
 void vuf_ring_reset(struct vuf_vring *r);
 
 /*
@@ -134,7 +134,7 @@ int vuf_ask(struct vuf *f, uint32_t request, uint64_t *value);
 int vuf_tell(struct vuf *f, uint32_t request, const void *payload, uint32_t size, const int *fds,
 	     unsigned int n_fds);
 
-/* Guest memory: zeroed, never given back, never across two regions. NULL: no room. */
+/* Allocate zeroed guest memory within one region. It is never freed. Return NULL without room. */
 void *vuf_alloc(struct vuf *f, size_t bytes, size_t align);
 uint64_t vuf_gpa(const struct vuf *f, const void *p);	/* of memory that vuf_alloc() gave */
 
@@ -154,7 +154,7 @@ unsigned int vuf_rx_reap(struct vuf_vring *r, vuf_rx_fn fn, void *arg);
 int vuf_tx_post(struct vuf_vring *r, const void *hdr, size_t hdr_bytes, const void *frame, size_t bytes);
 unsigned int vuf_tx_reap(struct vuf_vring *r);
 
-int vuf_kick(struct vuf_vring *r);	/* unasked */
+int vuf_kick(struct vuf_vring *r);	/* always, even if not requested */
 int vuf_wait_call(struct vuf *f, struct vuf_vring *r);	/* until the device interrupts */
 
 /* Put descriptor id in the avail ring; the device sees it after vuf_publish(). */
@@ -162,12 +162,12 @@ static inline void vuf_post(struct vuf_vring *r, uint16_t id)
 {
 	uint16_t *at = &r->avail->ring[r->avail_idx++ & r->mask];
 
-	/* A device that works in order gets the same ring again: leave the line shared. */
+	/* If the entry is unchanged, do not write, so that the cache line stays shared. */
 	if (*at != id)
 		*at = id;
 }
 
-/* At which index the device wants the next kick, with event_idx. */
+/* The index at which the device requests the next kick, with event_idx. */
 static inline volatile uint16_t *vuf_avail_event(const struct vuf_vring *r)
 {
 	return (volatile uint16_t *)(void *)((uint8_t *)r->used + sizeof(*r->used) +
@@ -179,7 +179,7 @@ static inline uint8_t *vuf_buf(const struct vuf_vring *r, uint16_t i)
 	return r->bufs + (size_t)i * r->buf_bytes;
 }
 
-/* Show the device what was posted; true if it had to be kicked. */
+/* Publish posted entries. Return true if the device had to be kicked. */
 static inline bool vuf_publish(struct vuf_vring *r)
 {
 	uint16_t old = r->published, new = r->avail_idx;
@@ -197,13 +197,13 @@ static inline bool vuf_publish(struct vuf_vring *r)
 	return want && !vuf_kick(r);
 }
 
-/* How many used entries wait to be read. */
+/* Return the number of unread used entries. */
 static inline uint16_t vuf_used_ready(const struct vuf_vring *r)
 {
 	return __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE) - r->last_used;	/* C */
 }
 
-/* Take the next used entry; false: there is none. */
+/* Take the next used entry. Return false if there is none. */
 static inline bool vuf_used(struct vuf_vring *r, uint32_t *id, uint32_t *bytes)
 {
 	const struct vring_used_elem *e = &r->used->ring[r->last_used & r->mask];

@@ -80,7 +80,7 @@ typedef u32 grant_ref_t, evtchn_port_t;
 #define atomic_or(n, a)		((void)((a)->v |= (n)))
 #define time_after_eq(a, b)	((long)((a) - (b)) >= 0)
 
-static void kernel_resched(void);	/* the test's: what others do meanwhile */
+static void kernel_resched(void);	/* defined by the test: what other threads do meanwhile */
 
 /* ---- locks ---- */
 
@@ -126,7 +126,7 @@ static inline void list_del(struct list_head *e)
 	e->next = e->prev = NULL;
 }
 
-/* ---- what the module's structures have, and nothing here looks at ---- */
+/* ---- members of the module's structures that are not used here ---- */
 
 typedef struct { int unused; } netdevice_tracker, wait_queue_head_t;
 struct kref { int unused; };

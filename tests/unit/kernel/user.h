@@ -18,7 +18,7 @@
 
 static struct { u8 *at; size_t n; } user;
 
-static void user_touched(void);		/* the test's: who owns the memory goes on, at each access */
+static void user_touched(void);		/* defined by the test: called at each access, to change the memory */
 
 static inline bool user_has(const void *p, size_t n)
 {
@@ -50,7 +50,7 @@ struct iov_iter {
 
 #define iov_iter_count(i)	((i)->count)
 
-/* The vectors, in private memory; their sum is cut as the kernel does. */
+/* Copy the vectors to private memory; limit their sum as the kernel does. */
 static inline int import_iovec(int rw, const void *from, unsigned int n, unsigned int fast_n, struct iovec **iov, struct iov_iter *iter)
 {
 	struct iovec *to = n <= fast_n ? *iov : malloc(n * sizeof(*to));
@@ -81,7 +81,7 @@ static inline int import_iovec(int rw, const void *from, unsigned int n, unsigne
 	return 0;
 }
 
-/* The bytes at off of a buffer that has them here; part of them, in one piece. */
+/* Return the contiguous bytes at off of a buffer whose payload is in this process. */
 static inline u8 *skb_piece(const struct sk_buff *skb, u32 off, u32 *n)
 {
 	u32 linear = skb_headlen(skb);
@@ -139,7 +139,7 @@ static inline int skb_copy_bits(const struct sk_buff *skb, u32 off, void *to, u3
 	return 0;
 }
 
-/* As the kernel: the caller's reference becomes one that nobody shares. */
+/* As in the kernel: replace the caller's reference by an exclusive one. */
 static inline struct sk_buff *skb_share_check(struct sk_buff *skb, gfp_t gfp)
 {
 	struct sk_buff *copy;

@@ -84,7 +84,7 @@ enum { GNTCOPY_source_gref = 1, GNTCOPY_dest_gref = 2 };
 
 #define virt_to_gfn(p)		((u64)(uintptr_t)(p) >> 12)
 
-/* The test's: a guest's page, or NULL: it has not granted that. */
+/* Defined by the test: return a guest's page, or NULL if it is not granted. */
 static u8 *granted_page(domid_t domid, grant_ref_t ref, bool write);
 
 static inline u8 *copy_end(const struct gnttab_copy_ptr *p, u16 len, bool granted, bool write)

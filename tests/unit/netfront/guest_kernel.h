@@ -51,7 +51,7 @@ typedef struct { int v; } atomic_t;
 #define atomic_or(n, a)		((a)->v |= (n))
 #define atomic_xchg(a, n)	__atomic_exchange_n(&(a)->v, n, __ATOMIC_RELAXED)
 
-/* What the backend does while our datapath looks the other way: between an index and what it announces, and so on. */
+/* The backend's action at a barrier of the datapath, for example between reading an index and the entries. */
 static void (*at_barrier)(void);
 static inline void barrier_passed(void)
 {
@@ -69,7 +69,7 @@ static inline void barrier_passed(void)
 #define PAGE_SIZE		4096u
 #define XEN_PAGE_SIZE		4096u
 #define PAGES			8192u
-#define SECRET			0xa5	/* in all memory that nobody has zeroed */
+#define SECRET			0xa5	/* in all memory that was not zeroed */
 #define GFP_ATOMIC		0
 #define GFP_KERNEL		0
 #define __GFP_NOWARN		0
@@ -91,7 +91,7 @@ static int pages_in_use;
 
 static inline struct page *alloc_pages(int gfp, unsigned int order)
 {
-	static unsigned int next;	/* what was freed is not soon used again */
+	static unsigned int next;	/* freed memory is not reused soon */
 	unsigned int n = 1u << order;
 
 	if (out_of_memory)
@@ -160,7 +160,7 @@ static inline int grant_make(struct page *page, bool readonly)
 	return -ENOSPC;
 }
 
-/* A list is only counted: a slot takes one, and gives it back. */
+/* References are only counted: a slot takes one, and returns it. */
 static inline int gnttab_alloc_grant_references(u16 n, grant_ref_t *list) { *list = n; return 0; }
 static inline void gnttab_free_grant_references(grant_ref_t list) { }
 static inline int gnttab_claim_grant_reference(grant_ref_t *list)
@@ -244,7 +244,7 @@ static inline void schedule_delayed_work(struct delayed_work *w, int delay) { re
 
 typedef struct { int unused; } wait_queue_head_t;
 #define wake_up(w)		((void)(w))
-/* A backend answers at once, in at_barrier() of the look before, or does not. */
+/* A backend responds at once, in at_barrier() of the preceding read, or not at all. */
 #define wait_event_timeout(w, cond, t)	((void)((cond) || (barrier_passed(), 0) || (cond)))
 
 /* ---- counters ---- */

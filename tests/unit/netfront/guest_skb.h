@@ -63,7 +63,7 @@ static int skbs_in_use;
 #define skb_reset_network_header(skb)	((void)0)
 #define skb_record_rx_queue(skb, q)	((void)0)
 
-/* The linear part lies in the middle of memory that is somebody else's, as a slab's does. */
+/* The linear part lies within memory with other data, as in a slab. */
 static inline struct sk_buff *skb_make(u32 room)
 {
 	struct page *head = alloc_pages(0, room + 512 > 16 * PAGE_SIZE ? 5 : room + 512 > PAGE_SIZE ? 4 : 0);
@@ -128,7 +128,7 @@ static inline void skb_coalesce_rx_frag(struct sk_buff *skb, int i, u32 size, u3
 	skb->data_len += size;
 }
 
-/* Calls do(part, offset in the frame) for each part of the bytes; what is beyond the frame is a fault. */
+/* Call do(part, offset in the frame) for each part of the bytes; bytes beyond the frame are an error. */
 static inline void skb_each(struct sk_buff *skb, u32 at, u32 n, void (*move)(void *bytes, u8 *other, u32 len), u8 *other)
 {
 	u32 first = 0, size = skb_headlen(skb);

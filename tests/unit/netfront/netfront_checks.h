@@ -14,7 +14,7 @@
 
 static u8 got[NETFRONT_FRAME_MAX + ETH_HLEN + 1];
 
-/* Nothing of it is left. */
+/* Free everything, and check that nothing is left. */
 static void unmake_all(void)
 {
 	unmake();
@@ -38,7 +38,7 @@ static void poll_breaks(const char *why)
 	assert_true(dev.txq[0].stopped);
 	assert_int_equal(dev.errors, 1);
 	assert_string_equal(last_error, why);
-	/* Nothing is looked at any more, and nothing goes on by itself. */
+	/* A broken device reads no ring any more, and has no pending work. */
 	polls_wanted = 0;
 	netfront_poll(&q->napi, BUDGET);
 	assert_int_equal(polls_wanted, 0);

@@ -17,7 +17,7 @@ static struct xenbus_device xb = { .otherend_id = 7 };
 static struct net_device dev;
 static struct netfront *nf;
 static struct netfront_queue *q;
-static RING_IDX tx_taken;		/* by the backend, who counts himself */
+static RING_IDX tx_taken;		/* by the backend, which keeps its own index */
 static int pages_before;
 static u8 sent[NETFRONT_FRAME_MAX + 1];		/* the bytes of the last frame() */
 
@@ -51,7 +51,7 @@ static void make(bool trusted, bool lends)
 	require(!netfront_queue_init(q));
 }
 
-/* As if the control ring had agreed on it. */
+/* As after an agreement over the control ring. */
 static void make_staged(bool lends)
 {
 	make(true, lends);
@@ -72,7 +72,7 @@ static void unmake(void)
 	free(nf);
 }
 
-/* Linear bytes, then frags of 3000 in pages that are somebody else's, too. None of the bytes is SECRET. NULL: no page is free. */
+/* Make a frame: linear bytes, then frags of 3000 in pages with other data. No byte is SECRET. NULL: no free page. */
 static struct sk_buff *frame(u32 len, u32 linear)
 {
 	struct sk_buff *skb = skb_make(linear);

@@ -54,7 +54,7 @@ uint16_t pbuf_copy_partial(const struct pbuf *p, void *to, uint16_t length, uint
 	return length;
 }
 
-/* Reads all of the frame: what is not its own, the sanitizer sees. */
+/* Read all bytes of the frame, so that the sanitizer reports memory outside it. */
 void net_input(struct pbuf *frame, bool csum_ok)
 {
 	for (unsigned int i = 0; i < frame->len; i++)

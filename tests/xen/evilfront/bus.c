@@ -30,7 +30,7 @@ static const struct {
 	{ "queues-twins",	{ .queues = 2 } },
 	{ "queues-second-never", { .queues = 2, .key = "tx-ring-ref", .value = "30000" } },
 	{ "queues-second-missing", { .queues = 4, .key = "event-channel" } },
-	/* Without it, frames are served all the same. */
+	/* Frames are still served without the control ring. */
 	{ "ctrl-ring-never",	{ .ctrl = true, .key = "ctrl-ring-ref", .value = "30000", .fine = true } },
 	{ "ctrl-ring-data",	{ .ctrl = true, .key = "ctrl-ring-ref", .value = "%u", .fine = true } },
 	{ "ctrl-event-never",	{ .ctrl = true, .key = "event-channel-ctrl", .value = "4000", .fine = true } },
@@ -42,7 +42,7 @@ static void write_state(struct evil *e, enum xenbus_state state)
 	xenbus_printf(XBT_NIL, e->xb->nodename, "state", "%d", state);
 }
 
-/* With frames on their way; the next case is the one that waits. */
+/* Close while frames are on their way; the next case waits for it. */
 static int close_under_traffic(struct evil *e)
 {
 	evil_tx_frames(e, 50, EVIL_GOOD);
@@ -105,7 +105,7 @@ static int close_held(struct evil *e)
 	return err;
 }
 
-/* Of a connection that stands. */
+/* Change keys of an existing connection. */
 static int keys(struct evil *e)
 {
 	for (unsigned int i = 0; i < STORM; i++) {

@@ -20,7 +20,7 @@ struct entry {
 #define WAIT_MS		5000
 #define STORM		2000
 
-/* One request. The list lies in a page that is granted, or as list says. */
+/* One request. Its list is in a granted page, or in one as `list` says. */
 static const struct ctrl_case {
 	const char *name;
 	u16 type;
@@ -42,7 +42,7 @@ static const struct ctrl_case {
 	{ "ctrl-list-beyond", ADD, INVALID, 0, 4, EVIL_BEYOND },
 	{ "ctrl-list-revoked", DEL, INVALID, 0, 4, EVIL_REVOKED },
 	{ "ctrl-list-foreign", DEL, INVALID, 0, 4, EVIL_FOREIGN },
-	/* What became of each cannot be written into it. */
+	/* The backend cannot write the entries' status. */
 	{ "ctrl-list-readonly", DEL, INVALID, 0, 4, EVIL_READONLY },
 	{ "ctrl-add-never", ADD, INVALID, 0, 4, EVIL_GOOD, EVIL_NEVER },
 	{ "ctrl-add-beyond", ADD, INVALID, 0, 4, EVIL_GOOD, EVIL_BEYOND },
@@ -63,7 +63,7 @@ static void push(struct evil *e, u16 type, u32 queue, u32 list, u32 n)
 	notify_remote_via_evtchn(e->ctrl_event);
 }
 
-/* The next answer's status, or -ETIMEDOUT. */
+/* Return the next response's status, or -ETIMEDOUT. */
 static int take(struct evil *e, u32 *data)
 {
 	for (unsigned int ms = 0; ms < WAIT_MS; ms++) {
@@ -99,7 +99,7 @@ static int all_pages(struct evil *e, u16 type)
 	return status || data != (type == DEL ? EVIL_PAGES : 0) ? -EPROTO : 0;
 }
 
-/* The connection serves as any, whatever was asked for. */
+/* Check that the connection still works. */
 static int in_order(struct evil *e)
 {
 	return all_pages(e, ADD) ?: all_pages(e, DEL);
@@ -117,7 +117,7 @@ static int one(struct evil *e, const struct ctrl_case *c)
 	return in_order(e);
 }
 
-/* Frames of pages that are mapped, and are not any more while they are on their way. */
+/* Send frames in mapped pages, and have them unmapped while the frames are on their way. */
 static int del_in_traffic(struct evil *e)
 {
 	int err = 0;
@@ -131,7 +131,7 @@ static int del_in_traffic(struct evil *e)
 	return err ?: e->tx_okay == 20 * (39 * 5 + 1) ? 0 : -EPROTO;
 }
 
-/* Once the backend has closed, nothing is in use. */
+/* When the backend has closed, no grant is in use. */
 static int close_mapped(struct evil *e)
 {
 	int err = all_pages(e, ADD);
@@ -152,7 +152,7 @@ static int close_mapped(struct evil *e)
 #define LIST	512		/* of one request */
 #define FLAPS	20
 
-/* As many as may be mapped, all of one page; each time the backend has to unmap them before it has closed. */
+/* Name the maximum of grants, all of one page; the backend must unmap them all before it has closed. */
 static int close_full(struct evil *e)
 {
 	static const struct evil_wrong with_ring = { .ctrl = true, .fine = true };
@@ -213,7 +213,7 @@ static int prod_far(struct evil *e)
 	return evil_tx_frames(e, 4, EVIL_GOOD);
 }
 
-/* To before what was answered. */
+/* Set the index back before the last response. */
 static int prod_back(struct evil *e)
 {
 	int err = in_order(e);

@@ -28,7 +28,7 @@
 #define EVIL_PAGES	24
 #define EVIL_MAC	{ 0x00, 0x16, 0x3e, 0x66, 0x66, 0x66 }
 
-/* Which page a slot names. */
+/* The page that a slot names. */
 enum evil_gref {
 	EVIL_GOOD,
 	EVIL_NEVER,			/* was not granted */
@@ -36,17 +36,17 @@ enum evil_gref {
 	EVIL_REVOKED,
 	EVIL_FOREIGN,			/* granted to another domain */
 	EVIL_READONLY,
-	EVIL_PULLED,			/* granted, revoked as soon as it was sent */
+	EVIL_PULLED,			/* granted, and revoked right after sending */
 };
 
 struct evil {
 	struct xenbus_device *xb;
 	u8 *data;			/* EVIL_PAGES, the first with a header */
 	grant_ref_t page[EVIL_PAGES], revoked, foreign, readonly, pulled;
-	void *list;			/* a page of grants that are named over the control ring */
+	void *list;			/* a page with the list of grants for the control ring */
 	grant_ref_t list_ref;
 
-	/* Of this connection. */
+	/* The present connection. */
 	evtchn_port_t event;
 	struct xen_netif_tx_front_ring tx;
 	struct xen_netif_rx_front_ring rx;
@@ -55,14 +55,14 @@ struct evil {
 	struct xen_netif_ctrl_front_ring ctrl;
 	grant_ref_t ctrl_ref;
 	unsigned int tx_answers, tx_okay, rx_answers, rx_okay;
-	unsigned int slowest_ms;	/* of the last case that measures: until the backend had let go */
+	unsigned int slowest_ms;	/* of the last case that measures: time until the backend had unmapped all */
 };
 
-/* How a connection is to differ from a good one. */
+/* Deviations of a connection from a valid one. */
 struct evil_wrong {
 	const char *key, *value;	/* in the frontend's directory; no value: it is missing. %u: the Tx ring */
 	u32 tx_prod;			/* the Tx ring's producer index, from the start */
-	unsigned int queues;		/* 0: one, as of old; else each has a directory, the key is in the last one's */
+	unsigned int queues;		/* 0: one, in the old format; else a directory each, the key in the last */
 	bool ctrl;			/* with a control ring */
 	bool fine;			/* the backend connects nevertheless */
 };

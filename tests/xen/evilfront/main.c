@@ -86,12 +86,12 @@ static int make_ctrl(struct evil *e)
 	return xenbus_alloc_evtchn(e->xb, &e->ctrl_event);
 }
 
-/* Whatever was: the backend waits for us, and has let go of all. */
+/* From any state: make the backend wait for a connection, with no grant in use. */
 static int reset(struct evil *e)
 {
 	int err;
 
-	/* What a case wrote there is not what the bus has in mind. */
+	/* A case may have written another state to the xenstore than the bus knows. */
 	e->xb->state = XenbusStateUnknown;
 	xenbus_switch_state(e->xb, XenbusStateClosing);
 	xenbus_switch_state(e->xb, XenbusStateClosed);
@@ -114,7 +114,7 @@ static void write_queue(struct evil *e, const char *dir, const struct evil_wrong
 		xenbus_rm(XBT_NIL, dir, wrong->key);
 }
 
-/* There is one of each ring: several queues are twins. */
+/* There is one ring of each kind: several queues share it. */
 static void write_queues(struct evil *e, const struct evil_wrong *wrong)
 {
 	char dir[64];
@@ -192,7 +192,7 @@ MODULE_PARM_DESC(do, "a case to do; read: what was answered");
 
 /* ---- the driver ---- */
 
-/* Ethernet, IPv4 and TCP: from and to nobody. */
+/* Ethernet, IPv4 and TCP headers with unused addresses. */
 static void write_header(u8 *p)
 {
 	static const u8 header[] = {
@@ -224,7 +224,7 @@ static int grant_pages(struct evil *e)
 		e->list_ref = ref = gnttab_grant_foreign_access(to, virt_to_gfn(e->list), 0);
 	if (ref < 0)
 		return ref;
-	/* The number stays ours. */
+	/* Keep the grant's number. */
 	return gnttab_end_foreign_access_ref(e->revoked) ? 0 : -EBUSY;
 }
 
@@ -242,15 +242,15 @@ static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
 	e->data = alloc_pages_exact(EVIL_PAGES * PAGE_SIZE, GFP_KERNEL | __GFP_ZERO);
 	e->list = (void *)get_zeroed_page(GFP_KERNEL);
 	err = e->data && e->list ? grant_pages(e) : -ENOMEM;
-	if (err)		/* what was granted stays; the guest is a test's */
+	if (err)		/* grants stay: this guest is only for tests */
 		return err;
 	write_header(e->data);
 	evil = e;
-	/* The bus waits for one that may connect yet. */
+	/* Otherwise the bus waits for this device to connect. */
 	return xenbus_switch_state(xb, XenbusStateClosed);
 }
 
-/* It connects when a case says so, and follows nobody. */
+/* Ignore the backend's state: only cases connect and close. */
 static void changed(struct xenbus_device *xb, enum xenbus_state state)
 {
 }
@@ -267,7 +267,7 @@ static struct xenbus_driver driver = {
 	.otherend_changed = changed,
 };
 
-/* No exit: its grants are for as long as the guest lives. */
+/* No exit function: the grants stay until the guest ends. */
 static int __init evilfront_init(void)
 {
 	return xenbus_register_frontend(&driver);

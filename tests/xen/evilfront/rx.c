@@ -7,7 +7,7 @@
 #define POSTED	64		/* requests */
 #define EVENTS	200000
 
-/* Not the first page: it has the header of what is sent, which would then be from somebody else. */
+/* Do not post the first page: it has the header of sent frames, which received ones would overwrite. */
 static void post(struct evil *e, unsigned int n, enum evil_gref kind, unsigned int pages)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -52,7 +52,7 @@ static void prod_back(struct evil *e)
 	evil_notify(e);
 }
 
-/* To and fro, also while the backend is filling what it has taken: sooner or later it is seen. */
+/* Alternate the index, also while the backend fills slots: at some time it reads the wrong one. */
 static void prod_flicker(struct evil *e)
 {
 	good(e);
@@ -72,7 +72,7 @@ static void event_storm(struct evil *e)
 	}
 }
 
-/* No one work, but always news of some. */
+/* Send events all the time, with little or no work. */
 static void rx_event_storm(struct evil *e)
 {
 	for (unsigned int i = 0; i < EVENTS; i++) {

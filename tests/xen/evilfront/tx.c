@@ -8,7 +8,7 @@
 #define EXTRA	XEN_NETTXF_extra_info
 #define CSUM	XEN_NETTXF_csum_blank
 
-/* A data slot, or with a type an extra one. */
+/* A data slot or, with a type, an extra slot. */
 struct step {
 	u16 offset, size, flags;
 	enum evil_gref gref;
@@ -36,9 +36,9 @@ static const struct tx_case {
 	{ "tx-beyond", 1, { BAD_SLOT(EVIL_BEYOND, 200, 0) } },
 	{ "tx-revoked", 1, { BAD_SLOT(EVIL_REVOKED, 200, 0) } },
 	{ "tx-foreign", 1, { BAD_SLOT(EVIL_FOREIGN, 200, 0) } },
-	/* The header is in order, what is behind it is not. */
+	/* The header is valid, later slots are not. */
 	{ "tx-never-second", 2, { SLOT(0, 400, MORE), BAD_SLOT(EVIL_NEVER, 200, 0) } },
-	/* All headers are in the first slot; the daemon is to see more than them. */
+	/* All headers are in the first slot; the daemon needs more bytes. */
 	{ "tx-never-header", 2, { SLOT(0, 260, MORE), BAD_SLOT(EVIL_NEVER, 200, 0) } },
 	{ "tx-offset", 1, { SLOT(4000, 200, 0) } },
 	{ "tx-offset-max", 1, { SLOT(0xffff, 0xffff, 0) } },
@@ -143,13 +143,13 @@ static int burst(struct evil *e)
 {
 	int err = evil_tx_frames(e, 40, EVIL_NEVER);
 
-	/* Those that nobody is at the end of go through the daemon. */
+	/* Frames to an unknown address go through the daemon. */
 	if (!err)
 		evil_tx_collect(e, 10000);
 	return err;
 }
 
-/* Gone before it was taken, or while it is held. */
+/* A grant is revoked before its frame is taken, or while it is held. */
 static int pulled(struct evil *e)
 {
 	static const struct tx_case frame = { "", 1, { BAD_SLOT(EVIL_PULLED, 1000, 0) } };
@@ -179,7 +179,7 @@ static int prod_back(struct evil *e)
 	return 0;
 }
 
-/* Frames that the daemon drops, so that their slots are answered only when the next ones come, or time is up. */
+/* Send frames that the daemon drops: their responses come only with the next frames, or after held_ms. */
 int evil_tx_hold(struct evil *e, unsigned int ms)
 {
 	static const struct tx_case frame = { "", 1, { SLOT(0, 200, 0) } };
@@ -216,7 +216,7 @@ static int prod_back_held(struct evil *e)
 	return 0;
 }
 
-/* Held frames take up room: one more than there is left. */
+/* Held frames take room in the ring: post one request more than there is room. */
 static int prod_far_held(struct evil *e)
 {
 	int err = evil_tx_hold(e, 150);
@@ -228,7 +228,7 @@ static int prod_far_held(struct evil *e)
 	return 0;
 }
 
-/* The backend's index, and what it asks for: nothing for it to read. */
+/* Overwrite the backend's index and event index, which it must not read back. */
 static int rsp_prod(struct evil *e)
 {
 	e->tx.sring->rsp_prod = 0x55555555;
