@@ -7,11 +7,11 @@
  * several requests on one connection; the responses come in the same order.
  * No batches, no notifications: every request has an integer or string "id".
  *
- * Who may: members of the groups that have a role (nfvd --role), and as admin root and the user nfvd runs as. read may ask
- * for all *.get, *.list, *.info; operate may attach, detach, quarantine and capture, too; admin all else,
- * and 'force', 'socket' and a quarantine's mirror of port.attach, 'mirror' of quarantine.set. What operate and admin ask for
- * is a line in nfvd's log, refused or not. A member of a group added after it connected has its new role with the next
- * connection.
+ * Roles: members of a group have its role (nfvd --role); root and the user nfvd runs as have admin. read may call all
+ * *.get, *.list, *.info. operate may also attach, detach, quarantine and capture. admin may call all methods, and
+ * alone may use 'force', 'socket' and a quarantine's mirror of port.attach, and 'mirror' of quarantine.set. Each
+ * request of operate and admin is a line in nfvd's log, also if it is refused. A change of group membership applies
+ * from the next connection on.
  *
  *	method		params				result
  *	------		------				------
@@ -19,7 +19,7 @@
  *						generation: of the configuration, null: not kept,
  *						policy_words: [{word, default, arguments, help}], those of NFV_POLICY_WORDS in params.h,
  *						caller: {uid, role: "read"|"operate"|"admin", denied: {method: the role that it
- *						needs}}}, who asks, and what he may not
+ *						needs}}}, the client, and what it may not call
  *	findings.get	{}				{findings: [...]}
  *	port.attach	{type, name, ...}		{name, id, type, attach_us, ...as in port.list}
  *	port.detach	{name}				{name}
@@ -42,53 +42,56 @@
  *	capture.start	{[ports: [name, ...]], [dropped], [reason], [in], [out], [onward], [bytes]}
  *						{workers, slots, bytes, reasons: [...]}, and a descriptor: see capture.h
  *	config.get	{[generation]}			{generation, config: {version, ports: [params of port.attach, [shortcut]], ...,
- *						[by: {uid, pid, comm, method}, who made this generation]},
- *						[history: [{generation, time}]]}, as it was asked for, now or in that generation.
- *						generation null: it is not kept (nfvd --keep). time: ms since 1970
+ *						[by: {uid, pid, comm, method} of this generation]},
+ *						[history: [{generation, time}]]}: the configuration as requested, now or in that generation.
+ *						generation null: not kept (without nfvd --keep). time: ms since 1970
  *
- * port, peer, and name in port.list select: only what concerns that port, or that pair of ports. in_flight and
- * sleeps (how often workers went to sleep) are sums over all ports. all: list counts of 0, too.
+ * port, peer, and name in port.list limit the result to that port, or that pair of ports. in_flight and sleeps (how
+ * often workers went to sleep) are sums over all ports. all: include counts of 0.
  *
- * capture.start: what is from these ports (all, without any) unless "in" is false, and what is to them unless "out" is.
- * dropped, reason: only frames that are dropped, for this reason. onward: what is from them, wherever it is seen. The
- * capture ends with its connection. Ports whose frames are captured do not use the shortcut meanwhile.
+ * capture.start: capture frames from these ports (default: all) unless "in" is false, and frames to them unless "out"
+ * is false. dropped, reason: only dropped frames, or only those with this reason. onward: frames from these ports, at
+ * every place where they are seen. The capture ends with its connection. Captured ports do not use the shortcut
+ * meanwhile.
  *
- * Lists in parts: a result with "more" is not the whole list; the numbers beside it are of all ports. Repeat the request with the value of "more" as "from".
- * An element that exists all the time appears exactly once. Entries are ordered by VLAN and address, pairs and
- * drops by port id. Each response keeps nfvd's control thread busy for some 10 ms at most.
+ * Lists in parts: a result with "more" is not the whole list; its totals are those of all ports. Repeat the request
+ * with the value of "more" as "from". An element that exists all the time appears exactly once. Entries are ordered
+ * by VLAN and address, pairs and drops by port id. Each response keeps nfvd's control thread busy for at most some 10
+ * ms.
  *
- * port.attach: type and parameters are those of <nfv/params.h>, which has what each type takes. A device of a veth port is
- * in one namespace: netns or pid, not both. temporary is for toolstacks, which ask anew after a boot.
+ * port.attach: type and parameters are those of <nfv/params.h>. A device of a veth port is in one namespace: give
+ * netns or pid, not both. temporary is for toolstacks, which attach the port again after a boot.
  *
- * Policy: port.attach and policy.set take the words of NFV_POLICY_WORDS, each a string as written behind `nfvctl
- * set`. policy.set changes the words that are there and leaves the others; when it returns, no frame is on its way by
- * the old policy. That takes some 10 ms of control's time, 100 where the kernel has no membarrier(). A port's policy
- * has the words that have not their default values; "default" stands for that of a word. With nfvd --profile tenant the
- * default of address is pin; a port that pins has pinned: its address.
+ * Policy: port.attach and policy.set take the words of NFV_POLICY_WORDS, each a string as after `nfvctl set`.
+ * policy.set changes only the given words. When it returns, no frame is still treated by the old policy. That takes
+ * some 10 ms of control's time, 100 if the kernel has no membarrier(). A port's policy contains the words without
+ * their default values; "default" as value restores a default. With nfvd --profile tenant the default of address is
+ * pin; a port with a pinned address has the member pinned.
  *
- * Mirrors: "to" gets a copy of each frame that a port of "from" has sent and that passed (direction "sent"), or that it
- * is sent ("received"), or "both" (the default); "snap": of its first bytes, 64..65535. A mirror may name ports that have gone:
- * it serves them again when they come back. quarantine.set's mirror: that port gets what the quarantine drops.
+ * Mirrors: "to" gets a copy of each frame that a port of "from" has sent and that passed (direction "sent"), that the
+ * port receives ("received"), or of both ("both", the default). "snap" limits copies to the first 64..65535 bytes. A
+ * mirror may name detached ports: it applies again when they return. quarantine.set's mirror: that port gets copies
+ * of the frames that the quarantine drops.
  *
- * link_local: "forward"|"drop", what becomes of STP, LACP, LLDP and their like (01-80-C2-00-00-00 to
- * -0F). Pause frames never pass.
+ * link_local: "forward"|"drop" of STP, LACP, LLDP and other protocols with addresses 01-80-C2-00-00-00 to -0F. Pause
+ * frames never pass.
  *
  * Elements (64-bit counters are JSON integers; times as named):
  *	port	{name, id, serial, type, via: "vhost-user"|"module"|"packet", state, accepts: [...], queues, attach_us,
  *		attach_steps: {step: us}, macs, macs_max, mac_moves, mac_contested, mac_limit, ...}
- *		state		one of the NFV_STATES below; while it is not up also why, and hint, a command that helps
- *		policy		words, as above
- *		id		less than 4096; a later port may have it. serial: no other port ever has it
+ *		state		one of the NFV_STATES below; while it is not up, also why, and hint, a command that helps
+ *		policy		as above
+ *		id		less than 4096; a later port may get the same. serial: never reused
  *		macs		addresses learnt
- *		mac_moves	frames whose source had been at another port
- *		mac_contested	frames whose source is contested and stays at another port
- *		mac_limit	frames whose source was not learnt because of macs_max. All three kinds pass
- *		missed		frames that came faster than they were taken
+ *		mac_moves	frames whose source address was at another port before
+ *		mac_contested	frames whose source address is contested and stays at another port
+ *		mac_limit	frames whose source address was not learnt because of macs_max. All three kinds pass
+ *		missed		frames that arrived faster than nfvd took them
  *	    kvm adds {socket, mode, connected, features, reason, mem_unshared, queue: [{index, state, reason, size, interrupts}]}
  *		mem_unshared	memory is not shared, or a running driver has never posted a receive buffer
- *		interrupts	how often the guest was sent one
+ *		interrupts	sent to the guest
  *	    veth and netdev add {dev, ifindex, mtu, missed}; veth, as far as they are known, {peer_ifindex, shortcut,
- *	    shortcut_hindered: why it is not used, container_netns, container_dev}
+ *	    shortcut_hindered: why the shortcut is not used, container_netns, container_dev}
  *	    via a packet socket {offloads_off: [...], container_offloads_off: [...]}: offloads, named as by ethtool -k, that are
  *		switched off at the device and at the container's end while the port is attached;
  *		container_offloads_unknown if that end is out of reach
@@ -97,24 +100,24 @@
  *	stats	{name, rx_frames, rx_bytes, replicated, delivered, dropped, in_flight, tx_frames, tx_bytes, rx_syscalls,
  *		ledger_frames, ledger_copies, ledger_copied_bytes, ledger_syscalls (sums of the pairs it is src of),
  *		replayed, paused_s, bound: "guest"|"switch"|"peer"|"idle", bound_why, pressure: {from, to}}
- *		replayed	of rx_frames, at most: those that an nfvd that was killed had taken before, and may have delivered
- *		paused_s	for how long its limit let nothing be taken, in all
- *		bound		what limited it in the last second, of what passed nfvd; bound_why in words
- *		pressure	shares of that second's turns: from, that left frames of its waiting; to, of the bursts to it that
+ *		replayed	upper bound of those rx_frames that a killed nfvd had taken before, and may have delivered
+ *		paused_s	total time in which its limit let no frame be taken
+ *		bound		what limited the frames through nfvd in the last second; bound_why in words
+ *		pressure	of that second: from, share of its turns that left frames waiting; to, share of bursts to it that
  *				found too few buffers
  *	worker	{index, cpu: -1 if not pinned, busy_s, sleep_s, busy, sleeps, rounds: [...]}
- *		rounds		that took frames, by how long: element b less than 2^b us, the last one any. A frame that
- *				comes during one waits until it ends
- *		busy_s		time in rounds that took frames; sleep_s waiting for an endpoint. The rest it looked in vain
+ *		rounds		number of rounds that took frames, by duration: element b below 2^b us, the last one longer. A
+ *				frame that arrives during a round waits until it ends
+ *		busy_s		time in rounds that took frames; sleep_s: asleep. The remaining time was spent polling
  *		busy		share of the last second
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
- *	drop	{port, reason, count, help, frames: these are frames, not requests, faults and their like}
+ *	drop	{port, reason, count, help, frames: false if these are not frames but requests or faults}
  *	finding	{level: "warn"|"bad", text, [port], hint: a command that helps}
  *	entry	{mac, [zone: if not the default one], vlan, port, age_ms, contested: several ports claim it}
- *	event	{seq, time_ms, kind, port, text}: of many that are alike the last, which says how many came before it
+ *	event	{seq, time_ms, kind, port, text}: of many similar events only the last, with the number before it
  *		kind		"started", "attached", "detached", "state", "fenced", "policy", "quarantine", "address", "setting",
- *				"shortcut", "config", "capture", or "note": all else
- *		seq		counts events; one that is missing was not kept
+ *				"shortcut", "config", "capture", or "note": any other
+ *		seq		counts events; a missing number was not kept
  *
  * Conservation, per port and in total: rx_frames + replicated = delivered + dropped + in_flight,
  * where a frame flooded to n ports, or cut into n segments, counts n - 1 times as replicated. In flight are frames that wait
@@ -132,11 +135,11 @@
 #define NFV_RPC_LINE_MAX	65536	/* bytes of one request */
 #define NFV_RPC_DEPTH_MAX	32	/* nested arrays and objects */
 #define NFV_RPC_CLIENTS_MAX	64	/* connections */
-#define NFV_RPC_ADMINS_MAX	60	/* who is not root gets none beyond these */
+#define NFV_RPC_ADMINS_MAX	60	/* beyond these only root gets a connection */
 #define NFV_RPC_OPERATORS_MAX	48
 #define NFV_RPC_READERS_MAX	32
 #define NFV_RPC_USER_MAX	16	/* connections of one user who is no admin */
-#define NFV_RPC_TIMEOUT_MS	5000	/* for the rest of a begun request, and for reading a reply */
+#define NFV_RPC_TIMEOUT_MS	5000	/* to complete a request, and to read a reply */
 #define NFV_RPC_BACKLOG_MAX	(4 << 20) /* bytes of unread replies */
 
 /*
