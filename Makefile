@@ -7,13 +7,13 @@ BUILD	?= build
 MESON	?= meson
 NINJA	?= ninja
 prefix	?= /usr/local
-# libxl looks for scripts in /etc, wherever the programs are.
+# libxl expects scripts in /etc, regardless of the prefix.
 sysconfdir ?= $(if $(filter /usr /usr/local,$(prefix)),/etc,$(prefix)/etc)
 SHELL	:= /bin/bash -o pipefail
-# For the scripts that are run: what was built, and where.
+# Scripts find the build here.
 export NFV_BUILD = $(BUILD)
 
-# Two setups at a time would meet at apt's lock.
+# Two setups at a time would conflict at apt's lock.
 .NOTPARALLEL:
 .PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-counts bench-policy bench-restart bench-xen bench-draft lint install install-files uninstall install-dkms deb clean help
 
@@ -31,7 +31,7 @@ SETUPS := $(addprefix setup-,build module demo kernel debug check fresh bench dr
 $(SETUPS): setup-%:
 	@tools/setup.sh $*
 
-# For the kernel that runs, or KDIR=, in kmod/, where insmod is to find it.
+# Build for the running kernel, or KDIR=, into kmod/.
 KDIR	?= /lib/modules/$(shell uname -r)/build
 module: setup-module
 	@[ -e $(KDIR)/Makefile ] || { echo 'no headers in $(KDIR); for another kernel: make module KDIR=DIR' >&2; exit 1; }
@@ -44,11 +44,11 @@ demo: setup-demo build
 check: setup-check build
 	@tests/run $(ARGS)
 
-# The same while something else has the processors.
+# The same while busy loops use the CPUs.
 check-loaded: setup-check build
 	@tests/loaded tests/run $(ARGS)
 
-# README's two commands in a minimal Debian, with an empty cache; ARGS for its make check.
+# README's two commands in a minimal Debian with an empty cache; ARGS are for its make check.
 check-fresh: setup-fresh
 	@tests/fresh.sh $(ARGS)
 
@@ -62,7 +62,7 @@ check-xen: setup-kernel build
 check-kernel-debug: setup-debug build
 	@tests/kernel/run debug $(ARGS)
 
-# Each bench but Xen's once, as short as it can be, and the shape of its result: SMOKE=1.
+# Run each bench except Xen's once, as short as possible, and check the shape of its result: SMOKE=1.
 check-bench: setup-bench build
 	@tests/prepare integration kernel
 	@tests/bench/smoke.sh
@@ -80,11 +80,11 @@ bench-xen: setup-kernel build
 bench-draft: setup-draft setup-kernel build
 	@tests/bench/draft.sh $(ARGS)
 
-# What a kill and a restart of the switch cost.
+# The cost of a kill and a restart of the switch.
 bench-restart: setup-bench build
 	@tests/bench/run restart
 
-# What policies hold, and what they cost.
+# How well policies hold, and their cost.
 bench-policy: setup-bench build
 	@tests/bench/run policy
 
@@ -94,7 +94,7 @@ bench: setup-bench build
 lint: setup-check build
 	@tests/lint.sh
 
-# Nothing of what is built depends on where it goes: nfvctl finds its guests beside itself.
+# The built files do not depend on the prefix: nfvctl finds its guests relative to itself.
 SBIN	= $(DESTDIR)$(prefix)/sbin
 SHARE	= $(DESTDIR)$(prefix)/share/nfv-fastpath
 SCRIPTS	= $(DESTDIR)$(sysconfdir)/xen/scripts
@@ -115,7 +115,7 @@ install-files:
 	@sed 's|@SBIN@|$(prefix)/sbin|' tools/packaging/nfvd-export.service >'$(UNITS)/nfvd-export.service'
 	@install -m 644 tools/packaging/cockpit/*.{js,css,html,json} '$(PAGE)'
 
-# With the prefix, sysconfdir and DESTDIR of the install.
+# Use the prefix, sysconfdir and DESTDIR of the install.
 uninstall:
 	@rm -f '$(SBIN)/nfvd' '$(SBIN)/fdkeep' '$(SBIN)/nfvctl' '$(SCRIPTS)/vif-nfv' '$(UNITS)/nfvd.service' '$(UNITS)/nfvd-export.service' \
 		'$(MAN)/nfvctl.8' '$(COMPLETIONS)/nfvctl'
@@ -123,7 +123,7 @@ uninstall:
 	@rmdir --ignore-fail-on-non-empty '$(SCRIPTS)' '$(dir $(SCRIPTS))' '$(dir $(PAGE))' '$(UNITS)' '$(dir $(UNITS))' \
 		'$(MAN)' '$(dir $(MAN))' '$(COMPLETIONS)' '$(dir $(COMPLETIONS))' 2>/dev/null || true
 
-# The source to where dkms looks for it; then for the kernel that runs, and each that will be installed.
+# Copy the source for dkms; dkms then builds it for the running kernel, and each one that will be installed.
 DKMS_VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' kmod/dkms.conf)
 DKMS_SOURCE := /usr/src/nfv-$(DKMS_VERSION)
 install-dkms:
@@ -133,7 +133,7 @@ install-dkms:
 	@mv $(DKMS_SOURCE)/kmod/dkms.conf $(DKMS_SOURCE)
 	@dkms install nfv/$(DKMS_VERSION)
 
-# nfvd, nfv-cockpit and nfv-dkms, as packages.
+# Build nfvd, nfv-cockpit and nfv-dkms as packages.
 deb: setup-package
 	@tools/packaging/build-debs $(BUILD)/deb && ls $(BUILD)/deb/*.deb
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Completion for bash: nfvctl itself knows what may stand behind the words that are there.
+# Completion for bash: nfvctl itself lists the words that may follow.
 _nfvctl()
 {
 	local words

@@ -33,7 +33,7 @@ function text(required) {
     return h("input", { type: "text", autocomplete: "off", spellcheck: "false", required });
 }
 
-// What became of it: a port that is not up says why.
+// Show the result; if the port is not up, with the reason.
 function done(app, node, port) {
     const to = button("Show " + port.name, () => { node.close(); app.go(["ports", port.name]) }, "primary");
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Lines and bars. Colours are the style sheet's.
+// Lines and bars. The style sheet sets their colours.
 import { h, svg, setAttr } from "./dom.js";
 import { HISTORY } from "./model.js";
 

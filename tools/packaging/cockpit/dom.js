@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Nodes without HTML: what nfvd says becomes text, and nothing else. tests/lint.sh refuses other ways.
+// Make nodes without HTML: nfvd's data becomes text only. tests/lint.sh refuses other ways.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -40,7 +40,7 @@ export function setAttr(node, name, value) {
         node.setAttribute(name, value);
 }
 
-// Put these children (nodes, text, or null) into node, in this order. Those that are in place stay: they keep the focus.
+// Put these children (nodes, text, or null) into node, in this order. Those in place are not moved, so they keep the focus.
 export function arrange(node, children) {
     let at = node.firstChild;
 
@@ -58,7 +58,7 @@ export function arrange(node, children) {
     }
 }
 
-// Children of node, one a key, that are made once: keep(items, key, make, update)
+// Children of node, one per key, each made once: keep(items, key, make, update)
 export class Keyed {
     constructor(node) {
         this.node = node;
@@ -81,7 +81,7 @@ export class Keyed {
 
 let fields = 0;
 
-// A label and what it labels; help stands below it.
+// Make an input with its label and, below it, help.
 export function field(label, input, help) {
     input.id = input.id || "nfv-field-" + ++fields;
     if (!help)
@@ -95,7 +95,7 @@ export function button(text, onclick, kind) {
     return h("button", { type: "button", class: "btn " + (kind || "secondary"), onclick }, text);
 }
 
-// A command that helps, to be copied.
+// Make a command that can be copied.
 export function command(text) {
     const copy = h("button", { type: "button", class: "btn link", "aria-label": "Copy: " + text }, "Copy");
 
@@ -104,7 +104,7 @@ export function command(text) {
     return h("span", { class: "command" }, h("code", { text }), copy);
 }
 
-// What was refused or has failed, with nfvd's own words.
+// Show a refusal or failure with nfvd's message.
 export function failure(error) {
     return h("div", { class: "alert danger", role: "alert" }, h("strong", { text: error.message }),
         error.hint ? h("div", { class: "hint" }, "Try: ", command(error.hint)) : null);
@@ -114,7 +114,7 @@ export function section(title, ...children) {
     return h("section", { class: "card", "aria-label": title }, h("h2", { text: title }), ...children);
 }
 
-// Disabled, with the reason for all to see and for a screen reader: null enables it.
+// Disable the control, and show the reason, also to screen readers; null enables it.
 export function allow(control, reason) {
     control.disabled = Boolean(reason);
     setAttr(control, "title", reason);

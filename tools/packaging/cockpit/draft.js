@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The report of nfvctl bench draft: its tables as plots, ours beside the published.
+// The report of nfvctl bench draft: its tables as plots, measured values beside published ones.
 import { h } from "./dom.js";
 import { bars } from "./chart.js";
 
-// Of each table: title, [member of a row, its word, colour]; by decades, where rows differ by that much
+// For each table: title, [member of a row, its label, colour]; with a logarithmic scale if rows differ much
 const TABLES = {
     instantiation: ["Instantiation, ms", [["nfvd", "nfvd", "rx"], ["bridge", "bridge", "tx"], ["published_ms", "published", "other"]], true],
     throughput: ["Throughput, Gb/s", [["tx", "tx", "rx"], ["rx", "rx", "tx"], ["published_tx", "published tx", "other"], ["published_rx", "published rx", "other"]], false],
@@ -16,7 +16,7 @@ function digits(v) {
     return v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v >= 1 ? v.toFixed(2) : v.toFixed(3);
 }
 
-// A member is a summary of samples, or a number that was published.
+// A member is a summary of samples, or a published number.
 function value(row, [key, word, kind]) {
     const said = row[key];
     const n = said && typeof said === "object" ? said.median : said;

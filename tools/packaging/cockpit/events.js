@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Findings, each with the command that mends it, and what happened lately.
+// Findings, each with the command that helps, and recent events.
 import { h, Keyed, setText, command, section, empty } from "./dom.js";
 import { clock, plural } from "./format.js";
 

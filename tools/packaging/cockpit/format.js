@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Numbers as people read them: three digits that count, and a unit.
+// Format numbers for people: three significant digits, and a unit.
 
 const STEPS = ["", "k", "M", "G", "T"];
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The frame of the page: which view, the connection, and who asks nfvd how often.
+// The frame of the page: the view, the connection, and how often nfvd is polled.
 import { h, arrange, setText, setAttr, command } from "./dom.js";
 import { seconds, plural } from "./format.js";
 import { Model } from "./model.js";
@@ -12,9 +12,9 @@ import { eventsView } from "./events.js";
 import { resultsView } from "./results.js";
 
 const POLL_MS = 500;
-const SHARE = 3;                // it waits so many times as long as an answer took
+const SHARE = 3;                // pause before the next request, in multiples of the last response's time
 const FINDINGS_MS = 3000;
-const SAID_MS = 15000;          // that the connection is there again
+const SAID_MS = 15000;          // how long the page says that the connection is restored
 
 const TABS = [["ports", "Ports"], ["matrix", "Matrix"], ["events", "Events and alerts"], ["results", "Results"]];
 
@@ -24,7 +24,7 @@ const app = {
     connected: false,
     href: path => "#/" + path.map(encodeURIComponent).join("/"),
     go: path => cockpit.location.go(path),
-    // Why a control does not work, or null.
+    // Return why a control is disabled, or null.
     denied: method => app.connected ? app.model.denied(method) : "nfvd is not connected",
     words: () => (app.model.info && app.model.info.policy_words) || [],
     soon: () => poll(),
@@ -75,7 +75,7 @@ function draw() {
         workers(info), "your role: " + info.caller.role].join(" · ") : "");
 }
 
-// With their busy share, where nfvd tells it.
+// With their busy share, if nfvd reports it.
 function workers(info) {
     const busy = app.model.workers.map(w => w.busy).filter(b => typeof b === "number");
 
@@ -153,7 +153,7 @@ async function poll() {
         await ask();
         draw();
     } catch (error) {
-        // A port that has gone between two questions; a lost connection says so itself.
+        // The port may have been detached between two requests. A lost connection is reported elsewhere.
         if (app.connected && error.code === undefined)
             console.error(error);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who talks to whom: a cell for each pair of the ports that talk most, and the pairs as a list.
+// Traffic between ports: a cell for each pair of the busiest ports, and the pairs as a list.
 import { h, Keyed, setText, setAttr, empty, arrange } from "./dom.js";
 import { bits, frames, short, ratio, whole, plural, percent } from "./format.js";
 import { copiesPerFrame } from "./model.js";
@@ -8,7 +8,7 @@ const PORTS_MAX = 32;           // of the grid, and
 const PAIRS_MAX = 50;           // of the list
 const HEATS = 6;
 
-// 0: nothing goes just now; up to HEATS, a step each for ten times as much, from 10 kb/s
+// 0: no traffic at present; up to HEATS, one step per factor of ten, from 10 kb/s
 function heat(pair) {
     const rate = pair.rate.bytes * 8;
 
@@ -20,7 +20,7 @@ function tells(pair) {
         ratio(copiesPerFrame(pair)) + " copies per frame";
 }
 
-// The ports that talk most, in the order of their names: those of before stay while they talk at all.
+// Choose the busiest ports, ordered by name. Ports of the last choice stay while they have traffic.
 function choose(pairs) {
     const sum = new Map();
 
@@ -57,7 +57,7 @@ function makeGrid(select) {
             first.tabIndex = 0;
     }
 
-    // One stop for the tabulator, then arrows.
+    // The grid is one stop of the Tab key; arrow keys move in it.
     node.addEventListener("keydown", event => {
         const step = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
         const at = event.target;

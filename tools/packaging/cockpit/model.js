@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What nfvd has said last, and rates from what it said before: nothing here draws.
+// nfvd's last data, and rates computed from earlier data. Nothing here draws.
 
 export const HISTORY = 120;     // samples of a port's rates
 const EVENTS_MAX = 1000;
 const PAIR = ["frames", "bytes", "copies", "dropped", "syscalls", "shortcut_frames"];
 
-// Per second; counters begin anew with nfvd.
+// Rate per second; counters start at zero with a new nfvd.
 function rate(now, before, key, seconds) {
     const n = (now[key] || 0) - (before[key] || 0);
 
@@ -15,8 +15,8 @@ function rate(now, before, key, seconds) {
 class Port {
     constructor(port) {
         this.serial = port.serial;
-        this.rx = { frames: 0, bytes: 0 };      // what nfvd takes from it
-        this.tx = { frames: 0, bytes: 0 };      // and delivers to it
+        this.rx = { frames: 0, bytes: 0 };      // taken from the port
+        this.tx = { frames: 0, bytes: 0 };      // delivered to the port
         this.drops = 0;
         this.dropped = 0;
         this.history = [];                      // [{rx, tx}], bytes per second
@@ -52,7 +52,7 @@ export class Model {
         this.loaded = false;
     }
 
-    // The same program, or another one since?
+    // Check whether nfvd has been restarted.
     connected(info) {
         const another = this.info && this.info.pid !== info.pid;
 
@@ -65,7 +65,7 @@ export class Model {
         return another;
     }
 
-    // Why this user may not call the method; null: he may.
+    // Return why this user may not call the method; null: the user may.
     denied(method) {
         const caller = this.info && this.info.caller;
         const needs = caller && caller.denied && caller.denied[method];
@@ -106,14 +106,14 @@ export class Model {
         this.pairs = now;
     }
 
-    // Of many of a kind nfvd keeps the last, and says it again under a new number.
+    // Of many similar events nfvd keeps the last, and sends it again with a new number.
     addEvents(result) {
         this.events = this.events.concat(result.events).slice(-EVENTS_MAX);
         this.since = result.next;
     }
 }
 
-// What a pair costs: of what went just now, else of all that ever went.
+// Copies per frame of a pair: of its present traffic or, without any, of all its traffic.
 export function copiesPerFrame(pair) {
     if (pair.rate.frames > 0)
         return pair.rate.copies / pair.rate.frames;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a port may do: the words that nfvd knows, each in a field of its own. Only what was changed is sent.
+// A port's policy: a field for each word that nfvd knows. Only changed words are sent.
 import { h, field, button, failure, allow, arrange, section, setText } from "./dom.js";
 
 const OWN_COMMAND = "quarantine";       // it has a button

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One port: what goes, why it is not up, what it may do, what it lost, with whom it talks, its queues and addresses.
+// One port: its traffic, why it is not up, its policy, drops, peers, queues and addresses.
 import { h, Keyed, setText, setAttr, button, allow, section, command, failure, arrange, empty } from "./dom.js";
 import { bits, frames, whole, plural, ratio, seconds } from "./format.js";
 import { traffic } from "./chart.js";
@@ -29,7 +29,7 @@ function drops() {
 
     const node = section("Dropped, and other faults", list.node, none);
 
-    node.hidden = true;         // until nfvd has said
+    node.hidden = true;         // until nfvd has responded
     return { node, show(all) {
         node.hidden = false;
         list.show(all.map(d => ({ key: d.reason, cells: [d.reason, whole(d.count), d.help + (d.frames ? "" : " (no frames)")] })));
@@ -84,7 +84,7 @@ function details() {
         Object.keys(said).filter(key => !NOT_DETAILS.includes(key)).map(key => ({ key, cells: [key, show(said[key])] }))) };
 }
 
-// Why it is not up, and what helps.
+// Show why it is not up, and the command that helps.
 function trouble() {
     const why = h("strong");
     const hint = h("div", { class: "hint" });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// All ports: a row each, of which only those are drawn anew that can be seen.
+// All ports, one row each; only visible rows are redrawn.
 import { h, Keyed, setText, setAttr, button, allow, empty } from "./dom.js";
 import { bits, frames, whole, plural } from "./format.js";
 import { traffic } from "./chart.js";
@@ -29,7 +29,7 @@ function segment(port) {
         .filter(Boolean).join(" · ");
 }
 
-// Everything of a port that one may look for.
+// Return all searchable words of a port.
 function words(port) {
     const said = port.said;
 
@@ -37,14 +37,14 @@ function words(port) {
         ...Object.values(said.policy || {})].filter(Boolean).join(" ").toLowerCase();
 }
 
-// Where it is slow, if nfvd says so.
+// Return the bottleneck, if nfvd reports one.
 export function bound(port) {
     const b = port.stats && port.stats.bound;
 
     return b && b !== "idle" ? b + "-bound" : "";
 }
 
-// A rate in two lines, pale where nothing goes.
+// Make a rate in two lines, pale without traffic.
 function makeRate() {
     const rate = h("span"), perSecond = h("span", { class: "sub" });
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Results of nfvctl bench that lie in a folder which the user can read, as plots.
+// Plots of nfvctl bench's results in a folder that the user can read.
 import { h, arrange, field, section, empty, setText, command } from "./dom.js";
 import { bars } from "./chart.js";
 import { ratio, clock } from "./format.js";
@@ -9,7 +9,7 @@ const FILES_MAX = 40;
 const FILE_MAX = 8 << 20;       // bytes
 const REMEMBERED = "nfv:results-folder";
 
-// The names of files in it.
+// Return the names of the folder's files.
 function listFolder(path) {
     return new Promise((resolve, reject) => {
         const names = [];
@@ -26,7 +26,7 @@ function listFolder(path) {
 
 const number = v => typeof v === "number" && isFinite(v) ? v : 0;
 
-// Of bench throughput, rtt and matrix: {pairs: [{a, b, ...}]}
+// Plots of bench throughput, rtt and matrix: {pairs: [{a, b, ...}]}
 function pairPlots(result) {
     const pairs = result.pairs.filter(p => p && typeof p === "object").slice(0, 500);
     const label = p => p.a + " - " + p.b;
@@ -42,7 +42,7 @@ function pairPlots(result) {
     ...pairs.filter(p => p.error).map(p => h("p", { class: "reason", text: label(p) + ": " + p.error }))];
 }
 
-// Cards for a file; none when it is something else.
+// Make cards for a file; none if it is not a result.
 function plot(name, text) {
     let result;
 
@@ -66,7 +66,7 @@ export function resultsView() {
     const form = h("form", { class: "form inline" }, field("Folder of results", folder),
         h("button", { type: "submit", class: "btn secondary" }, "Read"));
 
-    // Of two at a time the later one counts.
+    // If two reads run at a time, the later one counts.
     async function read() {
         const path = folder.value.trim();
         const turn = ++turns;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// JSON-RPC 2.0 of include/nfv/rpc.h: one line a request and one a response, over nfvd's socket. Cockpit's bridge opens
-// it as the user that has logged in. Who may not open it, but has administrative access in Cockpit, is root there.
+// JSON-RPC 2.0 of include/nfv/rpc.h: one line per request and response, over nfvd's socket. Cockpit's bridge opens it as
+// the logged-in user. If that user may not open it but has administrative access in Cockpit, it is opened as root.
 
 const SOCKET = "/run/nfvd/ctl.sock";
-const RETRY_MS = 500;           // the first time, and twice as long each time after, but for
-const RETRY_MAX_MS = 4000;      // which is soon enough for people; each is a line in the host's log
-const PATIENCE_MS = 10000;      // for a response, then the connection is opened anew
+const RETRY_MS = 500;           // the first pause, which doubles each time, up to
+const RETRY_MAX_MS = 4000;      // this; each try is a line in the host's log
+const PATIENCE_MS = 10000;      // for a response; then the connection is opened anew
 const LINE_MAX = 16 << 20;      // characters
 
 export class RpcError extends Error {
@@ -19,7 +19,7 @@ export class RpcError extends Error {
 const LOST = "the connection to nfvd was lost before its answer";
 
 export class Rpc {
-    // up(): connected. down({problem, message}): no longer, or not yet; it is tried again, all the time.
+    // up(): connected. down({problem, message}): not connected; it keeps retrying.
     constructor(up, down) {
         this.up = up;
         this.down = down;
@@ -37,7 +37,7 @@ export class Rpc {
         this.channel = cockpit.channel({ payload: "stream", unix: SOCKET, binary: true, superuser: this.superuser });
         this.channel.addEventListener("message", (event, data) => this.received(data));
         this.channel.addEventListener("close", (event, options) => this.closed(options));
-        // Nothing says that a socket is open but its first answer.
+        // Only the first response shows that the socket is open.
         this.call("daemon.info").then(info => {
             this.retry = RETRY_MS;
             this.up(info);
@@ -83,7 +83,7 @@ export class Rpc {
             return;
         }
         const call = this.waiting.get(reply.id);
-        if (!call) {            // nfvd closes after what it says to nobody in particular
+        if (!call) {            // after a message without an id nfvd closes the connection
             this.said = reply.error ? reply.error.message : null;
             return;
         }
@@ -95,7 +95,7 @@ export class Rpc {
             call.resolve(reply.result);
     }
 
-    // Responses come in the order of requests: the oldest one is waited for.
+    // Responses come in the order of requests: wait for the oldest one.
     watch() {
         clearTimeout(this.timer);
         if (this.waiting.size)
@@ -118,7 +118,7 @@ export class Rpc {
         });
     }
 
-    // A result with a list that may come in parts: all of the list, and the first part's other members.
+    // Get a result whose list may come in parts: the whole list, and the first part's other members.
     async whole(method, key, params) {
         const first = await this.call(method, params);
 

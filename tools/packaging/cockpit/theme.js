@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Dark or light, as Cockpit's user has chosen. Cockpit's own pages carry its style sheet's class for dark, which has
-// had three names; ours for this page is nfv-dark.
+// Follow the user's choice of dark or light in Cockpit. Cockpit's own pages have a class for dark, which has had three
+// names; this page's class is nfv-dark.
 
 const CLASSES = ["nfv-dark", "pf-theme-dark", "pf-v5-theme-dark", "pf-v6-theme-dark"];
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
