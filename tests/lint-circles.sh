@@ -6,7 +6,7 @@
 #	lint-circles.sh FOLDER...	of each folder (with those in it) apart
 #
 # A .c file depends on the file that defines what it calls or names; a header, on the headers that it includes.
-set -eu
+set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # uses FILE... - print "USER DEFINER" for each pair of these .c files in which USER names what DEFINER defines.
@@ -20,7 +20,7 @@ uses()
 	done | awk '
 		$1 == "@" { file = $2; next }
 		{ gsub(/"([^"\\]|\\.)*"/, "\"\"") }
-		# A line that begins in the first column and is not static is a definition, unless it is a declaration (ends in ';').
+		# A line that begins in the first column and is not static is a definition, unless it ends in a semicolon.
 		/^[a-z]/ && !/^(static|typedef|extern|module_|MODULE_|EXPORT_|DEFINE_)/ {
 			name = ""
 			if (match($0, /[a-zA-Z_0-9]+\(/)) {
@@ -65,7 +65,9 @@ includes()
 status=0
 shopt -s nullglob globstar
 for folder; do
-	for circle in "$(uses "$folder"/**/*.c | sort -u | tsort 2>&1 >/dev/null)" "$(includes "$folder"/**/*.h | tsort 2>&1 >/dev/null)"; do
+	needs=$(uses "$folder"/**/*.c | sort -u) included=$(includes "$folder"/**/*.h)
+	[ -n "$needs" ] || { echo "in $folder, no file needs another: this check finds nothing"; status=1; }
+	for circle in "$(tsort <<<"$needs" 2>&1 >/dev/null)" "$(tsort <<<"$included" 2>&1 >/dev/null)"; do
 		[ -n "$circle" ] || continue
 		echo "in $folder, files need each other:"
 		sed 's/^tsort: -: input contains a loop:$/  --/; s/^tsort: /  /' <<<"$circle"
