@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The backend driver for xenbus devices of type vif, beside or instead of xen-netback.
- * It takes those whose script is vif-nfv, and those that nfvd claims; whatever is loaded
- * first, others are xen-netback's. A bound one can be handed over by sysfs unbind and
- * bind, also while its guest runs: rings and grants are the guest's.
+ * It takes vifs whose script is vif-nfv, and those that nfvd claims. All others are
+ * xen-netback's, whichever driver is loaded first. A bound vif can be moved to the other
+ * driver by sysfs unbind and bind, even while its guest runs, because rings and grants
+ * belong to the guest.
  *
  *	backend (we)				frontend
  *	------------				--------
@@ -12,14 +13,14 @@
  *	map rings, bind events
  *	hotplug-status = connected ─► Connected
  *	                                        Closing, Closed
- *	let go of all ─► Closing, Closed
- *	  online = 1: it comes back (reboot, kexec)	Initialising
+ *	release everything ─► Closing, Closed
+ *	  online = 1: the guest returns (reboot, kexec)	Initialising
  *	  ─► InitWait again
- *	  online = 0, or it is gone (Unknown):
+ *	  online = 0, or the frontend is gone (Unknown):
  *	  unregister the device ─► remove
  *
- * Nothing that the frontend wrote is believed: numbers are bounded, and what cannot be
- * mapped is an error in the xenstore and state Closing, of that vif alone.
+ * The frontend's data is not trusted: numbers are bounded, and if a grant cannot be mapped,
+ * only that vif gets an error in the xenstore and state Closing.
  */
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -29,7 +30,7 @@
 
 static bool registered;
 
-/* ---- what we offer ---- */
+/* ---- offered features ---- */
 
 static const struct {
 	const char *key;
@@ -120,7 +121,7 @@ static void say_connected(struct nfvk_vif *vif)
 
 /* ---- the state machine: drawn above ---- */
 
-/* It begins anew, whatever was: an instance that was killed (kexec) has not said goodbye. */
+/* Start anew from any state, because a killed frontend (kexec) has not closed. */
 static void begin_anew(struct nfvk_vif *vif)
 {
 	struct xenbus_device *xb = vif->xb;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A vif connects: what its frontend wrote is read, its rings are mapped, its event channels bound. And the way back. */
+/* Connecting a vif: reading its frontend's keys, mapping rings, binding event channels. And disconnecting it. */
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <xen/events.h>
@@ -10,7 +10,7 @@ unsigned int nfvk_xen_queues_max(void)
 	return nfvk_xen_queues ?: min_t(unsigned int, num_online_cpus(), NFV_QUEUES_MAX);
 }
 
-/* What the frontend takes unfinished. */
+/* Read which offloads the frontend accepts. */
 static void read_features(struct nfvk_vif *vif)
 {
 	const char *dir = vif->xb->otherend;
@@ -23,12 +23,12 @@ static void read_features(struct nfvk_vif *vif)
 		vif->accepts |= NFV_ACCEPT_TSO4;
 	if (vif->sg && xenbus_read_unsigned(dir, "feature-gso-tcpv6", 0))
 		vif->accepts |= NFV_ACCEPT_TSO6;
-	/* One switch for both protocols: what is open for IPv6 is closed for all, unless it takes that, too. */
+	/* NFV_ACCEPT_CSUM covers IPv4 and IPv6, so without IPv6 checksums the frontend accepts no open checksums. */
 	if (!xenbus_read_unsigned(dir, "feature-ipv6-csum-offload", 0))
 		vif->accepts &= ~(NFV_ACCEPT_CSUM | NFV_ACCEPT_TSO4 | NFV_ACCEPT_TSO6);
 }
 
-/* What `rate=` of its configuration came to. */
+/* Read the limit that the toolstack wrote for `rate=` of the guest's configuration. */
 static void read_rate(struct nfvk_vif *vif)
 {
 	struct nfvk_xen_rate *rate = &vif->rate;
@@ -39,7 +39,7 @@ static void read_rate(struct nfvk_vif *vif)
 		rate->usec = 0;
 }
 
-/* Attach a back ring where whoever served it before has left it. */
+/* Attach a back ring at the index that the previous backend has left. */
 #define ATTACH_RING(back, ring) ({						\
 	typeof(ring) ring__ = (ring);						\
 	RING_IDX at__ = READ_ONCE(ring__->rsp_prod);				\
@@ -117,7 +117,7 @@ static void free_queue(struct nfvk_xen_queue *q)
 	kvfree(q);
 }
 
-/* Those that are stopped, or were not started. One grace period for all. */
+/* Free queues that are stopped or were not started, after one grace period for all. */
 static void free_queues(struct nfvk_xen_queue **queue, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -196,7 +196,7 @@ static int make_queues(struct nfvk_vif *vif)
 	int n = xenbus_read_unsigned(vif->xb->otherend, "multi-queue-num-queues", 1);
 
 	if (n < 1 || n > nfvk_xen_queues_max()) {
-		xenbus_dev_fatal(vif->xb, -EINVAL, "multi-queue-num-queues is %d, not 1 to %u", n, nfvk_xen_queues_max());
+		xenbus_dev_fatal(vif->xb, -EINVAL, "multi-queue-num-queues must be from 1 to %u, not %d", nfvk_xen_queues_max(), n);
 		return -EINVAL;
 	}
 	vif->nr_queues = n;
@@ -216,7 +216,7 @@ static int make_queues(struct nfvk_vif *vif)
 	return 0;
 }
 
-/* Who has one, may name grants to be kept mapped; without it all is copied by grant. */
+/* Connect the control ring, if the frontend has one: without it there are no persistent grants, only grant copies. */
 static void connect_ctrl(struct nfvk_vif *vif)
 {
 	unsigned int ref, channel;
@@ -236,7 +236,7 @@ int nfvk_xen_connect(struct nfvk_vif *vif)
 	if (vif->connected)
 		return 0;
 	if (!xenbus_read_unsigned(vif->xb->otherend, "request-rx-copy", 0)) {
-		xenbus_dev_fatal(vif->xb, -EOPNOTSUPP, "the frontend does not ask for request-rx-copy");
+		xenbus_dev_fatal(vif->xb, -EOPNOTSUPP, "the frontend does not set request-rx-copy");
 		return -EOPNOTSUPP;
 	}
 	read_features(vif);
@@ -244,7 +244,7 @@ int nfvk_xen_connect(struct nfvk_vif *vif)
 	err = make_queues(vif);
 	if (err)
 		return err;
-	smp_store_release(&vif->connected, true);	/* queues before it; pairs with the users' acquire */
+	smp_store_release(&vif->connected, true);	/* after the queues; pairs with the users' acquire */
 	for (unsigned int i = 0; i < vif->nr_queues; i++)
 		nfvk_xen_queue_start(vif->queue[i]);
 	connect_ctrl(vif);
