@@ -157,7 +157,7 @@ static int dispatch(const struct ctl_command *cmd, int argc, char **argv, char *
 	}
 	if (asked || !cmd->run) {
 		ctl_hint(err, "nfvctl %s help", path);
-		return asked ? ctl_usage(err, "'help' stands alone") : ctl_usage(err, "say which: %s", cmd->args);
+		return asked ? ctl_usage(err, "'help' takes no further arguments") : ctl_usage(err, "needs a subcommand: %s", cmd->args);
 	}
 	int rc = cmd->run(argc, argv, err);
 
