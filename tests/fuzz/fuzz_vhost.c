@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Fuzz target: the messages of a vhost-user peer, in any order, with descriptors (descriptors.h):
- * memory that is truncated meanwhile, eventfds, full ones too, sockets, and what belongs
- * nowhere. Between messages the guest writes its rings, and a worker takes and delivers.
+ * memory that is truncated meanwhile, eventfds (also full ones), sockets, and unsuitable
+ * ones. Between messages the guest writes its rings, and a worker takes and delivers.
  *
- * Whatever it is: what is refused changes nothing, a ring that runs is sound, and once
- * the peer has gone there is no ring, no mapping and no descriptor of its left.
+ * For any input, a refused message changes nothing, a running ring is valid, and when the
+ * peer has disconnected, none of its rings, mappings and descriptors is left.
  */
 #include "guest_files.h"
 #include "vhost/dev.c"
@@ -21,7 +21,7 @@
 #define UVA		0x10000000ull
 #define GPA		0x100000ull
 #define PAIRS		2
-#define REAL_EVERY	64		/* runs; one of them with the kernel's descriptors, too */
+#define REAL_EVERY	64		/* one of so many runs is repeated with the kernel's descriptors */
 
 static struct nfvd_port port = { .id = 5, .name = "fuzz" };
 static struct nfvd_vhost dev;
@@ -31,7 +31,7 @@ static struct iovec pool[4096];
 static struct nfvd_frame frames[NFVD_BURST];
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-extern const bool replaying __attribute__((weak));	/* replay_main.c has it: each input is run with both */
+extern const bool replaying __attribute__((weak));	/* replay_main.c defines it, and runs each input with both */
 
 /* ---- the rest of nfvd ---- */
 
@@ -96,7 +96,7 @@ static bool same_told(const struct nfvd_vhost *a, const struct nfvd_vhost *b)
 	       a->request_fd == b->request_fd && !memcmp(a->vq, b->vq, sizeof(a->vq));
 }
 
-/* What is mapped is the table, and what is open somebody knows. */
+/* Check that exactly the table's regions are mapped, and that all open descriptors have an owner. */
 static void check_model(void)
 {
 	unsigned int known = dev.request_fd >= 0, n = dev.mem ? dev.mem->n : 0;
@@ -128,14 +128,14 @@ static void check_rings(void)
 	require(queued == running && !dev.n_closing);
 }
 
-/* As a gate and the port's thread do. */
+/* Process a message as a gate and the port's thread do. */
 static void say(struct nfvd_vu_msg *m)
 {
 	enum nfvd_drop why = nfvd_vu_check(m, 2 * PAIRS, dev.offered);
 	struct nfvd_vhost before = dev;
 	bool answers;
 
-	/* What is not sound has no descriptors here. */
+	/* A malformed message has no descriptors here. */
 	for (int i = 0; i < VU_REGIONS_MAX && why != NFVD_PASS; i++) {
 		if (m->fds[i] >= 0)
 			close(m->fds[i]);
@@ -188,7 +188,7 @@ static void say_fd(uint32_t request, uint64_t index, int kind)
 	say(&m);
 }
 
-/* Descriptors, avail and used, each on a page of its own from there. */
+/* Set the addresses of descriptors, avail and used ring, each on its own page from uva on. */
 static void say_addr(uint32_t index, uint64_t uva)
 {
 	struct nfvd_vu_msg m = message(VU_SET_VRING_ADDR, sizeof(struct vhost_vring_addr));
@@ -232,7 +232,7 @@ static void say_anything(struct input *in)
 	say(&m);
 }
 
-/* A sound guest, all at once. */
+/* Set up a valid guest in one step. */
 static void start(unsigned int pair)
 {
 	struct nfvd_vu_msg m = message(VU_SET_MEM_TABLE, 8 + sizeof(struct nfvd_vu_region));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the peer of the vhost target has to send: one descriptor of each kind, the guest's file among them, whose size
- * and contents change. And the count that none of them is left open, or mapped.
+ * The descriptors that the peer of the vhost target sends: one of each kind, including the guest's file, whose size and
+ * contents change. And a check that none of them stays open or mapped.
  *
  * Include this before the files under test (descriptors.h).
  */
@@ -16,8 +16,8 @@
 #define COUNT_EVERY	4096		/* runs, then all descriptors and mappings are counted */
 #define FILES		(SHORT_MEMORY + 1)	/* kinds that can be memory */
 
-static uint8_t *file[FILES];		/* as the guest has them mapped */
-static bool written;			/* by the guest, or a ring */
+static uint8_t *file[FILES];		/* the guest's mappings */
+static bool written;			/* by the guest or through a ring */
 static off_t kernel_size = PAGES * PAGE;	/* of the guest's file */
 
 static int memory(unsigned int pages)
@@ -67,8 +67,8 @@ static off_t size_of_file(void)
 }
 
 /*
- * Give the guest's file another size. What nobody has mapped need not vanish: those pages become zeros, and who maps
- * the file asks for its size before. So kernel_size may be the larger one.
+ * Change the size of the guest's file. Unmapped pages need not vanish; they are cleared, because nfvd checks the size
+ * before it maps the file. So kernel_size may be larger than the size.
  */
 static void resize(off_t bytes)
 {
@@ -83,7 +83,7 @@ static void resize(off_t bytes)
 	model.told[MEMORY].st.st_size = model.told[READ_ONLY].st.st_size = bytes;
 }
 
-/* All of it zeros again. */
+/* Clear all files. */
 static void clear_files(void)
 {
 	resize(PAGES * PAGE);
@@ -123,7 +123,7 @@ static void count(unsigned int runs)
 
 	if (runs % COUNT_EVERY)
 		return;
-	/* Not at first: who runs us opens some of its own. Mappings of the allocator's come and go, too. */
+	/* Not at the first run, because the fuzzer opens descriptors. The allocator's mappings change, too. */
 	if (!fds_then) {
 		fds_then = open_fds();
 		maps_then = lines_in("/proc/self/maps");

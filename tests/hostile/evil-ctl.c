@@ -2,13 +2,13 @@
 /*
  * A hostile client of nfvd's control socket.
  *
- *	evil-ctl SOCKET			everything that root may try
- *	evil-ctl SOCKET denied		only what another user gets
- *	evil-ctl SOCKET hold N		open N connections, say "held", and keep them until killed
- *	evil-ctl SOCKET busy N		ask on N connections without end, each as much as fits; say "busy" first
+ *	evil-ctl SOCKET			all cases, as root
+ *	evil-ctl SOCKET denied		only the case of a user without a role
+ *	evil-ctl SOCKET hold N		open N connections, print "held", and keep them until killed
+ *	evil-ctl SOCKET busy N		print "busy", and send requests on N connections without end, as many as fit
  *
  * Each case prints "ok - NAME" or "not ok - NAME: why". After each, nfvd must
- * still answer, have counted exactly what was done to it, and have no port more.
+ * still respond, have counted exactly the attack, and have no additional port.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,8 +73,9 @@ static void half_closed(void)
 /* ---- time ---- */
 
 /*
- * Three clients at once: one stops in a request, one sends a byte each 500 ms, one asks
- * for ever and reads nothing. Each must go within the time-out, and nobody else notice.
+ * Three clients at once: one stops within a request, one sends a byte each 500 ms, one sends
+ * requests for ever and reads nothing. Each must be disconnected within the time-out, without
+ * effect on others.
  */
 static void slow_clients(void)
 {
@@ -140,7 +141,7 @@ static void many_clients(void)
 	}
 	for (int i = 0; i < MANY; i++)
 		close(fd[i]);
-	/* nfvd hears of the closing a little later than we close. */
+	/* nfvd notices the close a little later. */
 	do {
 		int probe = dial();
 		json_t *reply = ask_on(probe, "daemon.info", NULL);
@@ -183,7 +184,7 @@ static void send_descriptors(void)
 	close(pipe_fd[1]);
 	if (hear(fd, line, sizeof(line), PROMPT_MS) > 0)
 		wrong_reply(line, NFV_RPC_E_REQUEST, "descriptors", why, sizeof(why));
-	/* The pipe ends only when nobody has its other end any more. */
+	/* The pipe ends only when all copies of its other end are closed. */
 	fcntl(pipe_fd[0], F_SETFL, O_NONBLOCK);
 	if (!why[0] && read(pipe_fd[0], &byte, 1) != 0)
 		snprintf(why, sizeof(why), "nfvd has kept a descriptor");
@@ -287,7 +288,7 @@ static void hold(int n)
 	pause();
 }
 
-/* Connections that never run out of requests. */
+/* Keep requests pending on n connections. */
 static void busy(int n)
 {
 	static char requests[] = REQUEST("stats.get", "{}") "\n" REQUEST("fdb.list", "{}") "\n" REQUEST("drops.get", "{\"all\":true}") "\n";

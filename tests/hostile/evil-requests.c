@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* evil-ctl: requests that are malformed, or ask for what cannot be. Group P of the hostile cases. */
+/* evil-ctl: requests that are malformed, or cannot be fulfilled. Group P of the hostile cases. */
 #include "evil-ctl.h"
 
 #include <stdio.h>
@@ -82,7 +82,7 @@ static void send_bad(const struct bad *b)
 		snprintf(why, sizeof(why), "no reply");
 	else
 		wrong_reply(line, b->code, b->words, why, sizeof(why));
-	if (!why[0] && !b->closes) {	/* the connection must still be good */
+	if (!why[0] && !b->closes) {	/* the connection must still work */
 		json_t *reply = ask_on(fd, "daemon.info", NULL);
 
 		if (!json_object_get(reply, "result"))

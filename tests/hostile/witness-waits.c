@@ -12,7 +12,7 @@
 
 static int own_schedstat = -1;
 
-/* The kernel's: time on a processor, time waiting for one, both in ns. */
+/* Read the kernel's count: the second number is the time waiting for a CPU, in ns. */
 static int64_t waited_for(int fd)
 {
 	char text[100];
@@ -86,8 +86,8 @@ static void add_worker(struct waits *w, const char *tid)
 }
 
 /*
- * A worker may wait for another thread of nfvd, which may wait for a processor: its memory is
- * everybody's, and so is the lock that is held while some is mapped. Where it sleeps is told.
+ * A worker may wait for another thread of nfvd that itself waits for a CPU, because all threads
+ * share the lock of the address space, which is held while memory is mapped. Note where it sleeps.
  */
 static void add_other(struct waits *w, const char *tid)
 {

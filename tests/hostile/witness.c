@@ -12,16 +12,16 @@
 #include "vufront.h"
 #include "witness-waits.h"
 
-#define WINDOW		512		/* frames under way in one direction */
+#define WINDOW		512		/* frames on their way in one direction */
 #define RING		1024
 #define HDR		12
 #define BURST_MAX	128		/* frames that one side sends in a millisecond */
-#define TRIAL_NS	200000000ll	/* how long it is looked how many they can */
+#define TRIAL_NS	200000000ll	/* time to measure the maximum rate */
 #define PATIENCE_NS	5000000000ll
 #define MAGIC		0x77697473u
 #define ETHERTYPE	0x88b5		/* for local experiments, IEEE 802 */
-#define LONG_NS		5000000ll	/* a silence of which is noted what nfvd's threads do */
-#define HELLO		(~0ull)		/* number of a frame that only says where its sender is */
+#define LONG_NS		5000000ll	/* from this length of a silence on, note what nfvd's threads do */
+#define HELLO		(~0ull)		/* number of a frame that only lets the switch learn its sender */
 
 enum { RX, TX };
 
@@ -42,11 +42,11 @@ struct side {
 	bool met;
 };
 
-/* Of one case. */
+/* The figures of one case. */
 struct tally {
 	uint64_t frames, lost;
-	int64_t latency, silence, waited;	/* ns; waited: of the time that was silent, not counted in silence */
-	char asleep[40];			/* where a worker slept then; empty: nowhere, or it was short */
+	int64_t latency, silence, waited;	/* ns; waited: part of a silent time, not counted in silence */
+	char asleep[40];			/* where a worker slept then; empty: nowhere, or a short silence */
 };
 
 struct pair {
@@ -136,7 +136,7 @@ static void exchange(struct pair *p, unsigned int n)
 	}
 }
 
-/* Since the last frame it was silent, up to t. */
+/* Note the silence from the last frame up to t. */
 static void note_silence(struct pair *p, int64_t t, int64_t by_now)
 {
 	bool is_long = p->waits.is_long;
@@ -217,7 +217,7 @@ static int make_side(struct pair *p, unsigned int i, const char *state_dir)
 	return err;
 }
 
-/* Teach the switch where they are. */
+/* Let the switch learn both addresses. */
 static int meet(struct pair *p)
 {
 	for (int64_t end = now() + PATIENCE_NS; !p->side[0].met || !p->side[1].met; nap(5000000)) {
@@ -232,7 +232,7 @@ static int meet(struct pair *p)
 	return 0;
 }
 
-/* How many one side can send in a millisecond, half of it, while both pairs do. */
+/* Return half the number of frames that a side can send in a millisecond while both pairs send. */
 static unsigned int half_load(void)
 {
 	int64_t end = now() + TRIAL_NS;
@@ -272,7 +272,7 @@ int witness_start(const struct witness_nfvd *harmed, const struct witness_nfvd *
 	err = pthread_create(&thread, NULL, run, NULL);
 	if (err)
 		return -err;
-	/* It begins when it runs. */
+	/* Wait until the thread runs. */
 	while (!witness_count())
 		nap(100000);
 	return 0;
@@ -356,7 +356,7 @@ const char *witness_end(const char *name)
 	witness_pause(true);
 	pthread_mutex_lock(&lock);
 	for (unsigned int i = 0; i < 2; i++) {
-		/* What is still under way has had its time; and that is a silence, too. */
+		/* Frames still on their way are lost; this counts as a silence, too. */
 		if (under_way(&pairs[i]))
 			note_silence(&pairs[i], now(), waits_so_far(&pairs[i].waits));
 		pairs[i].tally.lost += under_way(&pairs[i]);

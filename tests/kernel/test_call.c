@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* nfv.ko: who may call what, and what becomes of bad calls. Group F of the hostile cases. */
+/* nfv.ko: permissions of calls, and invalid calls. Group F of the hostile cases. */
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -66,7 +66,7 @@ static void bad_calls(void **state)
 		assert_errno(ioctl(session, calls[i], NULL), EFAULT);
 		assert_errno(ioctl(session, calls[i], (void *)8), EFAULT);
 		assert_errno(ioctl(session, calls[i], (void *)~0xfffull), EFAULT);
-		/* The size is a part of the number. */
+		/* The argument's size is part of the call's number. */
 		assert_errno(ioctl(session, calls[i] + (1 << 16), any), ENOTTY);
 		assert_errno(ioctl(session, calls[i] - (1 << 16), any), ENOTTY);
 	}
@@ -85,7 +85,7 @@ static void bad_calls(void **state)
 	d = (struct nfv_detach){ .port = ~0u };
 	assert_errno(ioctl(session, NFV_IOC_DETACH, &d), ENOENT);
 	assert_errno(ioctl(session, NFV_IOC_STATS, &s), EINVAL);
-	/* Results that cannot be written: the operations were made, and that is said. */
+	/* Results that cannot be written: the operations took effect, and the call returns EFAULT. */
 	{
 		void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -116,7 +116,7 @@ static void bad_attach(void **state)
 	assert_errno(ioctl(session, NFV_IOC_ATTACH, &a), EINVAL);
 	a = good; a.queues = 9;
 	assert_errno(ioctl(session, NFV_IOC_ATTACH, &a), EINVAL);
-	/* After all of that, the right one works, once. */
+	/* After all these, a valid attach works, once. */
 	assert_int_equal(port_open(&p, session, "h0", 64), 0);
 	a = good;
 	assert_errno(ioctl(session, NFV_IOC_ATTACH, &a), EBUSY);
@@ -145,7 +145,7 @@ static int open_as_root_of_a_user_namespace(void)
 	return unshare(CLONE_NEWUSER) || open(DEVICE, O_RDWR) != -1 || (errno != EPERM && errno != EACCES);
 }
 
-/* The rule: opening and attaching both need it; a session that was handed on can be used, not extended. */
+/* Opening and attaching both need CAP_NET_ADMIN; a passed session can be used, but cannot attach. */
 static int attach_without(void)
 {
 	struct nfv_attach a = attach_args("h0", 64);
@@ -208,7 +208,7 @@ static void device_goes(void **state)
 	assert_int_equal(poll(&f, 1, 0), 0);
 }
 
-/* F6, F7: everything at once, on one session, while ports come and go. */
+/* F6, F7: all calls at once, on one session, while ports are attached and detached. */
 static atomic_bool stop;
 static atomic_uint shared_port;
 
@@ -301,7 +301,7 @@ static void closed_under_calls(void **state)
 	}
 }
 
-/* F1, R2: each allocation of an attach, of a batch fails once; the next try works. */
+/* F1, R2: each allocation of an attach and of a batch fails once; the next try works. */
 static bool fail_nth(int n)
 {
 	char path[64], text[16];
@@ -335,7 +335,7 @@ static void allocations_fail(void **state)
 			int error = errno;
 
 			fail_nth(0);
-			/* Also copying from and to here can be made to fail. */
+			/* Copies from and to user memory may be made to fail, too. */
 			if (error != ENOMEM && error != ENOBUFS && error != EFAULT)
 				fail_msg("attach with failure %d: %s", n, strerror(error));
 			failed++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* nfv.ko: the forwarding table, by which frames go on without the daemon. Group E of the hostile cases. */
+/* nfv.ko: the forwarding table, which forwards frames without the daemon. Group E of the hostile cases. */
 #include "two_ports.h"
 
 static int set_table(struct nfv_fdb_entry *e, uint32_t n)
@@ -18,7 +18,7 @@ static struct nfv_pair forwarded(const struct kport *from, uint32_t to)
 	return pairs[to];
 }
 
-/* Known there and known here: the frame goes without the daemon. Anything else is shown to it. */
+/* If source and destination are known, the frame bypasses the daemon. Others go to the daemon. */
 static void forwarding_table(void **state)
 {
 	struct nfv_fdb_entry e[2] = {
@@ -36,13 +36,13 @@ static void forwarding_table(void **state)
 	assert_int_equal(forwarded(&a, b.id).bytes, 1000);
 	assert_int_equal(stats_of(&a).rx_frames, 0);
 	assert_int_equal(stats_of(&b).tx_frames, 1);
-	/* It says who was seen, and still knows when it is set anew. */
+	/* It reports which sources were seen, and keeps that when it is set again. */
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(set_table(e, 2), 0);
 		assert_true(e[0].idle_ms < 60000);
 		assert_int_equal(e[1].idle_ms, NFV_FDB_NEVER);
 	}
-	/* Its source elsewhere, not a source, not a destination, in another VLAN, at a port that is none. */
+	/* The source is at another port, is not a source, not a destination, in another VLAN, at a missing port. */
 	for (int i = 0; i < 5; i++) {
 		struct nfv_fdb_entry x[2] = { e[0], e[1] };
 
@@ -61,7 +61,7 @@ static void forwarding_table(void **state)
 	send_c0(1000, 1);
 	entry(&a, shown++);
 	assert_int_equal(forwarded(&a, b.id).frames, 1);
-	/* What is refused is counted, not lost from sight. */
+	/* Refused frames are counted. */
 	assert_int_equal(set_table(e, 2), 0);
 	sh("ip link set h1 mtu 600");
 	send_c0(1000, 1);
@@ -72,7 +72,7 @@ static void forwarding_table(void **state)
 	while (!forwarded(&a, b.id).refused[NFV_REFUSED_DOWN])
 		usleep(1000);
 	sh("ip link set h1 up mtu 1500");
-	/* The port goes: its counters stay with the source's, the table has it no more. */
+	/* The port is detached: its counters are kept with the source's, and the table forgets it. */
 	port_close(&b);
 	send_c0(1000, 1);
 	entry(&a, shown++);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* nfv.ko: the pages of a port's rings: who may map what, and how they are charged. Group F of the hostile cases. */
+/* nfv.ko: mapping the pages of a port's rings, and how they are charged. Group F of the hostile cases. */
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -54,10 +54,10 @@ static void mappings(void **state)
 	assert_errno(mprotect((void *)p.producer, p.map_bytes, PROT_READ | PROT_EXEC), EACCES);
 	assert_errno(mprotect(p.consumer, PAGE, PROT_READ | PROT_EXEC), EACCES);
 	REFUSED(mremap((void *)p.producer, p.map_bytes, p.map_bytes + PAGE, MREMAP_MAYMOVE), EFAULT);
-	/* Not inherited. */
+	/* A child does not inherit the mapping. */
 	assert_int_equal(in_child(read_entries), 128 + SIGSEGV);
 	assert_int_equal(in_child(read_consumer), 128 + SIGSEGV);
-	/* Nor to be written by the back door. */
+	/* The mapping cannot be made writable later. */
 	{
 		int mem = open("/proc/self/mem", O_RDWR);
 		uint32_t v = 7;
@@ -65,7 +65,7 @@ static void mappings(void **state)
 		assert_true(pwrite(mem, &v, 4, (uintptr_t)p.producer) < 0);
 		close(mem);
 	}
-	/* Half unmapped, and used after the port is gone: pages live as long as they are mapped. */
+	/* Unmap half, and use the rest after the port is detached: pages exist as long as they are mapped. */
 	munmap((uint8_t *)p.producer + PAGE, PAGE);
 	{
 		struct nfv_detach d = { .port = p.id };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* nfv.ko: frames in the ring, and what is done with them. Group E of the hostile cases. */
+/* nfv.ko: frames in the ring, and operations on them. Group E of the hostile cases. */
 #include <linux/if_packet.h>
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -70,7 +70,7 @@ static void send_and_forward(void **state)
 	assert_int_equal(stats_of(&a).held, 0);
 }
 
-/* A tag that the kernel keeps beside the frame is where it was on the wire. */
+/* A tag that the kernel keeps in skb->vlan_tci is shown where it was on the wire. */
 static void vlan_tag(void **state)
 {
 	struct iovec iov = { got, sizeof(got) };
@@ -92,13 +92,13 @@ static void vlan_tag(void **state)
 	assert_memory_equal(got, frame + NFV_HDR_MAX, 1000 - NFV_HDR_MAX);
 	op = op_forward(handle(&a, e), &b, NFV_OP_LAST);
 	assert_int_equal(op_run(session, &op), 1000);
-	/* Over there it is beside the frame again: 4 bytes less, the rest as it was. */
+	/* At the receiver the tag is outside the bytes again: 4 bytes less, the rest unchanged. */
 	assert_int_equal(raw_recv(c1, got, sizeof(got)), 996);
 	assert_memory_equal(got, frame, 12);
 	assert_memory_equal(got + 12, frame + 16, 984);
 }
 
-/* E1: an index that is mad breaks that ring; the other goes on; detached and attached, so does this one. */
+/* E1: an index out of range breaks only that ring; after detaching and attaching, it works again. */
 static void mad_consumer_index(void **state)
 {
 	static const uint32_t mad[] = { 1, 65, 0x80000000, 0xffffffff };
@@ -116,7 +116,7 @@ static void mad_consumer_index(void **state)
 		assert_true(s.state & NFV_STATE_BROKEN);
 		assert_int_equal(s.held, 0);
 		assert_true(s.missed[NFV_MISS_RING_BROKEN] >= 1);
-		/* The witness */
+		/* The other port. */
 		make_frame(frame, 100, 3);
 		raw_send(c1, "c1", frame, 100);
 		assert_int_equal(entry(&b, 0)->len, 100);
@@ -131,7 +131,7 @@ static void mad_consumer_index(void **state)
 	}
 }
 
-/* E2: good and bad in one batch; each has its own result. */
+/* E2: valid and invalid operations in one batch; each has its own result. */
 static void bad_operations(void **state)
 {
 	struct iovec ok = { got, sizeof(got) }, bad = { (void *)8, 4096 }, kernel = { (void *)~0xfffull, 4096 };
@@ -169,7 +169,7 @@ static void bad_operations(void **state)
 	assert_int_equal(raw_recv(c1, got, sizeof(got)), 100);
 }
 
-/* I3: what does not fit the frame is refused before anybody sees it. */
+/* I3: offloads that contradict the frame are refused before a device gets it. */
 static void bad_offloads(void **state)
 {
 	static const struct nfv_vnet_hdr bad[] = {
@@ -204,7 +204,7 @@ static void bad_offloads(void **state)
 	assert_int_equal(op_run(session, &op), -ENETDOWN);
 }
 
-/* E3: done with once is done with. */
+/* E3: a frame that was freed cannot be used again. */
 static void stale_handles(void **state)
 {
 	struct iovec iov = { got, sizeof(got) };
@@ -218,7 +218,7 @@ static void stale_handles(void **state)
 	op = op_copy(h, NFV_HDR_MAX, &iov, 1);
 	assert_int_equal(op_run(session, &op), -ESTALE);
 	pass(&a, 1);
-	/* A whole turn of the ring later, the same slot is another frame. */
+	/* After a whole lap of the ring, the same slot holds another frame. */
 	for (unsigned int i = 0; i < ENTRIES; i++) {
 		send_c0(1400, i);
 		entry(&a, 0);
@@ -227,7 +227,7 @@ static void stale_handles(void **state)
 	assert_int_equal(op_run(session, &op), -ESTALE);
 }
 
-/* E9: nobody takes frames; then somebody does. */
+/* E9: the daemon takes no frames; then it does. */
 static void full_and_back(void **state)
 {
 	struct nfv_stats s;
@@ -247,7 +247,7 @@ static void full_and_back(void **state)
 	assert_int_equal(stats_of(&a).missed[NFV_MISS_RING_FULL], 2 * ENTRIES);
 }
 
-/* A daemon that sleeps: what is held goes, by its age. */
+/* A daemon that sleeps: held frames are freed by age. */
 static void held_too_long(void **state)
 {
 	struct iovec iov = { got, sizeof(got) };
@@ -271,8 +271,8 @@ static void held_too_long(void **state)
 }
 
 /*
- * E5: a sender with a transmit ring of its own writes its frame anew after it was
- * shown. What was shown is what is forwarded.
+ * E5: a sender with a transmit ring overwrites its frame after it was shown to the daemon.
+ * The forwarded frame is the one that was shown.
  */
 static void shown_is_sent(void **state)
 {
@@ -307,7 +307,7 @@ static void shown_is_sent(void **state)
 	close(sock);
 }
 
-/* E6: whoever holds frames may end at any moment. */
+/* E6: a process that holds frames may be killed at any moment. */
 static void killed_with_frames(void **state)
 {
 	port_close(&a);
@@ -334,7 +334,7 @@ static void killed_with_frames(void **state)
 	entry(&a, 0);
 }
 
-/* E7, E8: numbered frames from another CPU as fast as they go; sleeping whenever there is none. */
+/* E7, E8: numbered frames from another CPU as fast as possible; the daemon sleeps whenever the ring is empty. */
 #define NUMBERED 20000u
 
 static void *send_numbered(void *arg)
@@ -343,7 +343,7 @@ static void *send_numbered(void *arg)
 	int sock = raw_open("c0");
 	cpu_set_t one;
 
-	/* What is sent from two CPUs has no order. */
+	/* Frames from two CPUs would have no order. */
 	CPU_ZERO(&one);
 	CPU_SET(1, &one);
 	sched_setaffinity(0, sizeof(one), &one);
@@ -351,7 +351,7 @@ static void *send_numbered(void *arg)
 	for (uint32_t i = 0; i < NUMBERED; i++) {
 		make_frame(mine, sizeof(mine), i);
 		memcpy(mine + 14, &i, 4);
-		/* Never ahead by more than the ring. */
+		/* Stay within the ring's size. */
 		while (i - *(volatile uint32_t *)arg > ENTRIES / 2)
 			sched_yield();
 		raw_send(sock, "c0", mine, sizeof(mine));
@@ -398,7 +398,7 @@ static void numbered_with_sleeps(void **state)
 	print_message("# slept %u times\n", sleeps);
 }
 
-/* J4: others look at the frames too. */
+/* J4: packet sockets listen on the devices, too. */
 static void with_listeners(void **state)
 {
 	int host = raw_open("h0");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vugen: two guests that are ready to send: memory, frames, connections, and a switch that knows where they are. */
+/* vugen: setting up two guests: memory, frames, connections, and addresses that the switch has learnt. */
 #include "vugen.h"
 
 #include <errno.h>
@@ -7,9 +7,9 @@
 #define ETHERTYPE	0x88b5		/* for local experiments, IEEE 802 */
 #define HELLO_TRIES	500
 #define HELLO_WAIT_NS	10000000ull
-#define QUIET_NS	100000000ull	/* this long without a frame: the hellos are through */
+#define QUIET_NS	100000000ull	/* after this long without a frame all hellos have arrived */
 
-/* Stamped at both ends: also the last byte has to arrive. */
+/* Write a frame with stamps at both ends, so that a missing end is detected. */
 static void write_frame(uint8_t *buf, uint32_t size, const uint8_t *dst, const uint8_t *src, uint32_t magic,
 			uint32_t sequence)
 {
@@ -25,7 +25,7 @@ static void write_frame(uint8_t *buf, uint32_t size, const uint8_t *dst, const u
 	memcpy(eth + size - sizeof(s), &s, sizeof(s));
 }
 
-/* So many that they make a quarter of what shall be touched; none that a ring has is taken again. */
+/* Return the number of buffers that make a quarter of the memory to touch, at least the ring's, twice that if cold. */
 static uint32_t pool_size(const struct options *o, uint32_t touched_bytes)
 {
 	uint64_t lines = (touched_bytes + LINE - 1) / LINE, n = ((uint64_t)o->cold_mib << 20) / 4 / (lines * LINE);
@@ -40,7 +40,7 @@ static void pool_make(struct side *s, struct pool *p, uint32_t stride, uint32_t 
 	p->at = calloc(s->rx->size, sizeof(*p->at));
 	if (!p->base || !p->at)
 		die("guest memory", -ENOMEM);
-	/* There before it is measured, as a guest's is that has run for a while. */
+	/* Touch the pages before measuring, as in a guest that has run for a while. */
 	for (size_t at = 0; at < (size_t)stride * n; at += 4096)
 		p->base[at] = 0;
 	p->gpa = vuf_gpa(&s->f, p->base);
@@ -49,7 +49,7 @@ static void pool_make(struct side *s, struct pool *p, uint32_t stride, uint32_t 
 	p->next = n > s->rx->size ? s->rx->size : 0;
 }
 
-/* Buffers, descriptors and frames. The last Tx descriptor is for the hello. */
+/* Make buffers, descriptors and frames. The last Tx descriptor is for the hello. */
 static void prepare(struct side *s, unsigned int me, const struct options *o)
 {
 	static const uint8_t everyone[6] = { 255, 255, 255, 255, 255, 255 };
@@ -74,7 +74,7 @@ static void prepare(struct side *s, unsigned int me, const struct options *o)
 		vuf_post(s->rx, i);
 	}
 	s->tx->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
-	/* Numbered, it asks for interrupts, so that a switch is killed now and then between the delivery and what follows. */
+	/* Numbered: request interrupts, so that a kill may hit the switch between delivery and interrupt. */
 	s->rx->avail->flags = o->numbered ? 0 : VRING_AVAIL_F_NO_INTERRUPT;
 	s->rx->avail->idx = s->rx->published = s->rx->avail_idx;
 	s->left = bytes;
@@ -83,7 +83,7 @@ static void prepare(struct side *s, unsigned int me, const struct options *o)
 		die("numbers", -ENOMEM);
 }
 
-/* Both listen before either is waited for: the switch connects in its own order. */
+/* Let both listen before waiting for a connection, because the switch connects in any order. */
 void connect_sides(struct side *s, const struct options *o)
 {
 	uint32_t bytes = o->size + HDR_BYTES;
@@ -92,7 +92,7 @@ void connect_sides(struct side *s, const struct options *o)
 		.ring_size = o->ring,
 		.mem_bytes = (size_t)pool_size(o, bytes) * (bytes + LINE) +
 			     (size_t)pool_size(o, bytes < o->rxbuf ? bytes : o->rxbuf) * o->rxbuf + o->ring * 64 + (1 << 20),
-		/* OVS makes its buffers when the first device comes: seconds, many on a busy machine. */
+		/* OVS makes its buffers at the first connection, which takes seconds, many on a busy machine. */
 		.timeout_ms = 60000,
 	};
 	int err;
@@ -119,7 +119,7 @@ void connect_sides(struct side *s, const struct options *o)
 	}
 }
 
-/* Take hellos, and whatever else the switch says at first; how many buffers. */
+/* Take hellos and other initial frames of the switch. Return the number of buffers. */
 static unsigned int drain(struct side *s, unsigned int me)
 {
 	uint32_t id, bytes;
@@ -145,7 +145,7 @@ static void say_hello(struct side *s)
 	vuf_publish(s->tx);
 }
 
-/* Until both have heard each other, and all is quiet again. */
+/* Send hellos until both have received one, and no more frames arrive. */
 void greet(struct side *s)
 {
 	uint64_t last;

@@ -2,16 +2,15 @@
 /*
  * vugen - load generator between two vhost-user ports of a switch.
  *
- * Two frontends, one busy-polling thread. It must not be what is measured: "idle" in what it prints, one JSON
- * object, is the share of time in which it found nothing to do.
+ * Two frontends, one busy-polling thread. The generator must not be the bottleneck: "idle" in its output, one JSON
+ * object, is the share of time in which it had no work.
  *
- * Hot: frames are written once, and what the switch gives back is posted again as it is; no payload is touched
- * but every CHECK_EVERYth header. All of it stays in caches.
- * Cold (--cold MIB): as applications do it, each frame lies in another buffer than the last one had, and is
- * written before it is sent, and read when it has come, a word of each cache line. So many MiB pass before a
- * buffer is used again.
- * Numbered (--numbered): each frame has a number of its own, a word of each cache line says it, and all of them are
- * read when it has come: "bad" are those that are none whole, "twice" those that have come before.
+ * Hot: frames are written once, and returned buffers are posted again unchanged; no payload is accessed, and only
+ * every CHECK_EVERYth header. Everything stays in the caches.
+ * Cold (--cold MIB): as with applications, each frame is in another buffer than the last one. It is written before it
+ * is sent, and read when it arrives, a word of each cache line. A buffer is used again after so many MiB.
+ * Numbered (--numbered): each frame has its own number, in a word of each cache line, and all of them are read when it
+ * arrives. "bad" counts frames that are not whole, "twice" those that have arrived before.
  */
 #include "vugen.h"
 

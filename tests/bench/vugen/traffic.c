@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vugen: frames that are written, sent, received and checked, as fast as they go; and their count. */
+/* vugen: writing, sending, receiving, checking and counting frames, as fast as possible. */
 #include "vugen.h"
 
 #include <x86intrin.h>
 
 #define CHECK_EVERY	64
-#define BEHIND		64u		/* frames that a side with a rate may be behind it */
-#define COLD_BURST	32u		/* frames that are written or read before the switch sees the first of them */
-#define AHEAD		2u		/* buffers that are fetched ahead of their use */
+#define BEHIND		64u		/* frames by which a side may be behind its rate */
+#define COLD_BURST	32u		/* frames written or read before the switch sees the first of them */
+#define AHEAD		2u		/* buffers prefetched before their use */
 
 /* Give the descriptor the next buffer. */
 static void pool_advance(struct pool *p, struct vuf_vring *r, uint32_t id)
@@ -17,7 +17,7 @@ static void pool_advance(struct pool *p, struct vuf_vring *r, uint32_t id)
 	p->next = p->next + 1 < p->n ? p->next + 1 : 0;
 }
 
-/* A word of each line, between the stamps; where there is no room beside the last stamp, of that. */
+/* Write a word of each cache line between the stamps, or of the last stamp if there is no room beside it. */
 static void write_payload(uint8_t *buf, uint32_t bytes, uint64_t value)
 {
 	uint32_t last = bytes - sizeof(struct stamp), number = value;
@@ -44,7 +44,7 @@ static void write_number(struct side *s, uint32_t id)
 	write_payload(buf, s->frame_bytes, s->number++);
 }
 
-/* Is it one frame from end to end? It is in one buffer. Note whether it has come before. */
+/* Return whether the frame, which is in one buffer, is whole. Note whether it has arrived before. */
 static bool read_number(struct side *s, uint32_t id)
 {
 	const uint8_t *buf = pool_buf(&s->rx_pool, id);
@@ -64,13 +64,13 @@ static bool read_number(struct side *s, uint32_t id)
 	return true;
 }
 
-/* Before the descriptor is posted again, with another buffer. */
+/* Write the next frame, before the descriptor is posted again with another buffer. */
 static void write_next(struct side *s, uint32_t id)
 {
 	struct pool *p = &s->tx_pool;
 	const uint8_t *ahead = p->base + (size_t)((p->next + AHEAD) % p->n) * p->stride;
 
-	if (p->next == s->hello_id)	/* stays what it is */
+	if (p->next == s->hello_id)	/* stays unchanged */
 		p->next++;
 	for (uint32_t at = 0; at < s->frame_bytes; at += LINE)
 		__builtin_prefetch(ahead + at, 1);
@@ -78,7 +78,7 @@ static void write_next(struct side *s, uint32_t id)
 	write_payload(pool_buf(p, id), s->frame_bytes, s->c.sent);
 }
 
-/* Before the descriptor is posted again, with another buffer; `ahead` is one whose turn comes soon. */
+/* Read the last frame, before the descriptor is posted again with another buffer; `ahead` is one to prefetch. */
 static void read_last(struct side *s, uint32_t id, uint32_t ahead, uint32_t bytes)
 {
 	const uint8_t *soon = pool_buf(&s->rx_pool, ahead & s->rx->mask);
@@ -89,7 +89,7 @@ static void read_last(struct side *s, uint32_t id, uint32_t ahead, uint32_t byte
 	pool_advance(&s->rx_pool, s->rx, id);
 }
 
-/* Does the frame end with a stamp? Taken away, so that an old one does not pass for the next. */
+/* Return whether the frame ends with a stamp, and clear it, so that it cannot pass for the next frame's. */
 static bool check_tail(const struct side *s, uint32_t id, uint32_t bytes)
 {
 	uint8_t *at = pool_buf(&s->rx_pool, id) + bytes - sizeof(struct stamp);
@@ -102,7 +102,7 @@ static bool check_tail(const struct side *s, uint32_t id, uint32_t bytes)
 	return stamp.magic == MAGIC;
 }
 
-/* Of a sampled frame: the first buffer and the last. */
+/* Check the first and the last buffer of a sampled frame. */
 static bool check_buffer(struct side *s, uint32_t id, unsigned int me, uint32_t bytes)
 {
 	if (s->seen && !read_number(s, id))
@@ -113,8 +113,8 @@ static bool check_buffer(struct side *s, uint32_t id, unsigned int me, uint32_t 
 }
 
 /*
- * Take what came, post the buffers again. All frames have one length, so that the
- * used lengths alone tell where a frame ends: every buffer but its last is full.
+ * Take received frames, and post their buffers again. All frames have the same length, so the
+ * used lengths alone show where a frame ends: each of its buffers except the last is full.
  */
 static unsigned int poll_rx(struct side *s, unsigned int me, uint32_t frame_bytes)
 {
@@ -178,11 +178,11 @@ static unsigned int poll_tx(struct side *s)
 }
 
 struct run {
-	double idle;	/* share of time in rounds that found nothing to do: near 0, the generator is the bottleneck */
+	double idle;	/* share of time in rounds without work; near 0, the generator is the bottleneck */
 	double gap_ms;	/* the longest time without a frame received */
 };
 
-/* What the sides may have sent after ns more of a run. What the switch did not take in its time is not made up for. */
+/* Raise how many frames the sides may have sent, after ns more. Frames not taken in time are not made up for. */
 static void allow(struct side *s, double rate, uint64_t ns)
 {
 	for (unsigned int i = 0; i < 2; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files of vugen share: options, the two sides and their buffers. */
+/* Declarations for the files of vugen: options, the two sides and their buffers. */
 #ifndef VUGEN_H
 #define VUGEN_H
 
@@ -14,10 +14,10 @@
 
 #define HDR_BYTES	12u		/* virtio_net_hdr_mrg_rxbuf */
 #define ETH_BYTES	14u
-#define MAGIC		0x6e667667u	/* in a frame that is measured */
-#define MAGIC_HELLO	0x6e667668u	/* in a broadcast that teaches the switch */
+#define MAGIC		0x6e667667u	/* of a measured frame */
+#define MAGIC_HELLO	0x6e667668u	/* of a broadcast from which the switch learns an address */
 #define LINE		64u		/* bytes of a cache line */
-#define NUMBERS		65536u		/* a frame that comes twice does so within so many */
+#define NUMBERS		65536u		/* a frame that arrives twice does so within so many frames */
 
 struct stamp {
 	uint32_t magic, sequence;
@@ -35,7 +35,7 @@ struct counters {
 	uint64_t sent, received, bad, twice;
 };
 
-/* Buffers. Of as many as the ring has entries, i is at descriptor i for ever. */
+/* Buffers. If there are as many as ring entries, buffer i is always at descriptor i. */
 struct pool {
 	uint8_t *base;
 	uint64_t gpa;
@@ -48,7 +48,7 @@ struct side {
 	struct vuf_vring *rx, *tx;
 	struct pool rx_pool, tx_pool;
 	bool cold;
-	uint32_t *seen;		/* numbered: the last frame that had come of each number modulo NUMBERS; else NULL */
+	uint32_t *seen;		/* numbered: the last received frame of each number modulo NUMBERS; else NULL */
 	uint32_t number;	/* of the next frame to be sent, from 1 on */
 	uint32_t rx_bytes, frame_bytes, left;	/* left: of the frame being received, header included */
 	struct counters c;
@@ -78,7 +78,7 @@ static inline uint8_t *pool_buf(const struct pool *p, uint32_t id)
 	return p->base + (size_t)p->at[id] * p->stride;
 }
 
-/* Is this a frame from the other side, with this magic? */
+/* Return whether this is a frame from the other side, with this magic. */
 static inline bool check_frame(const struct side *s, uint32_t id, unsigned int me, uint32_t magic)
 {
 	const uint8_t *eth = pool_buf(&s->rx_pool, id) + HDR_BYTES;
@@ -89,11 +89,11 @@ static inline bool check_frame(const struct side *s, uint32_t id, unsigned int m
 	       (magic == MAGIC_HELLO || !memcmp(eth, mac[me], 6));
 }
 
-/* guests.c: connect both, with all frames written and all buffers posted; then until each has heard the other. */
+/* guests.c: connect both, with frames written and buffers posted; then wait for the hellos in both directions. */
 void connect_sides(struct side *s, const struct options *o);
 void greet(struct side *s);
 
-/* traffic.c: let frames pass, and print what came of it. */
+/* traffic.c: send frames, and print the results. */
 void measure(struct side *s, const struct options *o);
 
 #endif
