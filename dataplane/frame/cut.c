@@ -12,7 +12,6 @@
 
 #define TCP_CSUM 16
 #define UDP_CSUM 6
-#define GRE_CSUM 4
 #define GRE_HAS_CSUM 0x80	/* RFC 2784 and 2890: first byte */
 #define GRE_HAS_SEQ 0x10
 #define BUNDLE_MAX	64	/* datagrams in one super-frame: as many as each kernel takes */
@@ -65,6 +64,23 @@ static unsigned int bundle_of(const struct nfvd_cut *c, uint32_t accepts)
 	return n < BUNDLE_MAX ? n : BUNDLE_MAX;
 }
 
+/*
+ * Return how many bytes of the payload go in one super-frame, for a receiver whose program puts on the tunnel's headers; 0:
+ * none. The outer checksum, if there is one, is the same for all segments of one length: what they differ in is covered by
+ * the inner checksum. So the super-frame has that one, and no segment of another length. Whoever cuts it leaves that checksum
+ * as it is, if nobody says that there is one; the GSO_PARTIAL of Linux relies on the same.
+ */
+static uint32_t whole_of(const struct nfvd_cut *c, uint32_t accepts)
+{
+	const struct nfvd_frame *f = c->f;
+	uint32_t needs = (f->needs & ~(NFVD_ACCEPT_NEVER | NFVD_ACCEPT_SKB)) | NFVD_ACCEPT_TUNNEL, mss = f->vnet.hdr.gso_size, n;
+
+	if (!c->outer || needs & ~accepts || c->t.v6 != !(needs & NFVD_ACCEPT_TSO4))
+		return 0;
+	n = nfvd_layout_outer_sum(&c->t, c->head) ? c->payload / mss * mss : c->payload;
+	return n > mss ? n : 0;
+}
+
 bool nfvd_cut_start(struct nfvd_cut *c, const struct nfvd_frame *f, uint32_t accepts, struct iovec *iov)
 {
 	unsigned int n = nfvd_frame_read(f, 0, c->head, sizeof(c->head)), i = 0, more;
@@ -76,7 +92,9 @@ bool nfvd_cut_start(struct nfvd_cut *c, const struct nfvd_frame *f, uint32_t acc
 	c->f = f;
 	c->payload = f->len - c->t.payload;
 	c->sent = c->n = c->frames = c->i = c->off = 0;
-	c->bundle = bundle_of(c, accepts);
+	c->outer = nfvd_layout_outer(&c->t, c->head);
+	c->whole = whole_of(c, accepts);
+	c->bundle = c->whole ? 0 : bundle_of(c, accepts);
 	/* Payload bytes that came with the headers are a first vector like the others. */
 	iov[0] = (struct iovec){ c->head + c->t.payload, n - c->t.payload };
 	more = n - f->hdr_len;
@@ -145,21 +163,17 @@ static void fix_outer(const struct nfvd_layout *t, uint8_t *h, uint32_t len, uin
 {
 	uint8_t *l4 = h + t->outer_l4;
 	uint32_t n = len - t->outer_l4, sum = 0;
-	uint8_t *field = NULL;
+	unsigned int at = nfvd_layout_outer_sum(t, h);
 
 	fix_ip(h, t->outer_v6, t->outer_l3, t->outer_l4, len, index);
 	if (t->outer_protocol == IPPROTO_UDP) {
 		put16(l4 + 4, n);
-		if (get16(l4 + UDP_CSUM))
-			field = l4 + UDP_CSUM;
 		sum = pseudo(h, t->outer_v6, t->outer_l3, IPPROTO_UDP, n);
-	} else if (t->outer_protocol == IPPROTO_GRE && l4[0] & GRE_HAS_CSUM) {
-		field = l4 + GRE_CSUM;
 	}
-	if (!field)
+	if (!at)
 		return;
-	memset(field, 0, 2);
-	put_sum(field, sum + rte_raw_cksum(l4, t->l4 - t->outer_l4) + (uint16_t)~inner);
+	memset(h + at, 0, 2);
+	put_sum(h + at, sum + rte_raw_cksum(l4, t->l4 - t->outer_l4) + (uint16_t)~inner);
 }
 
 /*
@@ -196,6 +210,24 @@ static uint32_t next_part(struct nfvd_cut *c, struct iovec *pool, unsigned int p
 	return part;
 }
 
+/*
+ * Make s of the headers h and of n bytes of payload, whose vectors lie in pool from `more` on: the vector before them is for
+ * what does not fit into s.
+ */
+static void put_headers(const struct nfvd_cut *c, struct nfvd_frame *s, const uint8_t *h, uint32_t n, uint8_t *tail, struct iovec *pool,
+			unsigned int iov_n)
+{
+	unsigned int len = c->t.payload, more = len > NFVD_HDR_MAX;
+
+	*s = (struct nfvd_frame){ .len = len + n, .iov = pool, .iov_n = more + iov_n, .origin_copies = c->f->origin_copies };
+	s->hdr_len = more ? NFVD_HDR_MAX : len;
+	memcpy(s->hdr, h, s->hdr_len);
+	if (more) {
+		pool[0] = (struct iovec){ tail, len - NFVD_HDR_MAX };
+		memcpy(tail, h + NFVD_HDR_MAX, len - NFVD_HDR_MAX);
+	}
+}
+
 /* One segment. Returns how many vectors it took. */
 static unsigned int cut_one(struct nfvd_cut *c, struct nfvd_frame *s, uint8_t *tail, struct iovec *pool, unsigned int pool_n)
 {
@@ -207,14 +239,7 @@ static unsigned int cut_one(struct nfvd_cut *c, struct nfvd_frame *s, uint8_t *t
 
 	if (t->tunnel)
 		fix_outer(t, h, t->payload + part, start, c->n);
-	*s = (struct nfvd_frame){ .len = t->payload + part, .iov = pool, .iov_n = more + used,
-				  .origin_copies = c->f->origin_copies };
-	s->hdr_len = more ? NFVD_HDR_MAX : t->payload;
-	memcpy(s->hdr, h, s->hdr_len);
-	if (more) {
-		pool[0] = (struct iovec){ tail, t->payload - NFVD_HDR_MAX };
-		memcpy(tail, h + NFVD_HDR_MAX, t->payload - NFVD_HDR_MAX);
-	}
+	put_headers(c, s, h, part, tail, pool, used);
 	c->sent += part;
 	c->n++;
 	return more + used;
@@ -265,12 +290,56 @@ static void cut_bundle(struct nfvd_cut *c, struct nfvd_frame *s, struct iovec *p
 	bundle_headers(c, s, bytes, own + c->f->vnet.hdr.gso_size, first);
 }
 
+/* Set the lengths in the headers h for n bytes of payload. Return the sum of the inner pseudo header. */
+static uint16_t fix_inner(const struct nfvd_cut *c, uint8_t *h, uint32_t n)
+{
+	const struct nfvd_layout *t = &c->t;
+	uint32_t len = t->payload + n;
+
+	fix_ip(h, t->v6, t->l3, t->l4, len, 0);
+	return nfvd_sum_fold(pseudo(h, t->v6, t->l3, IPPROTO_TCP, len - t->l4));
+}
+
+/* As many segments as go in one super-frame of TCP in the tunnel. */
+static void make_whole(struct nfvd_cut *c, struct nfvd_frame *s, struct iovec *pool, unsigned int pool_n)
+{
+	const struct nfvd_layout *t = &c->t;
+	unsigned int more = t->payload > NFVD_HDR_MAX, at = nfvd_layout_outer_sum(t, c->head), iov_n;
+	uint32_t mss = c->f->vnet.hdr.gso_size;
+	uint8_t h[NFVD_HEADERS_MAX], one[NFVD_HEADERS_MAX];
+	uint16_t start;
+
+	memcpy(h, c->head, t->payload);
+	memcpy(one, c->head, t->payload);
+	start = fix_inner(c, h, c->whole);
+	memcpy(h + t->l4 + TCP_CSUM, &start, sizeof(start));
+	fix_tcp(h + t->l4, 0, true, c->whole == c->payload);
+	fix_outer(t, h, t->payload + c->whole, start, 0);
+	start = fix_inner(c, one, mss);
+	fix_outer(t, one, t->payload + mss, start, 0);
+	if (at)
+		memcpy(h + at, one + at, sizeof(start));
+	iov_n = nfvd_iov_slice(c->iov, c->iov_n, &c->i, &c->off, c->whole, pool + more, pool_n - more);
+	put_headers(c, s, h, c->whole, c->tail[0], pool, iov_n);
+	s->vnet.hdr = c->f->vnet.hdr;
+	s->vnet.hdr.hdr_len = t->payload;
+	s->outer = c->outer;
+	s->needs = (c->f->needs & ~(NFVD_ACCEPT_NEVER | NFVD_ACCEPT_SKB)) | NFVD_ACCEPT_TUNNEL;
+	c->sent = c->whole;
+	c->n = (c->whole + mss - 1) / mss;
+}
+
 unsigned int nfvd_cut_next(struct nfvd_cut *c, struct nfvd_frame *segs, unsigned int max, struct iovec *pool,
 			   unsigned int pool_n)
 {
 	uint32_t mss = c->f->vnet.hdr.gso_size;
 	unsigned int n = 0, used = 0;
 
+	if (c->whole && !c->sent) {
+		make_whole(c, segs, pool, pool_n);
+		c->frames++;
+		return 1;
+	}
 	/* One datagram is no super-frame. */
 	if (c->bundle && c->payload - c->sent > mss) {
 		cut_bundle(c, segs, pool, pool_n);

@@ -5,6 +5,9 @@
  *
  * A receiver may take super-frames of UDP. Segments of a tunnel over UDP (VXLAN, Geneve) then reach it in such
  * super-frames, because all datagrams but the last have one length. The end of the tunnel takes them apart.
+ *
+ * A receiver may have a program that puts on the headers of a tunnel (NFVD_ACCEPT_TUNNEL). It gets a super-frame of TCP in
+ * the tunnel, and a last segment of another length apart if there is an outer checksum.
  */
 #ifndef NFVD_CUT_H
 #define NFVD_CUT_H
@@ -23,6 +26,8 @@ struct nfvd_cut {
 	unsigned int n;			/* segments made */
 	unsigned int frames;		/* frames made of these segments */
 	unsigned int bundle;		/* segments to put into one frame; 0: each is a frame */
+	uint16_t outer;			/* nfvd_layout_outer() */
+	uint32_t whole;			/* bytes to put into one super-frame in the tunnel, at first; 0: none */
 	unsigned int i;			/* index of the vector in which the next segment begins, */
 	size_t off;			/* and the byte in it */
 	uint8_t tail[NFVD_BURST][NFVD_HEADERS_MAX - NFVD_HDR_MAX];	/* header bytes behind nfvd_frame.hdr */

@@ -42,6 +42,7 @@ struct nfvd_frame {
 	bool flooded;			/* it has more than one destination */
 	uint16_t tap;			/* switch/tap.h; set only while somebody captures */
 	uint8_t origin_copies;		/* copies that brought the payload to iov[]: 0 for guest memory */
+	uint16_t outer;			/* nfvd_layout_outer(); valid if it needs NFVD_ACCEPT_TUNNEL */
 	uint32_t needs;			/* NFVD_ACCEPT_* that a receiver needs for it; set by nfvd_offload_check() */
 	const struct iovec *iov;
 	uint64_t handle;		/* <linux/nfv.h>; until the source's rx_done */

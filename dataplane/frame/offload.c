@@ -17,150 +17,7 @@
 #define UDP_CSUM_OFFSET 6
 #define SCTP_CSUM_OFFSET 8
 
-/* ---- headers ---- */
-
-/* The network header's offset and ethertype (network order), behind up to two VLAN tags; n if it is not in n bytes. */
-static unsigned int l3_offset(const uint8_t *h, unsigned int n, uint16_t *type)
-{
-	unsigned int off = 12;
-
-	for (int tags = 0;; tags++) {
-		if (off + 2 > n)
-			return n;
-		memcpy(type, h + off, 2);
-		if (tags == 2 || (*type != htons(ETH_P_8021Q) && *type != htons(ETH_P_8021AD)))
-			return off + 2;
-		off += 4;
-	}
-}
-
-static bool is_extension(uint8_t protocol)
-{
-	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_DSTOPTS;
-}
-
-/* What follows the IP header at l3: its protocol and where it begins. */
-static enum nfvd_read ip_end(const uint8_t *h, unsigned int n, unsigned int l3, bool v6, unsigned int *l4,
-			     uint8_t *protocol)
-{
-	if (l3 + (v6 ? sizeof(struct ip6_hdr) : sizeof(struct iphdr)) > n)
-		return NFVD_READ_MORE;
-	if (h[l3] >> 4 != (v6 ? 6 : 4) || (!v6 && (h[l3] & 0xf) < 5))
-		return NFVD_READ_BAD;
-	if (!v6) {
-		*protocol = h[l3 + 9];
-		*l4 = l3 + (h[l3] & 0xf) * 4u;
-		return NFVD_READ_OK;
-	}
-	*protocol = h[l3 + 6];
-	*l4 = l3 + sizeof(struct ip6_hdr);
-	while (is_extension(*protocol)) {
-		if (*l4 + 2 > n)
-			return NFVD_READ_MORE;
-		*protocol = h[*l4];
-		*l4 += (h[*l4 + 1] + 1) * 8u;
-	}
-	return NFVD_READ_OK;
-}
-
-/* Return whether ip is an IPv4 header of len bytes, with this protocol, for a packet of `packet` bytes. */
-static bool is_ipv4(const uint8_t *ip, unsigned int len, uint32_t packet, uint8_t protocol)
-{
-	return ip[0] == (0x40 | len / 4) && ip[9] == protocol && (uint32_t)(ip[2] << 8 | ip[3]) == packet &&
-	       rte_raw_cksum(ip, len) == 0xffff;
-}
-
-/*
- * Find the IP header that ends where the transport header of this protocol begins, somewhere behind from. The kind of
- * the tunnel does not matter. The header is recognised by the length of its packet, and by its checksum (IPv4) or its
- * lack of options (IPv6).
- */
-static bool inner_ip(const uint8_t *h, uint32_t total, unsigned int from, unsigned int l4, uint8_t protocol,
-		     struct nfvd_layout *t)
-{
-	for (unsigned int len = 20; len <= 60 && from + len <= l4; len += 4)
-		if (is_ipv4(h + l4 - len, len, total - (l4 - len), protocol)) {
-			t->v6 = false;
-			t->l3 = l4 - len;
-			return true;
-		}
-	t->v6 = true;
-	t->l3 = l4 - sizeof(struct ip6_hdr);
-	return from + sizeof(struct ip6_hdr) <= l4 && h[t->l3] >> 4 == 6 && h[t->l3 + 6] == protocol &&
-	       (uint32_t)(h[t->l3 + 4] << 8 | h[t->l3 + 5]) == total - l4;
-}
-
-static bool is_tunnel(uint8_t protocol)
-{
-	return protocol == IPPROTO_UDP || protocol == IPPROTO_GRE || protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
-}
-
-/* Find the network headers before the transport header of this protocol, which begins at csum_start. */
-static enum nfvd_read read_network(const struct nfvd_frame *f, const uint8_t *h, unsigned int n, uint8_t protocol,
-				   struct nfvd_layout *t)
-{
-	uint16_t type = 0;
-	unsigned int l3 = l3_offset(h, n, &type), end;
-	enum nfvd_read ret;
-	uint8_t found;
-	bool v6;
-
-	*t = (struct nfvd_layout){ .l4 = f->vnet.hdr.csum_start };
-	if (l3 == n)
-		return n < f->len ? NFVD_READ_MORE : NFVD_READ_BAD;
-	v6 = type == htons(ETH_P_IPV6);
-	if (!v6 && type != htons(ETH_P_IP))
-		return NFVD_READ_BAD;
-	ret = ip_end(h, n, l3, v6, &end, &found);
-	if (ret != NFVD_READ_OK)
-		return ret;
-	if (end == t->l4) {
-		t->v6 = v6;
-		t->l3 = l3;
-		return found == protocol ? NFVD_READ_OK : NFVD_READ_BAD;
-	}
-	if (end > t->l4 || !is_tunnel(found))
-		return NFVD_READ_BAD;
-	if (t->l4 > n)
-		return NFVD_READ_MORE;
-	t->tunnel = true;
-	t->outer_v6 = v6;
-	t->outer_l3 = l3;
-	t->outer_l4 = end;
-	t->outer_protocol = found;
-	return inner_ip(h, f->len, end, t->l4, protocol, t) ? NFVD_READ_OK : NFVD_READ_BAD;
-}
-
-enum nfvd_read nfvd_layout_read(const struct nfvd_frame *f, const uint8_t *h, unsigned int n, struct nfvd_layout *t)
-{
-	bool udp = f->vnet.hdr.gso_type == NFVD_GSO_UDP_L4;
-	enum nfvd_read ret = read_network(f, h, n, udp ? IPPROTO_UDP : IPPROTO_TCP, t);
-
-	if (ret == NFVD_READ_OK) {
-		t->udp = udp;
-		t->payload = t->l4 + (udp ? sizeof(struct udphdr) : sizeof(struct tcphdr));
-		if (!udp && t->payload <= n)
-			t->payload = t->l4 + (h[t->l4 + 12] >> 4) * 4;
-		if (!udp && t->payload < t->l4 + sizeof(struct tcphdr))
-			return NFVD_READ_BAD;
-		if (t->payload > n)
-			ret = NFVD_READ_MORE;
-	}
-	/* More than all there is. */
-	return ret == NFVD_READ_MORE && (n >= f->len || t->payload > f->len) ? NFVD_READ_BAD : ret;
-}
-
 /* ---- checking ---- */
-
-bool nfvd_layout_plain_tunnel(const struct nfvd_layout *t, const uint8_t *h)
-{
-	uint16_t type = htons(t->v6 ? ETH_P_IPV6 : ETH_P_IP);
-
-	return t->tunnel && !t->outer_v6 && t->outer_protocol == IPPROTO_UDP && !t->udp && t->outer_l3 == ETH_HLEN &&
-	       t->outer_l4 == ETH_HLEN + sizeof(struct iphdr) && t->l3 == ETH_HLEN + NFVD_OUTER_LEN &&
-	       /* no fragment */
-	       !(h[20] & 0x3f) && !h[21] && !memcmp(h + t->l3 - sizeof(type), &type, sizeof(type));
-}
 
 /* Return the feature that a receiver needs if the virtio_net_hdr cannot describe the work that is left. */
 static uint32_t untold(const struct nfvd_frame *f)
@@ -173,7 +30,7 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 	struct virtio_net_hdr_v1 *h = (struct virtio_net_hdr_v1 *)&f->vnet;
 	uint8_t type = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
 	bool udp = h->gso_type == NFVD_GSO_UDP_L4;
-	bool plain = false;
+	bool program = false;
 	struct nfvd_layout t;
 
 	if (type == VIRTIO_NET_HDR_GSO_NONE || !h->gso_size || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
@@ -187,7 +44,9 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 		if (!udp && t.v6 != (type == VIRTIO_NET_HDR_GSO_TCPV6))
 			return NFVD_DROP_BAD_GSO;
 		h->hdr_len = t.payload;
-		plain = nfvd_layout_plain_tunnel(&t, f->hdr);
+		f->outer = nfvd_layout_outer(&t, f->hdr);
+		/* The outer checksum has to be that of the segments: cut.h. */
+		program = f->outer && !f->held && !nfvd_layout_outer_sum(&t, f->hdr);
 		break;
 	case NFVD_READ_MORE:
 		/*
@@ -210,7 +69,7 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 	if (h->gso_type & VIRTIO_NET_HDR_GSO_ECN)
 		f->needs |= NFVD_ACCEPT_ECN;
 	if (t.tunnel)
-		f->needs |= plain && !f->held ? NFVD_ACCEPT_TUNNEL : untold(f);
+		f->needs |= program ? NFVD_ACCEPT_TUNNEL : untold(f);
 	return NFVD_PASS;
 }
 
@@ -260,7 +119,7 @@ bool nfvd_offload_too_long(const struct nfvd_frame *f, uint32_t mtu)
 
 	if (longest > f->len)
 		longest = f->len;
-	return longest > mtu + l3_offset(f->hdr, f->hdr_len, &type);
+	return longest > mtu + nfvd_layout_l3(f->hdr, f->hdr_len, &type);
 }
 
 /* ---- summing ---- */
@@ -360,7 +219,7 @@ static bool is_sctp(const struct nfvd_frame *f)
 	struct nfvd_layout t;
 
 	return f->vnet.hdr.csum_offset == SCTP_CSUM_OFFSET && f->vnet.hdr.csum_start + SCTP_CSUM_OFFSET + 4u <= f->len &&
-	       read_network(f, head, n, IPPROTO_SCTP, &t) == NFVD_READ_OK;
+	       nfvd_layout_network(f, head, n, IPPROTO_SCTP, &t) == NFVD_READ_OK;
 }
 
 /* rte_hash_crc() wants its bytes aligned. */

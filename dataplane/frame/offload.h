@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include "frame/drop.h"
 #include "frame/frame.h"
+#include "frame/layout.h"
 
 /* The unfinished work that a receiver accepts; nfvd computes or segments the rest. */
 #define NFVD_ACCEPT_CSUM	(1u << 0)	/* partial checksums */
@@ -32,13 +33,11 @@
 #define NFVD_ACCEPT_KERNEL	(1u << 5)	/* frames whose payload the kernel module holds */
 #define NFVD_ACCEPT_SKB		(1u << 6)	/* skbs that the module passes on as they are, with all that an skb can express */
 #define NFVD_ACCEPT_ALL		0x7fu
-#define NFVD_ACCEPT_TUNNEL	(1u << 8)	/* TCP in VXLAN by IPv4: the devices with a program that puts the tunnel's headers on */
+#define NFVD_ACCEPT_TUNNEL	(1u << 8)	/* TCP in a tunnel, see nfvd_layout_outer() */
 #define NFVD_ACCEPT_NEVER	(1u << 7)	/* what no virtio_net_hdr can express: no receiver accepts it */
 
 #define NFVD_MSS_MIN		48	/* of TCP; Linux takes and makes no smaller one */
 #define NFVD_UDP_SEGS_MAX	128	/* as Linux */
-#define NFVD_HEADERS_MAX	256	/* bytes of headers: IPv6 in VXLAN in IPv6, tags, TCP options */
-#define NFVD_GSO_UDP_L4		5	/* virtio 1.3; younger than Debian 12's headers */
 
 /* Check f's length and requests, bring f->vnet into canonical form, set f->needs. Return NFVD_PASS, or why to drop f. */
 enum nfvd_drop nfvd_offload_check(struct nfvd_frame *f);
@@ -82,29 +81,6 @@ struct nfvd_sum_room {
  * read and not changed.
  */
 void nfvd_offload_checksum(struct nfvd_frame *f, struct nfvd_sum_room *room);
-
-/* Where the headers of a TCP or UDP frame lie, in bytes from its start; in a tunnel both the inner and the outer ones. */
-struct nfvd_layout {
-	bool v6, udp, tunnel, outer_v6;
-	uint8_t outer_protocol;
-	unsigned int l3, l4, payload;
-	unsigned int outer_l3, outer_l4;
-};
-
-enum nfvd_read { NFVD_READ_OK, NFVD_READ_MORE, NFVD_READ_BAD };
-
-/*
- * Find the headers of f, which requests segmentation, in its first n bytes h. Return MORE if the headers are longer
- * than n, BAD if they contradict the request.
- */
-enum nfvd_read nfvd_layout_read(const struct nfvd_frame *f, const uint8_t *h, unsigned int n, struct nfvd_layout *t);
-
-/*
- * The outer headers that NFVD_ACCEPT_TUNNEL is about: IPv4 without options, UDP, 8 bytes of VXLAN or Geneve, Ethernet. They
- * lie behind the frame's own Ethernet header.
- */
-#define NFVD_OUTER_LEN	50
-bool nfvd_layout_plain_tunnel(const struct nfvd_layout *t, const uint8_t *h);
 
 /* Copy up to n bytes of f, from off on. Return how many there were. */
 unsigned int nfvd_frame_read(const struct nfvd_frame *f, uint32_t off, void *to, unsigned int n);

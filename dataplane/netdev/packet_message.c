@@ -61,7 +61,7 @@ static enum nfvd_drop tagged(struct nfvd_port *port, struct nfvd_frame *f, uint3
 
 static enum nfvd_drop tunnelled(struct nfvd_port *port, struct nfvd_frame *f, struct nfvd_completion *c, struct msghdr *msg)
 {
-	uint32_t mark = nfvd_complete_tunnel(port->id, f->hdr, c->head);
+	uint32_t mark = nfvd_complete_tunnel(port->id, f, c->head);
 
 	if (!mark)
 		return NFVD_DROP_GSO_UNSUP;

@@ -4,7 +4,7 @@
  * for them. These are sent incomplete, and the program at the device's egress completes them (shortcut/shortcut.h):
  *
  *	a full MTU behind two VLAN tags, or one of 802.1ad	without the outer tag
- *	a super-frame of TCP in VXLAN				as one outside a tunnel
+ *	a super-frame of TCP in a tunnel			as one outside a tunnel
  */
 #ifndef NFVD_PACKET_MESSAGE_H
 #define NFVD_PACKET_MESSAGE_H

@@ -39,13 +39,17 @@ uint32_t nfvd_complete_untag(unsigned int id, const uint8_t *hdr, uint8_t head[1
 	return mark;
 }
 
-_Static_assert(NFVD_OUTER_LEN == SHORTCUT_OUTER_LEN, "the program's are those of the layout");
+_Static_assert(NFVD_OUTER_LEN == SHORTCUT_OUTER_LEN && NFVD_OUTER_L2(1) == 1 << SHORTCUT_OUTER_L2_SHIFT &&
+	       NFVD_OUTER_V6 == SHORTCUT_OUTER_V6 && NFVD_OUTER_UDP == SHORTCUT_OUTER_UDP && NFVD_OUTER_GRE == SHORTCUT_OUTER_GRE,
+	       "the mark says it in the words of the layout");
 
-uint32_t nfvd_complete_tunnel(unsigned int id, const uint8_t *hdr, uint8_t head[14])
+uint32_t nfvd_complete_tunnel(unsigned int id, const struct nfvd_frame *f, uint8_t head[14])
 {
+	uint16_t inner = htons(f->needs & NFVD_ACCEPT_TSO4 ? ETH_P_IP : ETH_P_IPV6);
+
 	if (!nfvd_shortcut_completes(id))
 		return 0;
-	address_nobody(hdr, head);
-	memcpy(head + 12, hdr + 12, 2);
-	return SHORTCUT_OUTER;
+	address_nobody(f->hdr, head);
+	memcpy(head + 12, &inner, sizeof(inner));
+	return SHORTCUT_OUTER | f->outer;
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include "frame/cut.c"
+#include "frame/layout.c"
 #include "frame/offload.c"
 
 static uint8_t wire[NFVD_FRAME_MAX];

@@ -8,6 +8,7 @@
 #include "guest.h"
 #include "clock.c"
 #include "frame/cut.c"
+#include "frame/layout.c"
 #include "frame/offload.c"
 #include "switch/backlog.c"
 #include "worker/call.c"

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "policy/address.c"
 #include "policy/policy.c"
+#include "frame/layout.c"
 #include "frame/offload.c"
 
 static struct nfvd_frame f, g;

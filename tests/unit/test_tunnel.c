@@ -71,9 +71,9 @@ static void tunnel_one(enum tunnel kind, bool outer_v6, bool v6, uint32_t payloa
 	uint32_t sent = 0;
 
 	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
-	/* A program can only add headers that are in the private part. */
+	/* A program can only add headers that are in the private part, and no checksum that differs between segments. */
 	assert_int_equal(f.needs & (NFVD_ACCEPT_NEVER | NFVD_ACCEPT_TUNNEL),
-			 kind <= VXLAN_CSUM && !outer_v6 && !v6 ? NFVD_ACCEPT_TUNNEL : NFVD_ACCEPT_NEVER);
+			 data <= NFVD_HDR_MAX && kind != VXLAN_CSUM && kind != GRE_CSUMS ? NFVD_ACCEPT_TUNNEL : NFVD_ACCEPT_NEVER);
 	assert_true(nfvd_cut_start(&cut, &f, 0, whole));
 	while ((n = nfvd_cut_next(&cut, segs, 5, pool, 100)))
 		for (unsigned int i = 0; i < n; i++, at++) {
@@ -155,6 +155,93 @@ static void bundles(void **state)
 			}
 }
 
+/*
+ * For a receiver whose program puts the tunnel's headers on: one super-frame, and a last segment apart if the outer
+ * checksum would not be that of the others. Cut by who does not know of that checksum, the segments are the same as ours.
+ */
+static void whole_one(enum tunnel kind, bool outer_v6, bool v6, uint32_t payload)
+{
+	static uint8_t out[NFVD_FRAME_MAX], one[NFVD_FRAME_MAX];
+	static struct iovec pool[200], whole2[NFVD_CUT_IOVS(NFVD_IOV_MAX)], pool2[200];
+	static struct nfvd_cut cut, singly;
+	unsigned int inner = tunnel_frame(kind, outer_v6, v6, payload), outer = 14 + (outer_v6 ? 40 : 20), l4 = inner + (v6 ? 40 : 20);
+	unsigned int data = l4 + 32, sum = kind == VXLAN_CSUM ? outer + 6 : kind == GRE_CSUMS ? outer + 4 : 0;
+	uint32_t all = sum ? payload / 1300 * 1300 : payload, pseudo;
+	struct nfvd_frame big, s;
+
+	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
+	assert_true(nfvd_cut_start(&cut, &f, (NFVD_ACCEPT_ALL & ~NFVD_ACCEPT_SKB) | NFVD_ACCEPT_TUNNEL, whole));
+	assert_true(nfvd_cut_start(&singly, &f, 0, whole2));
+	assert_int_equal(nfvd_cut_next(&cut, &big, NFVD_BURST, pool, 200), 1);
+	assert_int_equal(big.needs, NFVD_ACCEPT_CSUM | (v6 ? NFVD_ACCEPT_TSO6 : NFVD_ACCEPT_TSO4) | NFVD_ACCEPT_TUNNEL);
+	assert_int_equal(big.outer & NFVD_OUTER_LEN, inner - 14);
+	assert_int_equal(flatten(&big, out), big.len);
+	assert_int_equal(big.len, data + all);
+	assert_int_equal(big.vnet.hdr.gso_size, 1300);
+	assert_int_equal(big.vnet.hdr.csum_start, l4);
+	assert_memory_equal(out + data, wire + data, all);
+	/* The lengths are those of the super-frame, and the inner checksum is to be made. */
+	assert_outer(out, big.len, sum ? VXLAN + 99 : kind, outer_v6, 0);
+	assert_int_equal(get16(out + inner + (v6 ? 4 : 2)), big.len - inner - (v6 ? 40 : 0));
+	pseudo = plain_sum(out + inner + (v6 ? 8 : 12), v6 ? 32 : 8, IPPROTO_TCP + big.len - l4);
+	assert_int_equal(get16(out + l4 + 16), pseudo);
+	assert_int_equal(out[l4 + 13], 0x80 | 0x10 | (all == payload ? 0x09 : 0));
+	for (uint32_t at = 0; at < all; at += 1300) {
+		assert_int_equal(nfvd_cut_next(&singly, &s, 1, pool2, 200), 1);
+		flatten(&s, one);
+		if (sum)
+			assert_memory_equal(out + sum, one + sum, 2);
+	}
+	while (nfvd_cut_next(&singly, &s, 1, pool2, 200)) {
+		assert_int_equal(nfvd_cut_next(&cut, &big, NFVD_BURST, pool, 200), 1);
+		assert_int_equal(big.len, s.len);
+		flatten(&s, one);
+		flatten(&big, out);
+		assert_memory_equal(out, one, s.len);
+	}
+	assert_int_equal(nfvd_cut_next(&cut, &big, NFVD_BURST, pool, 200), 0);
+}
+
+static void super_frames(void **state)
+{
+	for (enum tunnel kind = VXLAN; kind <= IPIP; kind++)
+		for (int outer_v6 = 0; outer_v6 < 2; outer_v6++)
+			for (int v6 = 0; v6 < 2; v6++) {
+				whole_one(kind, outer_v6, v6, 46 * 1300);
+				whole_one(kind, outer_v6, v6, 46 * 1300 + 1);
+				whole_one(kind, outer_v6, v6, 2 * 1300 + 1299);
+			}
+}
+
+/* The bytes before the inner IP header, as the receivers of tunnels know them. */
+static void outer_headers(void **state)
+{
+	struct nfvd_layout t;
+
+	tunnel_frame(GRE, true, false, 5000);
+	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
+	assert_int_equal(f.outer, 44 | NFVD_OUTER_V6 | NFVD_OUTER_GRE);
+	tunnel_frame(IPIP, false, true, 5000);
+	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
+	assert_int_equal(f.outer, 20);
+	tunnel_frame(VXLAN, false, false, 5000);
+	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
+	assert_int_equal(f.outer, 50 | NFVD_OUTER_UDP | NFVD_OUTER_L2(14));
+	/* A tag in the tunnel; Geneve with 4 bytes of options has the same length. */
+	t = (struct nfvd_layout){ .tunnel = true, .outer_protocol = IPPROTO_UDP, .outer_l3 = 14, .outer_l4 = 34, .l3 = 68 };
+	memset(wire + 34, 0, 34);
+	memcpy(wire + 34 + 16 + 12, "\x81\x00\x00\x05\x08\x00", 6);
+	memset(wire + 20, 0, 2);
+	assert_int_equal(nfvd_layout_outer(&t, wire), 54 | NFVD_OUTER_UDP | NFVD_OUTER_L2(18));
+	memset(wire + 34 + 16 + 12, 0, 4);
+	assert_int_equal(nfvd_layout_outer(&t, wire), 0);
+	memcpy(wire + 34 + 8, "\x01\x00\x65\x58", 4);
+	assert_int_equal(nfvd_layout_outer(&t, wire), 54 | NFVD_OUTER_UDP | NFVD_OUTER_L2(14));
+	/* Beside a tag of the frame. */
+	t.outer_l3 = 18;
+	assert_int_equal(nfvd_layout_outer(&t, wire), 0);
+}
+
 /* Tunnels in a form that a program cannot produce are segmented. */
 static void tunnels_for_a_program(void **state)
 {
@@ -162,13 +249,13 @@ static void tunnels_for_a_program(void **state)
 		{ 14 + 6, 0x20 }, { 14 + 7, 1 }, { 14, 1 }, { 14 + 9, 1 }, { 14 + 20 + 8 + 8 + 12, 0x88 },
 	};
 
-	tunnel_frame(VXLAN_CSUM, false, false, 5000);
+	tunnel_frame(VXLAN, false, false, 5000);
 	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
 	assert_int_equal(f.needs, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_TSO4 | NFVD_ACCEPT_TUNNEL);
 	assert_int_equal(nfvd_offload_fit(&f, NFVD_ACCEPT_ALL, 0), NFVD_FIT_FINISHED);
 	assert_int_equal(nfvd_offload_fit(&f, NFVD_ACCEPT_ALL | NFVD_ACCEPT_TUNNEL, 0), NFVD_FIT_AS_IS);
 	for (unsigned int i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		tunnel_frame(VXLAN_CSUM, false, false, 5000);
+		tunnel_frame(VXLAN, false, false, 5000);
 		wire[others[i].at] ^= others[i].bits;
 		build(f.len);
 		if (nfvd_offload_check(&f) == NFVD_PASS)
@@ -214,7 +301,7 @@ static void held_tunnel_goes_as_it_is(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tunnels), cmocka_unit_test(bundles), cmocka_unit_test(tunnels_not_to_be_cut),
+		cmocka_unit_test(tunnels), cmocka_unit_test(bundles), cmocka_unit_test(super_frames), cmocka_unit_test(outer_headers), cmocka_unit_test(tunnels_not_to_be_cut),
 		cmocka_unit_test(tunnels_for_a_program), cmocka_unit_test(held_tunnel_goes_as_it_is),
 	};
 

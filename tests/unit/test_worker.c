@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "clock.c"
+#include "frame/layout.c"
 #include "frame/offload.c"
 #include "switch/context.c"
 #include "switch/tap.c"

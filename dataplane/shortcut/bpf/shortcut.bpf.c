@@ -290,20 +290,29 @@ static __always_inline bool put_tag(struct __sk_buff *skb, __u32 mark)
 /*
  * Make it a super-frame in a tunnel, as the tunnel's device does: take its outer headers off, and put them on as such. So they
  * need no more room, which the kernel would not count in truesize. A program cannot ask for the outer checksum of each
- * segment: RFC 7348 wants none, and RFC 768 takes 0 for none.
+ * segment: nfvd sends only such super-frames as need none, or the same for all segments.
  */
-static __always_inline bool put_outer(struct __sk_buff *skb)
+static __always_inline bool put_outer(struct __sk_buff *skb, __u32 mark)
 {
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
-		      BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
-	__u8 outer[SHORTCUT_OUTER_LEN];
+	__u8 outer[SHORTCUT_OUTER_LEN + 1] = { 0 };
+	__u64 l2 = mark >> SHORTCUT_OUTER_L2_SHIFT & SHORTCUT_OUTER_L2, flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	__s32 len = mark & SHORTCUT_OUTER_LEN;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, outer, sizeof(outer)))
+	flags |= mark & SHORTCUT_OUTER_V6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
+	if (mark & SHORTCUT_OUTER_UDP)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
+	if (mark & SHORTCUT_OUTER_GRE)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
+	if (l2)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L2(l2) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+	/* Linux 6.1 does not conclude from "not 0" that it is more. */
+	if (len < SHORTCUT_OUTER_MIN)
 		return false;
-	outer[SHORTCUT_OUTER_CHECK] = outer[SHORTCUT_OUTER_CHECK + 1] = 0;
-	return !bpf_skb_adjust_room(skb, -SHORTCUT_OUTER_LEN, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) &&
-	       !bpf_skb_adjust_room(skb, SHORTCUT_OUTER_LEN, BPF_ADJ_ROOM_MAC, flags) &&
-	       !bpf_skb_store_bytes(skb, ETH_HLEN, outer, sizeof(outer), 0);
+	return !bpf_skb_load_bytes(skb, ETH_HLEN, outer, len) &&
+	       !bpf_skb_adjust_room(skb, -len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) &&
+	       !bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC, flags) &&
+	       !bpf_skb_store_bytes(skb, ETH_HLEN, outer, len, 0) &&
+	       set_type(skb, mark & SHORTCUT_OUTER_V6 ? ETH_P_IPV6 : ETH_P_IP);
 }
 
 static __always_inline int complete(struct __sk_buff *skb, __u32 kind, __u32 port)
@@ -311,7 +320,7 @@ static __always_inline int complete(struct __sk_buff *skb, __u32 kind, __u32 por
 	__u32 mark = skb->mark;
 
 	skb->mark = 0;
-	if (address(skb) && (kind == SHORTCUT_TAG ? put_tag(skb, mark) : put_outer(skb)))
+	if (address(skb) && (kind == SHORTCUT_TAG ? put_tag(skb, mark) : put_outer(skb, mark)))
 		return TC_ACT_UNSPEC;
 	if (port < SHORTCUT_PORTS)
 		__sync_fetch_and_add(&orders[port].lost, 1);

@@ -9,7 +9,7 @@
 #define SHORTCUT_NAME		32
 
 /* Maps outlive nfvd under this number. Change it with each change of their contents, or of what a program records. */
-#define SHORTCUT_LAYOUT		"4"
+#define SHORTCUT_LAYOUT		"5"
 
 struct shortcut_address {	/* key of addresses */
 	__u8 mac[6];
@@ -72,7 +72,8 @@ struct shortcut_count {
  * What the program at egress does for nfvd's packet socket there, by the frame's mark. The socket
  *
  *	TAG	does not take as many VLAN tags as the device: it gets the frame without the outer one, which the mark holds
- *	OUTER	cannot be told of a super-frame in a tunnel: it gets it as a plain one
+ *	OUTER	cannot be told of a super-frame in a tunnel: it gets it as a plain one of the inner protocol, and the mark says
+ *		how long the outer headers are, which follow the Ethernet header, and of what kind
  *
  * Until the program has completed a frame, its destination address is nobody's, because without its tag the frame
  * belongs to no network. Frames with other marks are not touched.
@@ -82,9 +83,13 @@ struct shortcut_count {
 #define SHORTCUT_TAG_8021AD	0x00010000u	/* its TPID is 802.1ad's, else 802.1Q's; the low half is its TCI */
 #define SHORTCUT_NEXT_8021AD	0x00020000u	/* so is that of the tag behind it, which is 802.1Q's for the socket */
 #define SHORTCUT_OUTER		0x6e680000u
+#define SHORTCUT_OUTER_LEN	0x0000007fu	/* bytes of outer headers, */
+#define SHORTCUT_OUTER_MIN	20		/* an IPv4 header */
+#define SHORTCUT_OUTER_L2_SHIFT	7
+#define SHORTCUT_OUTER_L2	0x1fu		/* of these the last for an inner Ethernet header */
+#define SHORTCUT_OUTER_V6	0x00001000u	/* the first are of IPv6, else of IPv4; then follows */
+#define SHORTCUT_OUTER_UDP	0x00002000u
+#define SHORTCUT_OUTER_GRE	0x00004000u	/* none of both: the inner IP header */
 #define SHORTCUT_NOBODY		{ 0x00, 0x6e, 0x66, 0x76, 0x64, 0x00 }	/* bits of the destination that are inverted */
-
-#define SHORTCUT_OUTER_LEN	50	/* IPv4, UDP, VXLAN, Ethernet */
-#define SHORTCUT_OUTER_CHECK	26	/* UDP's checksum there */
 
 #endif
