@@ -2,6 +2,7 @@
 #include "policy/policy.h"
 
 #include <string.h>
+#include "frame/offload.h"
 
 static bool tagged(const struct nfvd_frame *f)
 {
@@ -93,5 +94,8 @@ bool nfvd_retag(struct nfvd_frame *to, const struct nfvd_frame *from, enum nfvd_
 	default:
 		break;
 	}
+	/* What a super-frame in a tunnel needs depends on its tags. */
+	if (to->vnet.hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE && to->needs & (NFVD_ACCEPT_TUNNEL | NFVD_ACCEPT_NEVER))
+		return nfvd_offload_check(to) == NFVD_PASS;
 	return !(to->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || to->vnet.hdr.csum_start >= NFVD_FRAME_MIN;
 }

@@ -248,6 +248,20 @@ done
 device_offloads veth-c2 on
 for i in 1 2; do nfvctl set c$i vlan 10; done
 check "access ports of a VLAN: in super-frames" whole "${KINDS[0]}"
+# A trunk's frames have a tag, beside which nfvd does not put on a tunnel.
+if [ -n "${ADDRESS[gre]:-}" ] && ip -n c2 link add tag10 link eth0 type vlan id 10; then
+	nfvctl set c2 vlan trunk 10
+	for address in 10.0.0.2/24 fd00::2/64; do
+		ip -n c2 addr del $address dev eth0
+		ip -n c2 addr add $address dev tag10 nodad 2>/dev/null
+	done
+	ip -n c2 link set tag10 up
+	for k in gre ip6gre; do
+		check "to a trunk: $k" wait_for "copy c1 $k 1000000" 20
+	done
+else
+	echo "  not tried: to a trunk, this kernel has no VLANs or no GRE"
+fi
 check "nothing was refused" [ "$(refused)" = 0 ]
 check "conserved" wait_for conserved 10
 finish

@@ -48,6 +48,28 @@ static void test_push_and_pop(void **state)
 	assert_int_equal(g.vnet.hdr.hdr_len, 54);
 }
 
+/* A program at a device's egress puts on a tunnel, but not beside a tag. */
+static void test_tunnel(void **state)
+{
+	make(1514, "\x08\x00");
+	memset(f.hdr + 14, 0, 114);
+	memcpy(f.hdr + 14, "\x45\x00\x05\xdc\x00\x00\x00\x00\x40\x04", 10);
+	memcpy(f.hdr + 34, "\x45\x00\x05\xc8\x00\x00\x00\x00\x40\x06", 10);
+	f.hdr[44] = 0x75;	/* its checksum */
+	f.hdr[45] = 0x31;
+	f.hdr[54 + 12] = 0x50;
+	f.vnet.hdr = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 54, .csum_offset = 16,
+					      .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 1000 };
+	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
+	assert_int_equal(f.needs, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_TSO4 | NFVD_ACCEPT_TUNNEL);
+	assert_true(nfvd_retag(&g, &f, NFVD_RETAG_PUSH, 5));
+	assert_int_equal(g.needs, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_TSO4 | NFVD_ACCEPT_NEVER);
+	f = g;
+	assert_true(nfvd_retag(&g, &f, NFVD_RETAG_POP, 0));
+	assert_int_equal(g.needs, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_TSO4 | NFVD_ACCEPT_TUNNEL);
+	assert_int_equal(g.outer, 20);
+}
+
 static void test_set_keeps_priority(void **state)
 {
 	make(64, "\x81\x00\xb0\x00\x08\x00");
@@ -208,7 +230,7 @@ static void test_any_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_push_and_pop), cmocka_unit_test(test_set_keeps_priority), cmocka_unit_test(test_shortest),
+		cmocka_unit_test(test_push_and_pop), cmocka_unit_test(test_tunnel), cmocka_unit_test(test_set_keeps_priority), cmocka_unit_test(test_shortest),
 		cmocka_unit_test(test_checksum_in_the_way), cmocka_unit_test(test_rates), cmocka_unit_test(test_frames_a_second),
 		cmocka_unit_test(test_wraps), cmocka_unit_test(test_wait_and_room), cmocka_unit_test(test_any_bytes),
 	};
