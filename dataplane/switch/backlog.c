@@ -201,15 +201,15 @@ static unsigned int try_some(struct nfvd_worker *w, struct nfvd_backlog_queue *q
 
 	collect(w, q, id, &fate, &out);
 	w->backlog.kept = 0;
+	w->tap.set = rcu_dereference(nfvd_taps);
+	if (unlikely(w->tap.set)) {
+		nfvd_tap_begin(&w->tap, fate.src);
+		nfvd_tap_number(&w->tap, w->frames, out.n);
+	}
 	if (likely(fate.src)) {
 		w->src = fate.src->id;
 		nfvd_watch_turn(&w->watched, w->src);
 		w->meter_now = w->spent = 0;
-		w->tap.set = rcu_dereference(nfvd_taps);
-		if (unlikely(w->tap.set)) {
-			nfvd_tap_begin(&w->tap, fate.src);
-			nfvd_tap_number(&w->tap, w->frames, out.n);
-		}
 		if (likely(fate.dst))
 			deliver(w, &fate, &out);
 		else
@@ -219,6 +219,8 @@ static unsigned int try_some(struct nfvd_worker *w, struct nfvd_backlog_queue *q
 	} else if (fate.dst) {
 		/* What its source was is forgotten. */
 		w->port[id].drops[fate.why] += out.n;
+		if (unlikely(w->tap.set))
+			nfvd_tap_dropped(&w->tap, fate.dst, fate.dst, fate.why, out.f, out.n);
 	}
 	out.n -= w->backlog.kept;
 	remove_first(&w->backlog, q, out.n);

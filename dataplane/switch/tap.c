@@ -36,8 +36,9 @@ static void fill(struct nfv_capture_record *r, const struct nfvd_tapped *t, cons
 		 const struct nfvd_frame *f)
 {
 	*r = (struct nfv_capture_record){
-		.id = f ? t->id + (f->tap & ~NFVD_TAP_LOST) : 0, .time_ns = t->now_ns, .from = s->from->serial, .to = s->to ? s->to->serial : 0,
-		.at = s->at->serial, .generation = atomic_load_explicit(&nfvd_tap_generation, memory_order_relaxed),
+		.id = f ? t->id + (f->tap & ~NFVD_TAP_LOST) : 0, .time_ns = t->now_ns,
+		.from = s->from ? s->from->serial : 0, .to = s->to ? s->to->serial : 0, .at = s->at->serial,
+		.generation = atomic_load_explicit(&nfvd_tap_generation, memory_order_relaxed),
 		.reason = s->why, .kind = s->kind,
 	};
 	if (!f)

@@ -45,7 +45,7 @@ extern _Atomic(uint32_t) nfvd_tap_generation;		/* of the configuration; set by c
 /* Of a worker, in one turn. */
 struct nfvd_tapped {
 	struct nfvd_tap_set *set;	/* NULL: nobody looks */
-	const struct nfvd_port *src;
+	const struct nfvd_port *src;	/* NULL: gone, while its frames waited */
 	unsigned int worker;
 	uint64_t id, now_ns;
 };
@@ -53,7 +53,7 @@ struct nfvd_tapped {
 /* nfvd_frame.tap: the number of the frame in this turn. Its segments, and copies with another tag, have it, too. */
 #define NFVD_TAP_LOST	0x8000u		/* dropped on its way to the destination at hand */
 
-/* Begin a turn of src. */
+/* Begin a turn of src; NULL: of frames whose source is gone. */
 void nfvd_tap_begin(struct nfvd_tapped *t, const struct nfvd_port *src);
 /* Number the n frames that were taken. */
 void nfvd_tap_number(struct nfvd_tapped *t, struct nfvd_frame *frames, unsigned int n);

@@ -34,7 +34,7 @@ enum nfv_capture_kind {
 struct nfv_capture_record {
 	uint64_t id;		/* of the frame: the same in all its records */
 	uint64_t time_ns;	/* since 1970, of the turn */
-	uint64_t from, to, at;	/* serials of ports, as in port.list; to: 0 where no destination was chosen */
+	uint64_t from, to, at;	/* serials of ports, as in port.list; 0: from that is gone, to where none was chosen */
 	uint32_t generation;	/* of the configuration */
 	uint32_t len;		/* of the frame, in bytes; 0: too malformed to have a length */
 	uint16_t bytes;		/* in data */

@@ -306,11 +306,16 @@ static void sender_going(void **state)
 	assert_int_equal(w->backlog.used | w->backlog.n_active, 0);
 }
 
-/* The sender is detached, and another port has its id. */
+/* The sender is detached, and another port has its id. A capture sees what is lost. */
 static void sender_gone(void **state)
 {
 	static struct nfvd_port next;
+	static struct nfvd_tap tap = { .all = true, .in = true, .out = true, .dropped_only = true, .bytes = NFV_CAPTURE_BYTES, .mask = 63 };
+	static struct nfvd_tap_set set = { 1, { &tap } };
+	const struct nfv_capture_record *r;
 
+	tap.ring[0] = calloc(1, nfv_capture_ring_bytes(tap.mask + 1));
+	nfvd_taps = &set;
 	post(FEW);
 	burst(SRC, DST, 40, LEN, false);
 	next = port[SRC];
@@ -322,6 +327,15 @@ static void sender_gone(void **state)
 	assert_int_equal(w->port[DST].drops[NFVD_DROP_DST_QUEUE], 32);
 	assert_int_equal(w->port[SRC].balance.lost | waiting(SRC) | w->row[SRC]->to[DST].dropped, 0);
 	assert_int_equal(w->backlog.used | w->backlog.n_active, 0);
+	nfvd_taps = NULL;
+	assert_int_equal(tap.ring[0]->head, 32);
+	r = &tap.ring[0]->slot[31].r;
+	assert_int_equal(r->kind, NFV_CAPTURE_DROP);
+	assert_int_equal(r->reason, NFVD_DROP_DST_QUEUE);
+	assert_int_equal(r->from, 0);
+	assert_int_equal(r->at, port[DST].serial);
+	assert_int_equal(r->data[20], FEW + 31);
+	free(tap.ring[0]);
 }
 
 int main(void)
