@@ -30,7 +30,7 @@ static const char usage[] =
 	"  --keep            keep what is attached and set over restarts, in " NFV_CONFIG_DIR "\n"
 	"  --config-dir DIR  keep it there\n"
 	"  --workers N       threads that switch, 1 to 16 (1)\n"
-	"  --cpus A,B,...    pin worker 0 to CPU A, worker 1 to B, ... (not pinned)\n"
+	"  --cpus A,B,...    pin worker 0 to CPU A, worker 1 to B, ..., and keep nfvd's other threads off these (not pinned)\n"
 	"  --spin-us N       how long an idle worker polls before it sleeps, up to 1000000 (50)\n"
 	"  --role R=GROUP    who is in it may read, operate or admin; repeatable (nfv-read, nfv-operate, nfv-admin)\n"
 	"  --profile tenant  by default a port keeps to its first address: 'address pin'\n"
@@ -82,6 +82,19 @@ static void parse_cpus(char *list)
 		check_cpu((int)cpu);
 		nfvd_config.cpus[n++] = (int)cpu;
 	}
+}
+
+void nfvd_config_cpus(void)
+{
+	cpu_set_t rest;
+
+	if (sched_getaffinity(0, sizeof(rest), &rest))
+		return;
+	for (unsigned int i = 0; i < NFVD_WORKERS_MAX; i++)
+		if (nfvd_config.cpus[i] >= 0)
+			CPU_CLR(nfvd_config.cpus[i], &rest);
+	if (CPU_COUNT(&rest))
+		sched_setaffinity(0, sizeof(rest), &rest);
 }
 
 /* The soft limit is for programs that use select(); root may go beyond the hard one. */

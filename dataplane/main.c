@@ -48,6 +48,7 @@ int main(int argc, char **argv)
 		return err;
 	umask(077);	/* what others may do with a file is said where it is made */
 	nfvd_config_descriptors();
+	nfvd_config_cpus();
 	err = nfvd_privileges_of_nfvd();
 	if (err)
 		nfvd_event(NULL, "nfvd keeps more privileges than it needs, because they cannot be dropped: %s", strerror(-err));

@@ -31,6 +31,8 @@ int nfvd_config_parse(int argc, char **argv);
 
 /* config.c: raise the limit of descriptors so that every port can be in use. Write an event if that fails. */
 void nfvd_config_descriptors(void);
+/* Leave the CPUs that workers are pinned to, if there are others. What starts from now on, but for workers, does the same. */
+void nfvd_config_cpus(void);
 #define NFVD_NOFILE_HINT "run nfvd with a higher limit: LimitNOFILE=65536 in its unit, or ulimit -n 65536"
 
 /*

@@ -214,8 +214,32 @@ notified()
 	wait $listener 2>/dev/null
 }
 
+# A worker has its processor for itself, as far as nfvd goes: threads, and the processes that check what peers say.
+own_cpu()
+{
+	local pid file workers=0 others=0
+
+	[ "$(nproc)" -gt 1 ] || { skip "cpus: the worker's own" "a second processor"; return; }
+	start_nfvd --workers 1 --cpus 1
+	nfvctl attach kvm pinned >/dev/null
+	for pid in $NFVD_PID $(pgrep -P $NFVD_PID); do
+		for file in /proc/"$pid"/task/*/status; do
+			if [ "$(awk '$1 == "Name:" { print $2 }' "$file")" = nfvd-worker ]; then
+				workers+=$(awk '$1 == "Cpus_allowed_list:" { print $2 }' "$file")
+			elif awk '$1 == "Cpus_allowed_list:" { print $2 }' "$file" | tr ',' '\n' | awk -F- '$1 <= 1 && 1 <= $NF { exit 1 }'; then
+				others+=0
+			else
+				others+=1
+			fi
+		done
+	done
+	check "cpus: the worker's is that, and nobody's else: $workers $others" [ "$workers ${others//0}" = "01 " ]
+	stop_nfvd
+}
+
 state_dirs
 notified
+own_cpu
 start_nfvd
 answers_at_once
 second_daemon
