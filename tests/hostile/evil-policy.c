@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CYCLE_MS	400
+#define CYCLE_MS	400	/* or EVIL_CYCLE_MS */
 #define TRIES		5
 #define ADDRESSES	16
 #define SLOT		128u	/* bytes of a buffer */
@@ -49,13 +49,14 @@ static void put(unsigned int i, uint32_t n)
 
 static void cycle(void)
 {
+	const char *ms = getenv("EVIL_CYCLE_MS");
 	struct vuf_vring *r = &evil.f.vq[TX];
 	uint32_t id, len, n = 0, free = RING;
 	int64_t end;
 
 	for (uint16_t i = 0; i < RING; i++)
 		vuf_set_desc(&evil.f, r, i, evil.big + (size_t)i * SLOT, HDR + MIN, 0);
-	for (end = now_ms() + CYCLE_MS; now_ms() < end; nap()) {
+	for (end = now_ms() + (ms ? atoi(ms) : CYCLE_MS); now_ms() < end; nap()) {
 		for (; vuf_used(r, &id, &len); free++)
 			;
 		for (; free; free--) {

@@ -5,6 +5,8 @@
  *
  * NFVD_STATE_DIR and NFVD_PID name the nfvd under attack, which has no ports. CONTROL_STATE_DIR and CONTROL_PID name
  * the witness's second nfvd, which has ports w0 and w1. See evil.h.
+ * If EVIL_DROPS names a file, each port that is detached adds lines to it: the port, a reason, and how many frames were
+ * dropped there for it.
  */
 #include "evil.h"
 #include "fuse.h"
