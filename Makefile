@@ -15,7 +15,7 @@ export NFV_BUILD = $(BUILD)
 
 # Two setups at a time would conflict at apt's lock.
 .NOTPARALLEL:
-.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-counts bench-policy bench-restart bench-xen bench-draft lint install install-files uninstall install-dkms deb clean help
+.PHONY: all build module demo check check-loaded check-fresh check-kernel check-kernel-debug check-xen check-bench bench bench-kernel bench-counts bench-policy bench-observe bench-restart bench-xen bench-draft lint install install-files uninstall install-dkms deb clean help
 
 all: build
 
@@ -88,6 +88,10 @@ bench-restart: setup-bench build
 bench-policy: setup-bench build
 	@tests/bench/run policy
 
+# What seeing costs: metrics, captures.
+bench-observe: setup-bench build
+	@tests/bench/run observe
+
 bench: setup-bench build
 	@tests/bench/run $(ARGS)
 
@@ -156,6 +160,7 @@ help:
 	@echo 'make bench-kernel  nfv.ko beside a packet socket and a bridge with vhost-net, emulated'
 	@echo 'make bench-counts  what a frame between container and guest costs the host, by instructions, emulated'
 	@echo 'make bench-policy  limits, fairness and quarantine, beside OVS-DPDK and tc-tbf'
+	@echo 'make bench-observe  what metrics and captures cost the frames'
 	@echo 'make bench-restart  the pause that a kill, a restart or an upgrade costs, beside OVS-DPDK'
 	@echo 'make bench-xen  Xen guests on nfv.ko beside xen-netback and a bridge, emulated'
 	@echo 'make bench-draft   the tables of draft-natarajan-nfvrg-containers-for-nfv-03 on this host, Xen emulated'

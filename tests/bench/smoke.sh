@@ -58,6 +58,15 @@ check "... of each pair" says 'all(.cases[]; (.nfvd, .peers[]) | .gap_ms.median 
 check "make bench: many ports" bench bench ports.json ports
 cases two-ports ports-16
 
+check "make bench-observe" bench bench-observe observe.json
+check "it says what it is" says '.smoke == true and .machine.cores > 0 and .command and .note and .date'
+check "its cases" says '[.cases[].name] == ["export-16", "delay-16", "vm-vm-64", "vm-vm-64-ratio", "capture-1mpps"]'
+check "scrapes, alone and beside frames" says '.cases[0] | .nfvd.series.min > 300 and all(.nfvd, .nfvd_beside_frames; .median > 0 and .longest_ms.max >= .median)'
+check "delays, and what came late" says '.cases[1] | all(.nfvd, .peers["not-scraped"]; .median > 0 and .late.max >= .missing.max)'
+check "after a capture" says '.cases[2] | .nfvd.samples[0] > 0 and .peers["never-captured"].samples[0] > 0'
+check "each frame of a captured port is in the file, or was counted as missed" says '.cases[4] | .nfvd.unexplained.max == 0 and .nfvd.unexplained.min == 0 and
+	.nfvd.file.min > 0 and .peers["not-captured"].taken.min > 0'
+
 check "make bench-draft" bench bench-draft draft.json "--only container --runs 1 --time 1"
 check "its shape" says '.smoke and .complete and .tables.throughput[0].tx.median > 0 and .host.build.sha256[0]'
 

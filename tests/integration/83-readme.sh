@@ -56,6 +56,7 @@ declare -A elsewhere=(
 	["ROUNDS=1 CASES=tcp make bench-xen"]='Makefile:tests/bench/xen.sh'
 	["GUEST_MIB=160 ROUNDS=3 CASES=tcp-xen-xen make bench-xen"]='Makefile:tests/bench/xen.sh'
 	["make bench-policy"]='tests/bench/smoke.sh:bench bench-policy '
+	["make bench-observe"]='tests/bench/smoke.sh:bench bench-observe '
 	["nfvctl top"]='tests/integration/26-seeing.sh:nfvctl top'
 	["nfvctl events --follow"]='tests/integration/26-seeing.sh:events --follow'
 	["nfvctl export"]='tests/integration/27-export.sh:export'
