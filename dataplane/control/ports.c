@@ -61,10 +61,16 @@ static int take_words(struct nfvd_port *port, json_t *params, struct nfvd_err *e
 static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 {
 	const char *name = json_string_value(json_object_get(params, "name")), *macs;
+	const struct nfvd_port_ops *ops;
 	struct nfvd_port *port;
 
 	if (nfvd_params_check(params, err))
 		return NULL;
+	ops = find_type(json_string_value(json_object_get(params, "type")), json_string_value(json_object_get(params, "mode")));
+	if (!ops) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "nfvd has no code for ports of this type, or this mode of it");
+		return NULL;
+	}
 	if (!nfvd_name_ok(name)) {
 		nfvd_err(err, NFV_RPC_E_PARAMS, "bad name: letters, digits, '_', '.', '-', at most %d; and no word of nfvctl's, as 'all'",
 			 NFV_NAME_MAX);
@@ -80,11 +86,11 @@ static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 		return NULL;
 	}
+	port->ops = ops;
 	if (take_words(port, params, err)) {
 		free(port);
 		return NULL;
 	}
-	port->ops = find_type(json_string_value(json_object_get(params, "type")), json_string_value(json_object_get(params, "mode")));
 	snprintf(port->name, sizeof(port->name), "%s", name);
 	macs = json_string_value(json_object_get(params, "macs"));
 	port->macs_max = macs ? strtoul(macs, NULL, 10) : (unsigned long)json_integer_value(json_object_get(params, "macs"));
