@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# kernel: 6.1
+# kernel: 6.12
 # boot
 # Policies of Xen guests' ports: the same table of cases as for other carriers, between guests, with and without the
 # module's forwarding; policies that change under traffic; 'macs N drop'; mirrors.
