@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# peer-ovs.sh start DIR | jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR | give-back FILE
+# peer-ovs.sh start DIR | start-jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR | give-back FILE
 #
 # Open vSwitch with DPDK (Debian's build) in its default configuration: one bridge, NORMAL action, one PMD on core 1.
 # start: two vhost-user ports, DIR/a.sock and DIR/b.sock, in a separate network namespace (the bridge makes interfaces).
-# jumbo: from now on frames up to 9000 bytes. limit: ingress policing of a, bursts of 10 ms. start-veth: DIR/a.sock,
+# start-jumbo: the same for frames up to 9000 bytes; a port that has had a guest keeps its buffers of 2144 bytes, whatever
+# its mtu_request says. limit: ingress policing of a, bursts of 10 ms. start-veth: DIR/a.sock,
 # where the guest listens, and the netdev IFNAME, in the caller's network namespace, which must not be the machine's;
 # super-frames and partial checksums pass (userspace-tso-enable). again: start ovs-vswitchd, or FILE in its place, after
 # it has ended, in the caller's network namespace; its ports are in its database.
 # Every file is in DIR. stop ends what start began, and releases the huge pages that start reserved. give-back releases
 # them at the end of its input, in case the caller is killed: FILE is the one that $NFV_HUGEPAGES named for start.
 set -eu
-cmd=${1-} dir=${2-} ifname=${3-}
+cmd=${1-} dir=${2-} ifname=${3-} mtu=
 . "$(dirname "$0")/hugepages.sh"
-usage() { echo "usage: ${0##*/} start DIR | jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR | give-back FILE" >&2; exit 2; }
+usage() { echo "usage: ${0##*/} start DIR | start-jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR | give-back FILE" >&2; exit 2; }
 [ -n "$dir" ] || usage
 
 reserved=${NFV_HUGEPAGES:-$dir/hugepages}	# records the number before
@@ -107,7 +108,7 @@ start_with_dpdk()
 # A port that listens; the generator and User-mode Linux connect.
 listening_port()
 {
-	vsctl --timeout=20 add-port br0 "$1" -- set Interface "$1" type=dpdkvhostuser
+	vsctl --timeout=20 add-port br0 "$1" -- set Interface "$1" type=dpdkvhostuser ${mtu:+mtu_request=$mtu}
 	wait_until 10 port_up "$1" || fail "no port $1"
 	wait_until 10 test -S "$dir/$1" || fail "no socket of port $1"
 	ln -sf "$1" "$dir/$1.sock"
@@ -142,7 +143,7 @@ start()
 }
 
 case $cmd in
-start* | jumbo | limit | again)
+start* | limit | again)
 	ovs=$("$(dirname "$0")/fetch-ovs.sh")
 	vswitchd=$ovs/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
 	schema=$ovs/usr/share/openvswitch/vswitch.ovsschema
@@ -151,8 +152,8 @@ start* | jumbo | limit | again)
 esac
 case $cmd in
 start) [ -z "$ifname" ] || usage; start ;;
+start-jumbo) [ -z "$ifname" ] || usage; mtu=9000; start ;;
 start-veth) [ -n "$ifname" ] || usage; start ;;
-jumbo) vsctl --timeout=20 set Interface a mtu_request=9000 -- set Interface b mtu_request=9000 ;;
 again)
 	dir=$(realpath "$dir")
 	export OVS_RUNDIR=$dir OVS_DBDIR=$dir OVS_LOGDIR=$dir OVS_SYSCONFDIR=$dir

@@ -99,7 +99,7 @@ measure()
 	[ "$size" -gt 512 ] || unit=Mpps key=mpps
 	# Only for long frames, because jumbo makes OVS's buffers larger.
 	if [ "$switch$jumbo" = ovs-dpdk ] && [ "$size" -gt 1514 ]; then
-		"$here/peer-ovs.sh" jumbo "$work/$switch" || die "$switch: no frames of $size bytes"
+		"$here/peer-ovs.sh" start-jumbo "$work/$switch" || die "$switch: no frames of $size bytes"
 		jumbo=1
 	fi
 	line=$(timeout $((${SECONDS_PER_SAMPLE%.*} + 150)) "$BUILD/tests/bench/vugen" --a "$work/$switch/a.sock" \
