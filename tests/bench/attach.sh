@@ -46,7 +46,7 @@ took()
 three()
 {
 	took "$1" nfvd "$build/ctl/nfvctl" attach veth "c$2" dev "n$2"
-	took "$1" bridge ip link set "b$2" master br0
+	took "$1" bridge ip link set "b$2" master bridge0
 	took "$1" ovs-dpdk "$ovs/usr/bin/ovs-vsctl" --db="unix:$dir/ovs/db.sock" add-port br0 "o$2"
 }
 
@@ -64,8 +64,8 @@ for round in $(seq "$rounds"); do
 	"$build/dataplane/nfvd" --state-dir "$NFV_STATE_DIR" >"$dir/nfvd.log" 2>&1 &
 	nfvd=$!
 	wait_for 10 "$build/ctl/nfvctl" show
-	ip link add br0 type bridge
-	ip link set br0 up
+	ip link add bridge0 type bridge
+	ip link set bridge0 up
 	for i in $(seq 0 "$more"); do
 		for kind in n b o; do veth "$kind$i"; done
 	done
@@ -76,7 +76,7 @@ for round in $(seq "$rounds"); do
 		"$ovs/usr/bin/ovs-vsctl" --db="unix:$dir/ovs/db.sock" del-port br0 "o$i"
 		for kind in b o; do ip link del "$kind$i"; done
 	done
-	ip link del br0
+	ip link del bridge0
 	kill "$nfvd"
 	wait "$nfvd" || true
 	nfvd=
