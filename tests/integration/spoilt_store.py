@@ -277,10 +277,12 @@ def connect():
             peer.connect(STATE + "/a.sock")
             send(peer, GET_FEATURES)
             send(peer, SET_FEATURES, struct.pack("<Q", 1 << 32))
+            send(peer, GET_FEATURES)
         except OSError:
             time.sleep(0.01)
             continue
-        if reply(peer):
+        # The second reply comes when nfvd has taken SET_FEATURES, too.
+        if reply(peer) and reply(peer):
             return peer
 
 
