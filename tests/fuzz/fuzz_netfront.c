@@ -129,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	input = data;
 	left = size;
+	pages_next = 0;		/* the last input's pages: they are still in the processor's caches */
 	kind = byte();
 	trusted = kind & 1;
 	stays = trusted && kind & 2;

@@ -82,6 +82,7 @@ static u8 memory[PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 static struct page pages[PAGES];
 static bool out_of_memory;
 static int pages_in_use;
+static unsigned int pages_next;	/* what was freed is not soon used again */
 
 #define page_address(p)		((void *)memory[(p) - pages])
 #define offset_in_page(p)	((u32)((uintptr_t)(p) % PAGE_SIZE))
@@ -91,16 +92,15 @@ static int pages_in_use;
 
 static inline struct page *alloc_pages(int gfp, unsigned int order)
 {
-	static unsigned int next;	/* freed memory is not reused soon */
 	unsigned int n = 1u << order;
 
 	if (out_of_memory)
 		return NULL;
 	for (unsigned int tries = 0; tries < PAGES / n; tries++) {
-		struct page *p = &pages[next = (next + n - 1) / n * n % PAGES];
+		struct page *p = &pages[pages_next = (pages_next + n - 1) / n * n % PAGES];
 		bool used = false;
 
-		next = (next + n) % PAGES;
+		pages_next = (pages_next + n) % PAGES;
 		for (unsigned int i = 0; i < n; i++)
 			used |= p[i].head && p[i].head->refs;
 		if (used)
@@ -124,9 +124,15 @@ static inline void get_page(struct page *p)
 
 static inline void put_page(struct page *p)
 {
-	require(p->head->refs > 0);
-	if (!--p->head->refs)
-		pages_in_use -= 1 << p->head->order;
+	struct page *head = p->head;
+	unsigned int n = 1u << head->order;
+
+	require(head->refs > 0);
+	if (--head->refs)
+		return;
+	pages_in_use -= n;
+	for (unsigned int i = 0; i < n; i++)
+		head[i].head = &head[i];	/* or it would count as used when its old head is */
 }
 #define __free_page		put_page
 #define __dev_alloc_page(gfp)	alloc_pages(gfp, 0)
