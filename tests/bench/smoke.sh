@@ -66,6 +66,7 @@ check "delays, and what came late" says '.cases[1] | all(.nfvd, .peers["not-scra
 check "after a capture" says '.cases[2] | .nfvd.samples[0] > 0 and .peers["never-captured"].samples[0] > 0'
 check "each frame of a captured port is in the file, or was counted as missed" says '.cases[4] | .nfvd.unexplained.max == 0 and .nfvd.unexplained.min == 0 and
 	.nfvd.file.min > 0 and .peers["not-captured"].taken.min > 0'
+
 check "make bench: attach" bench bench attach.json attach
 cases bridge attach-first attach
 cases ovs-dpdk attach
