@@ -307,6 +307,7 @@ nfvctl attach kvm vm1 >/dev/null
 GUEST=$!
 wait_for "grep -q ready $WORK/sums && state_is vm1 up" 20
 nfvctl detach c2 >/dev/null
+ip -n c1 neigh replace fd00::2 lladdr 02:00:00:00:00:02 dev eth0 nud permanent
 python c1 <<'PY'
 send((1, 0, 0, 0, 34, 8), ipv4(132, struct.pack(">HHII", 36412, 36412, 1, 0) + b"\0\3\5\x14" + bytes(i & 255 for i in range(1300))))
 l4 = 20 + 3000
@@ -321,13 +322,20 @@ def ipv6(protocol, payload): return struct.pack(">IHBB", 6 << 28, len(payload), 
 inner = ipv6(6, tcp(sum16(a + b + struct.pack(">HH", 6, 1320)), 1300))
 srh = struct.pack(">BBBBBBH", 41, 2, 4, 0, 0, 0, 0) + b
 raw().send(struct.pack("<BBHHHH", 1, 0, 0, 0, 118, 16) + MAC[2] + MAC[1] + b"\x86\xdd" + ipv6(43, srh + inner))
+# A super-frame in VXLAN by IPv6, which has an outer checksum.
+pseudo = sum16(b"\x0a\0\0\1\x0a\0\0\2" + struct.pack(">HH", 6, 3020))
+s = raw()
+s.bind(("vx6", 0x0800))
+s.send(struct.pack("<BBHHHH", 1, 1, 54, 1300, 34, 16) + MAC[2] + MAC[1] + b"\x08\0" + ipv4(6, tcp(pseudo, 3000)))
 PY
 check "guest: SCTP has its CRC" wait_for "grep -qx 'sctp 1350 finished right' $WORK/sums" 20
 check "guest: TCP is cut and summed" wait_for "[ \"\$(grep -c '^tcp [0-9]* finished right' $WORK/sums)\" = 3 ]" 20
 check "guest: TCP behind MPLS is summed" wait_for "grep -qx 'mpls 1458 finished right' $WORK/sums" 20
 check "guest: TCP in SRv6 is summed" wait_for "grep -qx 'srv6 1438 finished right' $WORK/sums" 20
+check "guest: TCP in VXLAN by IPv6 is cut, and both sums are right" wait_for "[ \"\$(grep -c '^vxlan6 [0-9]* finished right' $WORK/sums)\" = 3 ]" 20
 check "guest: nothing was unfinished or wrong" eval '! grep -E "unfinished|wrong" $WORK/sums'
 kill $GUEST
+ip -n c1 neigh del fd00::2 dev eth0
 nfvctl detach vm1 >/dev/null
 carry off
 for by in off on; do

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * guest_sums SOCKET SECONDS - a guest without offloads that checks received packets. It prints one line for each packet
- * of IPv4 with SCTP or TCP, of IPv4 with TCP behind an MPLS label, or of IPv6 with TCP in SRv6: its kind, its length,
- * whether it is finished, and whether its checksum is correct.
+ * of IPv4 with SCTP or TCP, of IPv4 with TCP behind an MPLS label or in VXLAN over IPv6, or of IPv6 with TCP in SRv6: its kind,
+ * its length, whether it is finished, and whether its checksums are correct.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 
 #define VNET	12	/* bytes before each frame */
 #define TCP	6
+#define UDP	17
 #define SCTP	132
 
 static uint32_t crc32c(const uint8_t *p, size_t n)
@@ -39,6 +40,7 @@ struct packet {
 	bool v6;
 	uint8_t protocol;
 	uint32_t ip, l4;
+	uint32_t udp;		/* of a tunnel by IPv6; 0: none */
 };
 
 static bool find(const uint8_t *p, uint32_t n, struct packet *at)
@@ -48,6 +50,8 @@ static bool find(const uint8_t *p, uint32_t n, struct packet *at)
 	*at = (struct packet){ .kind = "mpls", .ip = 18 };
 	if (p[12] == 0x86 && p[13] == 0xdd && p[20] == 43 && p[54] == 41) {
 		*at = (struct packet){ .kind = "srv6", .v6 = true, .ip = inner };
+	} else if (p[12] == 0x86 && p[13] == 0xdd && p[20] == UDP && p[57] == (4790 & 0xff)) {
+		*at = (struct packet){ .kind = "vxlan6", .ip = 54 + 8 + 8 + 14, .udp = 54 };
 	} else if (p[12] == 8 && !p[13]) {
 		*at = (struct packet){ .kind = p[23] == SCTP ? "sctp" : "tcp", .ip = 14 };
 	} else if (p[12] != 0x88 || p[13] != 0x47) {
@@ -60,16 +64,24 @@ static bool find(const uint8_t *p, uint32_t n, struct packet *at)
 	return at->protocol == TCP || at->protocol == SCTP;
 }
 
+/* Of what begins at l4, behind its addresses. */
+static bool right_internet_sum(const uint8_t *p, uint32_t n, uint32_t l4, bool v6, uint8_t protocol)
+{
+	uint32_t addresses = v6 ? 32 : 8, all = sum(p + l4, n - l4, sum(p + l4 - addresses, addresses, protocol + n - l4));
+
+	while (all >> 16)
+		all = (all & 0xffff) + (all >> 16);
+	return all == 0xffff;
+}
+
 static bool right_sum(uint8_t *p, uint32_t n, const struct packet *at)
 {
-	uint32_t l4 = n - at->l4, addresses = at->v6 ? 32 : 8, tcp, was;
+	uint32_t l4 = n - at->l4, was;
 
-	if (at->protocol == TCP) {
-		tcp = sum(p + at->l4, l4, sum(p + at->l4 - addresses, addresses, TCP + l4));
-		while (tcp >> 16)
-			tcp = (tcp & 0xffff) + (tcp >> 16);
-		return tcp == 0xffff;
-	}
+	if (at->udp && ((uint32_t)(p[at->udp + 4] << 8 | p[at->udp + 5]) != n - at->udp || !right_internet_sum(p, n, at->udp, true, UDP)))
+		return false;
+	if (at->protocol == TCP)
+		return right_internet_sum(p, n, at->l4, at->v6, TCP);
 	memcpy(&was, p + at->l4 + 8, sizeof(was));
 	memset(p + at->l4 + 8, 0, sizeof(was));
 	return crc32c(p + at->l4, l4) == was;
