@@ -111,7 +111,7 @@ captured()
 	capture=$!
 	wait_for 10 begun
 }
-begun() { nfvctl -j events | jq -e --arg pid "pid $capture " '[.events[] | select(.kind == "capture")] | last | .text | contains("begun") and contains($pid)'; }
+begun() { nfvctl -j events | jq -e --arg pid "pid $capture " '[.events[] | select(.kind == "capture")] | last | .text | contains($pid) and (contains("ended") | not)'; }
 capture_end() { kill "$capture"; wait "$capture" || die "$(<"$work/captured")"; }
 
 # cost WHO
