@@ -183,6 +183,19 @@ SPOIL = {
     "names": lambda: store.update({"../../etc/passwd": a_pipe(), "conn": a_pipe(), "nobody/conn": a_pipe()}),
 }
 
+OTHER_MAPS = "@shortcut0"
+
+
+def maps():
+    """Of the shortcut: "@shortcut" and the layout. Its maps' names follow."""
+    return next(n for n in store if n.startswith("@shortcut") and not n.startswith(OTHER_MAPS)).split("/")[0]
+
+
+def rename_maps(old):
+    for name in [n for n in store if n.startswith(old + "/")]:
+        store[OTHER_MAPS + name.removeprefix(old)] = store.pop(name)
+
+
 # Of the containers c1 and c2, which are there.
 CONTAINERS = {
     "veth-none": lambda: None,
@@ -193,13 +206,12 @@ CONTAINERS = {
     "veth-link-is-another": lambda: another("c1/ingress", os.dup(store["c2/ingress"])),
     "veth-link-is-the-other-way": lambda: another("c1/ingress", os.dup(store["c1/egress"])),
     "veth-no-link": lambda: os.close(store.pop("c1/egress")),
-    "veth-map-is-a-pipe": lambda: another("@shortcut4/ports", a_pipe()),
-    "veth-map-is-another": lambda: another("@shortcut4/ports", os.dup(store["@shortcut4/addresses"])),
-    "veth-map-is-a-program": lambda: another("@shortcut4/ports", os.dup(store["c1/ingress"])),
-    "veth-map-of-another-size": lambda: another("@shortcut4/ports", a_map(b"ports", 4, 100, 4096)),
-    "veth-no-map": lambda: os.close(store.pop("@shortcut4/counters")),
-    "veth-other-layout": lambda: [store.update({n.replace("shortcut4", "shortcut0"): store.pop(n)})
-                                  for n in list(store) if n.startswith("@")],
+    "veth-map-is-a-pipe": lambda: another(maps() + "/ports", a_pipe()),
+    "veth-map-is-another": lambda: another(maps() + "/ports", os.dup(store[maps() + "/addresses"])),
+    "veth-map-is-a-program": lambda: another(maps() + "/ports", os.dup(store["c1/ingress"])),
+    "veth-map-of-another-size": lambda: another(maps() + "/ports", a_map(b"ports", 4, 100, 4096)),
+    "veth-no-map": lambda: os.close(store.pop(maps() + "/counters")),
+    "veth-other-layout": lambda: rename_maps(maps()),
 }
 
 
@@ -246,7 +258,7 @@ def containers():
     received = int(re.search(r"(\d+) received", pings.communicate()[0])[1])
     assert received > 200, f"{received} of 300 echoes came, one each 10 ms"
     assert wait(lambda: whole <= set(store)), "not stored again: " + " ".join(store)
-    assert not [n for n in store if n.startswith("@shortcut0")], "another layout's maps are stored"
+    assert not [n for n in store if n.startswith(OTHER_MAPS + "/")], "another layout's maps are stored"
     if "loaded anew" in events:
         assert wait(lambda: not any(there(*what) for what in before)), "left: " + str([w for w in before if there(*w)])
 
