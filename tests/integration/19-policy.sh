@@ -48,18 +48,18 @@ check "100000 frames/s from each" rate "from 100kpps" 64 mpps 0.1
 check "100000 frames/s to each" rate "to 100kpps" 64 mpps 0.1
 check "what was too fast towards a guest is counted" eval "nfvctl drops b | grep -q limit_to"
 check "what a guest sends too fast waits: it is not lost" eval "! nfvctl drops all | grep -q 'limit_from *[1-9]'"
-changes "guest - guest" kvm:$STATE/a.sock kvm:$STATE/b.sock kvm:$STATE/c.sock
+SHARE=${NFV_SHARE:-1} changes "guest - guest" kvm:$STATE/a.sock kvm:$STATE/b.sock kvm:$STATE/c.sock
 nfvctl detach b >/dev/null
 nfvctl attach veth b dev veth-b >/dev/null
 wait_for "state_is b up"
 table "guest - container" kvm:$STATE/a.sock dev:b kvm:$STATE/c.sock
-changes "guest - container" kvm:$STATE/a.sock dev:b kvm:$STATE/c.sock
+SHARE=${NFV_SHARE:-1} changes "guest - container" kvm:$STATE/a.sock dev:b kvm:$STATE/c.sock
 nfvctl detach a >/dev/null; nfvctl detach b >/dev/null
 nfvctl attach veth a dev veth-a >/dev/null
 nfvctl attach kvm b >/dev/null
 wait_for "state_is a up"
 table "container - guest" dev:a kvm:$STATE/b.sock kvm:$STATE/c.sock
-changes "container - guest" dev:a kvm:$STATE/b.sock kvm:$STATE/c.sock
+SHARE=${NFV_SHARE:-1} changes "container - guest" dev:a kvm:$STATE/b.sock kvm:$STATE/c.sock
 
 # ---- words ----
 refused zone 'a/b'

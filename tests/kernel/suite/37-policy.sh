@@ -17,7 +17,7 @@ changes "module" dev:a dev:b dev:c
 nfvctl detach b >/dev/null
 nfvctl attach kvm b >/dev/null
 table "module to a guest" dev:a kvm:$STATE/b.sock dev:c
-changes "module to a guest" dev:a kvm:$STATE/b.sock dev:c
+SHARE=${NFV_SHARE:-1} changes "module to a guest" dev:a kvm:$STATE/b.sock dev:c
 nfvctl detach a >/dev/null
 nfvctl detach b >/dev/null
 nfvctl attach veth b dev veth-b mode module >/dev/null
