@@ -11,22 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include "knfv.h"
-
-static int session;
-
-static int up(void **state)
-{
-	net_up(state);
-	session = session_open();
-	return 0;
-}
-
-static int down(void **state)
-{
-	close(session);
-	return net_down(state);
-}
+#include "one_session.h"
 
 static void greeting(void **state)
 {

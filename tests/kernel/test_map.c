@@ -6,22 +6,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include "knfv.h"
-
-static int session;
-
-static int up(void **state)
-{
-	net_up(state);
-	session = session_open();
-	return 0;
-}
-
-static int down(void **state)
-{
-	close(session);
-	return net_down(state);
-}
+#include "one_session.h"
 
 static struct kport p;
 
