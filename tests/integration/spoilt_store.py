@@ -328,6 +328,7 @@ def asked():
     assert wait(lambda: "a/conn" in store and os.pread(store["a/state"], 4, 16) == b"\1\0\0\0"), "not stored"
     # It cannot carry out the message, but its gate could have received it by then.
     os.kill(nfvd, signal.SIGSTOP)
+    os.waitpid(nfvd, os.WUNTRACED)		# until its last thread has stopped: kill() does not wait
     send(peer, GET_FEATURES)
     for _ in range(50):
         if unread(peer):
