@@ -31,16 +31,33 @@ static bool from_server(const uint8_t *udp, unsigned int server, unsigned int cl
 	return be16(udp) == server || be16(udp + 2) == client;
 }
 
-static bool in_prefixes(const struct nfvd_prefix *list, unsigned int n, const uint8_t *address, unsigned int bytes)
+/* Read n (at most 8) bytes that may lie anywhere. */
+static inline uint64_t word(const uint8_t *p, size_t n)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		unsigned int k = 0;
+	uint64_t w = 0;
 
-		while (k < bytes && (address[k] & list[i].mask[k]) == list[i].address[k])
-			k++;
-		if (k == bytes)
+	memcpy(&w, p, n);
+	return w;
+}
+
+static inline bool in_prefix(const struct nfvd_prefix *p, const uint8_t *address, unsigned int at, size_t n)
+{
+	return (word(address + at, n) & word(p->mask + at, n)) == word(p->address + at, n);
+}
+
+static bool in_ip4(const struct nfvd_policy *p, const uint8_t *address)
+{
+	for (unsigned int i = 0; i < p->n_ip4; i++)
+		if (in_prefix(&p->ip4[i], address, 0, 4))
 			return true;
-	}
+	return false;
+}
+
+static bool in_ip6(const struct nfvd_policy *p, const uint8_t *address)
+{
+	for (unsigned int i = 0; i < p->n_ip6; i++)
+		if (in_prefix(&p->ip6[i], address, 0, 8) && in_prefix(&p->ip6[i], address, 8, 8))
+			return true;
 	return false;
 }
 
@@ -82,7 +99,7 @@ static enum nfvd_drop check_arp(struct nfvd_address_state *state, const struct n
 
 	if (left < 28 || memcmp(arp, ethernet_ip, sizeof(ethernet_ip)) || !mac_ok(state, p, arp + 8))
 		return NFVD_DROP_SPOOFED_MAC;
-	return !ip_limited(p) || in_prefixes(p->ip4, p->n_ip4, arp + 14, 4) || !memcmp(arp + 14, probe, 4) ? NFVD_PASS :
+	return !ip_limited(p) || in_ip4(p, arp + 14) || !memcmp(arp + 14, probe, 4) ? NFVD_PASS :
 		NFVD_DROP_SPOOFED_IP;
 }
 
@@ -101,7 +118,7 @@ static enum nfvd_drop check_ip4(const struct nfvd_policy *p, const uint8_t *ip, 
 		udp = ip + len;
 	if (p->guard & NFVD_GUARD_DHCP && first && ip[9] == IPPROTO_UDP && (!udp || from_server(udp, DHCP_SERVER, DHCP_CLIENT)))
 		return NFVD_DROP_GUARD;
-	if (!ip_limited(p) || in_prefixes(p->ip4, p->n_ip4, ip + 12, 4))
+	if (!ip_limited(p) || in_ip4(p, ip + 12))
 		return NFVD_PASS;
 	return !memcmp(ip + 12, any, 4) && !memcmp(ip + 16, all, 4) && udp && be16(udp) == DHCP_CLIENT &&
 		be16(udp + 2) == DHCP_SERVER ? NFVD_PASS : NFVD_DROP_SPOOFED_IP;
@@ -117,7 +134,7 @@ static bool link_local_of(const uint8_t *ip, const uint8_t *mac)
 
 static bool ip6_ok(const struct nfvd_policy *p, const uint8_t *ip, const uint8_t *mac)
 {
-	return in_prefixes(p->ip6, p->n_ip6, ip, 16) || link_local_of(ip, mac);
+	return in_ip6(p, ip) || link_local_of(ip, mac);
 }
 
 /* The options of a message of neighbour discovery: a link-layer address has to be the port's. */

@@ -15,7 +15,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 #include "frame/frame.h"
 
 #define NFVD_METER_NS		4096ull		/* units of a nanosecond */
@@ -30,14 +29,6 @@ struct nfvd_rate {
 	uint64_t byte, frame;			/* what one costs */
 	uint64_t byte_burst, frame_burst;	/* how far a clock may be ahead */
 };
-
-static inline uint64_t nfvd_meter_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (ts.tv_sec * 1000000000ull + ts.tv_nsec) * NFVD_METER_NS;
-}
 
 struct nfvd_meter {
 	_Atomic(uint64_t) bytes, frames;
@@ -136,6 +127,20 @@ static inline struct nfvd_meter_batch nfvd_meter_begin(const struct nfvd_meter *
 		.byte_ahead = nfvd_meter_at(atomic_load_explicit(&m->bytes, memory_order_relaxed), now) - now,
 		.frame_ahead = nfvd_meter_at(atomic_load_explicit(&m->frames, memory_order_relaxed), now) - now,
 	};
+}
+
+/* Return whether so many more bytes and frames may pass all together. They may pass one by one, too, if so. */
+static inline bool nfvd_meter_batch_all(struct nfvd_meter_batch *b, const struct nfvd_rate *r, uint64_t bytes, uint64_t frames)
+{
+	uint64_t byte_ahead = b->byte_ahead + bytes * r->byte, frame_ahead = b->frame_ahead + frames * r->frame;
+
+	if ((r->bps && byte_ahead > r->byte_burst) || (r->pps && frame_ahead > r->frame_burst))
+		return false;
+	b->byte_ahead = byte_ahead;
+	b->frame_ahead = frame_ahead;
+	b->bytes += bytes;
+	b->frames += frames;
+	return true;
 }
 
 /* As nfvd_meter_pass(); charged with nfvd_meter_charge() at the end. */

@@ -209,7 +209,7 @@ static unsigned int try_some(struct nfvd_worker *w, struct nfvd_backlog_queue *q
 	if (likely(fate.src)) {
 		w->src = fate.src->id;
 		nfvd_watch_turn(&w->watched, w->src);
-		w->meter_now = w->spent = 0;
+		w->spent = 0;
 		if (likely(fate.dst))
 			deliver(w, &fate, &out);
 		else

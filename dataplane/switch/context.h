@@ -84,7 +84,7 @@ struct nfvd_worker {
 	bool owing;			/* in this round a queue sits out, see share.h */
 	unsigned int src;		/* id of the port whose queue has its turn */
 	uint64_t work;			/* of this turn beyond the bytes taken, in bytes copied */
-	uint64_t meter_now;		/* as of this turn, for limits; 0: not asked yet */
+	uint64_t meter_now;		/* as of this iteration, for limits: a burst is much longer */
 	uint64_t spent;			/* on what this turn delivered, in bytes copied */
 	struct nfvd_balance turn;	/* to be added to src's; zero between turns */
 	unsigned int spread;		/* same for all frames of one source queue: picks a receive queue */
@@ -111,14 +111,6 @@ struct nfvd_worker {
 	uint64_t busy_ns, asleep_ns;	/* time of rounds that took frames; of sleep. In the rest it polled in vain */
 	struct nfvd_backlog backlog;
 };
-
-/* Return the time for limits, once for a turn. Context: worker. */
-static inline uint64_t nfvd_turn_now(struct nfvd_worker *w)
-{
-	if (!w->meter_now)
-		w->meter_now = nfvd_meter_now();
-	return w->meter_now;
-}
 
 /*
  * Add the counts of this turn to w->src's balance. All frames that it took are delivered, dropped, or wait. Context:

@@ -206,13 +206,14 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nf
 }
 
 /* Return why f stops here: its port is in quarantine, or sends faster than its limit. Return NFVD_PASS otherwise. */
-static __attribute__((noinline)) enum nfvd_drop stop(struct nfvd_port *src, const struct nfvd_policy *p, const struct nfvd_frame *f)
+static __attribute__((noinline)) enum nfvd_drop stop(const struct nfvd_worker *w, struct nfvd_port *src,
+						     const struct nfvd_policy *p, const struct nfvd_frame *f)
 {
 	if (p->quarantined)
 		return NFVD_DROP_QUARANTINED;
 	/* If frames wait at the endpoint, the worker has applied the limit before it took them. */
 	if (!src->ops->pausable && nfvd_rate_limits(&p->from) &&
-	    !nfvd_meter_pass(&src->from, &p->from_dropped, nfvd_offload_wire_bytes(f), nfvd_offload_segments(f), nfvd_meter_now()))
+	    !nfvd_meter_pass(&src->from, &p->from_dropped, nfvd_offload_wire_bytes(f), nfvd_offload_segments(f), w->meter_now))
 		return NFVD_DROP_LIMIT_FROM;
 	return NFVD_PASS;
 }
@@ -265,7 +266,7 @@ static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_w
 
 	if (unlikely(why != NFVD_PASS))
 		return why;
-	if (!plain && memo->stops && (why = stop(src, memo->policy, f)) != NFVD_PASS)
+	if (!plain && memo->stops && (why = stop(w, src, memo->policy, f)) != NFVD_PASS)
 		return why;
 	if (unlikely(nfvd_link_local(f->hdr)) && nfvd_stays_on_link(f->hdr))
 		return NFVD_DROP_CTRL_PROTO;

@@ -154,6 +154,7 @@ static bool iterate(struct nfvd_thread *t, unsigned int idle)
 	unsigned int n = 0;
 
 	t->w.now_ms = nfvd_now_ms();
+	t->w.meter_now = t->last_ns * NFVD_METER_NS;
 	t->w.round++;
 	t->w.owing = false;
 	if (t->n_hot < qs->n && (idle % IDLE_ROUNDS == IDLE_ROUNDS - 1 || t->last_ns - t->look_ns > LOOK_NS))

@@ -16,9 +16,8 @@ static bool paced(const struct nfvd_port *port, const struct nfvd_policy *p)
 /* How many frames may be taken now. */
 static __attribute__((noinline)) unsigned int room(struct nfvd_worker *w, struct nfvd_port *port, const struct nfvd_policy *p)
 {
-	uint64_t now = nfvd_turn_now(w);
-
-	return nfvd_meter_wait(&port->from, &p->from, now) ? 0 : nfvd_meter_room(&port->from, &p->from, now, NFVD_BURST);
+	return nfvd_meter_wait(&port->from, &p->from, w->meter_now) ? 0 :
+		nfvd_meter_room(&port->from, &p->from, w->meter_now, NFVD_BURST);
 }
 
 static __attribute__((noinline)) void charge(struct nfvd_worker *w, struct nfvd_port *port, const struct nfvd_policy *p, unsigned int n)
@@ -28,12 +27,15 @@ static __attribute__((noinline)) void charge(struct nfvd_worker *w, struct nfvd_
 
 	for (unsigned int i = 0; i < n; i++) {
 		/* nfvd has dropped frames with malformed requests, but this is the request as the guest wrote it. */
-		bool sane = f[i].vnet.hdr.gso_size;
-
-		bytes += sane ? nfvd_offload_wire_bytes(&f[i]) : f[i].len;
-		segs += sane ? nfvd_offload_segments(&f[i]) : 1;
+		if (likely(!f[i].vnet.hdr.gso_size)) {
+			bytes += f[i].len;
+			segs++;
+		} else {
+			bytes += nfvd_offload_wire_bytes(&f[i]);
+			segs += nfvd_offload_segments(&f[i]);
+		}
 	}
-	nfvd_meter_charge(&port->from, &p->from, bytes, segs, nfvd_turn_now(w));
+	nfvd_meter_charge(&port->from, &p->from, bytes, segs, w->meter_now);
 	if (n)
 		atomic_store_explicit(&port->from.typical, bytes / n, memory_order_relaxed);
 }
@@ -44,7 +46,8 @@ unsigned int nfvd_paused_ms(const struct nfvd_port *port)
 
 	if (likely(!p || !paced(port, p)))
 		return 0;
-	return (nfvd_meter_wait(&port->from, &p->from, nfvd_meter_now()) + 1000000 * NFVD_METER_NS - 1) / (1000000 * NFVD_METER_NS);
+	return (nfvd_meter_wait(&port->from, &p->from, nfvd_now_ns() * NFVD_METER_NS) + 1000000 * NFVD_METER_NS - 1) /
+	       (1000000 * NFVD_METER_NS);
 }
 
 /* Take nothing in this turn, and record since when. */
@@ -77,7 +80,6 @@ static unsigned int turn(struct nfvd_worker *w, struct nfvd_rxq *q, const struct
 	unsigned int n, done = 0, max = NFVD_BURST;
 
 	nfvd_watch_turn(&w->watched, q->port->id);
-	w->meter_now = 0;
 	if (unlikely(atomic_load_explicit(&q->port->held, memory_order_relaxed)))
 		return 0;
 	if (unlikely(policy && paced(q->port, policy)) && !(max = room(w, q->port, policy)))

@@ -251,7 +251,7 @@ fairness()
 
 # --- cost, quarantine --------------------------------------------------------------------
 
-both_ways() { "$build/tests/bench/vugen" --a "$NFV_STATE_DIR/a.sock" --b "$NFV_STATE_DIR/b.sock" --size 64 --seconds "$secs" --cpu 0 | jq -e .mpps; }
+both_ways() { "$build/tests/bench/vugen" --a "$NFV_STATE_DIR/a.sock" --b "$NFV_STATE_DIR/b.sock" --size 64 --seconds "$secs" --cpu 0 --ip4 10.0.0.5 | jq -e .mpps; }
 
 # all_policies PORT MAC
 all_policies()

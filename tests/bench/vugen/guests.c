@@ -2,26 +2,45 @@
 /* vugen: setting up two guests: memory, frames, connections, and addresses that the switch has learnt. */
 #include "vugen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 
 #define ETHERTYPE	0x88b5		/* for local experiments, IEEE 802 */
 #define HELLO_TRIES	500
 #define HELLO_WAIT_NS	10000000ull
 #define QUIET_NS	100000000ull	/* after this long without a frame all hellos have arrived */
 
+/* Write the headers of a UDP packet of so many bytes, from address to 10.255.255.255, port 9 (discard). */
+static void write_udp(uint8_t *ip, uint32_t bytes, const char *address)
+{
+	static const uint8_t headers[28] = { 0x45, [8] = 64, 17, [16] = 10, 255, 255, 255, 0, 9, 0, 9 };
+
+	memcpy(ip, headers, sizeof(headers));
+	ip[2] = bytes >> 8;
+	ip[3] = bytes & 0xff;
+	ip[24] = (bytes - 20) >> 8;
+	ip[25] = (bytes - 20) & 0xff;
+	if (inet_pton(AF_INET, address, ip + 12) != 1)
+		die("--ip4", -EINVAL);
+}
+
 /* Write a frame with stamps at both ends, so that a missing end is detected. */
-static void write_frame(uint8_t *buf, uint32_t size, const uint8_t *dst, const uint8_t *src, uint32_t magic,
+static void write_frame(uint8_t *buf, const struct options *o, const uint8_t *dst, const uint8_t *src, uint32_t magic,
 			uint32_t sequence)
 {
+	const uint32_t size = o->size;
 	struct stamp s = { magic, sequence };
 	uint8_t *eth = buf + HDR_BYTES;
 
 	memset(buf, 0, HDR_BYTES);
 	memcpy(eth, dst, 6);
 	memcpy(eth + 6, src, 6);
-	eth[12] = ETHERTYPE >> 8;
-	eth[13] = ETHERTYPE & 0xff;
-	memcpy(eth + ETH_BYTES, &s, sizeof(s));
+	eth[12] = (o->ip4 ? ETH_P_IP : ETHERTYPE) >> 8;
+	eth[13] = (o->ip4 ? ETH_P_IP : ETHERTYPE) & 0xff;
+	if (o->ip4)
+		write_udp(eth + ETH_HLEN, size - ETH_HLEN, o->ip4);
+	memcpy(eth + STAMP_AT, &s, sizeof(s));
 	memcpy(eth + size - sizeof(s), &s, sizeof(s));
 }
 
@@ -65,7 +84,7 @@ static void prepare(struct side *s, unsigned int me, const struct options *o)
 		uint8_t *p = s->tx_pool.base + (size_t)i * s->tx_pool.stride;
 		bool hello = i == s->hello_id;
 
-		write_frame(p, o->size, hello ? everyone : mac[!me], mac[me], hello ? MAGIC_HELLO : MAGIC, i);
+		write_frame(p, o, hello ? everyone : mac[!me], mac[me], hello ? MAGIC_HELLO : MAGIC, i);
 		if (i < s->tx->size)
 			vuf_set_desc(&s->f, s->tx, i, p, bytes, 0);
 	}

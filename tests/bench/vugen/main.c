@@ -11,6 +11,7 @@
  * is sent, and read when it arrives, a word of each cache line. A buffer is used again after so many MiB.
  * Numbered (--numbered): each frame has its own number, in a word of each cache line, and all of them are read when it
  * arrives. "bad" counts frames that are not whole, "twice" those that have arrived before.
+ * Frames are of an experimental protocol; with --ip4 ADDRESS they are UDP from that address.
  */
 #include "vugen.h"
 
@@ -23,7 +24,7 @@
 static int usage(void)
 {
 	fputs("usage: vugen --a SOCK --b SOCK [--listen] [--size BYTES] [--seconds S] [--warmup S]\n"
-	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--cold MIB] [--rate PPS] [--numbered] [--json]\n"
+	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--cold MIB] [--rate PPS] [--numbered] [--ip4 ADDRESS] [--json]\n"
 	      "Frames per second that a switch carries between two vhost-user ports, both ways at once\n"
 	      "unless --oneway (a to b). Sizes are of Ethernet frames without FCS. One JSON object, always.\n",
 	      stderr);
@@ -36,7 +37,8 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "a", 1, NULL, 'a' }, { "b", 1, NULL, 'b' }, { "listen", 0, NULL, 'l' }, { "size", 1, NULL, 's' },
 		{ "seconds", 1, NULL, 't' }, { "warmup", 1, NULL, 'w' }, { "cpu", 1, NULL, 'c' },
 		{ "oneway", 0, NULL, 'o' }, { "ring", 1, NULL, 'r' }, { "rxbuf", 1, NULL, 'x' },
-		{ "cold", 1, NULL, 'C' }, { "rate", 1, NULL, 'R' }, { "numbered", 0, NULL, 'n' }, { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
+		{ "cold", 1, NULL, 'C' }, { "rate", 1, NULL, 'R' }, { "numbered", 0, NULL, 'n' }, { "ip4", 1, NULL, '4' },
+		 { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -55,6 +57,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		case 'C': o->cold_mib = strtoul(optarg, NULL, 10); break;
 		case 'n': o->numbered = true; break;
 		case 'R': o->rate = strtod(optarg, NULL); break;
+		case '4': o->ip4 = optarg; break;
 		case 'j': break;
 		default: return false;
 		}

@@ -40,7 +40,7 @@ static void write_number(struct side *s, uint32_t id)
 	uint8_t *buf = pool_buf(&s->tx_pool, id);
 
 	s->number += !s->number;
-	memcpy(buf + HDR_BYTES + ETH_BYTES + offsetof(struct stamp, sequence), &s->number, sizeof(s->number));
+	memcpy(buf + HDR_BYTES + STAMP_AT + offsetof(struct stamp, sequence), &s->number, sizeof(s->number));
 	write_payload(buf, s->frame_bytes, s->number++);
 }
 
@@ -52,7 +52,7 @@ static bool read_number(struct side *s, uint32_t id)
 	struct stamp first, end;
 	uint64_t word;
 
-	memcpy(&first, buf + HDR_BYTES + ETH_BYTES, sizeof(first));
+	memcpy(&first, buf + HDR_BYTES + STAMP_AT, sizeof(first));
 	memcpy(&end, buf + last, sizeof(end));
 	memcpy(&word, buf + 40, sizeof(word));
 	for (uint32_t at = LINE; at + sizeof(word) <= last && word == first.sequence; at += LINE)

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #define HDR_BYTES	12u		/* virtio_net_hdr_mrg_rxbuf */
-#define ETH_BYTES	14u
+#define STAMP_AT	42u		/* in a frame: behind the headers of Ethernet, IPv4 and UDP, if it has these */
 #define MAGIC		0x6e667667u	/* of a measured frame */
 #define MAGIC_HELLO	0x6e667668u	/* of a broadcast from which the switch learns an address */
 #define LINE		64u		/* bytes of a cache line */
@@ -25,6 +25,7 @@ struct stamp {
 
 struct options {
 	const char *path[2];
+	const char *ip4;	/* frames are UDP from this address; NULL: of an experimental protocol */
 	bool listen, oneway, numbered;
 	unsigned int size, ring, rxbuf, cold_mib;
 	double seconds, warmup, rate;	/* rate: frames per second and side; 0: as many as the switch takes */
@@ -84,7 +85,7 @@ static inline bool check_frame(const struct side *s, uint32_t id, unsigned int m
 	const uint8_t *eth = pool_buf(&s->rx_pool, id) + HDR_BYTES;
 	struct stamp stamp;
 
-	memcpy(&stamp, eth + ETH_BYTES, sizeof(stamp));
+	memcpy(&stamp, eth + STAMP_AT, sizeof(stamp));
 	return stamp.magic == magic && !memcmp(eth + 6, mac[!me], 6) &&
 	       (magic == MAGIC_HELLO || !memcmp(eth, mac[me], 6));
 }
