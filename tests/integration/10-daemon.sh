@@ -6,11 +6,11 @@
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
-running() { nfvctl -j version | grep -q '"nfvd":"'; }
-state_of() { nfvctl -j show "$1" | grep -o '"state":"[a-z]*"' | head -n 1 | cut -d '"' -f 4; }
+running() { nfvctl -j version | jq -e .nfvd; }
+state_of() { member "$1" state; }
 cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$NFVD_PID/stat"; }
 ingress_programs() { tc filter show dev "$1" ingress | grep -c 'direct-action'; }
-switched() { nfvctl -j stats | grep -o '"rx_frames":[0-9]*' | awk -F : '{ n += $2 } END { print n + 0 }'; }
+switched() { nfvctl -j stats | jq '[.ports[].rx_frames] | add // 0'; }
 
 # refused NAME WORDS COMMAND...: the command exits with status 1 and prints one line that contains these words.
 refused()

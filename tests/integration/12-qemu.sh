@@ -34,7 +34,7 @@ reaches() { wait_for "guest_exec $1 'ping -c 1 -W 2 $2'" 20; }
 copied_once() { [ "$(pair "$1" "$2" frames)" -gt 100 ] && [ "$(pair "$1" "$2" copies)" = "$(pair "$1" "$2" frames)" ]; }
 doctor_says() { nfvctl doctor | grep "$1"; }
 no_offloads() { [ "$(member "$1" accepts)" = '[]' ]; }
-running_queues() { [ "$(nfvctl -j show "$1" | grep -o '"state":"running"' | wc -l)" = "$2" ]; }
+running_queues() { nfvctl -j show "$1" | jq -e --argjson n "$2" '[.. | objects | select(.state == "running")] | length == $n'; }
 # snmp GUEST PROTOCOL: the protocol's InCsumErrors there.
 bad_checksums()
 {

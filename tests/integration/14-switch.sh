@@ -19,8 +19,8 @@ ping1() { in_ns "$1" ping -q -c 1 -W 10 "$2"; }
 no_ping() { ! in_ns "$1" ping -q -c 1 -W 0.5 "$2"; }
 send() { in_ns "$1" "$FRAME" send eth0 "$2" "$3" $TAG 60 "${4:-1}"; }
 # learnt NAME VLAN: the address of its eth0.
-learnt() { nfvctl -j fdb | tr '{' '\n' | grep -q "\"mac\":\"$(mac "$1")\",\"vlan\":$2,\"port\":\"$1\""; }
-addresses_of() { nfvctl -j fdb | tr '{' '\n' | grep -c "\"port\":\"$1\""; }
+learnt() { nfvctl -j fdb | jq -e --arg mac "$(mac "$1")" --argjson vlan "$2" --arg port "$1" 'any(.entries[]; .mac == $mac and .vlan == $vlan and .port == $port)'; }
+addresses_of() { nfvctl -j fdb | jq --arg port "$1" '[.entries[] | select(.port == $port)] | length'; }
 
 # arrives SENDER DST SRC EXPECTED RECEIVER...: send 5 test frames; each receiver must get EXPECTED of them. A broadcast
 # that is one byte longer follows: when it arrives, all frames before it have arrived or are lost.
@@ -177,7 +177,7 @@ mtu_mismatch()
 	check "doctor: put back" wait_for "doctor_says 'all devices have MTU 1500'" 3
 }
 
-doctor_says() { nfvctl -j doctor | grep "$1"; }
+doctor_says() { nfvctl -j doctor | jq -e --arg says "$1" 'any(.findings[]; .text | contains($says))'; }
 
 # Ordinary devices: the end of a veth, and a tap that a program has open.
 netdev()

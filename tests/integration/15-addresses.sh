@@ -30,8 +30,8 @@ listen_end() { kill "${LISTENERS[@]}"; wait "${LISTENERS[@]}"; LISTENERS=(); } 2
 # heard NAME SIZE: print how many frames of that size it received.
 heard() { grep -c "^0 $2 [0-9]* ok$" "$WORK/heard-$1"; }
 hears() { wait_for "[ \"\$(heard $1 $2)\" -ge $3 ]" 5; }
-owner_is() { nfvctl -j fdb | tr '{' '\n' | grep -q "\"mac\":\"$1\",\"vlan\":0,\"port\":\"$2\""; }
-contested() { nfvctl -j fdb | tr '{' '\n' | grep "\"mac\":\"$1\"" | grep -q '"contested":true'; }
+owner_is() { nfvctl -j fdb | jq -e --arg mac "$1" --arg port "$2" 'any(.entries[]; .mac == $mac and .vlan == 0 and .port == $port)'; }
+contested() { nfvctl -j fdb | jq -e --arg mac "$1" 'any(.entries[]; .mac == $mac and .contested)'; }
 
 # Connect c1 to c3: by nfvd, or by a bridge.
 join_nfvd() { nfvctl attach veth "$1" dev "veth-$1" >/dev/null && wait_for "state_is $1 up" 5; }
@@ -218,7 +218,7 @@ vnf_end()
 }
 
 blocking() { ip -n fw -d link show in-a; ip -n fw -d link show in-b; }
-rx_frames() { nfvctl -j stats | grep -o '"rx_frames":[0-9]*' | awk -F: '{ n += $2 } END { print n }'; }
+rx_frames() { nfvctl -j stats | jq '[.ports[].rx_frames] | add // 0'; }
 # At most a handful of frames arrive within a second.
 quiet()
 {

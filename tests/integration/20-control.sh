@@ -14,7 +14,7 @@ ns_enter "$@"
 EVIL=$BUILD/tests/hostile/evil-ctl
 SOCKET=$STATE/ctl.sock
 
-running() { nfvctl -j version | grep -q '"nfvd":"'; }
+running() { nfvctl -j version | jq -e .nfvd; }
 fds() { find "/proc/$NFVD_PID/fd" -mindepth 1 | wc -l; }
 counted() { nfvctl drops | awk -v reason="$1" '$2 == reason { n = $3 } END { print n + 0 }'; }
 no_ports() { [ "$(nfvctl -j show)" = '{"ports":[]}' ]; }
@@ -208,7 +208,7 @@ manners()
 	elif [ -s "$WORK/out" ] || [ "$(wc -l <"$WORK/err")" -gt 2 ]; then
 		fail "$name" "more than an error and a hint"
 	elif nfvctl -j "$@" >"$WORK/out" 2>"$WORK/err" || [ -s "$WORK/err" ] ||
-		! grep -q '^{"error":{"code":-32[0-9]*,"message":"' "$WORK/out"; then
+		! jq -e '.error | .code <= -32000 and (.message | type == "string")' "$WORK/out" >/dev/null; then
 		fail "$name" "with -j: $(cat "$WORK/out" "$WORK/err")"
 	else
 		pass "$name"

@@ -6,8 +6,9 @@
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
 
-doctor_says() { nfvctl -j doctor | grep -q -- "$1"; }
-doctor_is_silent() { ! nfvctl -j doctor | grep -- "$1"; }
+# doctor_says PATTERN, doctor_is_silent PATTERN: one finding's text or command has it; none has.
+doctor_says() { nfvctl -j doctor | jq -e --arg says "$1" 'any(.findings[]; .text + " " + .fix | test($says))'; }
+doctor_is_silent() { nfvctl -j doctor | jq -e --arg says "$1" 'all(.findings[]; .text + " " + .fix | test($says) | not)'; }
 
 # --- an interface that comes up late -----------------------------------------------
 
@@ -20,7 +21,7 @@ late_interface()
 	check "late: and does not call it bad" nfvctl doctor
 	post 256
 	check "late: with the first buffers that is withdrawn" wait_for "doctor_is_silent 'guest memory'" 5
-	check "late: show, too" grep -q '"mem_unshared":false' <(nfvctl -j show vm1)
+	check "late: show, too" [ "$(member vm1 mem_unshared)" = false ]
 	# The index is 0 again.
 	post 65536
 	nap 3
@@ -87,7 +88,7 @@ more_queues()
 	nfvctl detach vm3 >/dev/null
 	nfvctl attach kvm vm3 queues 4 >/dev/null
 	qemu_with_queues 4
-	check "queues enough: it stays" wait_for "nfvctl -j show vm3 | grep -q '\"connected\":true'" 15
+	check "queues enough: it stays" wait_for '[ "$(member vm3 connected)" = true ]' 15
 	check "queues enough: doctor has nothing to say" doctor_is_silent 'vm3'
 	kill $qemu
 	wait $qemu 2>/dev/null

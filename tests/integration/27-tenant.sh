@@ -46,7 +46,7 @@ stop_nfvd
 # ---- the profile ----
 check_fails "another profile" "$NFVD" --state-dir $STATE --profile landlord
 start_nfvd --profile tenant
-check "who asks for the words is told so" grep -q '"word":"address","default":"pin"' <(printf '{"jsonrpc":"2.0","id":1,"method":"daemon.info"}\n' | socat -t 2 - "UNIX:$STATE/ctl.sock")
+check "who asks for the words is told so" jq -e 'any(.result.policy_words[]; .word == "address" and .default == "pin")' <(printf '{"jsonrpc":"2.0","id":1,"method":"daemon.info"}\n' | socat -t 2 - "UNIX:$STATE/ctl.sock")
 nfvctl attach veth a dev veth-a >/dev/null
 wait_for "state_is a up"
 check "a tenant's address is pinned by default" eval "send a $A && wait_for '[ \$(pinned a) = $A ]' && spoofs a"

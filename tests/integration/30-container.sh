@@ -10,26 +10,12 @@ ns_enter "$@"
 
 FRAME=$BUILD/tests/integration/frame
 
-# member NAME KEY: print a value of the port's JSON, without quotes.
-member() { nfvctl -j show "$1" | grep -o "\"$2\":[^,}]*" | head -n 1 | cut -d: -f2- | tr -d '"'; }
-# pair A B KEY: print a counter of the ledger; 0 if no frame went from A to B.
-pair()
-{
-	nfvctl -j ledger | tr '{' '\n' | grep "\"src\":\"$1\",\"dst\":\"$2\"" |
-		grep -o "\"$3\":[0-9.]*" | cut -d: -f2 | grep . || echo 0
-}
 # moved A B: print FRAMES BYTES COPIES from A to B, read at one instant.
-moved()
-{
-	nfvctl -j ledger | tr '{' '\n' | grep "\"src\":\"$1\",\"dst\":\"$2\"" | tr ',' '\n' |
-		awk -F: '{ v[$1] = $2 } END { print v["\"frames\""], v["\"bytes\""], v["\"copies\""] }'
-}
-dropped() { nfvctl drops | awk -v p="$1" -v r="$2" '$1 == p && $2 == r { n = $3 } END { print n + 0 }'; }
+moved() { nfvctl -j ledger | jq -r --arg a "$1" --arg b "$2" '.pairs[] | select(.src == $a and .dst == $b) | "\(.frames) \(.bytes) \(.copies)"'; }
 events() { nfvctl events; }
 mac() { ip -n "$1" -o link show dev "${2:-eth0}" | sed -n 's,.*link/ether \([0-9a-f:]*\).*,\1,p'; }
 address() { echo "10.0.0.${1#c}"; }
 reach() { in_ns "$1" ping -q -c 1 -W 10 "$(address "$2")"; }
-state_is() { [ "$(member "$1" state)" = "$2" ]; }
 is_gone() { ! nfvctl show "$1" >/dev/null 2>&1; }
 ifindex_of() { ip -o link show dev "$1" | cut -d: -f1; }
 is_up() { ip -o link show dev "$1" up | grep -q .; }
@@ -41,19 +27,20 @@ settings()
 	tc qdisc show dev "$1" | grep -v noqueue
 }
 
+names() { nfvctl -j show | jq -c '[.ports[].name]'; }
 # refused NAME WORDS ARGUMENT...: nfvctl attach fails with a message that contains these words, and leaves no port.
 refused()
 {
 	local name=$1 words=$2 before output status=0
 
 	shift 2
-	before=$(nfvctl -j show)
+	before=$(names)
 	output=$(nfvctl attach "$@" 2>&1) || status=$?
 	if [ $status != 1 ]; then
 		fail "$name" "status $status: $output"
 	elif ! grep -qi -- "$words" <<<"$output"; then
 		fail "$name" "it says: $output"
-	elif [ "$(nfvctl -j show | tr '{' '\n' | grep -o '"name":"[^"]*"')" != "$(tr '{' '\n' <<<"$before" | grep -o '"name":"[^"]*"')" ]; then
+	elif [ "$(names)" != "$before" ]; then
 		fail "$name" "the ports are others than before"
 	else
 		pass "$name"
@@ -61,13 +48,7 @@ refused()
 }
 
 # conserved: frames in = delivered + dropped, at every port.
-conserved()
-{
-	nfvctl -j stats | tr '{' '\n' | grep '"name"' | while IFS= read -r line; do
-		get() { grep -o "\"$1\":-\?[0-9]*" <<<"$line" | cut -d: -f2; }
-		[ $(($(get rx_frames) + $(get replicated))) = $(($(get delivered) + $(get dropped))) ] || { echo "$line"; exit 1; }
-	done
-}
+conserved() { nfvctl -j stats | jq -e '.ports == [.ports[] | select(.rx_frames + .replicated == .delivered + .dropped)]'; }
 
 # --- attaching ------------------------------------------------------------------
 

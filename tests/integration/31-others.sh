@@ -79,8 +79,6 @@ events() { nfvctl events; }
 mac() { cat_in "$1" /sys/class/net/eth0/address; }
 cat_in() { ip netns exec "$1" cat "$2"; }
 shortcut_is() { [ "$(member "$1" shortcut)" = "$2" ]; }
-dropped() { nfvctl drops | awk -v p="$1" -v r="$2" '$1 == p && $2 == r { n = $3 } END { print n + 0 }'; }
-conserved() { ! nfvctl -j stats | tr '{' '\n' | grep '"in_flight":' | grep -vq '"in_flight":0'; }
 
 # known: both containers' addresses are learnt, and frames between them use the shortcut.
 known() { in_ns c1 ping -q -c 1 -W 1 10.0.0.2 && [ "$(pair c1 c2 shortcut_frames)" -gt "$BEFORE" ]; }

@@ -43,13 +43,13 @@ check "200 columns: nothing is" [ -z "$(on 200 show | grep without)" ]
 letters() { awk 'NR > 1' | sed 's/^c1  *[a-z_]*  *[0-9]* //' | tr -d ' \n'; }
 check "80 columns: no letter of a text is lost" [ "$(on 80 drops c1 all | letters)" = "$(nfvctl drops c1 all | letters)" ]
 check "no terminal: nothing is left out" grep -q "ACCEPTS.*COPIES/FRAME" <(nfvctl show)
-check "no terminal: one line for each" [ "$(nfvctl drops all | awk 'NR > 1' | wc -l)" = "$(nfvctl -j drops all | grep -o '"reason"' | wc -l)" ]
+check "no terminal: one line for each" [ "$(nfvctl drops all | awk 'NR > 1' | wc -l)" = "$(nfvctl -j drops all | jq '.drops | length')" ]
 check "no terminal: no colours" [ -z "$(nfvctl show | grep $'\e')" ]
 check "a terminal has them, unless NO_COLOR" grep -q $'\e\[32mup' <(script -qec "'$NFVCTL' show" /dev/null </dev/null)
 check "NO_COLOR" [ -z "$(NO_COLOR=1 script -qec "'$NFVCTL' show" /dev/null </dev/null | grep $'\e')" ]
 
 # The text and the JSON show the same time.
-ms=$(nfvctl -j events | grep -o '"time_ms":[0-9]*' | head -n 1 | cut -d : -f 2)
+ms=$(nfvctl -j events | jq '.events[0].time_ms')
 check "events: local time" grep -qF "$(TZ=Asia/Tokyo date -d "@$((ms / 1000))" +%FT%T).$(printf %03d $((ms % 1000)))" \
 	<(TZ=Asia/Tokyo "$NFVCTL" events)
 finish

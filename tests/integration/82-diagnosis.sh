@@ -7,8 +7,8 @@
 ns_enter "$@"
 
 PATH=$(dirname "$NFVCTL"):$PATH
-hint() { nfvctl -j show "$1" | grep -o '"hint":"[^"]*"' | cut -d '"' -f 4; }
-why() { nfvctl -j show "$1" | grep -o '"why":"[^"]*"' | cut -d '"' -f 4; }
+hint() { nfvctl -j show "$1" | jq -r '.ports[].hint // empty'; }
+why() { nfvctl -j show "$1" | jq -r '.ports[].why // empty'; }
 
 # helps PORT WORDS: the port is not up, with a reason that contains these words; its hint brings it up.
 helps()
@@ -62,8 +62,6 @@ ports()
 	nfvctl detach vm2 >/dev/null
 }
 
-counter() { nfvctl -j stats | tr '{' '\n' | grep "\"name\":\"$1\"" | grep -o "\"$2\":[0-9]*" | cut -d : -f 2; }
-
 # Totals do not decrease when a port is detached, or another takes its place.
 counters()
 {
@@ -74,18 +72,18 @@ counters()
 		nfvctl attach veth c$n dev veth-c$n >/dev/null
 	done
 	in_ns c4 ping -q -c 300 -i 0.002 10.0.0.5 >/dev/null
-	check "counters: the shortcut is used" wait_for "[ \$(nfvctl -j ledger | grep -o '\"shortcut_frames\":[0-9]*' | cut -d : -f 2 | sort -n | tail -n 1) -gt 200 ]" 5
-	rx=$(counter c4 rx_frames) tx=$(counter c4 tx_frames)
+	check "counters: the shortcut is used" wait_for "nfvctl -j ledger | jq -e 'any(.pairs[]; .shortcut_frames > 200)'" 5
+	rx=$(stat_of c4 rx_frames) tx=$(stat_of c4 tx_frames)
 	nfvctl detach c5 >/dev/null
-	check "counters: rx is not less after another's detach" [ "$(counter c4 rx_frames)" -ge "$rx" ]
-	check "counters: nor is tx" [ "$(counter c4 tx_frames)" -ge "$tx" ]
+	check "counters: rx is not less after another's detach" [ "$(stat_of c4 rx_frames)" -ge "$rx" ]
+	check "counters: nor is tx" [ "$(stat_of c4 tx_frames)" -ge "$tx" ]
 	check "counters: nothing is missing" wait_for conserved 5
 	nfvctl attach veth c5 dev veth-c5 >/dev/null
-	check "counters: nor when it comes again" [ "$(counter c4 rx_frames)" -ge "$rx" -a "$(counter c4 tx_frames)" -ge "$tx" ]
-	check "counters: which has none of before" [ "$(counter c5 rx_frames)" -lt 200 -a "$(counter c5 tx_frames)" -lt 200 ]
+	check "counters: nor when it comes again" [ "$(stat_of c4 rx_frames)" -ge "$rx" -a "$(stat_of c4 tx_frames)" -ge "$tx" ]
+	check "counters: which has none of before" [ "$(stat_of c5 rx_frames)" -lt 200 -a "$(stat_of c5 tx_frames)" -lt 200 ]
 	nfvctl detach c4 >/dev/null
 	nfvctl attach kvm c4 >/dev/null
-	check "counters: nor has one of the same name and place" [ "$(counter c4 rx_frames)" = 0 -a "$(counter c4 tx_frames)" = 0 ]
+	check "counters: nor has one of the same name and place" [ "$(stat_of c4 rx_frames)" = 0 -a "$(stat_of c4 tx_frames)" = 0 ]
 	check "counters: nothing is missing" wait_for conserved 5
 }
 
@@ -167,11 +165,11 @@ version_of()
 	chmod 755 $STATE
 	check "version: somebody else may not ask, and is told so" grep -q "nfvd unknown: .*Permission denied" <(nobody version)
 	check "version: and what helps" grep -q "  try: sudo nfvctl" <(nobody version)
-	check "version: with -j" grep -q '"nfvd":null,"nfvd_error":".*Permission denied"' <(nobody -j version)
+	check "version: with -j" jq -e '.nfvd == null and (.nfvd_error | endswith("Permission denied"))' <(nobody -j version)
 	chmod 700 $STATE
 	stop_nfvd
 	check "version: without nfvd" grep -q "nfvd not running$" <(nfvctl version)
-	check "version: with -j" [ "$(nfvctl -j version | grep -o '"nfvd.*')" = '"nfvd":null}' ]
+	check "version: with -j" [ "$(nfvctl -j version | jq -c '[.nfvd, has("nfvd_error")]')" = '[null,false]' ]
 }
 
 # doctor's commands can be pasted, and fit this host.

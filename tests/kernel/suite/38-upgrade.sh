@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cp "$NFV_KO" "$WORK/newer.ko"
-policy_of() { "$NFVCTL" -j show "$1" | grep -o '"policy":{[^}]*}'; }
+policy_of() { "$NFVCTL" -j show "$1" | jq -c '.ports[].policy'; }
 parameter() { cat "/sys/module/nfv/parameters/$1"; }
 # upgrade [FILE] - its output goes to $WORK/says, too
 upgrade()
@@ -37,7 +37,7 @@ start "$WORK/pings" c1 ping -q -i 0.05 -c 200 -W 5 10.0.0.2
 pings=$STARTED
 check "upgrade under traffic" upgrade "$WORK/newer.ko"
 cat "$WORK/says"
-check "upgrade: says of how many ports, and for how long" grep -Eq '"ports": ?2,.*"outage_ms": ?[0-9.]+' "$WORK/says"
+check "upgrade: says of how many ports, and for how long" jq -e '.ports == 2 and (.outage_ms | type == "number")' "$WORK/says"
 check "upgrade: the module carries them again" eval 'port_via c1 module && port_via c2 module && port_via c3 packet'
 check "upgrade: with its parameters" [ "$(parameter held_ms) $(parameter ring_entries)" = "300 128" ]
 check "upgrade: with their policy" [ "$(policy_of c2)" = "$policy" ]
