@@ -4,61 +4,19 @@
 #
 # Which port has an address, with and without the shortcut, with one worker and two. A Linux bridge is the reference
 # where it decides the same way: a router that takes over with its virtual address (VRRP, CARP), fail-over when a link
-# goes down, more addresses than are learnt, a guest that bridges its two interfaces, with and without spanning tree.
-# Unlike with a bridge, an address that two ports claim all the time stays where it was.
+# goes down, more addresses than are learnt. Unlike with a bridge, an address that two ports claim all the time stays
+# where it was.
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
+. "$TOP/tests/integration/lib/addresses.sh"
 
-FRAME=$BUILD/tests/integration/frame
-ALL=ff:ff:ff:ff:ff:ff
 VRRP=00:00:5e:00:01:0a VRRP_GROUP=01:00:5e:00:00:12
 MOVER=02:00:00:00:aa:01 ASKER=02:00:00:00:cc:03
 SHARED=02:00:00:00:bb:02
 
-# send NAME DST SRC SIZE [COUNT]
-send() { in_ns "$1" "$FRAME" send eth0 "$2" "$3" 0 "$4" "${5:-1}"; }
-# listen NAME: write the frames that it receives from now on to $WORK/heard-NAME.
-listen()
-{
-	rm -f "$WORK/heard-$1"
-	ip netns exec "$1" "$FRAME" recv eth0 1000000 60000 >"$WORK/heard-$1" &
-	LISTENERS+=($!)
-	wait_for "grep -q ready $WORK/heard-$1" 5
-}
-listen_end() { kill "${LISTENERS[@]}"; wait "${LISTENERS[@]}"; LISTENERS=(); } 2>/dev/null
-# heard NAME SIZE: print how many frames of that size it received.
-heard() { grep -c "^0 $2 [0-9]* ok$" "$WORK/heard-$1"; }
-hears() { wait_for "[ \"\$(heard $1 $2)\" -ge $3 ]" 5; }
-owner_is() { nfvctl -j fdb | jq -e --arg mac "$1" --arg port "$2" 'any(.entries[]; .mac == $mac and .vlan == 0 and .port == $port)'; }
-contested() { nfvctl -j fdb | jq -e --arg mac "$1" 'any(.entries[]; .mac == $mac and .contested)'; }
-
-# Connect c1 to c3: by nfvd, or by a bridge.
-join_nfvd() { nfvctl attach veth "$1" dev "veth-$1" >/dev/null && wait_for "state_is $1 up" 5; }
 join_bridge() { ip link set "veth-$1" master br0; }
 start_bridge() { ip link add br0 type bridge mcast_snooping 0 && ip link set br0 up; }
-
-make_containers()
-{
-	local i
-
-	for i in 1 2 3; do
-		mk_container c$i 10.0.0.$i/24
-		in_ns c$i sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1
-		"$1" c$i || return 1
-	done
-}
-
-remove_containers()
-{
-	local i
-
-	for i in 1 2 3; do
-		nfvctl detach c$i >/dev/null 2>&1
-		ip netns del c$i
-		wait_for "! ip link show veth-c$i" 5
-	done
-}
 
 # c1 is master; c2, with higher priority, takes over once. If they do not hear each other, both are masters.
 vrrp()
@@ -164,7 +122,6 @@ contest_by_unicast()
 	check "$1: contest by unicast: it is still the owner's" owner_is "$owner" c2
 	{ kill $pid; wait $pid; } 2>/dev/null
 }
-cat_in() { ip netns exec "$1" cat /sys/class/net/eth0/address; }
 
 # With the shortcut the kernel forwards known frames; it must learn of a move before the next tick.
 move_under_traffic()
@@ -189,87 +146,6 @@ move_under_traffic()
 	listen_end
 }
 
-# A guest that bridges its two interfaces, both of which are ports.
-vnf()
-{
-	local l
-
-	ip netns add fw
-	for l in a b; do
-		ip link add leg-$l type veth peer name in-$l netns fw
-		ip -n fw link set in-$l up
-		ip link set leg-$l up
-		nfvctl attach veth fw-$l dev leg-$l >/dev/null
-	done
-	in_ns fw sysctl -qw net.ipv6.conf.all.disable_ipv6=1
-	ip -n fw link add br0 type bridge "$@"
-	for l in a b; do
-		ip -n fw link set in-$l master br0
-	done
-	ip -n fw link set br0 up
-}
-
-vnf_end()
-{
-	nfvctl detach fw-a >/dev/null
-	nfvctl detach fw-b >/dev/null
-	ip netns del fw
-	wait_for "! ip link show leg-a && ! ip link show leg-b" 5
-}
-
-blocking() { ip -n fw -d link show in-a; ip -n fw -d link show in-b; }
-rx_frames() { nfvctl -j stats | jq '[.ports[].rx_frames] | add // 0'; }
-# At most a handful of frames arrive within a second.
-quiet()
-{
-	local before
-
-	before=$(rx_frames)
-	nap 1
-	before=$(($(rx_frames) - before))
-	echo "$before frames"
-	[ $before -lt 100 ]
-}
-is_blocked() { blocking | grep -q 'bridge_slave state blocking'; }
-both_forward() { [ "$(blocking | grep -c 'bridge_slave state forwarding')" = 2 ]; }
-reaches() { in_ns c1 ping -q -c 5 -i 0.2 -W 2 10.0.0.2 | grep ' 0% packet loss'; }
-
-bridging_guest()
-{
-	check "link-local: dropped unless told otherwise" eval "nfvctl link-local | grep -x 'link-local drop'"
-	check "link-local: so says version" eval "nfvctl version | grep 'link-local drop'"
-	# Without spanning tree, the storm limits bound the frames that circulate, and other ports work.
-	vnf
-	wait_for both_forward 40
-	send c1 $ALL "$(cat_in c1)" 60
-	check "loop: others reach each other" wait_for reaches 20
-	check "loop: nfvd answers, and has a limit for it" wait_for '[ "$(dropped fw-a storm)" -gt 0 ] || quiet' 20
-	vnf_end
-
-	check "link-local: a word that is none is refused" eval "! nfvctl link-local pass"
-	check "link-local: forward" nfvctl link-local forward
-	check "link-local: so says version" eval "nfvctl version | grep 'link-local forward'"
-	check "link-local: and an event" eval "nfvctl events | grep 'link-local protocols: forward'"
-	vnf stp_state 1 forward_delay 200 hello_time 100
-	check "spanning tree: one leg is blocked" wait_for is_blocked 40
-	check "spanning tree: the other forwards" wait_for "blocking | grep 'bridge_slave state forwarding'" 40
-	send c1 $ALL "$(cat_in c1)" 60
-	check "spanning tree: nothing goes round" wait_for quiet 20
-	check "spanning tree: others reach each other" reaches
-	vnf_end
-	listen c2
-	send c1 01:80:c2:00:00:01 "$(cat_in c1)" 60
-	send c1 01:80:c2:00:00:0e "$(cat_in c1)" 61
-	check "link-local: LLDP passes" hears c2 61 1
-	check "link-local: a pause frame does not" [ "$(heard c2 60)" = 0 ]
-	nfvctl link-local drop >/dev/null
-	send c1 01:80:c2:00:00:0e "$(cat_in c1)" 62
-	send c1 $ALL "$(cat_in c1)" 63
-	check "link-local: dropped again" eval 'hears c2 63 1 && [ "$(heard c2 62)" = 0 ]'
-	listen_end
-}
-
-LISTENERS=()
 if start_bridge 2>/dev/null; then
 	make_containers join_bridge
 	vrrp bridge
@@ -298,8 +174,4 @@ for workers in 1 2; do
 	done
 	check "nfvd ends" stop_nfvd
 done
-
-start_nfvd
-make_containers join_nfvd
-bridging_guest
 finish

@@ -5,14 +5,7 @@
 # The configuration survives restarts, kill -9 at any system call, and full or broken disks.
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
-
-CONF=$WORK/conf
-keep() { start_nfvd --config-dir "$CONF"; }
-killed() { kill -KILL "$NFVD_PID"; wait "$NFVD_PID" 2>/dev/null; NFVD_PID=; }
-names() { nfvctl -j show | jq -r '[.ports[].name] | sort | join(" ")'; }
-has() { [ "$(names)" = "$*" ] || { echo "there are: $(names)"; false; }; }
-setting() { nfvctl -j show "$1" | jq -r ".ports[0].$2"; }
-youngest() { find "$CONF" -name 'config-*.json' | sort | tail -n 1; }
+. "$TOP/tests/integration/lib/keep.sh"
 
 # --- restarts ---------------------------------------------------------------------
 
@@ -191,142 +184,6 @@ a_link() { mv "$1" "$WORK/elsewhere" && ln -s "$WORK/elsewhere" "$1"; }
 a_fifo() { rm "$1" && mkfifo "$1"; }
 a_path() { jq '.ports += [{type: "kvm", name: "../../etc/x"}]' "$1" >"$WORK/path" && cat "$WORK/path" >"$1"; }
 
-# --- as a file ---------------------------------------------------------------------------
-
-files()
-{
-	local site=$WORK/site.json
-
-	keep
-	check "config: attach" nfvctl attach kvm f1 queues 2
-	check "config: save" nfvctl save "$site"
-	nfvctl attach kvm tmp temporary yes >/dev/null
-	check "config: what is temporary makes no difference" grep -q "no difference" <(nfvctl diff "$site")
-	nfvctl save "$site" >/dev/null
-	check "config: and is not saved" [ "$(jq -r '[.ports[].name] | join(" ")' "$site")" = "c1 f1" ]
-	nfvctl detach tmp >/dev/null
-	check "config: no difference to what was saved" grep -q "no difference" <(nfvctl diff "$site")
-	nfvctl attach kvm f2 >/dev/null
-	nfvctl detach f1 >/dev/null
-	nfvctl attach kvm f1 queues 4 >/dev/null
-	nfvctl link-local drop >/dev/null
-	check "config: diff says what would go, change, be set" [ "$(nfvctl -j diff "$site" | jq -r '[.steps[] | .op + .name] | join(" ")')" = "-f2 ~f1 ~link_local" ]
-	check "config: a dry run changes nothing" sh -c "'$NFVCTL' apply '$site' dry-run >/dev/null && '$NFVCTL' show f2"
-	check "config: apply" nfvctl apply "$site"
-	check "config: it is as it was" [ "$(names):$(setting f1 queues)" = "c1 f1:2" ]
-	jq '.ports += [{type: "kvm", name: "f3"}, {type: "veth", name: "f4", dev: "nosuch0"}] | .ports |= map(select(.name != "f1"))' "$site" >"$WORK/bad.json"
-	check_fails "config: what cannot be applied whole is refused" nfvctl apply "$WORK/bad.json"
-	check "config: with what has to be mended" grep -q "nosuch0" <(nfvctl apply "$WORK/bad.json" 2>&1)
-	check "config: and is undone" [ "$(names):$(setting f1 queues)" = "c1 f1:2" ]
-	for text in '' '{' '[]' '{"version": 2, "ports": []}' '{"version": 1, "ports": [{"name": "x"}]}' \
-		'{"version": 1, "ports": [{"name": "x", "type": "kvm"}, {"name": "x", "type": "kvm"}]}'; do
-		echo "$text" >"$WORK/bad.json"
-		check_fails "config: refused: $text" nfvctl apply "$WORK/bad.json"
-	done
-	check "config: nothing of it was done" has c1 f1
-	killed
-	keep
-	check "config: what was applied is kept" has c1 f1
-	history
-	nfvctl detach f1 >/dev/null
-	stop_nfvd
-	start_nfvd
-	check "config: without --keep there is a configuration to save, too" sh -c "'$NFVCTL' attach kvm g1 && '$NFVCTL' save '$site' && grep -q g1 '$site'"
-	stop_nfvd
-}
-
-history()
-{
-	local before
-
-	before=$(nfvctl -j history | jq '.history[0].generation')
-	nfvctl attach kvm h1 >/dev/null
-	nfvctl detach f1 >/dev/null
-	check "history: says what changed" [ "$(nfvctl -j history | jq -r '.history[0].changes + " " + .history[1].changes')" = "-f1 +h1" ]
-	check "history: ten at most" [ "$(nfvctl -j history | jq '.history | length')" -le 10 ]
-	check "rollback: the last change" nfvctl rollback
-	check "rollback: is undone" has c1 f1 h1
-	check "rollback: to a generation" nfvctl rollback "$before"
-	check "rollback: it is as it was then" has c1 f1
-	check_fails "rollback: there is no such generation" nfvctl rollback 4000000000
-	check "rollback: says where to look" grep -q "nfvctl history" <(nfvctl rollback 4000000000 2>&1)
-	for text in 0 -1 1x 99999999999; do
-		check_fails "rollback: refused: $text" nfvctl rollback "$text"
-	done
-
-	nfvctl save "$WORK/now.json" >/dev/null
-	jq '.ports += [{type: "kvm", name: "h2"}] | .ports |= map(select(.name != "f1"))' "$WORK/now.json" >"$WORK/next.json"
-	check "confirm: yes" nfvctl apply "$WORK/next.json" confirm 20 <<<yes
-	check "confirm: it stays" has c1 h2
-	check_fails "confirm: no" nfvctl apply "$WORK/now.json" confirm 20 <<<no
-	check "confirm: it is undone" has c1 h2
-	check_fails "confirm: nothing" nfvctl apply "$WORK/now.json" confirm 1 < <(sleep 20)
-	check "confirm: it is undone after a second" has c1 h2
-	"$NFVCTL" apply "$WORK/now.json" confirm 60 < <(exec sleep 20) >/dev/null 2>&1 &
-	check "confirm: it is applied until then" wait_for 'has c1 f1' 10
-	kill -HUP $!
-	wait $!
-	check "confirm: the terminal goes away" [ $? = 1 ]
-	check "confirm: it is undone at once" has c1 h2
-	check_fails "confirm: seconds are needed" nfvctl apply "$WORK/now.json" confirm
-	nfvctl apply "$WORK/now.json" >/dev/null
-}
-
-# --- what a killed nfvd left on a device ----------------------------------------------
-
-# Print the settings of a container's device that nfvd changes.
-looks()
-{
-	ip -j link show veth-t1 | jq -c '.[0].flags - ["NO-CARRIER", "LOWER_UP"]'
-	ip -o addr show dev veth-t1 scope global | grep -o 'fd00::1/64'
-	ip -j -d link show veth-t1 | jq -c '.[0] | [.promiscuity, .gso_max_size, .gro_max_size]'
-	tc qdisc show dev veth-t1 | grep clsact
-	tc filter show dev veth-t1 ingress
-	in_ns t1 ethtool -k eth0 | grep -E 'tx-sctp|gso-list'
-	ethtool -k veth-t1 | grep -E 'gro-list|rx-udp'
-}
-untouched() { [ "$(looks)" = "$before" ] || { diff <(echo "$before") <(looks); false; }; }
-stateless() { [ -z "$(find "$STATE" -name '*.device')" ]; }
-
-traces()
-{
-	local before
-
-	stop_nfvd
-	mk_container t1 10.9.0.1/24
-	ip link set veth-t1 down
-	ip addr add fd00::1/64 dev veth-t1
-	before=$(looks)
-	start_nfvd
-	check "traces: attach a device that is down" nfvctl attach veth t1 dev veth-t1 force yes
-	check_fails "traces: it is changed" untouched
-	killed
-	start_nfvd
-	check "traces: the next nfvd puts it back" wait_for untouched 5
-	check "traces: and says so" grep -q "veth-t1: restored the settings" <(nfvctl events)
-	check "traces: and forgets" stateless
-	stop_nfvd
-	keep
-	nfvctl attach veth t1 dev veth-t1 force yes >/dev/null
-	killed
-	keep
-	check "traces: the next nfvd has the port" wait_for '[ "$(setting t1 state)" = up ]' 5
-	killed
-	keep
-	check "traces: and the one after that, too" wait_for '[ "$(setting t1 state)" = up ]' 5
-	check "traces: detach" nfvctl detach t1
-	check "traces: what the first of them changed is put back" wait_for untouched 5
-	nfvctl attach veth t1 dev veth-t1 force yes >/dev/null
-	killed
-	ip link del veth-t1
-	ip link add veth-t1 type veth peer name eth0 netns t1
-	ip link set veth-t1 up
-	start_nfvd
-	check "traces: another device of that name is not touched" grep -q UP <(ip link show veth-t1)
-	check "traces: and nothing is left of the one that is gone" stateless
-	stop_nfvd
-}
-
 # --- killed between any two system calls -----------------------------------------------
 
 # killed_at CALL N - kill nfvd when it makes the Nth such call after it is ready; acknowledged changes must not be lost.
@@ -371,8 +228,6 @@ disks
 for spoil in cut_short made_empty made_foreign made_newer for_others of_another a_link a_fifo a_path; do
 	broken "a file ${spoil//_/ }" $spoil
 done
-files
-traces
 points=0 lost=''
 for call in unlinkat openat write fsync renameat close; do
 	for nth in 1 2 3 4 5 6; do

@@ -7,8 +7,8 @@
 ns_enter "$@"
 
 # doctor_says PATTERN, doctor_is_silent PATTERN: one finding's text or command has it; none has.
-doctor_says() { nfvctl -j doctor | jq -e --arg says "$1" 'any(.findings[]; .text + " " + .fix | test($says))'; }
-doctor_is_silent() { nfvctl -j doctor | jq -e --arg says "$1" 'all(.findings[]; .text + " " + .fix | test($says) | not)'; }
+doctor_says() { nfvctl -j doctor | jq -e --arg says "$1" 'any(.findings[]; [.check, .text, .fix] | join(" ") | test($says))'; }
+doctor_is_silent() { nfvctl -j doctor | jq -e --arg says "$1" 'all(.findings[]; [.check, .text, .fix] | join(" ") | test($says) | not)'; }
 
 # --- an interface that comes up late -----------------------------------------------
 

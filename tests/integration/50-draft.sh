@@ -6,7 +6,7 @@
 # result, its notes on guests that do not run, and that it leaves nothing behind.
 
 . "$(dirname "$0")/../lib.sh"
-. "$TOP/tests/draft.sh"
+. "$TOP/tests/integration/lib/draft.sh"
 ns_enter "$@"
 
 FAKE=$WORK/fake

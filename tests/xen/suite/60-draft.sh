@@ -5,7 +5,7 @@
 # boot
 # kernel: 6.1
 . "$(dirname "$0")/../lib.sh"
-. "$TOP/tests/draft.sh"
+. "$TOP/tests/integration/lib/draft.sh"
 
 scripts=$TOP/tools/guests/draft
 xen_start "$@"

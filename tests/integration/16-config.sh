@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The configuration as a file: save, diff, apply; history, rollback, confirm.
+
+. "$(dirname "$0")/../lib.sh"
+ns_enter "$@"
+. "$TOP/tests/integration/lib/keep.sh"
+
+files()
+{
+	local site=$WORK/site.json
+
+	keep
+	check "config: attach" nfvctl attach kvm f1 queues 2
+	check "config: save" nfvctl save "$site"
+	nfvctl attach kvm tmp temporary yes >/dev/null
+	check "config: what is temporary makes no difference" grep -q "no difference" <(nfvctl diff "$site")
+	nfvctl save "$site" >/dev/null
+	check "config: and is not saved" [ "$(jq -r '[.ports[].name] | join(" ")' "$site")" = "c1 f1" ]
+	nfvctl detach tmp >/dev/null
+	check "config: no difference to what was saved" grep -q "no difference" <(nfvctl diff "$site")
+	nfvctl attach kvm f2 >/dev/null
+	nfvctl detach f1 >/dev/null
+	nfvctl attach kvm f1 queues 4 >/dev/null
+	nfvctl link-local drop >/dev/null
+	check "config: diff says what would go, change, be set" [ "$(nfvctl -j diff "$site" | jq -r '[.steps[] | .op + .name] | join(" ")')" = "-f2 ~f1 ~link_local" ]
+	check "config: a dry run changes nothing" sh -c "'$NFVCTL' apply '$site' dry-run >/dev/null && '$NFVCTL' show f2"
+	check "config: apply" nfvctl apply "$site"
+	check "config: it is as it was" [ "$(names):$(setting f1 queues)" = "c1 f1:2" ]
+	jq '.ports += [{type: "kvm", name: "f3"}, {type: "veth", name: "f4", dev: "nosuch0"}] | .ports |= map(select(.name != "f1"))' "$site" >"$WORK/bad.json"
+	check_fails "config: what cannot be applied whole is refused" nfvctl apply "$WORK/bad.json"
+	check "config: with what has to be mended" grep -q "nosuch0" <(nfvctl apply "$WORK/bad.json" 2>&1)
+	check "config: and is undone" [ "$(names):$(setting f1 queues)" = "c1 f1:2" ]
+	for text in '' '{' '[]' '{"version": 2, "ports": []}' '{"version": 1, "ports": [{"name": "x"}]}' \
+		'{"version": 1, "ports": [{"name": "x", "type": "kvm"}, {"name": "x", "type": "kvm"}]}'; do
+		echo "$text" >"$WORK/bad.json"
+		check_fails "config: refused: $text" nfvctl apply "$WORK/bad.json"
+	done
+	check "config: nothing of it was done" has c1 f1
+	killed
+	keep
+	check "config: what was applied is kept" has c1 f1
+	history
+	nfvctl detach f1 >/dev/null
+	stop_nfvd
+	start_nfvd
+	check "config: without --keep there is a configuration to save, too" sh -c "'$NFVCTL' attach kvm g1 && '$NFVCTL' save '$site' && grep -q g1 '$site'"
+	stop_nfvd
+}
+
+history()
+{
+	local before
+
+	before=$(nfvctl -j history | jq '.history[0].generation')
+	nfvctl attach kvm h1 >/dev/null
+	nfvctl detach f1 >/dev/null
+	check "history: says what changed" [ "$(nfvctl -j history | jq -r '.history[0].changes + " " + .history[1].changes')" = "-f1 +h1" ]
+	check "history: ten at most" [ "$(nfvctl -j history | jq '.history | length')" -le 10 ]
+	check "rollback: the last change" nfvctl rollback
+	check "rollback: is undone" has c1 f1 h1
+	check "rollback: to a generation" nfvctl rollback "$before"
+	check "rollback: it is as it was then" has c1 f1
+	check_fails "rollback: there is no such generation" nfvctl rollback 4000000000
+	check "rollback: says where to look" grep -q "nfvctl history" <(nfvctl rollback 4000000000 2>&1)
+	for text in 0 -1 1x 99999999999; do
+		check_fails "rollback: refused: $text" nfvctl rollback "$text"
+	done
+
+	nfvctl save "$WORK/now.json" >/dev/null
+	jq '.ports += [{type: "kvm", name: "h2"}] | .ports |= map(select(.name != "f1"))' "$WORK/now.json" >"$WORK/next.json"
+	check "confirm: yes" nfvctl apply "$WORK/next.json" confirm 20 <<<yes
+	check "confirm: it stays" has c1 h2
+	check_fails "confirm: no" nfvctl apply "$WORK/now.json" confirm 20 <<<no
+	check "confirm: it is undone" has c1 h2
+	check_fails "confirm: nothing" nfvctl apply "$WORK/now.json" confirm 1 < <(sleep 20)
+	check "confirm: it is undone after a second" has c1 h2
+	"$NFVCTL" apply "$WORK/now.json" confirm 60 < <(exec sleep 20) >/dev/null 2>&1 &
+	check "confirm: it is applied until then" wait_for 'has c1 f1' 10
+	kill -HUP $!
+	wait $!
+	check "confirm: the terminal goes away" [ $? = 1 ]
+	check "confirm: it is undone at once" has c1 h2
+	check_fails "confirm: seconds are needed" nfvctl apply "$WORK/now.json" confirm
+	nfvctl apply "$WORK/now.json" >/dev/null
+}
+
+mk_container c1 10.0.0.1/24
+keep
+nfvctl attach veth c1 dev veth-c1 >/dev/null
+stop_nfvd
+files
+finish
