@@ -88,7 +88,7 @@ history()
 
 mk_container c1 10.0.0.1/24
 keep
-nfvctl attach veth c1 dev veth-c1 >/dev/null
+nfvctl attach veth c1 dev veth-c1 >/dev/null && nfvctl link-local forward >/dev/null
 stop_nfvd
 files
 finish
