@@ -64,6 +64,18 @@ shell_syntax()
 	return $bad
 }
 
+# A shell script has one subject. Beyond 300 lines it has several.
+script_lengths()
+{
+	local file bad=0
+
+	while IFS= read -r file; do
+		case $file in *.sh) ;; *) head -c 80 "$file" | head -n 1 | grep -aq '^#!.*sh$' || continue ;; esac
+		[ "$(wc -l <"$file")" -le 300 ] || { echo "$file has more than 300 lines"; bad=1; }
+	done < <(files)
+	return $bad
+}
+
 run_cppcheck()
 {
 	mapfile -t sources < <(files 'dataplane/*.c' 'ctl/*.c')
@@ -150,6 +162,7 @@ commits()
 check "SPDX line in every file" spdx
 check "commit messages" commits
 check "shell syntax" shell_syntax
+check "shell scripts: length" script_lengths
 check "include rules" tests/lint-includes.sh
 check "no circle of files" tests/lint-circles.sh kmod dataplane ctl
 check "what runs as root" tests/lint-root.sh
