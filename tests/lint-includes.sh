@@ -9,6 +9,7 @@
 #	kmod/netfront, a guest's driver, knows nothing of nfv.ko
 #	ctl links neither DPDK nor the module
 #	in dataplane each room is a floor: see below
+#	a function is declared in the header of the file that defines it, or in one without a .c file, such as nfvk.h
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -86,6 +87,36 @@ only() # only PATTERN MESSAGE FILE... - of dataplane, no other file has the patt
 only '"/dev/nfv"' "only module/ opens /dev/nfv" dataplane/module/*.[ch]
 only "$inc(<bpf/|\"[^\"]*\.skel\.h)" "only shortcut/ uses libbpf" dataplane/shortcut/**/*.[ch]
 only '\b(gread|gwrite)[a-z0-9_]*\(' "only vring_setup, vring_split with chain.h, and gmem read and write guest memory" dataplane/vhost/{vring_setup,vring_split,chain,gmem}.[ch]
+
+# misplaced FILE... - print each function that NAME.h declares, whose .c file is not NAME.c although there is one.
+misplaced()
+{
+	local file
+
+	for file; do
+		echo "@ $file"
+		"${CC:-cc}" -fpreprocessed -E -P -w "$file" 2>/dev/null
+	done | awk '
+		$1 == "@" { file = $2; header = sub(/\.h$/, "", $2); sub(/\.c$/, "", $2); base = $2; if (!header) has_c[base] = 1; next }
+		/^[a-z]/ && !/^(static|typedef)/ && match($0, /[a-zA-Z_0-9]+\(/) && substr($0, 1, RSTART - 1) ~ /[a-z]/ {
+			name = substr($0, RSTART, RLENGTH - 1)
+			if (header)
+				declared[name, base] = file
+			else if ($0 !~ /;[ \t]*$/)
+				definer[name] = base
+		}
+		END {
+			for (pair in declared) {
+				split(pair, at, SUBSEP)
+				if (at[1] in definer && definer[at[1]] != at[2] && at[2] in has_c)
+					print "declared in " declared[pair] ", defined in " definer[at[1]] ".c: " at[1] "()"
+			}
+		}'
+}
+for plane in kmod dataplane ctl; do
+	found=$(misplaced $plane/**/*.[ch])
+	[ -z "$found" ] || { echo "$found"; breaches=1; }
+done
 
 # libc clears such an array for each thread, and each kvm port has a thread.
 forbid '__thread .*\[' "a thread-local array: let it be on the stack" dataplane/**/*.[ch]

@@ -107,20 +107,13 @@ void nfvd_vhost_disconnected(struct nfvd_vhost *v);
 
 /*
  * Carry out msg, for which nfvd_vu_check() returned why. Return why it was refused, or NFVD_PASS; count a refusal. If
- * *answers is true afterwards, msg has become the response that the peer waits for. The caller closes the descriptors
+ * *responds is true afterwards, msg has become the response that the peer waits for. The caller closes the descriptors
  * that are left in msg->fds.
  * Context: the port's thread.
  */
-enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, enum nfvd_drop why, bool *answers);
+enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, enum nfvd_drop why, bool *responds);
 
 /* Count what at the port, and write an event if text is not NULL. Context: the port's thread, lock not held. */
 void nfvd_vhost_note(struct nfvd_vhost *v, enum nfvd_drop what, const char *text);
-
-/*
- * peer.c: start the port's thread, and return 0 or -errno; have the thread end and free v.
- * Context: control.
- */
-int nfvd_vhost_thread_start(struct nfvd_vhost *v);
-void nfvd_vhost_thread_end(struct nfvd_vhost *v);
 
 #endif

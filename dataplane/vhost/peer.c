@@ -20,6 +20,7 @@
 #include "vhost/dev.h"
 #include "vhost/gate.h"
 #include "vhost/keep.h"
+#include "vhost/peer.h"
 #include <urcu-qsbr.h>
 #include "vhost/sock.h"
 
@@ -98,7 +99,7 @@ static bool serve_message(struct peer *p, int sock, int gate)
 	struct nfvd_vhost *v = p->v;
 	struct nfvd_gate_record r;
 	struct nfvd_vu_msg *msg = &r.msg;
-	bool answers, wanted;
+	bool responds, wanted;
 	int err = nfvd_gate_recv(gate, &r);
 
 	if (err)
@@ -112,7 +113,7 @@ static bool serve_message(struct peer *p, int sock, int gate)
 		return false;
 	}
 	wanted = msg->flags & VU_NEED_REPLY;
-	r.why = nfvd_vhost_message(v, msg, r.why, &answers);
+	r.why = nfvd_vhost_message(v, msg, r.why, &responds);
 	if (r.why == NFVD_PASS)
 		nfvd_keep_note(&p->keep, msg);
 	nfvd_sock_close_fds(msg);
@@ -120,11 +121,11 @@ static bool serve_message(struct peer *p, int sock, int gate)
 	 * The peer gets no reply. If its message was refused, end the connection: the peer would go on as if it had
 	 * been obeyed.
 	 */
-	if (!answers && !wanted) {
+	if (!responds && !wanted) {
 		nfvd_keep_idle(&p->keep);
 		return r.why == NFVD_PASS;
 	}
-	if (!answers) {
+	if (!responds) {
 		msg->payload.u64 = r.why != NFVD_PASS;
 		msg->size = sizeof(msg->payload.u64);
 	}

@@ -25,6 +25,7 @@
 #include "switch/context.h"
 #include "vhost/dev.h"
 #include "vhost/keep.h"
+#include "vhost/peer.h"
 #include "vhost/rings.h"
 #include "vhost/sock.h"
 #include "vhost/vring_setup.h"

@@ -26,7 +26,7 @@
 #include <linux/string.h>
 #include <xen/xen.h>
 #include "compat.h"
-#include "vif.h"
+#include "backend.h"
 
 static bool registered;
 

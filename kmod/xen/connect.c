@@ -3,7 +3,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <xen/events.h>
-#include "vif.h"
+#include "backend.h"
 
 unsigned int nfvk_xen_queues_max(void)
 {

@@ -4,7 +4,7 @@
  * being mapped, and without a copy in this domain.
  */
 #include <asm/xen/hypercall.h>
-#include "vif.h"
+#include "backend.h"
 
 /*
  * gnttab_batch_copy() is not used, because it sleeps: if the hypervisor must first fetch a page (GNTST_eagain), it

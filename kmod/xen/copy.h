@@ -8,7 +8,7 @@
 #ifndef NFVK_XEN_COPY_H
 #define NFVK_XEN_COPY_H
 
-#include "vif.h"
+#include "backend.h"
 
 /* Some bytes of one page, a guest's or our own. */
 struct nfvk_xen_end {

@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <asm/xen/hypercall.h>
 #include <xen/events.h>
-#include "vif.h"
+#include "backend.h"
 
 #define AT_ONCE		32	/* requests handled in a row; then none for one tick, to bound the load */
 #define REFRESH_MS	5000
@@ -81,7 +81,7 @@ static u32 handle(struct nfvk_vif *vif, const struct xen_netif_ctrl_request *r, 
 	return XEN_NETIF_CTRL_STATUS_SUCCESS;
 }
 
-static void answer(struct nfvk_vif *vif, const struct xen_netif_ctrl_request *r)
+static void ctrl_respond(struct nfvk_vif *vif, const struct xen_netif_ctrl_request *r)
 {
 	struct xen_netif_ctrl_response *rsp, local = { .id = r->id, .type = r->type };
 	bool notify;
@@ -113,7 +113,7 @@ static bool serve_some(struct nfvk_vif *vif)
 	for (unsigned int n = min_t(u32, left, AT_ONCE); n && READ_ONCE(vif->connected); n--) {
 		RING_COPY_REQUEST(&vif->ctrl, vif->ctrl.req_cons, &r);
 		vif->ctrl.req_cons++;
-		answer(vif, &r);
+		ctrl_respond(vif, &r);
 		cond_resched();
 	}
 	RING_FINAL_CHECK_FOR_REQUESTS(&vif->ctrl, more);

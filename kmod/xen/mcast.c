@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Port type xen: multicast control, the list of addresses that a frontend wants to receive. See vif.h. */
 #include <linux/etherdevice.h>
-#include "vif.h"
+#include "backend.h"
 
 static int find_mcast(const struct nfvk_vif *vif, u64 addr)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Port type xen: the session's calls. See vif.h. */
 #include <linux/if_vlan.h>
-#include "vif.h"
+#include "backend.h"
 
 /* Connect the vif with the port. Return 0, -ENODEV or -EBUSY. Context: vif->lock held. */
 static int join(struct nfvk_vif *vif, struct nfvk_port *port)

@@ -2,7 +2,7 @@
 /* Port type xen: a queue's interrupts and poll; starting and stopping it. See vif.h. */
 #include <linux/slab.h>
 #include <xen/events.h>
-#include "vif.h"
+#include "backend.h"
 
 #define HEADER_PAGES	(NFVK_XEN_BURST * NFV_HDR_MAX >> PAGE_SHIFT)
 

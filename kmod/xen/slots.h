@@ -70,12 +70,12 @@ enum nfvk_xen_verdict {
  * Set *n to the number of requests that the frontend has posted from cons on, by its producer index prod. Return false if
  * prod is out of range: the frontend must be fenced. Any value of prod is safe. *n is at most the room in the ring
  * beside requests that were taken and have no response yet. size: slots of the ring. cons (where we read next) and
- * answered (requests below it have their response) are our own, at most size apart.
+ * responded (requests below it have their response) are our own, at most size apart.
  */
-static inline bool nfvk_xen_posted(__u32 prod, __u32 cons, __u32 answered, __u32 size, __u32 *n)
+static inline bool nfvk_xen_posted(__u32 prod, __u32 cons, __u32 responded, __u32 size, __u32 *n)
 {
 	*n = prod - cons;
-	return *n <= size - (cons - answered);
+	return *n <= size - (cons - responded);
 }
 
 static inline void nfvk_xen_copy_slot(const union nfvk_xen_slot *ring, __u32 pos, union nfvk_xen_slot *to)

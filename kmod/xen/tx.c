@@ -51,7 +51,7 @@ static void answer_locked(struct nfvk_xen_queue *q, const struct nfvk_xen_tx *sl
 }
 
 /* Send the responses of a frame. Context: the poll. */
-static void answer(struct nfvk_xen_queue *q, const struct nfvk_xen_frame *f, s16 status)
+static void respond(struct nfvk_xen_queue *q, const struct nfvk_xen_frame *f, s16 status)
 {
 	spin_lock(&q->source->lock);
 	answer_locked(q, f->slot, f->n, f->extras, status);
@@ -323,14 +323,14 @@ static void receive(struct nfvk_xen_queue *q, unsigned int i, struct nfvk_port *
 	bool ok;
 
 	if (!skb) {
-		answer(q, f, XEN_NETIF_RSP_DROPPED);
+		respond(q, f, XEN_NETIF_RSP_DROPPED);
 		nfvk_miss(port, NFV_MISS_NO_MEMORY);
 		return;
 	}
 	if (f->len > NFV_HDR_MAX)
 		hold(q, skb, f);
 	else
-		answer(q, f, XEN_NETIF_RSP_OKAY);
+		respond(q, f, XEN_NETIF_RSP_OKAY);
 	ok = decide(q, i, port, skb, first_bytes(f), &dst);
 	/* Fetch all bytes that the ring shows, for the daemon, or because more headers are in the next slot. */
 	if (!dst && skb_headlen(skb) < min_t(u32, f->len, NFV_HDR_MAX)) {
@@ -378,7 +378,7 @@ static unsigned int gather(struct nfvk_xen_queue *q, unsigned int max, unsigned 
 		q->tx.req_cons += f->n + f->extras;
 		left -= f->n + f->extras;
 		if (verdict == NFVK_XEN_DROP) {
-			answer(q, f, f->mcast ? nfvk_xen_change_mcast(q->vif, f) : XEN_NETIF_RSP_ERROR);
+			respond(q, f, f->mcast ? nfvk_xen_change_mcast(q->vif, f) : XEN_NETIF_RSP_ERROR);
 			if (!f->mcast)
 				nfvk_xen_miss(q, NFV_MISS_BAD_FRAME, 1);
 			continue;
@@ -405,12 +405,12 @@ unsigned int nfvk_xen_take(struct nfvk_xen_queue *q, unsigned int max)
 		const struct nfvk_xen_frame *f = &q->frame[i];
 
 		if (test_bit(i, q->fetch.failed)) {
-			answer(q, f, XEN_NETIF_RSP_ERROR);
+			respond(q, f, XEN_NETIF_RSP_ERROR);
 			nfvk_xen_miss(q, NFV_MISS_GRANT, 1);
 		} else if (port) {
 			receive(q, i, port);
 		} else {
-			answer(q, f, XEN_NETIF_RSP_DROPPED);
+			respond(q, f, XEN_NETIF_RSP_DROPPED);
 		}
 	}
 	if (port) {

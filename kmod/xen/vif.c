@@ -2,7 +2,7 @@
 /* Port type xen: the list of vifs; counting lost frames; fencing. See vif.h. */
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
-#include "vif.h"
+#include "backend.h"
 
 static DEFINE_MUTEX(vifs_lock);
 static LIST_HEAD(vifs);
