@@ -42,7 +42,7 @@ static int connect_failed(const char *path, struct ctl_err *err)
 	return -1;
 }
 
-/* Whoever could make a socket there could answer as nfvd, and tell root which namespace is whose. */
+/* A user who could make a socket there could respond in place of nfvd, and tell root which namespace is whose. */
 static int check_peer(const char *path, struct ctl_err *err)
 {
 	struct ucred who = { .uid = (uid_t)-1 };

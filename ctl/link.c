@@ -22,7 +22,7 @@
 
 #define MESSAGE_MAX	1024
 
-/* The kernel's answer to one request: 0 or -errno. */
+/* The kernel's response to one request: 0 or -errno. */
 static int talk(struct nlmsghdr *nlh)
 {
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);

@@ -81,7 +81,7 @@ static void obey(char *text, const int *fds, unsigned int n)
 
 	if (named && value(text, "FDSTOREREMOVE", flag, sizeof(flag)) && flag[0] == '1')
 		forget(name);
-	/* Those of BARRIER=1 are closed: that is the answer. */
+	/* Those of BARRIER=1 are closed: that is the response. */
 	for (unsigned int i = 0; i < n; i++) {
 		if (!keep || n_stored == NFVD_FDSTORE_MAX) {
 			close(fds[i]);

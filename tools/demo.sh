@@ -65,7 +65,7 @@ rm -f "$result"
 log=/run/demo/nfvd.log
 "$build/dataplane/nfvd" --state-dir $state >$log 2>&1 &
 nfvd=$!
-wait_for 60 $nfvd nfvctl show || die "nfvd does not answer"
+wait_for 60 $nfvd nfvctl show || die "nfvd does not respond"
 say "nfvd runs: $(nfvctl version | head -n 1)"
 
 # --- two containers: network namespaces with an ordinary eth0 ---------------------
@@ -101,8 +101,8 @@ for name in vm1 vm2; do
 done
 for name in vm1 vm2; do
 	wait_for 240 "${pid[$name]}" "$guest" wait $state/$name.agent 2 ||
-		{ log=/run/demo/$name.log; die "$name does not answer"; }
-	say "$name answers"
+		{ log=/run/demo/$name.log; die "$name does not respond"; }
+	say "$name responds"
 done
 
 # --- measure ------------------------------------------------------------------------

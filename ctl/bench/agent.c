@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Commands in a guest, through its agent: a UNIX socket or a terminal. The
- * client writes one command line; the guest answers with the command's output
+ * client writes one command line; the guest responds with the command's output
  * and the line "nfv-agent-exit STATUS".
  */
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include "bench/bench.h"
 
-#define OUTPUT_MAX	(4 << 20)	/* bytes that a guest may answer */
+#define OUTPUT_MAX	(4 << 20)	/* of a guest's response */
 #define SYNC_SECONDS	10
 #define LOCK_SECONDS	60		/* for another client to finish */
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "bench/bench.h"
 
-#define AGENT_SECONDS	10	/* for a command that answers at once */
+#define AGENT_SECONDS	10	/* for a command that responds at once */
 
 static bool usable(struct in_addr a)
 {

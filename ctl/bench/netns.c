@@ -104,7 +104,7 @@ static int nsid_attr(const struct nlattr *attr, void *data)
 	return MNL_CB_OK;
 }
 
-/* Send nlh and take attribute `wanted` from the answer, which lies behind a header of hdr_len bytes. */
+/* Send nlh and take attribute `wanted` from the response, which lies behind a header of hdr_len bytes. */
 static int query_nsid(struct mnl_socket *nl, struct nlmsghdr *nlh, size_t hdr_len, uint16_t wanted)
 {
 	char buf[16384];

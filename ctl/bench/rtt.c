@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Measure round-trip times by ICMP echo requests. Each request is sent at its time, whether or not earlier ones were
- * answered. A program that waits for each reply sends nothing in an outage, and sees one lost request where there
+ * Measure round-trip times by ICMP echo requests. Each request is sent at its time, whether or not earlier ones had
+ * a reply. A program that waits for each reply sends nothing in an outage, and sees one lost request where there
  * would have been thousands. The rate follows from the time that a single echo takes.
  */
 #include <arpa/inet.h>
@@ -44,9 +44,9 @@ struct prober {
 	int fd;
 	bool raw;	/* replies come with their IP header */
 	struct mark mark;
-	uint64_t sent_at[SLOTS];	/* by the number; 0: answered, or not sent */
+	uint64_t sent_at[SLOTS];	/* by the number; 0: echoed, or not sent */
 	uint64_t sent, late, interval_ns;
-	uint64_t answered_at, gap_ns;	/* when the last answer came; the longest time without one */
+	uint64_t echoed_at, gap_ns;	/* when the last echo came; the longest time without one */
 	struct histogram times;
 };
 
@@ -99,8 +99,8 @@ static uint16_t checksum(const void *data, size_t len)
 	return htons((uint16_t)~sum);
 }
 
-/* Return the number of the request that this packet answers; 0: it answers none of ours. */
-static uint64_t answered(const struct prober *p, const uint8_t *buf, size_t len)
+/* Return the number of the request that this packet echoes; 0: none of ours. */
+static uint64_t echoed(const struct prober *p, const uint8_t *buf, size_t len)
 {
 	const struct iphdr *ip = (const struct iphdr *)buf;
 	size_t skip = 0;
@@ -154,16 +154,16 @@ static uint64_t take_replies(struct prober *p)
 
 	while ((n = recv(p->fd, buf, sizeof(buf), MSG_DONTWAIT)) >= 0) {
 		now = now_ns();
-		at = &p->sent_at[answered(p, buf, (size_t)n) % SLOTS];
+		at = &p->sent_at[echoed(p, buf, (size_t)n) % SLOTS];
 		/* Number 0 is never sent. */
 		if (!*at || now - *at >= REPLY_TIMEOUT_NS)
 			continue;
 		took = now > *at ? now - *at : 1;
 		*at = 0;
 		histogram_add(&p->times, took);
-		if (now - p->answered_at > p->gap_ns)
-			p->gap_ns = now - p->answered_at;
-		p->answered_at = now;
+		if (now - p->echoed_at > p->gap_ns)
+			p->gap_ns = now - p->echoed_at;
+		p->echoed_at = now;
 	}
 	return took;
 }
@@ -207,7 +207,7 @@ static void flood(struct prober *p, uint64_t count, double seconds)
 {
 	uint64_t start = now_ns(), next = start, end = start + (uint64_t)(seconds * 1e9), now = start, skipped;
 
-	p->answered_at = start;
+	p->echoed_at = start;
 	while (now < end && (!count || p->sent < count) && !run_interrupted()) {
 		if (now >= next) {
 			skipped = (now - next) / p->interval_ns;
@@ -221,8 +221,8 @@ static void flood(struct prober *p, uint64_t count, double seconds)
 		now = now_ns();
 	}
 	end = now + REPLY_TIMEOUT_NS;
-	if (now > p->answered_at && now - p->answered_at > p->gap_ns)
-		p->gap_ns = now - p->answered_at;
+	if (now > p->echoed_at && now - p->echoed_at > p->gap_ns)
+		p->gap_ns = now - p->echoed_at;
 	while (p->times.count < p->sent && now_ns() < end && !run_interrupted()) {
 		wait_until(p, end);
 		take_replies(p);

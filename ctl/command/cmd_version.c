@@ -14,7 +14,7 @@ int cmd_version(int argc, char **argv, struct ctl_err *err)
 	version = json_object_get(info, "version");
 	daemon = json_string_value(version);
 	link_local = json_string_value(json_object_get(info, "link_local"));
-	/* None is no failure; one that may not be asked, or does not answer, is another thing than none. */
+	/* None is no failure; one that may not be asked, or does not respond, is another thing than none. */
 	error = daemon || none.code == NFV_RPC_E_NOENT ? NULL : none.text;
 	obj = json_pack("{ss so ss* sO* sO*}", "nfvctl", NFV_VERSION, "nfvd", version ? json_incref(version) : json_null(),
 			"nfvd_error", error, "shortcut", json_object_get(info, "shortcut"), "link_local", json_object_get(info, "link_local"));

@@ -23,7 +23,7 @@
 #define PD		0x2000
 #define CODE		0x3000
 #define PORT		0x10
-#define ANSWER		42
+#define RESULT		42
 #define TIMEOUT_MS	1500
 
 /*
@@ -35,7 +35,7 @@ static const uint8_t program[] = {
 	0xb9, 0x80, 0x96, 0x98, 0x00,	/* mov $10000000, %ecx */
 	0xe2, 0xfe,			/* loop . */
 	0x48, 0x89, 0x0c, 0x25, 0x00, 0x38, 0x00, 0x00,	/* mov %rcx, 0x3800 */
-	0xb0, ANSWER,			/* mov $ANSWER, %al */
+	0xb0, RESULT,			/* mov $RESULT, %al */
 	0xe6, PORT,			/* out %al, $PORT */
 	0xf4,				/* hlt */
 };
@@ -107,7 +107,7 @@ static const char *run_machine(void)
 		return "KVM_RUN";
 	errno = 0;
 	if (run->exit_reason != KVM_EXIT_IO || run->io.port != PORT ||
-	    *((uint8_t *)run + run->io.data_offset) != ANSWER)
+	    *((uint8_t *)run + run->io.data_offset) != RESULT)
 		return "the guest's first instructions";
 	return NULL;
 }

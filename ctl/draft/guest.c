@@ -7,8 +7,8 @@
  *		is made by xl, in `boot`
  *	create	the program that runs it is executed
  *	boot	until the guest first writes to its console
- *	network	from there until it answers. A container's network is the host's and may do so
- *		before it runs, so it has to write, too; a guest that is quiet until it answers has 0
+ *	network	from there until it responds. A container's network is the host's and may do so
+ *		before it runs, so it has to write, too; a guest that is quiet until it responds has 0
  */
 #include <errno.h>
 #include <pthread.h>

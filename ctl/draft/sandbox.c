@@ -136,7 +136,7 @@ static int make_dir(struct ctl_err *err)
 	return 0;
 }
 
-static int furnish(void)
+static int set_up(void)
 {
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) ||
@@ -163,7 +163,7 @@ pid_t sandbox_enter(struct ctl_err *err)
 	if (!worker) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		xen_set_home(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), sandbox_name());
-		if (!furnish())
+		if (!set_up())
 			return 0;
 		ctl_fail(err, NFV_RPC_E_FAILED, "cannot make namespaces: %s", strerror(errno));
 		return -1;

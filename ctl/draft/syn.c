@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * A SYN each millisecond to a closed port of the guest, from a raw socket. That
- * needs no answer to an ARP request first: the guest's address is a permanent entry.
+ * needs no ARP reply first: the guest's address is a permanent entry.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -162,7 +162,7 @@ static const struct table {
 	json_t *(*row)(const struct draft_row *r, json_t *tech);
 	struct out_column columns[12];
 } tables[] = {
-	{ "instantiation", "Instantiation, ms: from create to the first RST that answers a SYN (published: other hardware)", instantiation, {
+	{ "instantiation", "Instantiation, ms: from create to the first RST in response to a SYN (published: other hardware)", instantiation, {
 		{ "technology", "TECHNOLOGY" }, { "nfvd.text", "NFVD" }, { "attach_ms.text", "attach" },
 		{ "create_ms.text", "create" }, { "boot_ms.text", "boot" }, { "network_ms.text", "network" },
 		{ "ahead.text", "PORT AHEAD" }, { "bridge.text", "BRIDGE" }, { "bridge_ahead.text", "PORT AHEAD" },

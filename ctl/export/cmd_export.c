@@ -28,7 +28,7 @@
 #define MEMORY		8192	/* bytes of one connection's request */
 #define DEADLINE_MS	10000
 #define FRESH_MS	100
-#define NFVD_MS		2000	/* for its answer */
+#define NFVD_MS		2000	/* for its response */
 #define TYPE_OPEN	"application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define TYPE_PLAIN	"text/plain; version=0.0.4; charset=utf-8"
 
@@ -114,7 +114,7 @@ static void on_free(void *arg)
 	free(r);
 }
 
-static enum MHD_Result answer(struct MHD_Connection *c, unsigned int status, const char *type, struct MHD_Response *response)
+static enum MHD_Result respond(struct MHD_Connection *c, unsigned int status, const char *type, struct MHD_Response *response)
 {
 	enum MHD_Result result = MHD_NO;
 
@@ -127,7 +127,7 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned int status, con
 
 static enum MHD_Result say(struct MHD_Connection *c, unsigned int status, const char *text)
 {
-	return answer(c, status, "text/plain", MHD_create_response_from_buffer(strlen(text), (char *)text, MHD_RESPMEM_PERSISTENT));
+	return respond(c, status, "text/plain", MHD_create_response_from_buffer(strlen(text), (char *)text, MHD_RESPMEM_PERSISTENT));
 }
 
 static enum MHD_Result metrics(struct MHD_Connection *c)
@@ -145,7 +145,7 @@ static enum MHD_Result metrics(struct MHD_Connection *c)
 	response = MHD_create_response_from_callback(page->len, MEMORY, on_read, r, on_free);
 	if (!response)
 		on_free(r);
-	return answer(c, MHD_HTTP_OK, openmetrics ? TYPE_OPEN : TYPE_PLAIN, response);
+	return respond(c, MHD_HTTP_OK, openmetrics ? TYPE_OPEN : TYPE_PLAIN, response);
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,

@@ -8,7 +8,7 @@
 
 /*
  * Ask nfvd, and return the text, to be freed, with its length; NULL without memory. openmetrics: in that format, else in
- * Prometheus' own. If nfvd does not answer the text says so: nfv_up is 0.
+ * Prometheus' own. If nfvd does not respond, the text says so: nfv_up is 0.
  */
 char *metrics_text(bool openmetrics, size_t *len);
 

@@ -294,7 +294,7 @@ static void log_denied(const struct nfvd_caller *who)
 	server.log_skipped = 0;
 }
 
-/* Answer without taking the client on. The socket is fresh, so this fits its buffer. */
+/* Send a response without accepting the client. The socket is new, so the response fits its buffer. */
 static void turn_away(int fd, enum nfvd_ctl_reason why, const struct nfvd_err *err)
 {
 	char *reply = nfvd_rpc_error(err->code, err->text, err->hint);
@@ -315,7 +315,7 @@ static unsigned int connections_of(uid_t uid)
 	return n;
 }
 
-/* May this peer be served? Fills in *who. If not, it is answered and closed. */
+/* Return whether this peer may be served, and fill in *who. If not, send it an error and close it. */
 static bool admit(int fd, struct nfvd_caller *who)
 {
 	static const unsigned int max[NFVD_N_ROLES] = {

@@ -17,7 +17,7 @@
 #include "shortcut/shortcut.h"
 #include "switch/switch.h"
 
-/* What is asked, and the answer as it grows. */
+/* What is asked, and the response as it grows. */
 struct walk {
 	struct nfvd_port *src, *dst;
 	struct nfvd_frame f;
@@ -395,7 +395,7 @@ static json_t *mac_json(const uint8_t *m)
 	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
-static json_t *answer(const struct walk *w)
+static json_t *response(const struct walk *w)
 {
 	const char *verdict = w->elsewhere ? "elsewhere" : w->why != NFVD_PASS ? "dropped" : w->flooded ? "flooded" : "delivered";
 
@@ -420,7 +420,7 @@ json_t *nfvd_rpc_why_get(json_t *params, struct nfvd_err *err)
 		return NULL;
 	w.stages = json_array();
 	walk(&w);
-	result = answer(&w);
+	result = response(&w);
 	json_decref(w.stages);
 	return result;
 }

@@ -117,7 +117,7 @@ void nfvd_programs_forget(unsigned int id)
 		bpf_map__delete_elem(nfvd_programs->maps.counters, prev, sizeof(*prev), 0);
 }
 
-#define PAIRS_AT_ONCE	1024	/* of up to 65536: a call for each pair would take longer than an answer may */
+#define PAIRS_AT_ONCE	1024	/* of up to 65536: a call for each pair would take longer than a response may */
 
 void nfvd_programs_counters(void (*cb)(unsigned int src, unsigned int dst, const struct nfvd_programs_count *n, void *),
 			    void *arg)

@@ -109,7 +109,7 @@ void nfvd_backlog_put(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd
 		nfvd_tx_drop(w, port, NFVD_DROP_DST_FULL, frames, n);
 		return;
 	}
-	n = nfvd_bring(w, port, frames, n, w->pair);
+	n = nfvd_fetch(w, port, frames, n, w->pair);
 	for (unsigned int i = 0; i < n; i++)
 		if (frames[i]->len > NFVD_BACKLOG_BYTES)
 			nfvd_tx_drop(w, port, NFVD_DROP_DST_FULL, &frames[i], 1);

@@ -36,7 +36,7 @@ static bool retag(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_fram
 		  struct nfvd_ledger *l)
 {
 	/* The kernel sends what it holds as it is. */
-	if (nfvd_in_kernel(f) && !nfvd_bring(w, dst, &f, 1, l))
+	if (nfvd_in_kernel(f) && !nfvd_fetch(w, dst, &f, 1, l))
 		return false;
 	if (nfvd_retag(to, f, v->how, v->vlan))
 		return true;

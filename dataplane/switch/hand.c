@@ -6,7 +6,7 @@
 #include "frame/offload.h"
 #include "switch/move.h"
 
-unsigned int nfvd_bring(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n, struct nfvd_ledger *l)
+unsigned int nfvd_fetch(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n, struct nfvd_ledger *l)
 {
 	unsigned int left = 0;
 
@@ -50,7 +50,7 @@ static void deliver_finished(struct nfvd_worker *w, struct nfvd_port *dst, struc
 	unsigned int n;
 
 	/* Summing and cutting read the payload. */
-	if (nfvd_in_kernel(f) && !nfvd_bring(w, dst, &f, 1, l))
+	if (nfvd_in_kernel(f) && !nfvd_fetch(w, dst, &f, 1, l))
 		return;
 	if (f->vnet.hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		segs[0] = *f;
@@ -96,7 +96,7 @@ void nfvd_hand_over(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_ou
 	if (unlikely(w->tap.set))
 		nfvd_tap_offer(out->f, out->n);
 	if (!(accepts & NFVD_ACCEPT_KERNEL))
-		out->n = nfvd_bring(w, dst, out->f, out->n, l);
+		out->n = nfvd_fetch(w, dst, out->f, out->n, l);
 	for (unsigned int i = 0; i < out->n; i++) {
 		enum nfvd_fit fit = nfvd_offload_fit(out->f[i], accepts, mtu);
 

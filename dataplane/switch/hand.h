@@ -11,7 +11,7 @@
 #include "switch/context.h"
 
 /* Fetch the payload of n frames from the kernel. Drop those for which that fails. Return how many are left in f. */
-unsigned int nfvd_bring(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n, struct nfvd_ledger *l);
+unsigned int nfvd_fetch(struct nfvd_worker *w, struct nfvd_port *dst, struct nfvd_frame **f, unsigned int n, struct nfvd_ledger *l);
 /* Return whether dst can be sent something now; else all of out is dropped. */
 bool nfvd_hand_ready(struct nfvd_worker *w, struct nfvd_port *dst, const struct nfvd_out *out);
 /* Deliver n frames that dst takes as they are. */

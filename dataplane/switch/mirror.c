@@ -39,7 +39,7 @@ static void hand_short(struct nfvd_worker *w, struct nfvd_port *dst, uint32_t sn
 	struct nfvd_frame room[NFVD_BURST];
 	struct iovec pool[NFVD_IOV_POOL];
 
-	out->n = nfvd_bring(w, dst, out->f, out->n, l);
+	out->n = nfvd_fetch(w, dst, out->f, out->n, l);
 	shorten(out->f, out->n, snap, room, pool);
 	for (unsigned int i = 0; i < out->n; i++)
 		out->f[i] = &room[i];

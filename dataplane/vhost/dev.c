@@ -171,7 +171,7 @@ static enum nfvd_drop get_base(struct nfvd_vhost *v, unsigned int i, struct nfvd
 }
 
 /* Carry out a message about queue i, and start the queue if it has everything it needs. Context: v->lock held. */
-static enum nfvd_drop queue_message(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg, bool *answers)
+static enum nfvd_drop queue_message(struct nfvd_vhost *v, unsigned int i, struct nfvd_vu_msg *msg, bool *responds)
 {
 	struct nfvd_vq *vq = &v->vq[i];
 	struct vhost_vring_addr addr;
@@ -201,38 +201,38 @@ static enum nfvd_drop queue_message(struct nfvd_vhost *v, unsigned int i, struct
 			nfvd_vhost_stop(v, i);
 		break;
 	case VU_GET_VRING_BASE:
-		*answers = true;
+		*responds = true;
 		return get_base(v, i, msg);
 	}
 	nfvd_vhost_start(v, i);
 	return NFVD_PASS;
 }
 
-static void answer(struct nfvd_vu_msg *msg, uint64_t u64, bool *answers)
+static void respond(struct nfvd_vu_msg *msg, uint64_t u64, bool *responds)
 {
 	msg->payload.u64 = u64;
 	msg->size = sizeof(u64);
-	*answers = true;
+	*responds = true;
 }
 
 /* Messages about the device. Under the lock. */
-static enum nfvd_drop device_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers)
+static enum nfvd_drop device_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *responds)
 {
 	switch (msg->request) {
 	case VU_GET_FEATURES:
-		answer(msg, v->offered, answers);
+		respond(msg, v->offered, responds);
 		break;
 	case VU_SET_FEATURES:
 		return set_features(v, msg->payload.u64);
 	case VU_GET_PROTOCOL_FEATURES:
-		answer(msg, VU_PROTOCOL_OFFERED, answers);
+		respond(msg, VU_PROTOCOL_OFFERED, responds);
 		break;
 	case VU_SET_PROTOCOL_FEATURES:
 		v->protocol = msg->payload.u64;
 		break;
 	case VU_GET_QUEUE_NUM:
 		v->asked_queues = true;
-		answer(msg, v->queues, answers);
+		respond(msg, v->queues, responds);
 		break;
 	case VU_SET_BACKEND_REQ_FD:
 		close_later(v, v->request_fd);
@@ -243,7 +243,7 @@ static enum nfvd_drop device_message(struct nfvd_vhost *v, struct nfvd_vu_msg *m
 	return NFVD_PASS;
 }
 
-static enum nfvd_drop obey(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *answers)
+static enum nfvd_drop obey(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *responds)
 {
 	int i = nfvd_vu_vring(msg);
 	enum nfvd_drop why = NFVD_PASS;
@@ -252,7 +252,7 @@ static enum nfvd_drop obey(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, bool *
 		return set_mem_table(v, msg);
 	pthread_mutex_lock(&v->lock);
 	if (!v->leaving)
-		why = i < 0 ? device_message(v, msg, answers) : queue_message(v, i, msg, answers);
+		why = i < 0 ? device_message(v, msg, responds) : queue_message(v, i, msg, responds);
 	pthread_mutex_unlock(&v->lock);
 	return why;
 }
@@ -269,11 +269,11 @@ static void refuse_message(struct nfvd_vhost *v, const struct nfvd_vu_msg *msg, 
 	pthread_mutex_unlock(&v->lock);
 }
 
-enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, enum nfvd_drop why, bool *answers)
+enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, enum nfvd_drop why, bool *responds)
 {
-	*answers = false;
+	*responds = false;
 	if (why == NFVD_PASS)
-		why = obey(v, msg, answers);
+		why = obey(v, msg, responds);
 	if (why != NFVD_PASS)
 		refuse_message(v, msg, why);
 	close_now(v);

@@ -118,7 +118,7 @@ static const char *read_state(struct nfvd_kept *kept, struct nfvd_keep_state *s)
 static bool obey(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, int *fds, unsigned int n_fds)
 {
 	enum nfvd_drop why;
-	bool answers;
+	bool responds;
 
 	msg->flags = VU_VERSION;
 	msg->n_fds = n_fds;
@@ -127,7 +127,7 @@ static bool obey(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, int *fds, unsign
 	for (unsigned int i = 0; i < n_fds; i++)
 		msg->fds[i] = fds[i];
 	why = nfvd_vu_check(msg, 2 * v->queues, v->offered);
-	why = nfvd_vhost_message(v, msg, why, &answers);
+	why = nfvd_vhost_message(v, msg, why, &responds);
 	for (unsigned int i = 0; i < n_fds; i++)
 		fds[i] = msg->fds[i];
 	return why == NFVD_PASS;

@@ -2,7 +2,7 @@
 /* nfv-netfront.ko: the control ring, for requests to the backend. See netfront.h. */
 #include "netfront.h"
 
-#define ANSWER_TIME	(5 * HZ)
+#define RESPONSE_TIME	(5 * HZ)
 
 static irqreturn_t interrupt(int irq, void *arg)
 {
@@ -42,7 +42,7 @@ void netfront_ctrl_free(struct netfront *nf)
  * it, 0 if it has not come, -EPROTO if the index is out of range. Each round after the first consumes responses, so the
  * loop ends.
  */
-static int answered(struct netfront_ctrl *ctrl, struct xen_netif_ctrl_response *r)
+static int responded(struct netfront_ctrl *ctrl, struct xen_netif_ctrl_response *r)
 {
 	RING_IDX prod = READ_ONCE(ctrl->ring.sring->rsp_prod);
 
@@ -64,7 +64,7 @@ static int answered(struct netfront_ctrl *ctrl, struct xen_netif_ctrl_response *
 	}
 }
 
-int netfront_ask(struct netfront *nf, u16 type, const u32 data[3], u32 *answer)
+int netfront_ask(struct netfront *nf, u16 type, const u32 data[3], u32 *data_out)
 {
 	struct netfront_ctrl *ctrl = &nf->ctrl;
 	struct xen_netif_ctrl_response r = { 0 };
@@ -80,11 +80,11 @@ int netfront_ask(struct netfront *nf, u16 type, const u32 data[3], u32 *answer)
 	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&ctrl->ring, notify);
 	if (notify)
 		notify_remote_via_irq(ctrl->irq);
-	wait_event_timeout(ctrl->wait, READ_ONCE(nf->closing) || (there = answered(ctrl, &r)), ANSWER_TIME);
+	wait_event_timeout(ctrl->wait, READ_ONCE(nf->closing) || (there = responded(ctrl, &r)), RESPONSE_TIME);
 	if (there < 0)
 		return there;
 	if (!there)
 		return -ETIMEDOUT;
-	*answer = r.data;
+	*data_out = r.data;
 	return min_t(u32, r.status, INT_MAX);
 }

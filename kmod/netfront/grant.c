@@ -104,7 +104,7 @@ static int list_some(struct netfront_queue *q, u16 type, unsigned int first, uns
 {
 	struct netfront_page list_page;
 	struct nfvk_xen_gref *list;
-	u32 answer;
+	u32 data_out;
 	int status = stage_pages(q, &list_page, 0, false);
 
 	if (status)
@@ -115,7 +115,7 @@ static int list_some(struct netfront_queue *q, u16 type, unsigned int first, uns
 			.ref = q->stage[first + i].ref,
 			.flags = is_tx(first + i) ? NFVK_XEN_GREF_READONLY : 0,
 		};
-	status = netfront_ask(q->nf, type, (const u32[3]){ q->index, list_page.ref, n }, &answer);
+	status = netfront_ask(q->nf, type, (const u32[3]){ q->index, list_page.ref, n }, &data_out);
 	gnttab_end_foreign_access(list_page.ref, list_page.page);
 	return status;
 }

@@ -229,8 +229,8 @@ bool netfront_fill(struct netfront_queue *q);
 /* ctrl.c. Context: process. */
 int netfront_ctrl_make(struct netfront *nf);
 void netfront_ctrl_free(struct netfront *nf);
-/* Send a request, wait for its response, set *answer to its data. Return XEN_NETIF_CTRL_STATUS_* or -errno. */
-int netfront_ask(struct netfront *nf, u16 type, const u32 data[3], u32 *answer);
+/* Send a request, wait for its response, set *data_out to its data. Return XEN_NETIF_CTRL_STATUS_* or -errno. */
+int netfront_ask(struct netfront *nf, u16 type, const u32 data[3], u32 *data_out);
 
 /* grant.c */
 /* Take a reference from *grants (one per slot) and grant the page with it. */

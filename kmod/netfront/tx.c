@@ -227,7 +227,7 @@ netdev_tx_t netfront_xmit(struct sk_buff *skb, struct net_device *dev)
 	return NETDEV_TX_OK;
 }
 
-static bool answered(struct netfront_queue *q, const struct xen_netif_tx_response *r)
+static bool responded_to(struct netfront_queue *q, const struct xen_netif_tx_response *r)
 {
 	struct netfront_tx_slot *slot;
 
@@ -273,7 +273,7 @@ static void reap(struct netfront_queue *q)
 		while (q->tx.rsp_cons != prod) {
 			RING_COPY_RESPONSE(&q->tx, q->tx.rsp_cons, &r);
 			WRITE_ONCE(q->tx.rsp_cons, q->tx.rsp_cons + 1);
-			if (!answered(q, &r))
+			if (!responded_to(q, &r))
 				return;
 		}
 		/*

@@ -101,13 +101,13 @@ static void vlan_tag(void **state)
 /* E1: an index out of range breaks only that ring; after detaching and attaching, it works again. */
 static void mad_consumer_index(void **state)
 {
-	static const uint32_t mad[] = { 1, 65, 0x80000000, 0xffffffff };
+	static const uint32_t outside[] = { 1, 65, 0x80000000, 0xffffffff };
 	struct pollfd p = { .fd = session, .events = POLLIN };
 	struct nfv_stats s;
 
 	for (unsigned int i = 0; i < 4; i++) {
 		assert_int_equal(poll(&p, 1, 0), 0);
-		nfv_ring_pass(&a.consumer->cons, mad[i]);
+		nfv_ring_pass(&a.consumer->cons, outside[i]);
 		send_c0(60, 1);
 		assert_int_equal(poll(&p, 1, 5000), 1);
 		assert_int_equal(p.revents, POLLERR);

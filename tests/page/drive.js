@@ -43,7 +43,7 @@ async function startNfvd() {
         try {
             return nfvctl("show");
         } catch (e) {
-            assert(Date.now() < until, "nfvd does not answer");
+            assert(Date.now() < until, "nfvd does not respond");
         }
     }
 }

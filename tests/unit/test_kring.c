@@ -38,7 +38,7 @@ static void *produce(void *arg)
 	for (unsigned int n = 0; n < ROUNDS; n++) {
 		do {
 			if (!nfv_ring_passed(&ring.consumer.cons, passed, prod, &cons))
-				return "the index is mad";
+				return "the index is out of range";
 			passed = cons;
 		} while (prod - passed == ENTRIES);
 		for (unsigned int i = 0; i < 8; i++)

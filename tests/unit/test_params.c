@@ -310,7 +310,7 @@ static void test_grammar(void **state)
 			says(p, "%s", err.text);
 		}
 		if (p->kind == NFV_CHOICE) {
-			assert_int_equal(attach(type, p, p->key, json_string("nonsense")), 2);
+			assert_int_equal(attach(type, p, p->key, json_string("no-such-choice")), 2);
 			refuse(p, &err);
 			says(p, "%s", err.text);
 		}

@@ -6,7 +6,7 @@
  *	┌─────────────────────────────┐    ┌──────────────────────────────────┐
  *	│ filter: note the frame      │    │ the one noted? redirect to peer, │
  *	│ known? leave it to tc       │ ─► │ or drop: nfvd has it, and the    │
- *	│ else take it                │    │ host's stack is not to answer    │
+ *	│ else take it                │    │ host's stack must not respond    │
  *	└─────────────────────────────┘    │ not noted? not ours              │
  *	                                   └──────────────────────────────────┘
  *

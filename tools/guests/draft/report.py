@@ -10,7 +10,7 @@ import sys
 
 # For each table: title, unit, [(series, member of a row, published member)].
 TABLES = [
-    ("instantiation", "Instantiation", "ms", "from create to the first RST that answers a SYN",
+    ("instantiation", "Instantiation", "ms", "from create to the first RST in response to a SYN",
      [("nfvd", "nfvd", "published_ms"), ("nfvd, port made ahead", "ahead", None), ("bridge", "bridge", None),
       ("bridge, port made ahead", "bridge_ahead", None)]),
     ("throughput", "Throughput", "Gb/s", "TCP between guest and a container of the host",

@@ -16,7 +16,7 @@ export class RpcError extends Error {
     }
 }
 
-const LOST = "the connection to nfvd was lost before its answer";
+const LOST = "the connection to nfvd was lost before its response";
 
 export class Rpc {
     // up(): connected. down({problem, message}): not connected; it keeps retrying.
@@ -68,12 +68,12 @@ export class Rpc {
         this.pending += this.decoder.decode(data, { stream: true });
         const lines = this.pending.split("\n");
         this.pending = lines.pop();
-        lines.forEach(line => this.answered(line));
+        lines.forEach(line => this.response(line));
         if (this.pending.length > LINE_MAX)
             this.channel.close("protocol-error");
     }
 
-    answered(line) {
+    response(line) {
         let reply;
 
         try {

@@ -52,7 +52,7 @@ static bool wait(bool (*ready)(void))
 {
 	while (!broken && !ready()) {
 		if (now_us() >= deadline_us)
-			give_up("does not answer");
+			give_up("does not respond");
 		else
 			platform->sleep(SLEEP_US, ready);
 	}
@@ -185,7 +185,7 @@ static int ask(uint32_t type, const struct part *parts, unsigned int n, char *an
 		else if (message.req_id == last_id)
 			break;
 		if (now_us() >= deadline_us)
-			give_up("does not answer");
+			give_up("does not respond");
 	}
 	return message.type == type ? (int)(message.len < bytes ? message.len : bytes) : -1;
 }
