@@ -19,6 +19,7 @@ set -u
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$TOP/tools/namespaces.sh"
+. "$TOP/tests/wait.sh"
 BUILD=$(realpath -m "${NFV_BUILD:-$TOP/build}")
 NFVD=${NFVD:-$BUILD/dataplane/nfvd}
 NFVCTL=${NFVCTL:-$BUILD/ctl/nfvctl}
@@ -74,11 +75,6 @@ finish()
 	stop_nfvd || fail "nfvd ends when told" "status $?"
 	exit $((FAILED != 0))
 }
-
-# nap SECONDS - sleep without starting a process: in an emulated machine that would distort measurements.
-exec {NAP_FD}<> <(:)
-nap() { read -r -t "$1" -u "$NAP_FD" || true; }
-NAP=0.05			# seconds between two tries of wait_for
 
 # --- results -------------------------------------------------------------------
 
@@ -145,20 +141,6 @@ assert()
 		fail "${2:-assertion}" "$1 (line ${BASH_LINENO[0]})"
 		exit 1
 	fi
-}
-
-# wait_for 'COMMAND' SECONDS - repeat the command until it succeeds. The limit is multiplied by NFV_PATIENCE for a slow
-# machine, and is at least 15 s, because other processes may use the CPUs. To bound a time, measure it separately.
-wait_for()
-{
-	local limit=${2:-15}
-
-	limit=$((SECONDS + (limit < 15 ? 15 : limit) * ${NFV_PATIENCE:-1}))
-
-	until eval "$1" >/dev/null 2>&1; do
-		[ $SECONDS -lt $limit ] || return 1
-		nap "$NAP"
-	done
 }
 
 # --- the daemon ------------------------------------------------------------------

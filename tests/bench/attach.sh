@@ -63,7 +63,7 @@ for round in $(seq "$rounds"); do
 	say "attach, round $round of $rounds"
 	"$build/dataplane/nfvd" --state-dir "$NFV_STATE_DIR" >"$dir/nfvd.log" 2>&1 &
 	nfvd=$!
-	wait_for 10 "$build/ctl/nfvctl" show
+	await 10 "$build/ctl/nfvctl" show
 	ip link add bridge0 type bridge
 	ip link set bridge0 up
 	for i in $(seq 0 "$more"); do

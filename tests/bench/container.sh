@@ -81,7 +81,7 @@ start_nfvd()
 {
 	"$build/dataplane/nfvd" --state-dir "$NFV_STATE_DIR" >"$dir/nfvd.log" 2>&1 &
 	nfvd_pids=$!
-	wait_for 10 "$ctl" show
+	await 10 "$ctl" show
 }
 
 start_containers()
@@ -107,10 +107,10 @@ start_containers()
 	"$ctl" attach veth cx dev nfv-x >/dev/null
 	"$ctl" attach veth cy dev nfv-y >/dev/null
 	in_y taskset -c 1 iperf3 -s >"$dir/iperf3.log" 2>&1 &
-	wait_for 10 y_serves
-	wait_for 10 in_x ping -c 1 -W 1 10.80.1.2
-	wait_for 10 in_x ping -c 1 -W 1 10.80.2.2
-	wait_for 10 in_x ping -c 1 -W 1 10.80.3.2
+	await 10 y_serves
+	await 10 in_x ping -c 1 -W 1 10.80.1.2
+	await 10 in_x ping -c 1 -W 1 10.80.2.2
+	await 10 in_x ping -c 1 -W 1 10.80.3.2
 }
 
 # containers WHO ADDRESS
@@ -160,8 +160,8 @@ start_guests()
 	guest ovsvm "$dir/ovs/a.sock" 10.80.5.9 client
 	ovs=${peer_pids% *} ovs_guest=$guest
 	peer_pids="$peer_pids $guest"
-	wait_for 90 in_x ping -c 1 -W 1 10.80.3.9
-	wait_for 90 in_x ping -c 1 -W 1 10.80.5.9
+	await 90 in_x ping -c 1 -W 1 10.80.3.9
+	await 90 in_x ping -c 1 -W 1 10.80.5.9
 }
 
 # turn RUN STOP - continue the processes of the first list, stop those of the second
@@ -193,7 +193,7 @@ with_guest()
 	local guests
 
 	guests="$4 $(pgrep -P "$4" -d ' ' || true)"
-	wait_for 20 in_x ping -c 1 -W 1 "$2"
+	await 20 in_x ping -c 1 -W 1 "$2"
 	take tcp-vm-container "$1" Gb/s tcp_again "$2"
 	take rtt-vm-container "$1" us rtt "$2"
 	# shellcheck disable=SC2086

@@ -11,17 +11,14 @@ RESULTS=bench	# in build/; a smoke run overwrites no result
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 say() { printf '[%3d s] %s\n' $SECONDS "$*" >&2; }
 
-# wait_for SECONDS COMMAND... - repeat the command until it succeeds; if it does not, end the bench. In a machine,
-# tests/lib.sh has defined wait_for already, with other arguments.
-declare -F wait_for >/dev/null || wait_for()
+# await SECONDS COMMAND... - wait until the command succeeds; if it does not, end the bench.
+. "$(dirname "${BASH_SOURCE[0]}")/../wait.sh"
+await()
 {
-	local end=$((SECONDS + $1))
+	local limit=$1
 
 	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || die "not in time: $*"
-		sleep 0.05
-	done
+	wait_for "$(printf '%q ' "$@")" "$limit" || die "not in time: $*"
 }
 
 # Get the number from a program's output, or one line with the error.

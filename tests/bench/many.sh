@@ -43,7 +43,7 @@ start_many()
 	"${nfvd_by[@]}" "$BUILD/dataplane/nfvd" --state-dir "$work/nfvd" --workers 1 --cpus 1 "${@:2}" >"$work/nfvd.log" 2>&1 &
 	nfvd_pid=$!
 	pids+=("$nfvd_pid")
-	wait_for 20 nfvctl show
+	await 20 nfvctl show
 	nfvctl attach kvm a >/dev/null
 	nfvctl attach kvm b >/dev/null
 	[ "$1" -gt 2 ] || return 0
@@ -55,7 +55,7 @@ start_many()
 	pids+=($!)
 	"$BUILD/tests/bench/vuidle" "${sockets[@]}" <"$work/in" >"$work/vuidle" 2>&1 &
 	pids+=($!)
-	wait_for 120 guests_there
+	await 120 guests_there
 	grep -q ready "$work/vuidle" || die "$(<"$work/vuidle")"
 	sleep 0.5	# until nfvd no longer polls their queues
 }

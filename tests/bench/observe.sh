@@ -89,7 +89,7 @@ scrapes()
 	isolated "$PORTS"
 	taskset -c 0 "$BUILD/ctl/nfvctl" --state-dir "$work/nfvd" export --listen $at >"$work/export.log" 2>&1 &
 	pids+=($!)
-	wait_for 10 grep -q '^metrics at' "$work/export.log"
+	await 10 grep -q '^metrics at' "$work/export.log"
 	for ((round = 1; round <= ROUNDS; round++)); do
 		export_alone
 		if ((round % 2)); then
@@ -109,7 +109,7 @@ captured()
 {
 	taskset -c 0 "$BUILD/ctl/nfvctl" --state-dir "$work/nfvd" capture "$@" 2>"$work/captured" &
 	capture=$!
-	wait_for 10 begun
+	await 10 begun
 }
 begun() { nfvctl -j events | jq -e --arg pid "pid $capture " '[.events[] | select(.kind == "capture")] | last | .text | contains($pid) and (contains("ended") | not)'; }
 capture_end() { kill "$capture"; wait "$capture" || die "$(<"$work/captured")"; }
@@ -155,7 +155,7 @@ lossless()
 	n=$(took)
 	[ "$1" != nfvd ] || captured a --from -s 128 -w "$work/file"
 	line=$(pace --rate 1000000 --tick-us 100)
-	wait_for 10 settled
+	await 10 settled
 	n=$(($(took) - n))
 	if [ "$1" = nfvd ]; then
 		capture_end

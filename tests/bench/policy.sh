@@ -69,7 +69,7 @@ start()
 
 	mkdir -p /run/netns "$NFV_STATE_DIR"
 	"$build/dataplane/nfvd" --state-dir "$NFV_STATE_DIR" --workers 1 --cpus 1 >"$dir/nfvd.log" 2>&1 &
-	wait_for 10 "$ctl" show
+	await 10 "$ctl" show
 	for n in x y; do
 		ip netns add $n
 		ip -n $n link set lo up
@@ -84,9 +84,9 @@ start()
 	ip link set bridge0 up
 	for n in a b c; do "$ctl" attach kvm $n zone guests >/dev/null; done
 	taskset -c 0 ip netns exec y iperf3 -s >"$dir/iperf3.log" 2>&1 &
-	wait_for 10 in_x ping -c 1 -W 1 10.81.1.2
-	wait_for 10 in_x ping -c 1 -W 1 10.81.2.2
-	wait_for 10 in_x ping -c 1 -W 1 10.81.3.2
+	await 10 in_x ping -c 1 -W 1 10.81.1.2
+	await 10 in_x ping -c 1 -W 1 10.81.2.2
+	await 10 in_x ping -c 1 -W 1 10.81.3.2
 }
 
 # --- rates -------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ attach_many()
 		ip link set "super$i" up
 		"$ctl" attach veth "super$i" dev "super$i" zone many >/dev/null
 	done
-	wait_for 10 super_ports_up
+	await 10 super_ports_up
 }
 super_ports_up() { "$ctl" -j show | jq -e '[.ports[] | select(.name | startswith("super"))] | all(.state == "up")'; }
 
@@ -214,7 +214,7 @@ fair()
 
 	"$flooder" &
 	pid=$!
-	[ "$flooder" = idle ] || wait_for 10 floods
+	[ "$flooder" = idle ] || await 10 floods
 	echoes & echoes=$!
 	put "tcp-beside-$name" "$tcp" Gb/s "$(gbit)"
 	wait $echoes

@@ -119,7 +119,7 @@ start()
 	replace_nfvd
 	"$build/dataplane/fdkeep" "$dir/bin/nfvd" --state-dir "$NFV_STATE_DIR" --config-dir "$dir/conf" >"$dir/nfvd.log" 2>&1 &
 	keeper=$!
-	wait_for 10 "$ctl" show
+	await 10 "$ctl" show
 	container x 1
 	container y 2
 	"$ctl" attach veth cx dev nfv-x >/dev/null
@@ -133,8 +133,8 @@ start()
 	ovs=yes
 	tests/bench/peer-ovs.sh start-veth "$dir/ovs" ovs-x
 	guest ovsvm "$dir/ovs/a.sock" 10.80.5.9 client
-	wait_for 40 in_x ping -c 1 -W 1 10.80.3.9
-	wait_for 60 in_x ping -c 1 -W 1 10.80.5.9
+	await 40 in_x ping -c 1 -W 1 10.80.3.9
+	await 60 in_x ping -c 1 -W 1 10.80.5.9
 }
 
 mkdir -p "$out"
@@ -144,20 +144,20 @@ for round in $(seq "$rounds"); do
 	say "round $round of $rounds"
 	kill -STOP "$(cat "$dir/ovs/ovs-vswitchd.pid")"
 	for what in kill restart upgrade; do
-		wait_for 20 in_x ping -c 1 -W 1 10.80.3.2
-		wait_for 20 in_x ping -c 1 -W 1 10.80.3.9
+		await 20 in_x ping -c 1 -W 1 10.80.3.2
+		await 20 in_x ping -c 1 -W 1 10.80.3.9
 		disturbed 3 $what-container-container nfvd ${what}_nfvd echoes 10.80.3.2
 		disturbed 3 $what-vm-container nfvd ${what}_nfvd echoes 10.80.3.9
 		"$ctl" attach kvm a >/dev/null
 		"$ctl" attach kvm b >/dev/null
 		disturbed 3 $what-vm-vm nfvd ${what}_nfvd frames
-		wait_for 10 "$ctl" detach a
-		wait_for 10 "$ctl" detach b
+		await 10 "$ctl" detach a
+		await 10 "$ctl" detach b
 		[ $what != upgrade ] || nfvd_is_new || die "it is the nfvd of before the upgrade"
 	done
 	kill -CONT "$(cat "$dir/ovs/ovs-vswitchd.pid")"
 	for what in kill restart upgrade; do
-		wait_for 60 in_x ping -c 1 -W 1 10.80.5.9
+		await 60 in_x ping -c 1 -W 1 10.80.5.9
 		disturbed 12 $what-vm-container ovs-dpdk ${what}_ovs echoes 10.80.5.9
 	done
 done

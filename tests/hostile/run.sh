@@ -8,6 +8,7 @@ set -u
 
 . "$(dirname "$0")/../../tools/namespaces.sh"
 . "$(dirname "$0")/../bench/hugepages.sh"
+. "$(dirname "$0")/../wait.sh"
 # nfvd listens to the kernel's news about devices: not those of this machine.
 if [ "$(id -u)" = 0 ]; then
 	ns_inside "$@" || exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@" "$(ns_word)"
@@ -36,17 +37,6 @@ die()
 	exit 1
 }
 
-# wait_for SECONDS COMMAND... - until it succeeds.
-wait_for()
-{
-	local end=$((SECONDS + $1))
-
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
 gone() { ! kill -0 "$1" 2>/dev/null; }
 ready() { "$nfvctl" --state-dir "$1" show >/dev/null 2>&1 || gone "$2"; }
 
@@ -56,7 +46,7 @@ start_in()
 	mkdir -m 700 "$1"
 	"$nfvd" --state-dir "$1" >"$2" 2>&1 &
 	REPLY=$!
-	wait_for 30 ready "$1" $REPLY && ! gone $REPLY || die "nfvd does not start"
+	wait_for "ready $1 $REPLY" 30 && ! gone $REPLY || die "nfvd does not start"
 }
 
 start_in "$dir/control" "$dir/control.log"
@@ -76,14 +66,14 @@ NFVD_STATE_DIR=$dir/state NFVD_PID=$pid CONTROL_STATE_DIR=$dir/control CONTROL_P
 gone $pid && die "nfvd has died"
 gone $control && die "the control has died"
 kill -TERM "$pid"
-wait_for 20 gone $pid || die "nfvd does not end"
+wait_for "gone $pid" 20 || die "nfvd does not end"
 ended=0
 wait "$pid" || ended=$?
 pid=
 [ $ended = 0 ] || die "nfvd ends with status $ended"
 ! grep -qE 'runtime error:|ERROR: [A-Za-z]*Sanitizer' "$log" || die "a sanitizer complains"
 kill -TERM $control
-wait_for 20 gone $control || die "the control does not end"
+wait_for "gone $control" 20 || die "the control does not end"
 control=
 # A guest cannot make nfvd log without limit.
 [ "$(stat -c %s "$log")" -lt 1048576 ] || die "nfvd has logged $(stat -c %s "$log") bytes"
