@@ -38,7 +38,7 @@ PY
 udp_segment()
 {
 	: >"$WORK/received"
-	ip netns exec c2 timeout 5 python3 -u -c '
+	ip netns exec c2 timeout 20 python3 -u -c '
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("10.0.0.2", 7777))
