@@ -3,105 +3,18 @@
 // One line per result, as in tests/lib.sh; status 1 if one is not ok.
 "use strict";
 const { chromium } = require("playwright-core");
-const { spawn, execFileSync } = require("child_process");
-const { openSync, statSync } = require("fs");
+const { statSync } = require("fs");
 const assert = require("assert");
+const { PATIENCE, nfvctl, pages, check, failures, talk, startNfvd, stopNfvd, complaints, open, go, rows, until, rateIs, inMb } = require("./lib.js");
 
-const { NFVD, NFVCTL, WORK, SHOTS, KVMS } = process.env;
+const { WORK, SHOTS, KVMS } = process.env;
 const ADMIN = "http://127.0.0.1:9090", READER = "http://127.0.0.1:9091", NOBODY = "http://127.0.0.1:9092";
-const PAGE = "/cockpit/@localhost/nfv/index.html";
-const PATIENCE = Number(process.env.PATIENCE || 20000);    // ms, on a busy machine
-const log = openSync(WORK + "/page-nfvd.log", "a");
-let failed = 0, mark = Date.now();
-
-const nfvctl = (...args) => JSON.parse(execFileSync(NFVCTL, ["-j", ...args], { encoding: "utf8" }));
-
-const pages = [];               // of the browser; the last one is in use
-
-async function check(name, body) {
-    try {
-        const note = await body();
-        console.log("ok - page: " + name + " (" + ((Date.now() - mark) / 1000).toFixed(1) + " s)" + (note ? "\n  " + note : ""));
-    } catch (error) {
-        console.log("not ok - page: " + name + "\n" + String(error.stack || error).replace(/^/gm, "  "));
-        failed++;
-        await pages[pages.length - 1].screenshot({ path: SHOTS + "/failed-" + failed + ".png" }).catch(() => null);
-    }
-    mark = Date.now();
-}
-
-// Container FROM sends to 10.0.0.TO, until all of it ends.
-const talk = (from, to, rate) => spawn("ip", ["netns", "exec", from, "iperf3", "-c", "10.0.0." + to, "-t", "200", "-b", rate], { stdio: "ignore" });
-
-// ---- nfvd, which the page outlives ----
-
-let nfvd = null;
-
-async function startNfvd() {
-    nfvd = spawn(NFVD, ["--state-dir", "/run/nfvd", "--keep", "--config-dir", WORK + "/kept"], { stdio: ["ignore", log, log] });
-    for (const until = Date.now() + PATIENCE; ;) {
-        try {
-            return nfvctl("show");
-        } catch (e) {
-            assert(Date.now() < until, "nfvd does not respond");
-        }
-    }
-}
-
-function stopNfvd(signal) {
-    const ended = nfvd.exitCode !== null || nfvd.signalCode !== null;
-
-    return ended || new Promise(resolve => { nfvd.on("exit", resolve); nfvd.kill(signal) });
-}
-
-// ---- the page ----
-
-const complaints = [];
-
-async function open(context, host, path) {
-    const page = await context.newPage();
-
-    pages.push(page);
-    page.setDefaultTimeout(PATIENCE);
-    page.on("pageerror", error => complaints.push(String(error)));
-    page.on("console", message => message.type() === "error" && complaints.push(message.text()));
-    await page.goto(host + PAGE + "#/" + (path || ""));
-    return page;
-}
-
-const go = (page, path) => page.evaluate(hash => { location.hash = hash }, "#/" + path);
-const rows = page => page.locator("table.ports tbody tr");
-const until = (page, what, arg) => page.waitForFunction(what, arg, { timeout: PATIENCE, polling: 50 });
-
-// "12.3 Mb/s": bits a second
-function bits(text) {
-    const [, n, unit] = /([\d.]+) ([kMGT]?)b\/s/.exec(text);
-    return n * { "": 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12 }[unit];
-}
-
-// kind: "rx", what comes from the port, also what is then dropped, or "tx", what is delivered to it. For so many milliseconds.
-async function rateIs(page, kind, wanted, steady) {
-    let rate, since = 0;
-
-    for (const end = Date.now() + PATIENCE; Date.now() < end; await page.waitForTimeout(50)) {
-        rate = bits(await page.locator(".figures .key." + kind + " strong").textContent());
-        if (!wanted(rate))
-            since = 0;
-        else if (!steady || (since && Date.now() - since >= steady))
-            return rate;
-        else
-            since = since || Date.now();
-    }
-    throw new Error("the page says " + rate + " b/s");
-}
-
-const inMb = rate => (rate / 1e6).toFixed(1) + " Mb/s";
 
 async function attachOne(page) {
     await page.getByRole("button", { name: "Attach a port" }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByLabel("Name of the port").fill("c5");
-    // A refusal is shown as nfvd words it, and not as HTML.
+    // The page shows nfvd's refusal as text, not as HTML.
     await dialog.getByLabel("Device", { exact: true }).fill("<img src=x>");
     await dialog.getByLabel("Network namespace").fill("c5");
     await dialog.getByRole("button", { name: "Attach", exact: true }).click();
@@ -165,11 +78,11 @@ async function keyboard(page) {
 async function asAdmin(context) {
     const page = await open(context, ADMIN);
 
-    await check("all ports are there", async () => {
+    await check("all ports are listed", async () => {
         await until(page, n => document.querySelectorAll("table.ports tbody tr").length >= n, Number(KVMS) + 5);
         await page.getByText("your role: admin").waitFor();
     });
-    await check("search among them", async () => {
+    await check("the search finds ports", async () => {
         await page.getByLabel("Search ports").fill("vm137");
         await until(page, () => document.querySelectorAll("table.ports tbody tr").length === 1);
         await rows(page).getByRole("link", { name: "vm137" }).waitFor();
@@ -177,13 +90,13 @@ async function asAdmin(context) {
         await until(page, () => document.querySelectorAll("table.ports tbody tr").length === 4);
         await page.getByLabel("Search ports").fill("");
     });
-    await check("what a device is called is text", async () => {
+    await check("a device's name is shown as text", async () => {
         await page.getByLabel("Search ports").fill("<HR>");
         await rows(page).getByText("<hr>", { exact: true }).waitFor();
         assert.strictEqual(await page.locator("hr").count(), 0);
         await page.getByLabel("Search ports").fill("");
     });
-    await check("of 200 ports it draws little", async () => {
+    await check("with 200 ports it draws little", async () => {
         const cdp = await context.newCDPSession(page);
         await cdp.send("Performance.enable");
         const busy = async () => (await cdp.send("Performance.getMetrics")).metrics.find(m => m.name === "TaskDuration").value;
@@ -193,8 +106,8 @@ async function asAdmin(context) {
         assert(share < 0.5, "busy for " + share);
         return "Chromium's main thread is busy for " + (share * 100).toFixed(1) + " % of the time";
     });
-    await check("attach from the page; what is refused is text", () => attachOne(page));
-    await check("the matrix moves, within a second or so", async () => {
+    await check("attach from the page; a refusal is shown as text", () => attachOne(page));
+    await check("the matrix shows new traffic", async () => {
         await go(page, "matrix");
         await page.locator(".grid").waitFor();
         talk("c1", 2, "80M");
@@ -207,7 +120,7 @@ async function asAdmin(context) {
         await go(page, "ports/c1");
         return inMb(await rateIs(page, "rx", rate => rate > 4e7));
     });
-    await check("what happens is shown within a second", async () => {
+    await check("a change is shown within 1.5 s", async () => {
         const start = Date.now();
         nfvctl("set", "c1", "zone", "blue");
         await until(page, () => [...document.querySelectorAll(".field")].some(f => f.firstChild.textContent === "zone" && f.querySelector("input").value === "blue"));
@@ -216,7 +129,7 @@ async function asAdmin(context) {
         assert(ms < 1500, ms + " ms");
         return ms + " ms";
     });
-    await check("limit a port, and its rate obeys", async () => {
+    await check("limit a port: its rate stays below", async () => {
         await setWord(page, "from", "8Mbit");
         assert.strictEqual(nfvctl("show", "c1").ports[0].policy.from, "8Mbit");
         await go(page, "ports/c2");
@@ -224,19 +137,19 @@ async function asAdmin(context) {
         await go(page, "ports/c1");
         return inMb(rate);
     });
-    await check("the reason of a dropped frame is there, and what it means", async () => {
+    await check("the reason of a dropped frame is shown, with its meaning", async () => {
         const row = page.locator("tr", { hasText: "limit_from" });
         await row.waitFor();
         assert((await row.locator("td").nth(2).textContent()).length > 10);
     });
-    await check("what nfvd refuses comes with its hint", async () => {
+    await check("nfvd's refusal is shown with its hint", async () => {
         await page.getByLabel("from", { exact: true }).fill("quickly");
         await page.getByRole("button", { name: "Apply" }).click();
         await page.getByRole("alert").waitFor();
-        const told = await page.getByRole("alert").innerText();
+        const refusal = await page.getByRole("alert").innerText();
         await page.getByRole("button", { name: "Undo" }).click();
         assert.strictEqual(await page.getByLabel("from", { exact: true }).inputValue(), "8Mbit");
-        return told.replace(/\s+/g, " ");
+        return refusal.replace(/\s+/g, " ");
     });
     await check("quarantine, and release", async () => {
         await page.getByRole("button", { name: "Quarantine", exact: true }).click();
@@ -251,7 +164,7 @@ async function asAdmin(context) {
         await page.getByRole("button", { name: "Release", exact: true }).click();
         await page.locator(".one-port .badge.up").waitFor();
     });
-    await check("the events tell of it", async () => {
+    await check("the list of events has it", async () => {
         await go(page, "events");
         await page.locator(".events li", { hasText: "released from quarantine" }).waitFor();
     });
@@ -262,7 +175,7 @@ async function asAdmin(context) {
         await page.getByText("Throughput, Gb/s").waitFor();
         await page.getByText("c1 - c2").first().waitFor();
     });
-    await check("the keyboard is enough", () => keyboard(page));
+    await check("all works with the keyboard", () => keyboard(page));
     nfvctl("set", "c1", "from", "none");
     [["c3", 1, "5M"], ["c4", 3, "300M"], ["c5", 4, "500K"], ["c2", 5, "40M"]].forEach(all => talk(...all));
     await go(page, "matrix");
@@ -297,7 +210,7 @@ async function restarted(page) {
 async function asReader(context) {
     const page = await open(context, READER, "ports/c1");
 
-    await check("who may only read sees why", async () => {
+    await check("a reader sees why it may not change anything", async () => {
         await page.getByText("your role: read").waitFor();
         await page.getByText("This needs the role admin; yours is read").waitFor();
         assert(await page.getByLabel("from", { exact: true }).isDisabled());
@@ -306,7 +219,7 @@ async function asReader(context) {
         assert.match(await page.getByRole("button", { name: "Detach" }).getAttribute("title"), /role operate/);
         await page.screenshot({ path: SHOTS + "/reader.png" });
     });
-    await check("and is refused by nfvd, whatever the page lets him do", async () => {
+    await check("nfvd refuses a reader even if a button is enabled", async () => {
         await page.evaluate(() => {
             const button = [...document.querySelectorAll("button")].find(b => b.textContent === "Quarantine");
             button.disabled = false;
@@ -319,7 +232,7 @@ async function asReader(context) {
         await page.screenshot({ path: SHOTS + "/refused.png" });
     });
     await page.close();
-    await check("who may nothing is told what he lacks", async () => {
+    await check("a user without a role is told the missing group", async () => {
         const closed = await open(context, NOBODY);
         await closed.locator("#banner.danger", { hasText: "You may not ask nfvd" }).waitFor();
         await closed.getByText("usermod -aG nfv-read").waitFor();
@@ -353,17 +266,17 @@ async function main() {
     const context = await browser.newContext({ viewport: { width: 1000, height: 800 }, permissions: ["clipboard-write"], reducedMotion: "reduce" });
     try {
         const page = await asAdmin(context);
-        await check("as Cockpit shows it; its policy refuses what is not its own", () => inShell(context));
+        await check("in Cockpit's frame, with its content security policy", () => inShell(context));
         await asReader(context);
-        await check("nothing is complained of", () => assert.deepStrictEqual(complaints, []));
-        await check("nfvd is killed and started again under it", () => restarted(page));
+        await check("the browser reports no error", () => assert.deepStrictEqual(complaints, []));
+        await check("the page continues when nfvd is killed and started again", () => restarted(page));
     } finally {
         await browser.close();
         await stopNfvd("SIGTERM");
     }
 }
 
-main().then(() => process.exit(failed ? 1 : 0), error => {
+main().then(() => process.exit(failures() ? 1 : 0), error => {
     console.log("not ok - page: the driver\n" + String(error.stack).replace(/^/gm, "  "));
     process.exit(1);
 });
