@@ -13,9 +13,12 @@ author, because clang-format makes it harder to read:
  - macros: it removes their columns, and takes their operators for others.
 """
 import difflib
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 CONTROL = re.compile(r"(\} )?(if|for|while|switch|else|do)\b.*[){]$|(\} )?else$")
 
@@ -45,10 +48,13 @@ def in_macro(lines, i):
     return lines[i].startswith("#") or (i > 0 and lines[i - 1].endswith("\\"))
 
 
-def check(name):
+def lines_of(name):
     with open(name, encoding="utf-8") as file:
-        have = file.read().split("\n")
-    want = subprocess.run(["clang-format-14", name], check=True, capture_output=True, text=True).stdout.split("\n")
+        return file.read().split("\n")
+
+
+def check(name, formatted):
+    have, want = lines_of(name), lines_of(formatted)
     found = []
     pairs = difflib.SequenceMatcher(None, [bare(x) for x in have], [bare(x) for x in want], autojunk=False)
     for what, i, i_end, j, j_end in pairs.get_opcodes():
@@ -71,4 +77,11 @@ def check(name):
     return bool(found)
 
 
-sys.exit(any([check(name) for name in sys.argv[1:]]))
+with tempfile.TemporaryDirectory() as folder:
+    copies = [os.path.join(folder, name) for name in sys.argv[1:]]
+    for name, copy in zip(sys.argv[1:], copies):
+        os.makedirs(os.path.dirname(copy), exist_ok=True)
+        shutil.copy(name, copy)
+    shutil.copy(".clang-format", folder)
+    subprocess.run(["clang-format-14", "-i", *copies], check=True)
+    sys.exit(any([check(name, copy) for name, copy in zip(sys.argv[1:], copies)]))

@@ -39,28 +39,24 @@ need()
 
 spdx()
 {
-	local file bad=0
-
-	while IFS= read -r file; do
-		case $file in
-		tools/packaging/debian/changelog | tools/packaging/debian/copyright | tools/packaging/debian/source/format) continue ;;
-		LICENSES/* | *.md | *.json | *.png | tests/fuzz/corpus/* | tests/*/corpus/*) continue ;;
-		esac
-		head -n 5 "$file" | grep -q 'SPDX-License-Identifier: ' || { echo "no SPDX line: $file"; bad=1; }
-	done < <(files)
-	return $bad
+	files | grep -vE '^tools/packaging/debian/(changelog|copyright|source/format)$|^LICENSES/|\.(md|json|png)$|^tests/(.*/)?corpus/' |
+		xargs -d '\n' awk '
+			BEGIN { for (i = 1; i < ARGC; i++) none[ARGV[i]] }
+			FNR > 5 { nextfile }
+			/SPDX-License-Identifier: / { delete none[FILENAME] }
+			END { for (name in none) { print "no SPDX line: " name; bad = 1 }; exit bad }'
 }
 
 shell_syntax()
 {
-	local file bad=0
+	local shell file bad=0
 
-	while IFS= read -r file; do
-		case $(head -n 1 "$file" | tr -d '\0') in
-		'#!'*bash) bash -n "$file" || bad=1 ;;
-		'#!'*'busybox sh' | '#!/bin/sh') sh -n "$file" || bad=1 ;;
-		esac
-	done < <(files)
+	while read -r shell file; do
+		$shell -n "$file" || bad=1
+	done < <(files | xargs -d '\n' awk '
+		/^#!.*bash$/ { print "bash", FILENAME }
+		/^#!.*busybox sh$/ || $0 == "#!/bin/sh" { print "sh", FILENAME }
+		{ nextfile }')
 	return $bad
 }
 
