@@ -197,9 +197,9 @@ json_t *rpc_call(const char *method, json_t *params, struct ctl_err *err)
 	}
 	if (fd < 0 && connect_nfvd(err))
 		goto out;
-	sent = send_all(text, strlen(text), deadline);
-	if (!sent)
-		sent = send_all("\n", 1, deadline);
+	len = (ssize_t)strlen(text);
+	text[len] = '\n';	/* in place of the string's end: nfvd is woken once */
+	sent = send_all(text, (size_t)len + 1, deadline);
 	/* If nfvd has refused this client sending may fail, but there is still a reply to read. */
 	len = receive_line(&line, deadline);
 	if (len < 0) {

@@ -155,11 +155,21 @@ commits()
 	return $bad
 }
 
+# What nfvctl links each command loads: ctl/library.h
+nfvctl_libraries()
+{
+	local more
+
+	more=$(readelf -d "$build/ctl/nfvctl" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE '^lib(jansson|mnl|smartcols|m|c|asan|ubsan|tsan)\.so')
+	[ -z "$more" ] || { echo "nfvctl links $more: a command that needs it can open it"; return 1; }
+}
+
 check "SPDX line in every file" spdx
 check "commit messages" commits
 check "shell syntax" shell_syntax
 check "shell scripts: length" script_lengths
 check "include rules" tests/lint-includes.sh
+[ ! -f "$build/ctl/nfvctl" ] || check "nfvctl's libraries" nfvctl_libraries
 check "no circle of files" tests/lint-circles.sh kmod dataplane ctl
 check "what runs as root" tests/lint-root.sh
 need format clang-format-14 && check "format" format

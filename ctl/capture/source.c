@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "library.h"
 
 #define PAUSE_NS	2000000
 
@@ -23,17 +24,26 @@ static void on_signal(int sig)
 
 /* ---- the filter ---- */
 
+#define FUNCTIONS(X) \
+	X(pcap_open_dead) X(pcap_compile) X(pcap_geterr) X(pcap_close) X(pcap_freecode) X(pcap_offline_filter)
+
+static struct { FUNCTIONS(LIBRARY_POINTER) } lib;
+static const struct library_function functions[] = { FUNCTIONS(LIBRARY_FUNCTION) { NULL, NULL } };
+
 static int compile(const char *text, struct bpf_program *program, struct ctl_err *err)
 {
-	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, NFV_CAPTURE_BYTES);
-	int rc = CTL_OK;
+	int rc = library_open("libpcap.so.0.8", functions, err);
+	pcap_t *pcap;
 
-	if (!pcap || pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN)) {
-		rc = ctl_usage(err, "'%s' is neither a port nor a filter: %s", text, pcap ? pcap_geterr(pcap) : "out of memory");
+	if (rc)
+		return rc;
+	pcap = lib.pcap_open_dead(DLT_EN10MB, NFV_CAPTURE_BYTES);
+	if (!pcap || lib.pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN)) {
+		rc = ctl_usage(err, "'%s' is neither a port nor a filter: %s", text, pcap ? lib.pcap_geterr(pcap) : "out of memory");
 		ctl_hint(err, "man pcap-filter; nfvctl show");
 	}
 	if (pcap)
-		pcap_close(pcap);
+		lib.pcap_close(pcap);
 	return rc;
 }
 
@@ -43,7 +53,7 @@ int source_check(const char *filter, struct ctl_err *err)
 	int rc = filter ? compile(filter, &program, err) : CTL_OK;
 
 	if (filter && !rc)
-		pcap_freecode(&program);
+		lib.pcap_freecode(&program);
 	return rc;
 }
 
@@ -52,7 +62,7 @@ static bool passes(const struct source *s, const struct nfv_capture_record *r)
 {
 	const struct pcap_pkthdr header = { .caplen = r->bytes, .len = r->len };
 
-	return !s->filters || pcap_offline_filter(&s->filter, &header, r->data);
+	return !s->filters || lib.pcap_offline_filter(&s->filter, &header, r->data);
 }
 
 /* ---- rings ---- */
@@ -210,7 +220,7 @@ void source_close(struct source *s)
 	if (s->map)
 		munmap(s->map, s->size);
 	if (s->filters)
-		pcap_freecode(&s->filter);
+		lib.pcap_freecode(&s->filter);
 	json_decref(s->reasons);
 	json_decref(s->names);
 }

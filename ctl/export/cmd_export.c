@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include "ctl.h"
 #include "export/metrics.h"
+#include "library.h"
 
 #define DEFAULT_LISTEN	"127.0.0.1:9477"
 #define CONNECTIONS	1024
@@ -31,6 +32,13 @@
 #define NFVD_MS		2000	/* for its response */
 #define TYPE_OPEN	"application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define TYPE_PLAIN	"text/plain; version=0.0.4; charset=utf-8"
+
+#define FUNCTIONS(X) \
+	X(MHD_add_response_header) X(MHD_queue_response) X(MHD_destroy_response) X(MHD_create_response_from_buffer) \
+	X(MHD_create_response_from_callback) X(MHD_lookup_connection_value) X(MHD_start_daemon) X(MHD_stop_daemon)
+
+static struct { FUNCTIONS(LIBRARY_POINTER) } lib;
+static const struct library_function functions[] = { FUNCTIONS(LIBRARY_FUNCTION) { NULL, NULL } };
 
 /* A text, shared by all who are being sent it. */
 struct page {
@@ -118,21 +126,21 @@ static enum MHD_Result respond(struct MHD_Connection *c, unsigned int status, co
 {
 	enum MHD_Result result = MHD_NO;
 
-	if (response && MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES)
-		result = MHD_queue_response(c, status, response);
+	if (response && lib.MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES)
+		result = lib.MHD_queue_response(c, status, response);
 	if (response)
-		MHD_destroy_response(response);
+		lib.MHD_destroy_response(response);
 	return result;
 }
 
 static enum MHD_Result say(struct MHD_Connection *c, unsigned int status, const char *text)
 {
-	return respond(c, status, "text/plain", MHD_create_response_from_buffer(strlen(text), (char *)text, MHD_RESPMEM_PERSISTENT));
+	return respond(c, status, "text/plain", lib.MHD_create_response_from_buffer(strlen(text), (char *)text, MHD_RESPMEM_PERSISTENT));
 }
 
 static enum MHD_Result metrics(struct MHD_Connection *c)
 {
-	const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	const char *accept = lib.MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	bool openmetrics = accept && strstr(accept, "application/openmetrics-text");
 	struct page *page = fresh(openmetrics);
 	struct reader *r = page ? malloc(sizeof(*r)) : NULL;
@@ -142,7 +150,7 @@ static enum MHD_Result metrics(struct MHD_Connection *c)
 		return say(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
 	*r = (struct reader){ page, now_s() };
 	page->users++;
-	response = MHD_create_response_from_callback(page->len, MEMORY, on_read, r, on_free);
+	response = lib.MHD_create_response_from_callback(page->len, MEMORY, on_read, r, on_free);
 	if (!response)
 		on_free(r);
 	return respond(c, MHD_HTTP_OK, openmetrics ? TYPE_OPEN : TYPE_PLAIN, response);
@@ -258,7 +266,7 @@ static int serve(int fd, const char *text, struct ctl_err *err)
 	sigaddset(&ends, SIGINT);
 	sigprocmask(SIG_BLOCK, &ends, NULL);	/* before there is a thread */
 	rpc_timeout_ms = NFVD_MS;
-	server = MHD_start_daemon(MHD_USE_AUTO_INTERNAL_THREAD, 0, NULL, NULL, on_request, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+	server = lib.MHD_start_daemon(MHD_USE_AUTO_INTERNAL_THREAD, 0, NULL, NULL, on_request, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_CONNECTION_LIMIT, connections(), MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)DEADLINE_MS / 1000,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)2 * MEMORY, MHD_OPTION_END);
 	if (!server) {
@@ -268,7 +276,7 @@ static int serve(int fd, const char *text, struct ctl_err *err)
 	out_line("metrics at %s%s, path /metrics", strncmp(text, "unix:", 5) ? "http://" : "", text);
 	fflush(stdout);
 	sigwait(&ends, &sig);
-	MHD_stop_daemon(server);
+	lib.MHD_stop_daemon(server);
 	tidy(0);
 	if (!strncmp(text, "unix:", 5))
 		unlink(text + 5);
@@ -284,6 +292,8 @@ int cmd_export(int argc, char **argv, struct ctl_err *err)
 	int fd;
 
 	text = text ? text : DEFAULT_LISTEN;
+	if (!rc)
+		rc = library_open("libmicrohttpd.so.12", functions, err);
 	if (!rc) {
 		fd = listen_at(text, err);
 		rc = fd < 0 ? (err->code == NFV_RPC_E_PARAMS ? CTL_USAGE : CTL_FAILED) : serve(fd, text, err);
