@@ -14,6 +14,7 @@
 #define MACS_LEN	(2 * ETH_ALEN)
 #define TAG_LEN		4
 #define ADOPT_LOOKS	100
+#define FILLING_MAX	128	/* slots that CPUs fill at one moment; frames behind them may be there already */
 
 /*
  * Offset of the Ethernet header of a long frame in ring.room: tpacket2_hdr and virtio_net_hdr come before it, as in a
@@ -96,6 +97,19 @@ unsigned int nfvd_ring_queued(const struct nfvd_packet_ring *r)
 
 	for (unsigned int i = 0; i < NFVD_RING_SLOTS; i++)
 		n += filled(r, i);
+	return n;
+}
+
+unsigned int nfvd_ring_queued_next(const struct nfvd_packet_ring *r)
+{
+	unsigned int n = 0, empty = 0;
+
+	for (unsigned int i = 0; i < NFVD_RING_SLOTS && empty < FILLING_MAX; i++) {
+		bool frame = filled(r, r->next + i);
+
+		n += frame;
+		empty = frame ? 0 : empty + 1;
+	}
 	return n;
 }
 

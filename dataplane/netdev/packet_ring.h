@@ -65,8 +65,12 @@ void nfvd_ring_unmap(struct nfvd_packet_ring *r);
  */
 int nfvd_ring_adopt(struct nfvd_packet_ring *r, int sock, uint32_t *position);
 
-/* C. Return how many frames are in the ring. */
+/*
+ * C. Return how many frames are in the ring. The second only looks where the kernel fills slots, from the next that is
+ * to be taken on: the status of all slots is in as many cache lines, and pages, which takes milliseconds.
+ */
 unsigned int nfvd_ring_queued(const struct nfvd_packet_ring *r);
+unsigned int nfvd_ring_queued_next(const struct nfvd_packet_ring *r);
 
 /* C. Replace the ring, which no worker uses, by an empty one. Return 0, or -errno with no ring left. */
 int nfvd_ring_renew(struct nfvd_packet_ring *r, int sock);

@@ -7,12 +7,14 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <systemd/sd-event.h>
 #include <unistd.h>
 #include "fdstore.h"
 #include "netdev/offload.h"
 #include "nfvd.h"
 
 #define SOCK_BUFFER	(16 << 20)
+#define AHEAD_US	10000	/* the attach before has been answered then, and whoever asked has ended */
 
 /* A socket with its ring, not bound to any device. Returns it, or -1. */
 static int make_socket(struct nfvd_packet_ring *ring, struct nfvd_err *err)
@@ -54,9 +56,13 @@ close:
 #define AHEAD	"@ahead", "packet"
 static struct {
 	pthread_mutex_t lock;
+	pthread_cond_t made;
+	bool making;
 	int sock;		/* -1: none */
 	struct nfvd_packet_ring ring;
-} ahead = { .lock = PTHREAD_MUTEX_INITIALIZER, .sock = -1 };
+} ahead = { .lock = PTHREAD_MUTEX_INITIALIZER, .made = PTHREAD_COND_INITIALIZER, .sock = -1 };
+
+static sd_event_source *later;
 
 static void *make_ahead(void *unused)
 {
@@ -72,6 +78,8 @@ static void *make_ahead(void *unused)
 			nfvd_fdstore_put(AHEAD, sock);
 		sock = -1;
 	}
+	ahead.making = false;
+	pthread_cond_signal(&ahead.made);
 	pthread_mutex_unlock(&ahead.lock);
 	if (sock >= 0) {
 		nfvd_ring_unmap(&ring);
@@ -96,7 +104,30 @@ static int run_detached(void *(*run)(void *), void *arg)
 
 void nfvd_packet_ahead(void)
 {
-	run_detached(make_ahead, NULL);	/* without it the next is made when it is needed */
+	bool wanted;
+
+	pthread_mutex_lock(&ahead.lock);
+	wanted = ahead.sock < 0 && !ahead.making;
+	ahead.making |= wanted;
+	/* Without it the next is made when it is needed. */
+	if (wanted && run_detached(make_ahead, NULL))
+		ahead.making = false;
+	pthread_mutex_unlock(&ahead.lock);
+}
+
+static int on_later(sd_event_source *s, uint64_t usec, void *arg)
+{
+	nfvd_packet_ahead();
+	return 0;
+}
+
+void nfvd_packet_ahead_later(void)
+{
+	int err = later ? sd_event_source_set_time_relative(later, AHEAD_US) :
+			  sd_event_add_time_relative(nfvd_event_loop, &later, CLOCK_MONOTONIC, AHEAD_US, 1, on_later, NULL);
+
+	if (err < 0 || sd_event_source_set_enabled(later, SD_EVENT_ONESHOT) < 0)
+		nfvd_packet_ahead();
 }
 
 /* Close the socket once the store has let go of it, so that the keeper does not have to wait. */
@@ -123,6 +154,8 @@ int nfvd_packet_socket_take(struct nfvd_packet_ring *ring, struct nfvd_err *err)
 	int sock;
 
 	pthread_mutex_lock(&ahead.lock);
+	while (ahead.making)	/* it began earlier than another would */
+		pthread_cond_wait(&ahead.made, &ahead.lock);
 	sock = ahead.sock;
 	if (sock >= 0)
 		nfvd_fdstore_remove(AHEAD);

@@ -9,8 +9,12 @@
 /* C. Return the socket that was made ahead, or a new one, and its ring. Return -1 with *err if there is none. */
 int nfvd_packet_socket_take(struct nfvd_packet_ring *ring, struct nfvd_err *err);
 
-/* C. Prepare, in a thread of its own, the ring of the next such port: it takes longest. */
+/*
+ * C. Prepare, in a thread of its own, the ring of the next such port: it takes longest. An attach does so a moment
+ * later: to clear a ring's memory is milliseconds of work, for which its answer would wait where processors are few.
+ */
 void nfvd_packet_ahead(void);
+void nfvd_packet_ahead_later(void);
 /* C. Close, in a thread of its own, what the nfvd before had prepared. */
 void nfvd_packet_end_before(void);
 

@@ -207,7 +207,7 @@ static int new_socket(struct nfvd_netdev *nd, struct nfvd_err *err)
 	p->ring.position = nfvd_order_position(nd->port->id);
 	if (p->ring.position)
 		*p->ring.position = 0;
-	nfvd_packet_ahead();
+	nfvd_packet_ahead_later();
 	return 0;
 }
 
@@ -282,7 +282,7 @@ static int start_ring(struct packet *p)
 	/* Both as of one moment, as far as possible. */
 	for (unsigned int i = 0; i < 100; i++) {
 		taken = nfvd_order_queued(port->id);
-		waiting = nfvd_ring_queued(&p->ring);
+		waiting = nfvd_ring_queued_next(&p->ring);
 		if (taken == nfvd_order_queued(port->id))
 			break;
 	}

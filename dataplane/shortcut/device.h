@@ -25,6 +25,7 @@ struct nfvd_device {
 	bool redirected;		/* as of the last nfvd_device_publish() */
 	uint64_t from_ns;		/* since when, and a little */
 	struct nfvd_tc tc;
+	uint64_t added_us;		/* when the port came */
 	uint64_t lost;			/* nfvd_order_lost() that has been counted */
 	atomic_bool first;		/* the program at egress sees what our socket sends before all others; read by workers */
 };

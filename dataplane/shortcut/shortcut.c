@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "clock.h"
 #include "fdstore.h"
 #include "log.h"
 #include "module/kmod.h"
@@ -23,7 +24,10 @@
 #include "shortcut/tc.h"
 
 #define MEMBARRIER_ELSE_US	100000	/* where the kernel has no such call (nohz_full) */
+#define CALM_US			300000	/* without a new port, before filters become links; */
+#define UNSETTLED_US		2000000	/* but a port that is as old does not wait for that */
 
+static uint64_t last_added_us;
 static uint32_t last_group;		/* that was given; each is one segment's for ever */
 
 int nfvd_shortcut_init(void)
@@ -85,21 +89,21 @@ static void count_lost(struct nfvd_device *d)
 	d->lost = lost;
 }
 
-void nfvd_shortcut_tick(void)
+/*
+ * Make links of one port's filters. For the two grace periods that it takes the kernel holds the lock (RTNL) that each
+ * attach needs, and everybody else's change of a device: so not while ports are being attached.
+ */
+static void settle_one(void)
 {
 	static bool no_tcx;
+	uint64_t now_us = nfvd_now_us();
+	bool calm = now_us - last_added_us >= CALM_US;
 	int err;
 
-	if (!nfvd_programs)
-		return;
-	nfvd_programs_alive();
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (nfvd_devices[id].port)
-			count_lost(&nfvd_devices[id]);
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX && !no_tcx; id++) {
 		struct nfvd_device *d = &nfvd_devices[id];
 
-		if (!d->port || !d->tc.ifindex || nfvd_tc_settled(&d->tc))
+		if (!d->port || !d->tc.ifindex || nfvd_tc_settled(&d->tc) || (!calm && now_us - d->added_us < UNSETTLED_US))
 			continue;
 		err = nfvd_tc_settle(&d->tc, ingress_of(d), bpf_program__fd(nfvd_programs->progs.shortcut_egress),
 				     bpf_program__fd(nfvd_programs->progs.shortcut_mark));
@@ -109,6 +113,17 @@ void nfvd_shortcut_tick(void)
 		store(d);
 		break;
 	}
+}
+
+void nfvd_shortcut_tick(void)
+{
+	if (!nfvd_programs)
+		return;
+	nfvd_programs_alive();
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
+		if (nfvd_devices[id].port)
+			count_lost(&nfvd_devices[id]);
+	settle_one();
 }
 
 /* Go on with what an earlier nfvd left: its links, with our programs. */
@@ -199,6 +214,7 @@ int nfvd_shortcut_port_add(struct nfvd_port *port, int ifindex, int sock, uint32
 	int err;
 
 	*d = (struct nfvd_device){ .port = port, .ifindex = ifindex, .sock = sock, .redirect = redirect, .on = true };
+	d->added_us = last_added_us = nfvd_now_us();
 	d->group = group_of(port);
 	d->lost = nfvd_order_lost(port->id);
 	/* A port without a device of the host is the module's alone. A device is checked before it is used. */

@@ -355,6 +355,22 @@ static void adopted(void **state)
 	}
 }
 
+/* Frames are counted from the next slot on, past slots that other CPUs are filling yet, and around the ring's end. */
+static void counted_from_next(void **state)
+{
+	assert_int_equal(nfvd_ring_queued_next(&ring), 0);
+	for (unsigned int i = 0; i < 40; i++)
+		fill(i, 64, 0, 0, 0);
+	assert_int_equal(nfvd_ring_queued_next(&ring), 40);
+	header(&ring, 3)->tp_status = header(&ring, 4)->tp_status = TP_STATUS_KERNEL;
+	assert_int_equal(nfvd_ring_queued_next(&ring), 38);
+	ring.next = NFVD_RING_SLOTS - 10;
+	assert_int_equal(nfvd_ring_queued_next(&ring), 38);
+	for (unsigned int i = 0; i < NFVD_RING_SLOTS; i++)
+		fill(i, 64, 0, 0, 0);
+	assert_int_equal(nfvd_ring_queued_next(&ring), NFVD_RING_SLOTS);
+}
+
 /* The end comes between the first slot that is given back and the last. */
 static void half_given_back(void **state)
 {
@@ -434,6 +450,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(long_frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_frame_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(adopted, setup_kept, teardown_kept),
+		cmocka_unit_test_setup_teardown(counted_from_next, setup_kept, teardown_kept),
 		cmocka_unit_test_setup_teardown(half_given_back, setup_kept, teardown_kept),
 		cmocka_unit_test_setup_teardown(full, setup_kept, teardown_kept),
 		cmocka_unit_test_setup_teardown(not_adopted, setup_kept, teardown_kept),
