@@ -25,7 +25,9 @@ static json_t *read_wanted(const char *path, struct ctl_err *err)
 	json_error_t error;
 	json_t *wanted = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 
-	if (!wanted)
+	if (!wanted && error.line < 0)
+		ctl_fail(err, NFV_RPC_E_FAILED, "%s", error.text);	/* the file cannot be opened, and why */
+	else if (!wanted)
 		ctl_fail(err, NFV_RPC_E_FAILED, "%s: line %d: %s", path, error.line, error.text);
 	else if (config_check(wanted, path, err)) {
 		json_decref(wanted);

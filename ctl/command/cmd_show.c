@@ -130,8 +130,13 @@ int cmd_show(int argc, char **argv, struct ctl_err *err)
 	};
 	const char *name = argc % 2 ? argv[0] : NULL;	/* the rest are pairs */
 	json_t *options = json_object(), *all, *seconds;
-	int rc = args_parse(argc - argc % 2, argv + argc % 2, args, options, err);
+	int rc;
 
+	/* No port has this name. */
+	if (argc && !strcmp(argv[argc - 1], "time"))
+		rc = ctl_usage(err, "'time' needs a value");
+	else
+		rc = args_parse(argc - argc % 2, argv + argc % 2, args, options, err);
 	seconds = json_object_get(options, "time");
 	all = rc ? NULL : seconds ? ports_with_rates(name, json_real_value(seconds), err) : ports_in_all(name, err);
 	if (!rc)

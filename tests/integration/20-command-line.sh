@@ -45,6 +45,10 @@ command_line()
 	manners "mistyped argument" 2 "unknown argument 'sokcet'; did you mean 'socket'?" attach kvm vm0 sokcet /x
 	manners "argument twice" 2 "'queues' is given twice" attach kvm vm0 queues 1 queues 2
 	manners "number out of range" 2 "'queues' must be a number from 1 to 8" attach kvm vm0 queues 9
+	manners "a time without a value" 2 "show: 'time' needs a value" show time
+	manners "a time without a value, of a port" 2 "show: 'time' needs a value" show vm0 time
+	manners "a file that is not there" 1 "apply: unable to open /nosuch: No such file or directory$" apply /nosuch
+	manners "a file to compare that is not there" 1 "diff: unable to open /nosuch: No such file or directory$" diff /nosuch
 	manners "missing argument" 2 "'dev' is missing" attach veth c1
 	manners "no such port" 1 "detach nosuch: no port 'nosuch'" detach nosuch
 	manners "no such device" 1 "attach veth c1: .*nosuch0" attach veth c1 dev nosuch0
