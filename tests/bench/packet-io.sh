@@ -6,9 +6,10 @@
 # Two containers, a forwarder between the host ends of their veths (packet_io.c);
 # each round runs every way once: TCP and 64-byte UDP by iperf3, a ping flood.
 # Prints medians with min and max. PACKET_IO names the program (default: built here).
-set -eu
+set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
+OMIT=2		# s of TCP before each sample, in which it starts, as in lib.sh
 . "$here/../../tools/namespaces.sh"
 if ! ns_inside "$@"; then
 	exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@" "$(ns_word)"
@@ -38,8 +39,18 @@ ip netns exec c2 iperf3 -s >/run/io/server.log 2>&1 &
 ways=("recvmmsg" "v2" "v3" "recvmmsg bypass"
 	"recvmmsg memory" "v2 memory" "peek memory" "recvmmsg memory bypass")
 
-# number KEY FILE: print the last "KEY": NUMBER of a JSON file.
-number() { sed -n 's/.*"'"$1"'":[[:space:]]*\([0-9.e+-]*\).*/\1/p' "$2" | tail -n 1; }
+# Functions for jq: a share of nothing is 0; rounded to so many digits.
+JQ='def share($n): if $n == 0 then 0 else . / $n end; def digits($n): pow(10; $n) as $by | . * $by | round / $by;'
+# iperf CLIENT-ARG... - print its JSON, or fail with one line
+iperf()
+{
+	local json status=0
+
+	json=$(timeout 30 ip netns exec c1 iperf3 -c 10.0.0.2 -t "$seconds" -J "$@" 2>&1) || status=$?
+	jq -e 'has("end") and (has("error") | not)' <<<"$json" >/dev/null 2>&1 && [ $status = 0 ] && printf '%s' "$json" && return
+	echo "packet-io: iperf3 $*: status $status: $(jq -r '.error' <<<"$json" 2>/dev/null || tail -n 1 <<<"$json")" >&2
+	return 1
+}
 
 start()
 {
@@ -62,30 +73,22 @@ finish()
 # then with 64-byte UDP: Mpps received, CPU us per frame, % late.
 run()
 {
-	local tcp gbps rtt mpps
+	local tcp udp rtt first
 
 	start "$1"
-	timeout 30 ip netns exec c1 iperf3 -c 10.0.0.2 -t "$seconds" -J >/run/io/tcp.json
+	tcp=$(iperf -O $OMIT)
 	rtt=$(ip netns exec c1 ping -q -f -c 2000 -w 10 10.0.0.2 | sed -n 's,^rtt [^=]*= [^/]*/\([^/]*\)/.*,\1,p')
 	finish
-	gbps=$(awk '/"sum_received"/ { on = 1 }
-		on && /bits_per_second/ { gsub(/[^0-9.e+]/, "", $2); print $2 / 1e9; exit }' /run/io/tcp.json)
-	tcp=$(awk -v b="$(number bytes /run/io/out)" -v f="$(number frames /run/io/out)" \
-		-v s="$(number syscalls /run/io/out)" -v c="$(number busy_s /run/io/out)" \
-		-v k="$(number copies /run/io/out)" \
-		'BEGIN { printf "%.3f %d %.2f %.2f", c / (b / 1e9), b / f, k / f, s / f }')
-
+	first=$(cat /run/io/out)
 	start "$1"
-	timeout 30 ip netns exec c1 iperf3 -c 10.0.0.2 -u -b 0 -l 64 -t "$seconds" -J >/run/io/udp.json
+	udp=$(iperf -u -b 0 -l 64)
 	finish
-	mpps=$(awk -v t="$seconds" '/"sum"/ { on = 1 }
-		on && /"lost_packets"/ { gsub(/[^0-9]/, "", $2); lost = $2 }
-		on && /"packets"/ { gsub(/[^0-9]/, "", $2); all = $2 }
-		END { printf "%.3f", (all - lost) / t / 1e6 }' <(sed -n '/"end"/,$p' /run/io/udp.json))
-	awk -v f="$(number frames /run/io/out)" -v c="$(number busy_s /run/io/out)" -v l="$(number late /run/io/out)" \
-		-v gbps="$gbps" -v rtt="$rtt" -v tcp="$tcp" -v mpps="$mpps" \
-		'BEGIN { printf "%.1f %.1f %s %s %.2f %.2f\n", gbps, rtt * 1000, tcp, mpps, c * 1e6 / f, 100 * l / (f + l) }' \
-		>>"/run/io/${1// /-}"
+	jq -rn --argjson tcp "$tcp" --argjson udp "$udp" --argjson a "$first" --slurpfile b /run/io/out --argjson rtt "$rtt" "$JQ"'
+		$b[0] as $b | $udp.end.sum as $sum | [($tcp.end.sum_received.bits_per_second / 1e9 | digits(1)), ($rtt * 1000 | digits(1)),
+		($a.busy_s | share($a.bytes / 1e9) | digits(3)), ($a.bytes | share($a.frames) | floor),
+		($a.copies | share($a.frames) | digits(2)), ($a.syscalls | share($a.frames) | digits(2)),
+		(($sum.packets - $sum.lost_packets) / $sum.seconds / 1e6 | digits(3)), ($b.busy_s * 1e6 | share($b.frames) | digits(2)),
+		($b.late * 100 | share($b.frames + $b.late) | digits(2))] | join(" ")' >>"/run/io/${1// /-}"
 }
 
 # median COLUMN FILE
@@ -96,7 +99,7 @@ median()
 
 for ((r = 0; r < rounds; r++)); do
 	for way in "${ways[@]}"; do
-		run "$way" || echo "$way: failed in round $r" >&2
+		run "$way"
 	done
 done
 format='%-24s %-18s %-16s %-20s %-8s %-7s %-9s %-20s %-18s %s\n'

@@ -71,6 +71,9 @@ check "make bench: attach" bench bench attach.json attach
 cases bridge attach-first attach
 cases ovs-dpdk attach
 
+check "packet-io.sh" eval "timeout 300 '$TOP/tests/bench/packet-io.sh' 1 1 >'$WORK/packet-io'"
+check "each way has its nine figures" [ "$(grep -cE '^[a-z0-9 ]+  +([0-9.]+ \([0-9.-]+\) +){3}([0-9.]+ +){3}([0-9.]+ \([0-9.-]+\) *){3}$' "$WORK/packet-io")" = 8 ]
+
 check "make bench-draft" bench bench-draft draft.json "--only container --runs 1 --time 1"
 check "its shape" says '.smoke and .complete and .tables.throughput[0].tx.median > 0 and .host.build.sha256[0]'
 
