@@ -94,7 +94,7 @@ start()
 # frames SIZE KEY SOCKETS - print a value of vugen's result
 frames() { "$build/tests/bench/vugen" --a "$3/a.sock" --b "$3/b.sock" --size "$1" --oneway --seconds "$secs" --warmup 0.7 --cpu 0 | jq -e ".$2"; }
 # On the wire each segment of 1448 bytes is 66 bytes longer.
-tcp() { in_x timeout 60 taskset -c 0 iperf3 -c "$1" -t $((secs + 1)) -O 1 -J --connect-timeout 5000 "${@:2}" | gbps | jq '. * 1514 / 1448'; }
+tcp() { in_x timeout 60 taskset -c 0 iperf3 -c "$1" -t "$secs" -O "$OMIT" -J --connect-timeout 5000 "${@:2}" | gbps | jq '. * 1514 / 1448'; }
 
 neighbours_lost() { "$ctl" -j drops | jq '[.drops[] | select((.port == "rtt-x" or .port == "rtt-y") and .frames).count] | add // 0'; }
 # beside_neighbours COMMAND... - run the command while neighbours send, and count their losses
