@@ -232,5 +232,5 @@ for case in tcp-vm-container rtt-vm-container tcp-vm-container-own-core rtt-vm-c
 	[ "$accel" = kvm ] || emulated+=(--emulated $case)
 done
 report "$raw" "$out/container.json" --command "make bench ARGS=container" \
-	--note "guest - container: QEMU guests under $accel; OVS-DPDK with userspace-tso-enable, its PMD spins on core 1 of two, which guest and iperf3 use, too, but for -own-core: switch on core 1, all else on core 0" \
+	--guest QEMU --note "guest - container: QEMU guests under $accel; OVS-DPDK with userspace-tso-enable, its PMD spins on core 1 of two, which guest and iperf3 use, too, but for -own-core: switch on core 1, all else on core 0" \
 	"${emulated[@]}"

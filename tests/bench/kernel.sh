@@ -24,5 +24,5 @@ for case in $(jq -r .case "$raw" | sort -u); do
 done
 [ ${#emulated[@]} -gt 0 ] || die "no samples"
 report "$raw" "$BUILD/$RESULTS/kernel.json" --command "make bench-kernel" "${emulated[@]}" \
-	--note "one boot of Linux $kernel in QEMU TCG, on one processor, the guest nested in it under KVM; container - container with the eBPF shortcut off"
+	--guest QEMU --note "one boot of Linux $kernel in QEMU TCG, on one processor, the guest nested in it under KVM; container - container with the eBPF shortcut off"
 [ "$status" = 0 ] || die "rounds are missing"

@@ -74,14 +74,16 @@ def machine():
     return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release()}
 
 
-def make_case(name, samples, costs, emulated):
+def make_case(name, samples, costs, args):
     who = {}
     for s in samples:
         who.setdefault(s["who"], []).append(s)
     unit = samples[0]["unit"]
     ours = summary(who.pop("nfvd"))
     case = {"name": name, "unit": unit, "nfvd": ours, "peers": {}, "ratio": {},
-            "copies_per_frame": None, "emulated": name in emulated}
+            "copies_per_frame": None, "emulated": name in args.emulated}
+    if args.guest and "vm" in name.split("-"):
+        case["guest"] = args.guest
     case |= {f"{key}_per_frame": value for key, value in costs.items()}
     for other, values in who.items():
         theirs = summary(values)
@@ -109,7 +111,8 @@ def figure_rows(who):
 
 def rows_of(case):
     copies = "-" if case["copies_per_frame"] is None else f"{case['copies_per_frame']:.2f}"
-    yield [case["name"] + (" (emulated)" if case["emulated"] else ""), case["unit"], "nfvd", cell(case["nfvd"]), "",
+    played = ", ".join(([case["guest"]] if "guest" in case else []) + (["emulated"] if case["emulated"] else []))
+    yield [case["name"] + (f" ({played})" if played else ""), case["unit"], "nfvd", cell(case["nfvd"]), "",
            copies]
     yield from figure_rows(case["nfvd"])
     for key, s in case.items():
@@ -137,7 +140,7 @@ def make(args):
     names = list(dict.fromkeys(s["case"] for s in samples if s["who"] == "nfvd"))
     if not names:
         raise ValueError("no sample of nfvd")
-    cases = [make_case(n, [s for s in samples if s["case"] == n], costs.get(n, {}), args.emulated) for n in names]
+    cases = [make_case(n, [s for s in samples if s["case"] == n], costs.get(n, {}), args) for n in names]
     table(cases)
     # What it was called before there was another.
     cases += [case | {"name": case["name"][:-4], "same_as": case["name"]} for case in cases if case["name"].endswith("-hot")]
@@ -152,6 +155,7 @@ def make(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--emulated", action="append", default=[], metavar="CASE")
+    parser.add_argument("--guest", metavar="WHO", help="who plays the guest in the cases of a vm")
     parser.add_argument("--smoke", action="store_true", help="the samples are too short to tell anything")
     parser.add_argument("--note")
     parser.add_argument("--command", required=True)

@@ -37,10 +37,12 @@ check "it says what it is" says '.smoke == true and .machine.cores > 0 and .comm
 check "its cases, each with a sample, or a refused one, of all four" says '[.cases[].name] == ["vm-vm-64-cold", "vm-vm-64-hot", "vm-vm-64"] and
 	all(.cases[]; (.peers | keys == ["ovs-dpdk", "testpmd", "testpmd-huge"]) and .copies_per_frame == 1 and
 		all(.nfvd, .peers[]; .generator_idle[0] >= 0 and (.refused == 1 or .samples[0] >= 0)))'
+check "and who plays the guest" says 'all(.cases[]; .guest == "vugen")'
 
 check "make bench: container" bench bench container.json container
 cases bridge tcp-container-container rtt-container-container
 cases ovs-dpdk tcp-vm-container rtt-vm-container tcp-vm-container-own-core rtt-vm-container-own-core
+check "and who plays the guest" says 'all(.cases[]; .guest == (if .name | contains("vm") then "QEMU" else null end))'
 
 check "make bench-policy" bench bench-policy policy.json
 cases ovs-dpdk rate-from-100Mbit-64

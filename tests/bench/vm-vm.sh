@@ -126,4 +126,4 @@ done
 printf '\r%40s\r' '' >&2
 report "$raw" "$BUILD/$RESULTS/vhost.json" \
 	--command "ROUNDS=$ROUNDS SECONDS_PER_SAMPLE=$SECONDS_PER_SAMPLE CASES='${CASES% }' tests/bench/vm-vm.sh" \
-	--note "vugen, both ways at once, rings of 256 as QEMU and virtio-user make them; one core for the switch, one for the generator; cold: $cold_mib MiB"
+	--guest vugen --note "vugen, both ways at once, rings of 256 as QEMU and virtio-user make them; one core for the switch, one for the generator; cold: $cold_mib MiB"
