@@ -10,8 +10,8 @@ ns_enter "$@"
 
 VETHS=150		# with names of 31 letters, the list of their pairs exceeds one reply
 KVMS=106		# ports without a guest
-TEACHERS=5		# containers that send from many addresses
-MACS=13000		# addresses of each
+TEACHERS=8		# containers that send from many addresses
+MACS=12500		# addresses of each
 
 port() { printf 'a_container_with_a_long_name%03d' "$1"; }
 
@@ -154,15 +154,22 @@ exported()
 	return $status
 }
 
-# idle_percent SECONDS: CPU use of nfvd in percent of a core, without traffic.
-idle_percent()
+# Time that nfvd's threads have run, in microseconds. Its processes' ticks are too coarse for 1 %.
+ran_us() { cat "/proc/$NFVD_PID/task"/*/schedstat | awk '{ n += $1 } END { printf "%d", n / 1000 }'; }
+# idle LIMIT: without traffic nfvd uses at most LIMIT percent of a core; the best of three times 5 s counts.
+idle()
 {
-	local before after
+	local before us best=
 
-	before=$(awk '{ print $14 + $15 }' "/proc/$NFVD_PID/stat")
-	nap "$1"
-	after=$(awk '{ print $14 + $15 }' "/proc/$NFVD_PID/stat")
-	echo $(((after - before) * 100 / ($1 * $(getconf CLK_TCK))))
+	for _ in 1 2 3; do
+		before=$(ran_us)
+		nap 5
+		us=$(($(ran_us) - before))
+		[ -n "$best" ] && [ "$best" -le $us ] || best=$us
+		[ "$best" -gt $(($1 * 50000)) ] || break
+	done
+	echo "# idle: $(awk -v us="$best" 'BEGIN { printf "%.2f", us / 50000 }') % of a core"
+	[ "$best" -le $(($1 * 50000)) ]
 }
 
 start_nfvd
@@ -170,9 +177,18 @@ check "scale: containers are made" make_containers
 check "scale: 256 ports" attach_all
 check "scale: each container speaks to all" speak 1 $VETHS 1
 wait_for '[ "$(elements ledger)" -ge $((VETHS * (VETHS - 1))) ]' 30 || fail "scale: all pairs are in the ledger" "$(elements ledger)"
-check "scale: $((TEACHERS * MACS)) addresses are taught" speak 1 $TEACHERS $MACS
+# On a busy machine packet sockets lose frames: containers send until each address is known.
+taught()
+{
+	for _ in 1 2 3 4 5; do
+		speak 1 $TEACHERS $MACS || return
+		nap 0.5
+		[ "$(elements fdb)" != $((TEACHERS * MACS + VETHS - TEACHERS)) ] || return 0
+	done
+	return 1
+}
+check "scale: $((TEACHERS * MACS)) addresses are taught" taught
 one=$(port 1)
-wait_for '[ "$(elements fdb "$one")" = $MACS ]' 30
 
 pairs=$(elements ledger)
 check "scale: ledger tells all $pairs pairs" lists "$pairs" ledger
@@ -203,10 +219,9 @@ sed 's/^/# ms: /' "$WORK/slowest"
 check "scale: metrics of all ports within 50 ms" exported
 sed 's/^/# /' "$WORK/output"
 nap 1
-percent=$(idle_percent 5)
-idle() { echo "$percent % of a core"; [ "$percent" -le 5 ]; }
-echo "# idle: $percent % of a core"
-check "scale: 256 ports and all these addresses cost nothing when nobody speaks" idle
+# 0.8 % on a quiet machine, 2 % at a load of 14: the same takes longer there.
+check "scale: 256 ports and $((TEACHERS * MACS)) addresses cost at most 3 % of a core when nobody speaks" idle 3
+grep '^#' "$WORK/output"
 
 before=$(anonymous_kb)
 check "scale: as many ports as there may be, and not one more" attach_rest
@@ -222,9 +237,8 @@ else
 fi
 sed 's/^/# ms: /' "$WORK/slowest"
 nap 1
-percent=$(idle_percent 5)
-echo "# idle: $percent % of a core"
-check "scale: nor do 4096" idle
+check "scale: 4096 at most 5 %" idle 5
+grep '^#' "$WORK/output"
 check "scale: detach" nfvctl detach "$one"
 check "scale: and attach" nfvctl attach veth "$one" dev v1
 finish
