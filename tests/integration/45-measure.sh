@@ -67,14 +67,23 @@ rates()
 
 # --- outages --------------------------------------------------------------------------
 
+# echoes TO SECONDS: begin bench rtt from c1; set $pid once echoes are on their way
+echoes()
+{
+	local before
+
+	before=$(stat_of c1 rx_frames)
+	run -j bench rtt c1 "$1" time "$2" &
+	pid=$!
+	wait_for "[ \"\$(stat_of c1 rx_frames)\" -gt $((before + 30)) ]" 10
+}
+
 # An outage of one second in the middle of three. If each reply is awaited, it costs one echo.
 outage()
 {
 	local pid
 
-	run -j bench rtt c1 c2 time 3 &
-	pid=$!
-	sleep 1
+	echoes c2 3
 	ip -n c2 link set eth0 down
 	sleep 1
 	ip -n c2 link set eth0 up
@@ -88,9 +97,7 @@ refused_sends()
 {
 	local pid
 
-	run -j bench rtt c1 c3 time 2 &
-	pid=$!
-	sleep 0.5
+	echoes c3 2
 	ip -n c1 route del 10.0.0.0/24
 	sleep 0.3
 	ip -n c1 route add 10.0.0.0/24 dev eth0
