@@ -63,13 +63,11 @@ shell_syntax()
 # A shell script has one subject. Beyond 300 lines it has several.
 script_lengths()
 {
-	local file bad=0
+	local long
 
-	while IFS= read -r file; do
-		case $file in *.sh) ;; *) head -c 80 "$file" | head -n 1 | grep -aq '^#!.*sh$' || continue ;; esac
-		[ "$(wc -l <"$file")" -le 300 ] || { echo "$file has more than 300 lines"; bad=1; }
-	done < <(files)
-	return $bad
+	long=$(files | tr '\n' '\0' | xargs -0 awk 'FNR == 1 { shell = FILENAME ~ /\.sh$/ || /^#!.*sh$/ }
+		shell && FNR == 301 { print FILENAME " has more than 300 lines" }')
+	[ -z "$long" ] || { echo "$long"; return 1; }
 }
 
 run_cppcheck()
