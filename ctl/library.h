@@ -5,7 +5,10 @@
  *
  *	#define FUNCTIONS(X) X(pcap_compile) X(pcap_close)
  *	static struct { FUNCTIONS(LIBRARY_POINTER) } lib;
- *	static const struct library_function functions[] = { FUNCTIONS(LIBRARY_FUNCTION) { NULL, NULL } };
+ *	static const struct library_function functions[] = {
+ *		FUNCTIONS(LIBRARY_FUNCTION)
+ *		{ NULL, NULL }
+ *	};
  */
 #ifndef LIBRARY_H
 #define LIBRARY_H

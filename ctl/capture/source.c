@@ -28,7 +28,10 @@ static void on_signal(int sig)
 	X(pcap_open_dead) X(pcap_compile) X(pcap_geterr) X(pcap_close) X(pcap_freecode) X(pcap_offline_filter)
 
 static struct { FUNCTIONS(LIBRARY_POINTER) } lib;
-static const struct library_function functions[] = { FUNCTIONS(LIBRARY_FUNCTION) { NULL, NULL } };
+static const struct library_function functions[] = {
+	FUNCTIONS(LIBRARY_FUNCTION)
+	{ NULL, NULL }
+};
 
 static int compile(const char *text, struct bpf_program *program, struct ctl_err *err)
 {

@@ -38,7 +38,10 @@
 	X(MHD_create_response_from_callback) X(MHD_lookup_connection_value) X(MHD_start_daemon) X(MHD_stop_daemon)
 
 static struct { FUNCTIONS(LIBRARY_POINTER) } lib;
-static const struct library_function functions[] = { FUNCTIONS(LIBRARY_FUNCTION) { NULL, NULL } };
+static const struct library_function functions[] = {
+	FUNCTIONS(LIBRARY_FUNCTION)
+	{ NULL, NULL }
+};
 
 /* A text, shared by all who are being sent it. */
 struct page {
