@@ -40,7 +40,7 @@ static void c9_unread_replies(void **state)
 		if (n < 0) {
 			start = now_ms();
 			json_decref(rpc("stats.get", NULL));
-			assert_in_range(now_ms() - start, 0, 2000);
+			assert_in_range(now_ms() - start, 0, RESPONSE_MS);
 		}
 	}
 	assert_true(closed);
