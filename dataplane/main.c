@@ -23,7 +23,7 @@
 #include "rpc/server.h"
 #include "shortcut/shortcut.h"
 #include "vhost/gate.h"
-#include "vhost/gmem.h"
+#include "vring/gmem.h"
 #include "vhost/keep.h"
 #include "worker/call.h"
 #include "worker/watch.h"

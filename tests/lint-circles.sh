@@ -8,16 +8,12 @@
 # A .c file depends on the file that defines what it calls or names; a header, on the headers that it includes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/lint-lib.sh
 
 # uses FILE... - print "USER DEFINER" for each pair of these .c files in which USER names what DEFINER defines.
 uses()
 {
-	local file
-
-	for file; do
-		echo "@ $file"
-		"${CC:-cc}" -fpreprocessed -E -P -w "$file" 2>/dev/null
-	done | awk '
+	without_comments "$@" | awk '
 		$1 == "@" { file = $2; next }
 		{ gsub(/"([^"\\]|\\.)*"/, "\"\"") }
 		# A line that begins in the first column and is not static is a definition, unless it ends in a semicolon.

@@ -12,6 +12,7 @@
 #	a function is declared in the header of the file that defines it, or in one without a .c file, such as nfvk.h
 set -eu
 cd "$(dirname "$0")/.."
+. tests/lint-lib.sh
 
 breaches=0
 
@@ -58,7 +59,7 @@ done
 forbid "$inc\"nfvk\.h\"" "a guest's driver uses what is nfv.ko's" kmod/netfront/*.[ch]
 forbid "$inc<(rte_|linux/nfv\.h|bpf/)" "nfvctl uses DPDK, the module or libbpf" ctl/**/*.[ch]
 # The floor rule: a room of dataplane includes itself, rooms to its left, and what lies in dataplane/ itself.
-floors=("frame" "policy" "port" "switch" "worker" "module" "shortcut" "vhost netdev" "xen" "control" "rpc")
+floors=("frame" "policy" "port" "switch" "worker" "module" "shortcut" "vring" "vhost netdev" "xen" "control" "rpc")
 below=
 for floor in "${floors[@]}"; do
 	for room in $floor; do
@@ -86,17 +87,12 @@ only() # only PATTERN MESSAGE FILE... - of dataplane, no other file has the patt
 }
 only '"/dev/nfv"' "only module/ opens /dev/nfv" dataplane/module/*.[ch]
 only "$inc(<bpf/|\"[^\"]*\.skel\.h)" "only shortcut/ uses libbpf" dataplane/shortcut/**/*.[ch]
-only '\b(gread|gwrite)[a-z0-9_]*\(' "only vring_setup, vring_split with chain.h, and gmem read and write guest memory" dataplane/vhost/{vring_setup,vring_split,chain,gmem}.[ch]
+only '\b(gread|gwrite)[a-z0-9_]*\(' "only vring/ reads and writes guest memory" dataplane/vring/*.[ch]
 
 # misplaced FILE... - print each function that NAME.h declares, whose .c file is not NAME.c although there is one.
 misplaced()
 {
-	local file
-
-	for file; do
-		echo "@ $file"
-		"${CC:-cc}" -fpreprocessed -E -P -w "$file" 2>/dev/null
-	done | awk '
+	without_comments "$@" | awk '
 		$1 == "@" { file = $2; header = sub(/\.h$/, "", $2); sub(/\.c$/, "", $2); base = $2; if (!header) has_c[base] = 1; next }
 		/^[a-z]/ && !/^(static|typedef)/ && match($0, /[a-zA-Z_0-9]+\(/) && substr($0, 1, RSTART - 1) ~ /[a-z]/ {
 			name = substr($0, RSTART, RLENGTH - 1)

@@ -28,7 +28,7 @@
 #include "port/port.h"
 #include "vhost/msg.h"
 #include "vhost/sock.h"
-#include "vhost/vring_split.h"
+#include "vring/vring_split.h"
 
 #define NFVD_VHOST_QUEUES_MAX	(2 * NFV_PAIRS_MAX)
 

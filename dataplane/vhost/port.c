@@ -28,7 +28,7 @@
 #include "vhost/peer.h"
 #include "vhost/rings.h"
 #include "vhost/sock.h"
-#include "vhost/vring_setup.h"
+#include "vring/vring_setup.h"
 
 #define UNSHARED_MS	2000	/* a started receive ring has buffers by then */
 

@@ -9,7 +9,7 @@
 #include "fdstore.h"
 #include "log.h"
 #include "port/port_state.h"
-#include "vhost/vring_setup.h"
+#include "vring/vring_setup.h"
 #include "worker/call.h"
 #include "worker/worker.h"
 

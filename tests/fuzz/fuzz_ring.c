@@ -10,9 +10,9 @@
  */
 #include "../unit/guest.h"
 #include "frame/cut.h"
-#include "vhost/vring_setup.c"
-#include "vhost/vring_split.c"
-#include "vhost/gmem.c"
+#include "vring/vring_setup.c"
+#include "vring/vring_split.c"
+#include "vring/gmem.c"
 #include "worker/call.c"
 #include "../unit/module.h"
 

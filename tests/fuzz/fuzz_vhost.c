@@ -12,9 +12,9 @@
 #undef OK
 #include "vhost/msg.c"
 #include "vhost/rings.c"
-#include "vhost/vring_setup.c"
-#include "vhost/vring_split.c"
-#include "vhost/gmem.c"
+#include "vring/vring_setup.c"
+#include "vring/vring_split.c"
+#include "vring/gmem.c"
 #include "worker/call.c"
 #include "../unit/module.h"
 

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "vhost/vring_split.h"
+#include "vring/vring_split.h"
 #include "worker/call.h"
 
 #define GUEST_SIZE	(1u << 20)	/* of each region, bytes */

@@ -15,9 +15,9 @@
 #include "switch/context.c"
 #include "switch/hand.c"
 #include "switch/tap.c"
-#include "vhost/gmem.c"
-#include "vhost/vring_setup.c"
-#include "vhost/vring_split.c"
+#include "vring/gmem.c"
+#include "vring/vring_setup.c"
+#include "vring/vring_split.c"
 #include "module.h"
 
 #define RING	16

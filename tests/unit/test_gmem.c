@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "vhost/gmem.c"
+#include "vring/gmem.c"
 
 #define SIZE (1u << 20)
 

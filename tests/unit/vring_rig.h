@@ -13,9 +13,9 @@
 #include <sys/resource.h>
 #include <time.h>
 #include "guest.h"
-#include "vhost/vring_setup.c"
-#include "vhost/vring_split.c"
-#include "vhost/gmem.c"
+#include "vring/vring_setup.c"
+#include "vring/vring_split.c"
+#include "vring/gmem.c"
 #include "worker/call.c"
 #include "module.h"
 

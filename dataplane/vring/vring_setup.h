@@ -3,7 +3,7 @@
 #ifndef NFVD_VRING_SETUP_H
 #define NFVD_VRING_SETUP_H
 
-#include "vhost/vring_split.h"
+#include "vring/vring_split.h"
 
 /* Return the length of the virtio_net_hdr, in bytes, for these negotiated feature bits. */
 uint16_t nfvd_virtio_hdr_len(uint64_t features);

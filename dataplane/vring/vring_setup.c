@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vhost/vring_setup.h"
+#include "vring/vring_setup.h"
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vhost/gmem.h"
+#include "vring/gmem.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -7,7 +7,7 @@
 #define NFVD_VRING_CHAIN_H
 
 #include <rte_branch_prediction.h>
-#include "vhost/vring_split.h"
+#include "vring/vring_split.h"
 
 #define CHAIN_SEGS_MAX	(NFVD_IOV_MAX - 8) /* descriptors, empty ones too, and pieces of one chain */
 

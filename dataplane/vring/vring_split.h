@@ -17,7 +17,7 @@
 #include "frame/drop.h"
 #include "frame/frame.h"
 #include "frame/ledger.h"
-#include "vhost/gmem.h"
+#include "vring/gmem.h"
 
 #define NFVD_VRING_SIZE_MAX	32768
 #define NFVD_VRING_FEW		64	/* a driver that never had more buffers posted has few */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vhost/vring_split.h"
+#include "vring/vring_split.h"
 
 #include <errno.h>
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 #include <time.h>
 #include "switch/move.h"
-#include "vhost/chain.h"
+#include "vring/chain.h"
 #include "worker/call.h"
 
 #define CALL_SLOW_US	500	/* an interrupt takes one */
