@@ -76,13 +76,16 @@ if ns_inside "$@"; then
 fi
 
 . tools/guests/cache.sh
+. tests/bench/hugepages.sh
 [ "$(id -u)" = 0 ] || { echo "fresh.sh: needs root, to make namespaces" >&2; exit 1; }
 [ -z "$(git status --porcelain --untracked-files=no)" ] || echo "fresh.sh: what is not committed is not tested"
 
 # Remove the folder also if this script is killed: when all holders of this pipe have ended.
 dir=$(mktemp -d "${TMPDIR:-/tmp}/nfv-fresh.XXXXXX")
 only_ours "$dir"
-exec {alive}> >(trap '' INT TERM HUP; exec setsid sh -c 'cat >/dev/null; rm -rf --one-file-system "$0"' "$dir")
+# First release the huge pages that a test in it has left.
+exec {alive}> >(trap '' INT TERM HUP; exec setsid bash -c '. "$0"; cat >/dev/null; huge_give_back "$1/root/hugepages"; rm -rf --one-file-system "$1"' \
+	"$HUGE_SELF" "$dir")
 janitor=$! child=
 # shellcheck disable=SC2154 # set when it runs
 trap 'status=$?; [ -z "$child" ] || { kill -KILL "$child"; wait "$child"; } 2>/dev/null || true
@@ -96,7 +99,7 @@ keep=()
 for name in http_proxy https_proxy no_proxy; do
 	[ -z "${!name:-}" ] || keep+=("$name=${!name}")
 done
-setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc env -i "${keep[@]}" HOME=/root LANG=C.UTF-8 TERM=dumb \
+setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc env -i "${keep[@]}" HOME=/root NFV_HUGEPAGES=/hugepages LANG=C.UTF-8 TERM=dumb \
 	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin bash tests/fresh.sh "$dir" "$@" "$(ns_word)" &
 child=$!
 status=0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# peer-ovs.sh start DIR | start-jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR | give-back FILE
+# peer-ovs.sh start DIR | start-jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR
 #
 # Open vSwitch with DPDK (Debian's build) in its default configuration: one bridge, NORMAL action, one PMD on core 1.
 # start: two vhost-user ports, DIR/a.sock and DIR/b.sock, in a separate network namespace (the bridge makes interfaces).
@@ -10,12 +10,11 @@
 # where the guest listens, and the netdev IFNAME, in the caller's network namespace, which must not be the machine's;
 # super-frames and partial checksums pass (userspace-tso-enable). again: start ovs-vswitchd, or FILE in its place, after
 # it has ended, in the caller's network namespace; its ports are in its database.
-# Every file is in DIR. stop ends what start began, and releases the huge pages that start reserved. give-back releases
-# them at the end of its input, in case the caller is killed: FILE is the one that $NFV_HUGEPAGES named for start.
+# Every file is in DIR. stop ends what start began, and releases the huge pages that start reserved.
 set -eu
 cmd=${1-} dir=${2-} ifname=${3-} mtu=
 . "$(dirname "$0")/hugepages.sh"
-usage() { echo "usage: ${0##*/} start DIR | start-jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR | give-back FILE" >&2; exit 2; }
+usage() { echo "usage: ${0##*/} start DIR | start-jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR" >&2; exit 2; }
 [ -n "$dir" ] || usage
 
 reserved=${NFV_HUGEPAGES:-$dir/hugepages}	# records the number before
@@ -162,6 +161,5 @@ again)
 	;;
 limit) vsctl --timeout=20 set Interface a ingress_policing_rate="$ifname" ingress_policing_burst=$((ifname / 100)) ;;
 stop) stop ;;
-give-back) cat >/dev/null; huge_give_back "$dir" ;;
 *) usage ;;
 esac

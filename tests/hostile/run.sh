@@ -9,6 +9,7 @@ set -u
 . "$(dirname "$0")/../../tools/namespaces.sh"
 . "$(dirname "$0")/../bench/hugepages.sh"
 . "$(dirname "$0")/../wait.sh"
+huge_guard
 # nfvd listens to the kernel's news about devices: not those of this machine.
 if [ "$(id -u)" = 0 ]; then
 	ns_inside "$@" || exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0" "$@" "$(ns_word)"
@@ -24,7 +25,7 @@ pid= control=
 on_exit()
 {
 	[ -z "$pid$control" ] || kill -KILL $pid $control 2>/dev/null
-	huge_give_back "$dir/huge"
+	huge_give_back "$NFV_HUGEPAGES"
 	rm -rf "$dir"
 }
 trap on_exit EXIT
@@ -58,7 +59,7 @@ start_in "$dir/state" "$log"
 pid=$REPLY
 
 # For a guest in huge pages, of which there may be none.
-huge_take "$dir/huge" 24
+huge_take "$NFV_HUGEPAGES" 24
 
 status=0
 NFVD_STATE_DIR=$dir/state NFVD_PID=$pid CONTROL_STATE_DIR=$dir/control CONTROL_PID=$control "$evil" "$@" || status=$?

@@ -9,10 +9,8 @@
 
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../bench/hugepages.sh"
+huge_guard
 ns_enter "$@"
-
-give_back() { local status=$?; huge_give_back "$WORK/hugepages"; return $status; }
-trap 'give_back; on_exit' EXIT
 
 PLAIN="guest_csum guest_tso4 guest_tso6 guest_ecn guest_ufo"
 
@@ -161,7 +159,7 @@ in_huge_pages()
 {
 	local free=/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages
 
-	huge_take "$WORK/hugepages" 64
+	huge_take "$NFV_HUGEPAGES" 64
 	if [ "$(cat $free)" -lt 64 ]; then
 		skip "huge pages" "128 MiB of huge pages"
 		return
@@ -174,7 +172,7 @@ in_huge_pages()
 	check "huge pages: one copy per frame" copied_once vm1 vm6
 	guest_kill vm6
 	check "huge pages: nfvd keeps none" wait_for "[ \$(cat $free) -ge 64 ]" 10
-	huge_give_back "$WORK/hugepages"
+	huge_give_back "$NFV_HUGEPAGES"
 }
 
 start_nfvd
