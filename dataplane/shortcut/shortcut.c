@@ -24,8 +24,12 @@
 #include "shortcut/tc.h"
 
 #define MEMBARRIER_ELSE_US	100000	/* where the kernel has no such call (nohz_full) */
-#define CALM_US			300000	/* without a new port, before filters become links; */
-#define UNSETTLED_US		2000000	/* but a port that is as old does not wait for that */
+/*
+ * Filters become links when no port has come for CALM_US, or when the port is UNSETTLED_US old. Not later: only links are
+ * stored for the nfvd after this one, and end with it if there is none.
+ */
+#define CALM_US			100000
+#define UNSETTLED_US		500000
 
 static uint64_t last_added_us;
 static uint32_t last_group;		/* that was given; each is one segment's for ever */
