@@ -8,17 +8,18 @@ HUGE_SELF=$(realpath "${BASH_SOURCE[0]}")
 
 # huge_guard - export NFV_HUGEPAGES, a FILE. What is reserved by it is released when this process and all that it starts have
 # ended, even by force: they hold a pipe. Call it outside of the PID namespace in which they run, because all processes
-# of that end with it. Do nothing if a process above has done so.
+# of that end with it; and in each program that may be killed alone, which uses the FILE of the process above.
 huge_guard()
 {
-	local dir
+	local dir=
 
-	[ -z "${NFV_HUGEPAGES:-}" ] || return 0
-	dir=$(mktemp -d)
-	export NFV_HUGEPAGES=$dir/hugepages
+	if [ -z "${NFV_HUGEPAGES:-}" ]; then
+		dir=$(mktemp -d)
+		export NFV_HUGEPAGES=$dir/hugepages
+	fi
 	# shellcheck disable=SC2034 # nobody writes to it
-	exec {huge_held}> >(trap '' INT TERM HUP; exec setsid bash -c '. "$0"; cat >/dev/null; huge_give_back "$1/hugepages"; rm -rf "$1"' \
-		"$HUGE_SELF" "$dir" >/dev/null 2>&1)
+	exec {huge_held}> >(trap '' INT TERM HUP; exec setsid bash -c '. "$0"; cat >/dev/null; huge_give_back "$1"; [ -z "$2" ] || rm -rf "$2"' \
+		"$HUGE_SELF" "$NFV_HUGEPAGES" "$dir" >/dev/null 2>&1)
 }
 
 # huge_take FILE PAGES - reserve pages of 2 MiB. The kernel may find fewer.
