@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# share: 6.12
 #
 # Frames that virtio_net_hdr cannot express, and frames with several tags: the module's ports carry
 # all that a bridge carries.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# share: 6.12
 # Packet sockets on this kernel, without the module: frames that virtio_net_hdr cannot express arrive, too.
 . "$(dirname "$0")/lib.sh"
 modprobe -qa sctp vxlan geneve ip_gre ipip 8021q || true

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# kernel: 6.12
 # limit: 600
 # Policies of ports whose frames the module carries: the same table of cases as for other carriers.
 . "$(dirname "$0")/lib.sh"

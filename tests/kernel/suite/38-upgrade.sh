@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# share: 6.12
 # nfvctl module upgrade: replace nfv.ko under attached ports; by a file that cannot be loaded; by another version.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# kernel: 6.1
 # limit: 400
 # A nested KVM guest over vhost-user, and a container through the module: one copy each way.
 . "$(dirname "$0")/lib.sh"

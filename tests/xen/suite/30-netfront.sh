@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# share: 6.1
 #
 # Guests with nfv-netfront.ko: on xen-netback and a bridge; on nfv.ko, with persistent grants; taken over
 # from one to the other; with an untrusted backend, and with lent pages. The module is reloaded, a guest

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# share: 6.12
 #
 # Nothing waits for held frames. Guests end in every way, vifs are unbound, nfvd is killed, at the same time
 # and in random order, while frames are held. Each ends in time, and xenwatch, which handles all changes of
