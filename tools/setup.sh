@@ -24,7 +24,7 @@ kernel_source="linux-source-6.1 flex bison bc xz-utils libelf-dev libssl-dev"
 kernel="$demo bc sparse pahole xz-utils zstd dpdk-dev python3"
 package="$build build-essential debhelper dh-dkms dpkg-dev libbsd-dev"
 check="$kernel $package lintian $kernel_source user-mode-linux runc mmdebstrap iperf libunbound8 libxdp1
-	cppcheck clang-tidy-14 clang-format-14 strace systemd prometheus tshark
+	ccache cppcheck clang-tidy-14 clang-format-14 strace systemd prometheus tshark
 	chromium cockpit-ws cockpit-bridge cockpit-system nodejs eslint"
 # A Node.js from elsewhere brings its own npm, and conflicts with Debian's.
 command -v npm >/dev/null || check+=" npm"

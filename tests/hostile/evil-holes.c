@@ -154,7 +154,7 @@ static void d4_large_holes(void **state)
 		vuf_set_desc(&h.f, h.tx, i, page_in_hole(&h, i), HDR + MIN, 0);
 		vuf_post(h.tx, i);
 	}
-	fenced_in_time(&h, 4);
+	fenced_in_time(&h, 20);
 	end_punching(&h);
 	holed_fini(&h, fds);
 }

@@ -29,7 +29,7 @@
 #define MIN		60u		/* bytes of the frame that load() makes */
 #define MACS		64		/* that evil may teach */
 #define ETHERTYPE	0x88b5		/* for local experiments, IEEE 802 */
-#define PATIENCE_MS	5000
+#define PATIENCE_MS	20000
 #define RESPONSE_MS	3000		/* for control's response, on a slow machine; a peer that holds control does so for 5 s */
 
 int64_t now_ms(void);

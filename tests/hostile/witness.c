@@ -17,7 +17,7 @@
 #define HDR		12
 #define BURST_MAX	128		/* frames that one side sends in a millisecond */
 #define TRIAL_NS	200000000ll	/* time to measure the maximum rate */
-#define PATIENCE_NS	5000000000ll
+#define PATIENCE_NS	20000000000ll
 #define MAGIC		0x77697473u
 #define ETHERTYPE	0x88b5		/* for local experiments, IEEE 802 */
 #define LONG_NS		5000000ll	/* from this length of a silence on, note what nfvd's threads do */

@@ -29,7 +29,7 @@ int vuf_init(struct vuf *f, const struct vuf_options *o)
 		f->vq[i].kickfd = f->vq[i].callfd = -1;
 	if (pairs > VUF_PAIRS_MAX || size > 32768 || size & (size - 1))
 		return -EINVAL;
-	f->timeout_ms = o->timeout_ms ? o->timeout_ms : 5000;
+	f->timeout_ms = o->timeout_ms ? o->timeout_ms : 20000;
 	f->n_vq = 2 * pairs;
 	err = vuf_make_memory(f, o);
 	for (unsigned int i = 0; i < f->n_vq && !err; i++)

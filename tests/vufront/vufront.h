@@ -60,7 +60,7 @@ struct vuf_options {
 	uint64_t gpa;		/* guest physical address of the first; 0: 0x100000 */
 	size_t mem_bytes;	/* all regions together; 0: 16 MiB */
 	bool huge;		/* in huge pages of 2 MiB, of which mem_bytes are a multiple */
-	int timeout_ms;		/* of each wait for the socket; 0: 5000 */
+	int timeout_ms;		/* of each wait for the socket; 0: 20000 */
 };
 
 /* One split virtqueue, as its driver sees it. */
