@@ -155,7 +155,24 @@ int cmd_show(int argc, char **argv, struct ctl_err *err)
 struct view {
 	const char *method, *list, *key, *key2, *empty;	/* the keys: parameters that take a port's name */
 	const struct out_column *columns;
+	int (*compare)(const void *a, const void *b);	/* of two json_t *; NULL: nfvd lists them in order */
 };
+
+static void sort(json_t *list, int (*compare)(const void *a, const void *b))
+{
+	size_t n = json_array_size(list);
+	json_t **items = calloc(n + 1, sizeof(json_t *)), *item;
+	size_t i;
+
+	if (!items)
+		return;
+	json_array_foreach(list, i, item)
+		items[i] = json_incref(item);
+	qsort(items, n, sizeof(json_t *), compare);
+	for (i = 0; i < n; i++)
+		json_array_set_new(list, i, items[i]);
+	free(items);
+}
 
 static int show_view(const struct view *v, json_t *params, int argc, char **argv, struct ctl_err *err)
 {
@@ -170,6 +187,8 @@ static int show_view(const struct view *v, json_t *params, int argc, char **argv
 	all = rpc_list(v->method, v->list, params, err);
 	if (!all)
 		return CTL_FAILED;
+	if (v->compare)
+		sort(json_object_get(all, v->list), v->compare);
 	out_table(all, v->list, v->columns, v->empty);
 	json_decref(all);
 	return CTL_OK;
@@ -182,7 +201,7 @@ int cmd_stats(int argc, char **argv, struct ctl_err *err)
 		{ "replicated", "REPLICATED", OUT_SPARE }, { "replayed", "REPLAYED", OUT_SPARE }, { "tx_frames", "TX FRAMES" }, { "tx_bytes", "TX BYTES" },
 		{ "dropped", "DROPPED" }, { "rx_syscalls", "RX SYSCALLS", OUT_SPARE }, { NULL, NULL }
 	};
-	static const struct view view = { "stats.get", "ports", "port", NULL, "no ports", columns };
+	static const struct view view = { "stats.get", "ports", "port", NULL, "no ports", columns, NULL };
 
 	return show_view(&view, json_object(), argc, argv, err);
 }
@@ -195,7 +214,7 @@ int cmd_ledger(int argc, char **argv, struct ctl_err *err)
 		{ "copies_per_frame", "COPIES/FRAME" }, { "syscalls", "SYSCALLS" },
 		{ "shortcut_frames", "SHORTCUT FRAMES", OUT_SPARE }, { NULL, NULL }
 	};
-	static const struct view view = { "ledger.get", "pairs", "port", "peer", "nothing was forwarded yet", columns };
+	static const struct view view = { "ledger.get", "pairs", "port", "peer", "nothing was forwarded yet", columns, NULL };
 
 	return show_view(&view, json_object(), argc, argv, err);
 }
@@ -239,12 +258,25 @@ int cmd_drops(int argc, char **argv, struct ctl_err *err)
 	return rc;
 }
 
+/* By VLAN, then address, then zone. */
+static int compare_entries(const void *a, const void *b)
+{
+	json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	json_int_t vlans = integer(x, "vlan") - integer(y, "vlan");
+	const char *zone = json_string_value(json_object_get(x, "zone")), *other = json_string_value(json_object_get(y, "zone"));
+	int macs = strcmp(json_string_value(json_object_get(x, "mac")), json_string_value(json_object_get(y, "mac")));
+
+	if (vlans)
+		return vlans < 0 ? -1 : 1;
+	return macs ? macs : strcmp(zone ? zone : "", other ? other : "");
+}
+
 int cmd_fdb(int argc, char **argv, struct ctl_err *err)
 {
 	static const struct out_column columns[] = {
 		{ "mac", "MAC" }, { "zone", "ZONE", OUT_IF_ANY }, { "vlan", "VLAN" }, { "port", "PORT" }, { "age_ms", "AGE ms" }, { NULL, NULL }
 	};
-	static const struct view view = { "fdb.list", "entries", "port", NULL, "no address was learnt yet", columns };
+	static const struct view view = { "fdb.list", "entries", "port", NULL, "no address was learnt yet", columns, compare_entries };
 
 	return show_view(&view, json_object(), argc, argv, err);
 }

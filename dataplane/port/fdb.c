@@ -9,7 +9,13 @@
 #include <urcu-qsbr.h>
 #include "clock.h"
 
-#define BUCKETS 16384
+#define BUCKETS		16384
+/*
+ * Hashes are so short that a walk can begin at each: a place is a hash with its bits reversed, and the table keeps its
+ * entries in the order of their places, whatever its size (split ordering).
+ */
+#define HASH_BITS	17
+_Static_assert(NFVD_FDB_END == 1 << HASH_BITS, "a place for each hash");
 
 static struct cds_lfht *table;
 static uint64_t hash_key;	/* random: addresses that collide cannot be chosen */
@@ -29,7 +35,17 @@ static inline unsigned long hash(uint16_t zone, uint64_t key)
 	uint64_t h = (key ^ hash_key ^ (uint64_t)zone << 24) * 0x9e3779b97f4a7c15u;
 
 	h ^= h >> 32;
-	return h * 0xd6e8feb86659fd93u >> 20;
+	return h * 0xd6e8feb86659fd93u >> 20 & (NFVD_FDB_END - 1);
+}
+
+/* Return the place of a hash, or the hash of a place. */
+static uint32_t reversed(uint32_t bits)
+{
+	uint32_t to = 0;
+
+	for (unsigned int i = 0; i < HASH_BITS; i++)
+		to = to << 1 | (bits >> i & 1);
+	return to;
 }
 
 static int match(struct cds_lfht_node *node, const void *key)
@@ -266,6 +282,44 @@ void nfvd_fdb_each(void (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg)
 	cds_lfht_for_each(table, &it, node)
 		f(caa_container_of(node, struct nfvd_fdb_entry, node), arg);
 	rcu_thread_offline();
+}
+
+static int any(struct cds_lfht_node *node, const void *key)
+{
+	return 1;
+}
+
+/* Set *it to the first entry from this place on, or to none. */
+static void seek(struct cds_lfht_iter *it, uint32_t place)
+{
+	*it = (struct cds_lfht_iter){ NULL };
+	if (!place)
+		cds_lfht_first(table, it);
+	for (; place && place < NFVD_FDB_END && !it->node; place++)
+		cds_lfht_lookup(table, reversed(place), any, NULL, it);
+}
+
+uint32_t nfvd_fdb_part(uint32_t from, bool (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg)
+{
+	uint32_t end = NFVD_FDB_END;
+	unsigned long last = 0;
+	struct cds_lfht_iter it;
+	bool more = true;
+
+	rcu_thread_online();
+	for (seek(&it, from); it.node; cds_lfht_next(table, &it)) {
+		struct nfvd_fdb_entry *e = caa_container_of(it.node, struct nfvd_fdb_entry, node);
+		unsigned long h = hash(e->zone, e->key);
+
+		if (!more && h != last) {
+			end = reversed(h);
+			break;
+		}
+		last = h;
+		more &= f(e, arg);
+	}
+	rcu_thread_offline();
+	return end;
 }
 
 /* The moves of before mean nothing any more. */

@@ -111,6 +111,15 @@ uint32_t nfvd_fdb_age(uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e
 /* Call f for each entry. Context: as for nfvd_fdb_flush(). */
 void nfvd_fdb_each(void (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg);
 
+/*
+ * Call f for the entries from a place in the table on, until it returns false: then for those that share the last one's
+ * place, too. Return the place where the next part begins, or NFVD_FDB_END. The first part begins at 0, and each costs what
+ * it visits. An address never changes its place: one that is there all the time is in exactly one part, no other is in
+ * two. Context: as for nfvd_fdb_flush().
+ */
+#define NFVD_FDB_END	131072
+uint32_t nfvd_fdb_part(uint32_t from, bool (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg);
+
 /* Return true once after the set of (key, port) changed. */
 bool nfvd_fdb_changed(void);
 /* Return true once after an entry got a rival. */

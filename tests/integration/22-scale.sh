@@ -101,7 +101,7 @@ slowest()
 	/usr/bin/python3 - "$STATE/ctl.sock" <<-'P'
 	import json, socket, sys, time
 	s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); f = s.makefile("rwb")
-	name = "a_container_with_a_long_name001"
+	many, few = "a_container_with_a_long_name001", "a_container_with_a_long_name150"		# of addresses
 	worst = {}
 	def ask(method, params):
 	    f.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode() + b"\n"); f.flush()
@@ -109,11 +109,12 @@ slowest()
 	    r = json.loads(line)
 	    assert "result" in r, (method, params, line[:200])
 	    return r["result"], t * 1000
-	for method, params in (("port.list", {}), ("port.list", {"name": name}), ("stats.get", {}), ("stats.get", {"port": name}),
-	                       ("ledger.get", {}), ("ledger.get", {"port": name}), ("drops.get", {"all": True}), ("drops.get", {}),
-	                       ("fdb.list", {}), ("fdb.list", {"port": name}), ("findings.get", {}), ("daemon.info", {}),
-	                       ("events.get", {})):
-	    what = method + (" of one" if len(params) and "all" not in params else "")
+	for method, params in (("port.list", {}), ("port.list", {"name": many}), ("stats.get", {}), ("stats.get", {"port": many}),
+	                       ("ledger.get", {}), ("ledger.get", {"port": many}), ("drops.get", {"all": True}), ("drops.get", {}),
+	                       ("fdb.list", {}), ("fdb.list", {"port": many}), ("fdb.list", {"port": few}), ("findings.get", {}),
+	                       ("daemon.info", {}), ("events.get", {}), ("config.get", {}), ("mirror.list", {}),
+	                       ("why.get", {"from": many, "to": few})):
+	    what = method + (" of one" if many in params.values() else " of a small one" if few in params.values() else "")
 	    best = []                     # by part
 	    for again in range(5):
 	        part, took = dict(params), []

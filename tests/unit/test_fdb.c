@@ -377,6 +377,64 @@ static void old_moves_mean_nothing(void **state)
 	assert_int_equal(at(KEY(1)), 1);
 }
 
+/* ---- in parts ---- */
+
+#define MANY 5000
+
+static unsigned int visits[MANY + 1];
+
+static bool visit_one(struct nfvd_fdb_entry *e, void *arg)
+{
+	visits[(e->key - 2) >> 8]++;
+	return false;
+}
+
+/* Call it for the whole table, with at most one place for each part; return the number of parts. */
+static unsigned int walk_in_parts(void (*between)(unsigned int part))
+{
+	unsigned int parts = 0;
+
+	memset(visits, 0, sizeof(visits));
+	for (uint32_t from = 0, next; from != NFVD_FDB_END; from = next, parts++) {
+		next = nfvd_fdb_part(from, visit_one, NULL);
+		assert_true(next > from);
+		rcu_thread_online();
+		if (between)
+			between(parts);
+	}
+	return parts;
+}
+
+/* The even addresses come and go meanwhile. */
+static void churn(unsigned int part)
+{
+	unsigned int n = part * 7919 % MANY & ~1u;
+	struct nfvd_fdb_entry *e = nfvd_fdb_lookup(0, KEY(n));
+
+	if (e)
+		del(e);
+	else
+		nfvd_fdb_learn(&b, 0, KEY(n), 0);
+}
+
+static void parts_have_each_address_once(void **state)
+{
+	unsigned int parts;
+
+	a.macs_max = b.macs_max = MANY;
+	assert_int_equal(walk_in_parts(NULL), 1);
+	for (unsigned int i = 0; i < MANY; i++)
+		nfvd_fdb_learn(&a, 0, KEY(i), 0);
+	parts = walk_in_parts(NULL);
+	assert_in_range(parts, MANY * 9 / 10, MANY);
+	for (unsigned int i = 0; i < MANY; i++)
+		assert_int_equal(visits[i], 1);
+	walk_in_parts(churn);
+	for (unsigned int i = 0; i < MANY; i++)
+		assert_in_range(visits[i], i % 2, 1);
+	assert_int_equal(nfvd_fdb_part(NFVD_FDB_END, visit_one, NULL), NFVD_FDB_END);
+}
+
 /* ---- several workers ---- */
 
 /* ThreadSanitizer does not understand liburcu's publication, so these entries exist before the threads start. */
@@ -478,6 +536,7 @@ int main(void)
 		T(third_move_in_a_second_is_a_contest), T(first_one_wins), T(clocks_of_two_workers_differ),
 		T(down_port_owns_nothing), T(held_port_owns_nothing), T(flush_forgets_who_was_first), T(moves_to_a_full_port),
 		T(owner_has_filled_its_share), T(deleted_under_a_mover), T(ages_and_flushes), T(asks_before_it_forgets), T(old_moves_mean_nothing),
+		T(parts_have_each_address_once),
 		T(workers_race), T(owner_keeps_it_against_a_worker),
 	};
 

@@ -62,10 +62,10 @@ function addresses() {
     const node = section("Addresses learnt", list.node, note);
 
     return { node, show(result) {
-        const all = result.entries.slice(0, ADDRESSES_MAX);
+        const all = result.entries.slice(0, ADDRESSES_MAX).sort((a, b) => a.vlan - b.vlan || (a.mac < b.mac ? -1 : 1));
         list.show(all.map(e => ({ key: e.mac + e.vlan, cells: [e.mac, String(e.vlan), seconds(e.age_ms / 1000) + " ago",
             e.contested ? "several ports claim it" : ""] })));
-        setText(note, result.more !== undefined || result.entries.length > all.length ? "The first " + all.length + "." : "");
+        setText(note, result.more !== undefined || result.entries.length > all.length ? all.length + " of them." : "");
     } };
 }
 
@@ -168,7 +168,8 @@ export function portView(app, name) {
         if (!app.model.ports.has(name))
             return;
         const [lostFrames, pairs, entries] = await Promise.all([app.rpc.list("drops.get", "drops", { port: name }),
-            app.rpc.list("ledger.get", "pairs", { port: name }), app.rpc.call("fdb.list", { port: name })]);
+            app.rpc.list("ledger.get", "pairs", { port: name }),
+            app.rpc.whole("fdb.list", "entries", { port: name }, ADDRESSES_MAX + 1)]);
         parts.drops.show(lostFrames);
         parts.peers.show(pairs);
         parts.addresses.show(entries);

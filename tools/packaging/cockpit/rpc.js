@@ -118,13 +118,16 @@ export class Rpc {
         });
     }
 
-    // Get a result whose list may come in parts: the whole list, and the first part's other members.
-    async whole(method, key, params) {
+    // Get a result whose list may come in parts: the list, whole or with at least so many elements, and the first part's other
+    // members. It has "more" if the list is not whole.
+    async whole(method, key, params, enough = Infinity) {
         const first = await this.call(method, params);
 
-        for (let part = first; part.more !== undefined;) {
-            part = await this.call(method, Object.assign({}, params, { from: part.more }));
+        while (first.more !== undefined && first[key].length < enough) {
+            const part = await this.call(method, Object.assign({}, params, { from: first.more }));
+
             first[key] = first[key].concat(part[key]);
+            first.more = part.more;
         }
         return first;
     }
