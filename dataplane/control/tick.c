@@ -17,7 +17,7 @@
 #include "switch/context.h"
 
 #define TICK_US		100000
-#define AGE_MS		1000	/* ageing: not more often, and of control's time a hundredth */
+#define AGE_MS		1000	/* ageing: of all entries not more often, and of control's time a hundredth */
 #define SYNC_TICKS	300	/* the shortcut is set anew even if nothing changed, in case a sync has failed */
 #define SYNC_US		10000	/* of two syncs for addresses that moved, the second waits so long */
 
@@ -90,20 +90,32 @@ static int on_moved(sd_event_source *source, int fd, uint32_t events, void *arg)
 
 /* ---- what workers cannot say themselves ---- */
 
-static void tell_dispute(struct nfvd_fdb_entry *e, void *arg)
+static bool tell_dispute(struct nfvd_fdb_entry *e, void *arg)
 {
 	uint32_t rival = atomic_load(&e->rival) ? atomic_exchange(&e->rival, 0) : 0, at = nfvd_fdb_at(e) % NFVD_PORTS_MAX;
 	char vlan[24] = "";
 	uint8_t m[6];
 
 	if (!rival || !nfvd_ports[at] || !nfvd_ports[rival - 1])
-		return;
+		return true;
 	memcpy(m, &e->key, 6);
 	if (e->key >> 48)
 		snprintf(vlan, sizeof(vlan), " in VLAN %u", (unsigned int)(e->key >> 48));
 	nfvd_event_of(NFVD_EVENT_ADDRESS, nfvd_ports[at]->name, "%02x:%02x:%02x:%02x:%02x:%02x%s is claimed by %s and %s: it stays at %s until only that "
 		   "has claimed it for %d s", m[0], m[1], m[2], m[3], m[4], m[5], vlan, nfvd_ports[at]->name,
 		   nfvd_ports[rival - 1]->name, nfvd_ports[at]->name, NFVD_FDB_CALM_MS / 1000);
+	return true;
+}
+
+/* Tell of the disputes in a part of the FDB. Those since this pass began are told by the next one. */
+static void tell_disputes(void)
+{
+	static uint32_t place = NFVD_FDB_END;
+
+	if (place == NFVD_FDB_END && nfvd_fdb_disputed())
+		place = 0;
+	if (place != NFVD_FDB_END)
+		place = nfvd_fdb_part(place, tell_dispute, NULL);
 }
 
 static void tell_full(struct nfvd_port *port)
@@ -130,16 +142,30 @@ static void tell_spoofed(struct nfvd_port *port)
 		   "that is not; 'nfvctl set %s address ...' says which are", m[0], m[1], m[2], m[3], m[4], m[5], port->name);
 }
 
+/* Age a part of the FDB. Between parts other work has its time. */
 static void age(void)
 {
-	static uint64_t earliest_us;
-	uint64_t start_us = nfvd_now_us(), took_us;
+	static uint64_t earliest_us, began_us;
+	static uint32_t place = NFVD_FDB_END, next_ms;
+	uint64_t start_us = nfvd_now_us();
 
-	if (start_us < earliest_us || start_us < age_due_us)
+	if (start_us < earliest_us || (place == NFVD_FDB_END && start_us < age_due_us))
 		return;
-	age_due_us = start_us + nfvd_seen_age(nfvd_now_ms()) * 1000ull;
-	took_us = nfvd_now_us() - start_us;
-	earliest_us = start_us + (100 * took_us > AGE_MS * 1000 ? 100 * took_us : AGE_MS * 1000);
+	if (place == NFVD_FDB_END) {
+		place = 0;
+		began_us = start_us;
+		age_due_us = UINT64_MAX;
+		next_ms = NFVD_FDB_AGEING_S * 1000;
+	}
+	place = nfvd_seen_age(place, nfvd_now_ms(), &next_ms);
+	earliest_us = start_us + 100 * (nfvd_now_us() - start_us);
+	if (place != NFVD_FDB_END)
+		return;
+	if (earliest_us < began_us + AGE_MS * 1000)
+		earliest_us = began_us + AGE_MS * 1000;
+	/* Unless it is due at once, for what changed meanwhile. */
+	if (age_due_us > began_us + next_ms * 1000ull)
+		age_due_us = began_us + next_ms * 1000ull;
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
@@ -159,8 +185,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 	}
 	nfvd_pressure_tick();
 	nfvd_saved_tick();
-	if (nfvd_fdb_disputed())
-		nfvd_fdb_each(tell_dispute, NULL);
+	tell_disputes();
 	if (nfvd_now_us() >= next_sync_us && (nfvd_fdb_changed() || ticks % SYNC_TICKS == 0))
 		sync_shortcut();
 	ticks++;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
+#include "policy/policy.h"
 
 #define BUCKETS		16384
 /*
@@ -119,6 +120,7 @@ static __attribute__((noinline)) enum nfvd_learnt add(struct nfvd_port *src, uin
 		free(e);
 		atomic_fetch_sub(&src->macs, 1);
 	}
+	atomic_store_explicit(&src->learnt, key, memory_order_relaxed);
 	atomic_store(&changed, true);
 	return NFVD_LEARNT;
 }
@@ -232,6 +234,8 @@ static __attribute__((noinline)) enum nfvd_learnt move(struct nfvd_fdb_entry *e,
 	if (to != from && !full && from)
 		atomic_fetch_sub(&from->macs, 1);
 	atomic_store_explicit(&e->seen_ms, now_ms, memory_order_relaxed);
+	if (to && !full)
+		atomic_store_explicit(&to->learnt, e->key, memory_order_relaxed);
 	tell_moved();
 	if (next.moves == NFVD_FDB_CONTESTED) {
 		tell_dispute(e, src->id == next.home ? was.at % NFVD_PORTS_MAX : src->id);
@@ -302,6 +306,7 @@ static void seek(struct cds_lfht_iter *it, uint32_t place)
 uint32_t nfvd_fdb_part(uint32_t from, bool (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg)
 {
 	uint32_t end = NFVD_FDB_END;
+	unsigned int visits = 0;
 	unsigned long last = 0;
 	struct cds_lfht_iter it;
 	bool more = true;
@@ -316,7 +321,7 @@ uint32_t nfvd_fdb_part(uint32_t from, bool (*f)(struct nfvd_fdb_entry *e, void *
 			break;
 		}
 		last = h;
-		more &= f(e, arg);
+		more &= f(e, arg) && ++visits < NFVD_FDB_PART;
 	}
 	rcu_thread_offline();
 	return end;
@@ -347,12 +352,40 @@ void nfvd_fdb_flush(const struct nfvd_port *port)
 	nfvd_fdb_each(flush_one, (void *)port);
 }
 
+struct search {
+	const struct nfvd_port *port;
+	uint64_t key;
+};
+
+static bool search(struct nfvd_fdb_entry *e, void *arg)
+{
+	struct search *s = arg;
+
+	if (nfvd_fdb_at(e) == s->port->id)
+		s->key = e->key;
+	return !s->key;
+}
+
+uint64_t nfvd_fdb_one_of(const struct nfvd_port *port)
+{
+	struct search s = { port, atomic_load(&port->learnt) };
+	struct nfvd_fdb_entry *e;
+
+	rcu_thread_online();
+	e = s.key ? nfvd_fdb_lookup(nfvd_policy_zone(port->policy), s.key) : NULL;
+	s.key = e && nfvd_fdb_at(e) == port->id ? s.key : 0;
+	rcu_thread_offline();
+	for (uint32_t from = 0; from != NFVD_FDB_END && !s.key && atomic_load(&port->macs);)
+		from = nfvd_fdb_part(from, search, &s);
+	return s.key;
+}
+
 struct ageing {
 	uint32_t now_ms, next_ms;
 	uint32_t (*seen)(struct nfvd_fdb_entry *e);
 };
 
-static void age_one(struct nfvd_fdb_entry *e, void *arg)
+static bool age_one(struct nfvd_fdb_entry *e, void *arg)
 {
 	static const uint32_t limit_ms = NFVD_FDB_AGEING_S * 1000;
 	struct ageing *a = arg;
@@ -368,24 +401,24 @@ static void age_one(struct nfvd_fdb_entry *e, void *arg)
 	}
 	if (silent_ms > limit_ms) {
 		del(e);
-		return;
+		return true;
 	}
 	if (limit_ms - silent_ms < a->next_ms)
 		a->next_ms = limit_ms - silent_ms;
-	if (!w.moves)
-		return;
-	if (nfvd_elapsed_ms28(a->now_ms, w.moved_ms) >= NFVD_FDB_CALM_MS)
+	if (w.moves && nfvd_elapsed_ms28(a->now_ms, w.moved_ms) >= NFVD_FDB_CALM_MS)
 		forget_moves(e, w);
-	else
+	else if (w.moves)
 		a->next_ms = 0;
+	return true;
 }
 
-uint32_t nfvd_fdb_age(uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e))
+uint32_t nfvd_fdb_age(uint32_t from, uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e), uint32_t *next_ms)
 {
-	struct ageing a = { .now_ms = now_ms, .next_ms = NFVD_FDB_AGEING_S * 1000, .seen = seen };
+	struct ageing a = { .now_ms = now_ms, .next_ms = *next_ms, .seen = seen };
+	uint32_t end = nfvd_fdb_part(from, age_one, &a);
 
-	nfvd_fdb_each(age_one, &a);
-	return a.next_ms;
+	*next_ms = a.next_ms;
+	return end;
 }
 
 bool nfvd_fdb_changed(void)

@@ -101,24 +101,28 @@ enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint16_t zone, uint64_t k
  * Context: a thread that is registered with RCU and offline; no worker.
  */
 void nfvd_fdb_flush(const struct nfvd_port *port);
-/*
- * Remove entries that were silent for too long. seen (called RCU online) returns when an address was last a source,
- * including frames that do not pass through nfvd. Return in how many ms the next entry may expire if no address moves
- * until then. Context: control.
- */
-uint32_t nfvd_fdb_age(uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e));
+/* Return the key of an address at port, the last learnt one if that is still there; 0: none. Context: control. */
+uint64_t nfvd_fdb_one_of(const struct nfvd_port *port);
 
 /* Call f for each entry. Context: as for nfvd_fdb_flush(). */
 void nfvd_fdb_each(void (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg);
 
 /*
- * Call f for the entries from a place in the table on, until it returns false: then for those that share the last one's
- * place, too. Return the place where the next part begins, or NFVD_FDB_END. The first part begins at 0, and each costs what
- * it visits. An address never changes its place: one that is there all the time is in exactly one part, no other is in
- * two. Context: as for nfvd_fdb_flush().
+ * Call f for entries from a place in the table on, until it returns false or was called some NFVD_FDB_PART times: then
+ * for those that share the last one's place, too. Return the place where the next part begins, or NFVD_FDB_END. The first
+ * part begins at 0; a part costs what it visits. An address never changes its place: one that is there all the time is in
+ * exactly one part, and none is in two. Context: as for nfvd_fdb_flush().
  */
+#define NFVD_FDB_PART	16384
 #define NFVD_FDB_END	131072
 uint32_t nfvd_fdb_part(uint32_t from, bool (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg);
+
+/*
+ * Remove entries of one part, as above, that were silent for too long. seen (called RCU online) returns when an address
+ * was last a source, including frames that do not pass through nfvd. Lower *next_ms to the time until the next entry of
+ * the part may expire if no address moves. Context: control.
+ */
+uint32_t nfvd_fdb_age(uint32_t from, uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e), uint32_t *next_ms);
 
 /* Return true once after the set of (key, port) changed. */
 bool nfvd_fdb_changed(void);

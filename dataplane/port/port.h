@@ -120,6 +120,7 @@ struct nfvd_port {
 	uint32_t macs_max;
 	bool macs_drop;				/* frames from further addresses are dropped, not only not learnt */
 	_Atomic(uint32_t) macs;			/* addresses learnt at this port */
+	_Atomic(uint64_t) learnt;		/* nfvd_fdb_key() of the last one; 0: none. It may have gone since */
 	atomic_bool macs_full;			/* a worker could not learn one more; control clears it */
 	bool macs_full_told;			/* C */
 	_Atomic(uint32_t) captured;		/* captures that want all its frames: none may skip nfvd */

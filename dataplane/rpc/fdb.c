@@ -8,14 +8,12 @@
 #include "rpc/params.h"
 #include "shortcut/seen.h"
 
-/* A part has so many entries, or was looked for among so many. Either is some 10 ms of work, and ends with a place of the table. */
+/* Entries of one reply, or a few more: some 10 ms of work. To find them among NFVD_FDB_PART takes less. */
 #define PAGE	2048
-#define VISITS	16384
 
 struct part {
 	const struct nfvd_port *only;	/* NULL: any */
 	json_t *entries;
-	unsigned int visits;
 };
 
 static json_t *entry_json(struct nfvd_fdb_entry *e, struct nfvd_fdb_where where)
@@ -39,21 +37,20 @@ static bool collect(struct nfvd_fdb_entry *e, void *arg)
 
 	if (where.at < NFVD_PORTS_MAX && nfvd_ports[where.at] && (!part->only || part->only->id == where.at))
 		json_array_append_new(part->entries, entry_json(e, where));
-	return ++part->visits < VISITS && json_array_size(part->entries) < PAGE;
+	return json_array_size(part->entries) < PAGE;
 }
 
 json_t *nfvd_rpc_fdb_list(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "port", "from", NULL };
-	struct part part = { .visits = 0 };
+	struct part part;
 	struct nfvd_port *only;
 	json_t *result;
 	uint64_t from;
 
 	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err) || nfvd_rpc_from(params, &from, err))
 		return NULL;
-	part.only = only;
-	part.entries = json_array();
+	part = (struct part){ only, json_array() };
 	if (!from)
 		nfvd_seen_by_module();
 	from = nfvd_fdb_part(from < NFVD_FDB_END ? from : NFVD_FDB_END, collect, &part);

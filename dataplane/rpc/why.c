@@ -276,28 +276,16 @@ static int parse_number(json_t *params, const char *key, unsigned int min, unsig
 	return 0;
 }
 
-/* An address of the port: one that it may have, or one that was learnt. */
-struct search {
-	const struct nfvd_port *port;
-	uint8_t *mac;
-};
-
-static void found(struct nfvd_fdb_entry *e, void *arg)
-{
-	struct search *s = arg;
-
-	if (nfvd_fdb_at(e) == s->port->id)
-		memcpy(s->mac, &e->key, 6);
-}
-
+/* Set mac to an address of the port: one that it may have, or one that was learnt; otherwise leave it. */
 static void own_mac(const struct nfvd_port *port, uint8_t *mac)
 {
 	const struct nfvd_policy *p = port->policy;
+	uint64_t key = p && p->n_macs ? 0 : nfvd_fdb_one_of(port);
 
 	if (p && p->n_macs)
 		memcpy(mac, p->macs[0], 6);
-	else
-		nfvd_fdb_each(found, &(struct search){ port, mac });
+	else if (key)
+		memcpy(mac, &key, 6);
 }
 
 static void put_ip4(uint8_t *ip, struct in_addr from, bool dhcp)

@@ -42,7 +42,7 @@ void nfvd_seen_by_module(void)
 	rcu_thread_offline();
 }
 
-static bool module_asked;	/* in this pass */
+static bool module_asked;	/* in this part */
 
 static uint32_t last_seen(struct nfvd_fdb_entry *e)
 {
@@ -52,8 +52,8 @@ static uint32_t last_seen(struct nfvd_fdb_entry *e)
 	return nfvd_seen_ms(e->key, nfvd_fdb_at(e), atomic_load(&e->seen_ms));
 }
 
-uint32_t nfvd_seen_age(uint32_t now_ms)
+uint32_t nfvd_seen_age(uint32_t from, uint32_t now_ms, uint32_t *next_ms)
 {
 	module_asked = false;
-	return nfvd_fdb_age(now_ms, last_seen);
+	return nfvd_fdb_age(from, now_ms, last_seen, next_ms);
 }

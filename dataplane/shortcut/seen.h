@@ -18,6 +18,6 @@ uint32_t nfvd_seen_ms(uint64_t key, unsigned int port, uint32_t then);
 void nfvd_seen_by_module(void);
 
 /* Call nfvd_fdb_age() with nfvd_seen_ms(). */
-uint32_t nfvd_seen_age(uint32_t now_ms);
+uint32_t nfvd_seen_age(uint32_t from, uint32_t now_ms, uint32_t *next_ms);
 
 #endif

@@ -104,8 +104,8 @@ slowest()
 	many, few = "a_container_with_a_long_name001", "a_container_with_a_long_name150"		# of addresses
 	worst = {}
 	def ask(method, params):
-	    f.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode() + b"\n"); f.flush()
-	    t = time.monotonic(); line = f.readline(); t = time.monotonic() - t
+	    f.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode() + b"\n")
+	    t = time.monotonic(); f.flush(); line = f.readline(); t = time.monotonic() - t
 	    r = json.loads(line)
 	    assert "result" in r, (method, params, line[:200])
 	    return r["result"], t * 1000

@@ -316,6 +316,15 @@ static uint32_t stamp(struct nfvd_fdb_entry *e)
 	return atomic_load(&e->seen_ms);
 }
 
+/* Age all, in one part: there are few. Return the time until the next entry may expire. */
+static uint32_t age(uint32_t now_ms, uint32_t (*seen)(struct nfvd_fdb_entry *e))
+{
+	uint32_t next_ms = NFVD_FDB_AGEING_S * 1000;
+
+	assert_int_equal(nfvd_fdb_age(0, now_ms, seen, &next_ms), NFVD_FDB_END);
+	return next_ms;
+}
+
 static uint32_t seen_elsewhere(struct nfvd_fdb_entry *e)
 {
 	return 290000;
@@ -325,17 +334,17 @@ static uint32_t seen_elsewhere(struct nfvd_fdb_entry *e)
 static void asks_before_it_forgets(void **state)
 {
 	nfvd_fdb_learn(&a, 0, KEY(1), 1000);
-	assert_int_equal(nfvd_fdb_age(51000, seen_elsewhere), 250000);
-	assert_int_equal(nfvd_fdb_age(301001, seen_elsewhere), 290000 + NFVD_FDB_AGEING_S * 1000 - 301001);
+	assert_int_equal(age(51000, seen_elsewhere), 250000);
+	assert_int_equal(age(301001, seen_elsewhere), 290000 + NFVD_FDB_AGEING_S * 1000 - 301001);
 	rcu_thread_online();
 	assert_non_null(nfvd_fdb_lookup(0, KEY(1)));
-	nfvd_fdb_age(290000 + NFVD_FDB_AGEING_S * 1000 + 1, seen_elsewhere);
+	age(290000 + NFVD_FDB_AGEING_S * 1000 + 1, seen_elsewhere);
 	rcu_thread_online();
 	assert_null(nfvd_fdb_lookup(0, KEY(1)));
 	/* A dispute has to be looked after. */
 	nfvd_fdb_learn(&a, 0, KEY(2), 1000000);
 	nfvd_fdb_learn(&b, 0, KEY(2), 1000001);
-	assert_int_equal(nfvd_fdb_age(1000100, stamp), 0);
+	assert_int_equal(age(1000100, stamp), 0);
 	rcu_thread_online();
 }
 
@@ -344,12 +353,12 @@ static void ages_and_flushes(void **state)
 	nfvd_fdb_learn(&a, 0, KEY(1), 1000);
 	nfvd_fdb_learn(&a, 0, KEY(2), 200000);
 	nfvd_fdb_learn(&b, 0, KEY(3), 200000);
-	nfvd_fdb_age(1000 + NFVD_FDB_AGEING_S * 1000 + 1, stamp);
+	age(1000 + NFVD_FDB_AGEING_S * 1000 + 1, stamp);
 	rcu_thread_online();
 	assert_null(nfvd_fdb_lookup(0, KEY(1)));
 	assert_non_null(nfvd_fdb_lookup(0, KEY(2)));
 	/* Stamped by a worker just after control read the clock. */
-	nfvd_fdb_age(199990, stamp);
+	age(199990, stamp);
 	rcu_thread_online();
 	assert_non_null(nfvd_fdb_lookup(0, KEY(2)));
 	nfvd_fdb_flush(&a);
@@ -370,11 +379,30 @@ static void old_moves_mean_nothing(void **state)
 	for (unsigned int day = 0; day < 25; day++) {
 		now += 86400000;
 		nfvd_fdb_learn(&a, 0, KEY(1), now);
-		nfvd_fdb_age(now, stamp);
+		age(now, stamp);
 		rcu_thread_online();
 	}
 	assert_int_equal(nfvd_fdb_learn(&b, 0, KEY(1), now), NFVD_LEARNT_MOVE);
 	assert_int_equal(at(KEY(1)), 1);
+}
+
+/* The last address that was learnt at a port, or any other that is there. */
+static void one_of_a_port(void **state)
+{
+	assert_int_equal(nfvd_fdb_one_of(&a), 0);
+	rcu_thread_online();
+	nfvd_fdb_learn(&a, 0, KEY(1), 0);
+	nfvd_fdb_learn(&a, 0, KEY(2), 0);
+	assert_int_equal(nfvd_fdb_one_of(&a), KEY(2));
+	rcu_thread_online();
+	nfvd_fdb_learn(&b, 0, KEY(2), 0);
+	assert_int_equal(nfvd_fdb_one_of(&a), KEY(1));
+	assert_int_equal(nfvd_fdb_one_of(&b), KEY(2));
+	rcu_thread_online();
+	del(nfvd_fdb_lookup(0, KEY(1)));
+	assert_int_equal(nfvd_fdb_one_of(&a), 0);
+	assert_int_equal(nfvd_fdb_one_of(&b), KEY(2));
+	rcu_thread_online();
 }
 
 /* ---- in parts ---- */
@@ -415,6 +443,34 @@ static void churn(unsigned int part)
 		del(e);
 	else
 		nfvd_fdb_learn(&b, 0, KEY(n), 0);
+}
+
+static bool visit(struct nfvd_fdb_entry *e, void *arg)
+{
+	++*(unsigned int *)arg;
+	return true;
+}
+
+/* No part is long, whatever its caller wants; nor is what ageing does at a time. */
+static void parts_are_bounded(void **state)
+{
+	unsigned int n = 0, rest = 0;
+	uint32_t next_ms = NFVD_FDB_AGEING_S * 1000, from;
+
+	a.macs_max = 2 * NFVD_FDB_PART;
+	for (unsigned int i = 0; i < 2 * NFVD_FDB_PART; i++)
+		nfvd_fdb_learn(&a, 0, KEY(i), 1000);
+	from = nfvd_fdb_part(0, visit, &n);
+	assert_in_range(n, NFVD_FDB_PART, NFVD_FDB_PART + 100);
+	assert_int_equal(nfvd_fdb_part(from, visit, &rest), NFVD_FDB_END);
+	assert_int_equal(n + rest, 2 * NFVD_FDB_PART);
+	assert_int_equal(nfvd_fdb_age(0, 2000000, stamp, &next_ms), from);
+	assert_int_equal(a.macs, rest);
+	assert_int_equal(nfvd_fdb_age(from, 2000, stamp, &next_ms), NFVD_FDB_END);
+	assert_int_equal(next_ms, NFVD_FDB_AGEING_S * 1000 - 1000);
+	assert_int_equal(nfvd_fdb_age(from, 2000000, stamp, &next_ms), NFVD_FDB_END);
+	assert_int_equal(a.macs, 0);
+	rcu_thread_online();
 }
 
 static void parts_have_each_address_once(void **state)
@@ -468,7 +524,7 @@ static void *flush_ports(void *arg)
 	rcu_thread_offline();
 	while (!atomic_load(&over)) {
 		nfvd_fdb_flush(&b);
-		nfvd_fdb_age(nfvd_now_ms(), stamp);
+		age(nfvd_now_ms(), stamp);
 		sched_yield();
 	}
 	rcu_unregister_thread();
@@ -536,7 +592,7 @@ int main(void)
 		T(third_move_in_a_second_is_a_contest), T(first_one_wins), T(clocks_of_two_workers_differ),
 		T(down_port_owns_nothing), T(held_port_owns_nothing), T(flush_forgets_who_was_first), T(moves_to_a_full_port),
 		T(owner_has_filled_its_share), T(deleted_under_a_mover), T(ages_and_flushes), T(asks_before_it_forgets), T(old_moves_mean_nothing),
-		T(parts_have_each_address_once),
+		T(one_of_a_port), T(parts_have_each_address_once), T(parts_are_bounded),
 		T(workers_race), T(owner_keeps_it_against_a_worker),
 	};
 
