@@ -16,7 +16,7 @@
 
 /* Elements of one reply: far from NFV_RPC_BACKLOG_MAX, and some 10 ms of work. */
 #define PAIRS_PAGE	2048
-#define DROPS_PAGE	8192
+#define DROPS_PAGE	2048
 #define PORTS_PAGE	128
 
 /*
@@ -39,9 +39,11 @@ struct totals {
 	bool inexact;			/* a worker was stopped in the midst of a change */
 	bool failed;			/* for want of memory */
 	struct nfvd_counters port[NFVD_PORTS_MAX];
+	/* What the sources from <= id < end sent: in sum, and if enough is not 0, by pairs; end is less once there are enough. */
+	unsigned int from, end;
+	struct nfvd_ledger sent[NFVD_PORTS_MAX];
 	struct pair *pairs;		/* only those with a count; sorted by src, then dst, once complete */
-	size_t n_pairs, room;
-	struct pair spare;
+	size_t n_pairs, room, enough;
 };
 
 static void add_counters(struct nfvd_counters *to, const struct nfvd_counters *from)
@@ -65,21 +67,25 @@ static void add_ledger(struct nfvd_ledger *to, const struct nfvd_ledger *from)
 	to->syscalls += from->syscalls;
 }
 
-/* Add a pair for a further part of what src sent to dst, all zeros. */
-static struct pair *part_of(struct totals *t, unsigned int src, unsigned int dst)
+/* Add a further part of what src sent to dst. */
+static void add_pair(struct totals *t, const struct pair *part)
 {
-	if (t->n_pairs == t->room) {
+	if (part->src < t->from || part->src >= t->end)
+		return;
+	if (nfvd_ports[part->dst])
+		add_ledger(&t->sent[part->src], &part->l);
+	if (t->enough && t->n_pairs == t->room) {
 		size_t room = t->room ? 2 * t->room : 1024;
 		struct pair *pairs = realloc(t->pairs, room * sizeof(*pairs));
 
 		t->failed |= !pairs;
 		if (!pairs)
-			return &t->spare;
+			return;
 		t->pairs = pairs;
 		t->room = room;
 	}
-	t->pairs[t->n_pairs] = (struct pair){ .src = src, .dst = dst };
-	return &t->pairs[t->n_pairs++];
+	if (t->enough)
+		t->pairs[t->n_pairs++] = *part;
 }
 
 static int by_ports(const void *a, const void *b)
@@ -135,8 +141,8 @@ static void free_totals(struct totals *t)
 /* Frames that took the shortcut came in and went out, without a copy; stolen ones came in. */
 static void add_shortcut(unsigned int src, unsigned int dst, const struct nfvd_programs_count *n, void *arg)
 {
+	struct pair p = { .src = src, .dst = dst, .l = { .frames = n->frames, .bytes = n->bytes }, .shortcut = n->frames };
 	struct totals *t = arg;
-	struct pair *p;
 
 	if (src >= NFVD_PORTS_MAX || dst >= NFVD_PORTS_MAX || (t->one && src != t->id && dst != t->id))
 		return;
@@ -147,9 +153,7 @@ static void add_shortcut(unsigned int src, unsigned int dst, const struct nfvd_p
 	t->port[src].drops[NFVD_DROP_OTHER_PROGRAM] += n->stolen;
 	t->port[dst].tx_frames += n->frames;
 	t->port[dst].tx_bytes += n->bytes;
-	p = part_of(t, src, dst);
-	p->l.frames = p->shortcut = n->frames;
-	p->l.bytes = n->bytes;
+	add_pair(t, &p);
 }
 
 static uint64_t add_refused(struct nfvd_counters *c, const struct nfv_pair *p)
@@ -171,10 +175,10 @@ static uint64_t add_refused(struct nfvd_counters *c, const struct nfv_pair *p)
 /* Frames that the module forwarded. */
 static void add_forwarded(unsigned int src, unsigned int dst, const struct nfv_pair *p, bool copied, void *arg)
 {
+	struct pair part = { .src = src, .dst = dst, .shortcut = p->frames };
 	struct totals *t = arg;
 	bool there = dst < NFVD_PORTS_MAX;
 	uint64_t refused;
-	struct pair *part;
 
 	/* What its destination's going leaves, the module keeps for the source. */
 	if (t->one && src != t->id)
@@ -189,13 +193,12 @@ static void add_forwarded(unsigned int src, unsigned int dst, const struct nfv_p
 		return;
 	t->port[dst].tx_frames += p->frames;
 	t->port[dst].tx_bytes += p->bytes;
-	part = part_of(t, src, dst);
-	part->l = (struct nfvd_ledger){ .frames = p->frames, .dropped = refused, .bytes = p->bytes };
+	part.l = (struct nfvd_ledger){ .frames = p->frames, .dropped = refused, .bytes = p->bytes };
 	if (copied) {
-		part->l.copies = p->frames;
-		part->l.copied_bytes = p->bytes;
+		part.l.copies = p->frames;
+		part.l.copied_bytes = p->bytes;
 	}
-	part->shortcut = p->frames;
+	add_pair(t, &part);
 }
 
 void nfvd_stats_retire(unsigned int id)
@@ -215,48 +218,56 @@ void nfvd_stats_retire(unsigned int id)
 	memset(&retired[id], 0, sizeof(retired[id]));
 }
 
-static struct totals *sum(void)
+/* Add what src sent through the workers; only: to no other port, unless src is this one. */
+static void add_rows(struct totals *t, unsigned int src, const struct nfvd_port *only)
+{
+	bool one = only && only->id != src;
+	unsigned int first = one ? only->id : 0, last = one ? only->id : NFVD_PORTS_MAX - 1;
+
+	for (unsigned int i = 0; i < nfvd_n_workers; i++) {
+		const struct nfvd_row *row = nfvd_workers[i]->row[src];
+
+		for (unsigned int dst = first; row && (dst = nfvd_row_next(row, dst)) <= last; dst++)
+			add_pair(t, &(struct pair){ .src = src, .dst = dst, .l = row->to[dst] });
+	}
+}
+
+/* Sum all counters; of pairs only those that are wanted: see struct totals. NULL: out of memory. */
+static struct totals *sum(unsigned int from, unsigned int end, size_t enough, const struct nfvd_port *only, struct nfvd_err *err)
 {
 	struct totals *t = calloc(1, sizeof(*t));
 
-	if (!t)
+	if (!t) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 		return NULL;
-	for (unsigned int i = 0; i < nfvd_n_workers; i++) {
-		const struct nfvd_worker *w = nfvd_workers[i];
-
-		for (unsigned int src = 0; src < NFVD_PORTS_MAX; src++) {
+	}
+	t->from = from;
+	t->end = end;
+	t->enough = enough;
+	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
+		if (!nfvd_ports[id])
+			continue;
+		add_counters(&t->port[id], &retired[id]);
+		for (unsigned int i = 0; i < nfvd_n_workers; i++) {
 			struct nfvd_counters c;
 
-			if (!nfvd_ports[src])
-				continue;
-			t->inexact |= !nfvd_counters_read(w, src, &c);
-			add_counters(&t->port[src], &c);
-			for (unsigned int dst = 0; w->row[src] && (dst = nfvd_row_next(w->row[src], dst)) < NFVD_PORTS_MAX; dst++)
-				part_of(t, src, dst)->l = w->row[src]->to[dst];
+			t->inexact |= !nfvd_counters_read(nfvd_workers[i], id, &c);
+			add_counters(&t->port[id], &c);
 		}
+		if (enough && t->n_pairs >= enough && id < t->end)
+			t->end = id;
+		if (id >= t->from && id < t->end)
+			add_rows(t, id, only);
 	}
-	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-		if (nfvd_ports[id])
-			add_counters(&t->port[id], &retired[id]);
 	nfvd_programs_counters(add_shortcut, t);
 	nfvd_kmod_table_counters(add_forwarded, t);
 	if (t->failed) {
 		free_totals(t);
+		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 		return NULL;
 	}
 	join_parts(t);
 	return t;
-}
-
-/* What id sent, to whomever: the sum of its rows in the ledger. */
-static struct nfvd_ledger sent_by(const struct totals *t, unsigned int id)
-{
-	struct nfvd_ledger l = { 0 };
-
-	for (size_t i = first_pair(t, id, 0); i < t->n_pairs && t->pairs[i].src == id; i++)
-		if (nfvd_ports[t->pairs[i].dst])
-			add_ledger(&l, &t->pairs[i].l);
-	return l;
 }
 
 /* Delivered and lost, of what src took in; what is missing from the sum is in flight. */
@@ -269,7 +280,7 @@ static json_t *stats_of(const struct totals *t, unsigned int id)
 {
 	const struct nfvd_counters *c = &t->port[id];
 	const struct nfvd_balance *b = &c->balance;
-	const struct nfvd_ledger l = sent_by(t, id);
+	const struct nfvd_ledger l = t->sent[id];
 	uint64_t dropped = b->rx_dropped + b->lost;
 
 	json_t *obj = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", nfvd_ports[id]->name,
@@ -287,44 +298,44 @@ static json_t *stats_of(const struct totals *t, unsigned int id)
 	return obj;
 }
 
-/* The ports from id *from on, up to a page; *from: where the next one begins, or NFVD_PORTS_MAX. */
-static json_t *stats_list(const struct totals *t, const struct nfvd_port *only, uint64_t *from)
+/* Return where the page that begins with port from ends: at the next one's first port. */
+static unsigned int page_end(uint64_t from)
 {
-	json_t *list = json_array();
+	unsigned int n = 0;
 
-	for (; *from < NFVD_PORTS_MAX; ++*from) {
-		if (!nfvd_ports[*from] || (only && only->id != *from))
-			continue;
-		if (json_array_size(list) == PORTS_PAGE)
-			break;
-		json_array_append_new(list, stats_of(t, *from));
-	}
-	return list;
+	for (; from < NFVD_PORTS_MAX && (n < PORTS_PAGE || !nfvd_ports[from]); from++)
+		n += !!nfvd_ports[from];
+	return from < NFVD_PORTS_MAX ? from : NFVD_PORTS_MAX;
 }
 
 json_t *nfvd_rpc_stats_get(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "port", "from", NULL };
+	json_t *list, *part;
 	struct nfvd_port *only;
-	json_t *part;
 	struct totals *t;
 	int64_t in_flight = 0;
 	uint64_t sleeps = 0, from;
+	unsigned int end;
 
 	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &only, err) || nfvd_rpc_from(params, &from, err))
 		return NULL;
-	t = sum();
-	if (!t) {
-		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+	if (only && from <= only->id)
+		from = only->id;
+	end = only && from == only->id ? only->id + 1 : page_end(from);
+	t = sum(from, end, 0, NULL, err);
+	if (!t)
 		return NULL;
-	}
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
 		if (nfvd_ports[id])
 			in_flight += in_flight_of(&t->port[id].balance);
 	for (unsigned int i = 0; i < nfvd_n_workers; i++)
 		sleeps += nfvd_workers[i]->sleeps;
-	part = stats_list(t, only, &from);
-	part = nfvd_rpc_part("ports", part, from < NFVD_PORTS_MAX, from);
+	list = json_array();
+	for (; from < end; from++)
+		if (nfvd_ports[from] && (!only || only->id == from))
+			json_array_append_new(list, stats_of(t, from));
+	part = nfvd_rpc_part("ports", list, !only && end < NFVD_PORTS_MAX, end);
 	json_object_update_new(part, json_pack("{s:I, s:I, s:b, s:o}", "in_flight", (json_int_t)in_flight, "sleeps", (json_int_t)sleeps,
 					       "inexact", t->inexact, "workers", nfvd_pressure_workers()));
 	free_totals(t);
@@ -357,16 +368,15 @@ json_t *nfvd_rpc_ledger_get(json_t *params, struct nfvd_err *err)
 	uint64_t from;
 	json_t *list, *part;
 	struct totals *t;
+	bool more;
 	size_t i;
 
 	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &port, err) ||
 	    nfvd_rpc_port(params, "peer", &peer, err) || nfvd_rpc_from(params, &from, err))
 		return NULL;
-	t = sum();
-	if (!t) {
-		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+	t = sum(from / NFVD_PORTS_MAX < NFVD_PORTS_MAX ? from / NFVD_PORTS_MAX : NFVD_PORTS_MAX, NFVD_PORTS_MAX, PAIRS_PAGE, port, err);
+	if (!t)
 		return NULL;
-	}
 	list = json_array();
 	for (i = first_pair(t, from / NFVD_PORTS_MAX, from % NFVD_PORTS_MAX); i < t->n_pairs; i++) {
 		if (!listed(&t->pairs[i], port) || !listed(&t->pairs[i], peer))
@@ -375,8 +385,9 @@ json_t *nfvd_rpc_ledger_get(json_t *params, struct nfvd_err *err)
 			break;
 		json_array_append_new(list, show_pair(&t->pairs[i]));
 	}
-	part = i < t->n_pairs ? nfvd_rpc_part("pairs", list, true, (uint64_t)t->pairs[i].src * NFVD_PORTS_MAX + t->pairs[i].dst) :
-				nfvd_rpc_part("pairs", list, false, 0);
+	more = i < t->n_pairs || t->end < NFVD_PORTS_MAX;
+	from = i < t->n_pairs ? (uint64_t)t->pairs[i].src * NFVD_PORTS_MAX + t->pairs[i].dst : (uint64_t)t->end * NFVD_PORTS_MAX;
+	part = nfvd_rpc_part("pairs", list, more, from);
 	free_totals(t);
 	return part;
 }
@@ -452,11 +463,9 @@ json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_PARAMS, "'all' must be a boolean");
 		return NULL;
 	}
-	t = sum();
-	if (!t) {
-		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
+	t = sum(0, 0, 0, NULL, err);
+	if (!t)
 		return NULL;
-	}
 	list = json_array();
 	for (; i < end; i++) {
 		unsigned int id = i / ROWS;

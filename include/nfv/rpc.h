@@ -56,8 +56,8 @@
  *
  * Lists in parts: a result with "more" is not the whole list; its totals are those of all ports. Repeat the request
  * with the value of "more" as "from". An element that exists all the time appears exactly once. Pairs and drops are
- * ordered by port id. Entries are not ordered, but none appears twice; nfvd looks for a port's among some 16,000 at a
- * time, so a part with "more" may be empty. Each response keeps nfvd's control thread busy for at most some 10 ms.
+ * ordered by port id. Entries are not ordered, but none appears twice. Each response keeps nfvd's control thread busy for
+ * at most some 10 ms; so it does not search on if little matches, and a part with "more" may be empty.
  *
  * port.attach: type and parameters are those of <nfv/params.h>. A device of a veth port is in one namespace: give
  * netns or pid, not both. temporary is for toolstacks, which attach the port again after a boot.
