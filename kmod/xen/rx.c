@@ -307,6 +307,7 @@ void nfvk_xen_purge(struct nfvk_xen_queue *q)
 	q->waiting_bytes = 0;
 	nfvk_account_clear(&q->memory);
 	spin_unlock_bh(&q->rx_lock);
+	nfvk_xen_miss(q, NFV_MISS_RX_EXPIRED, skb_queue_len(&gone));
 	free_frames(&gone);
 }
 

@@ -233,7 +233,7 @@ struct nfv_batch {
 	X(BAD_FRAME, "bad_frame", "shorter than an Ethernet header, too long, or with offloads that cannot be expressed") \
 	X(GRANT, "gnt_error", "xen: the guest's own frame could not be copied from its memory") \
 	X(RX_GRANT, "rx_gnt_error", "xen: could not be copied to the guest's memory, or from the sender's") \
-	X(RX_EXPIRED, "rx_expired", "xen: waited for the guest's buffers for longer than held_ms") \
+	X(RX_EXPIRED, "rx_expired", "xen: waited for the guest's buffers for longer than held_ms, or until its frontend disconnected") \
 	X(BAD_PROD, "xen_bad_prod", "xen: a producer index out of range; the queue is fenced") \
 	X(BAD_SLOT, "xen_bad_slot", "xen: slots that do not form a frame; the queue is fenced") \
 	X(BAD_EXTRA, "xen_bad_extra", "xen: malformed extra information; the queue is fenced") \
