@@ -219,19 +219,6 @@ int cmd_ledger(int argc, char **argv, struct ctl_err *err)
 	return show_view(&view, json_object(), argc, argv, err);
 }
 
-/* Requests that the control socket refused, as further rows; "control" is what nfvd counts, by reason. */
-static void add_control(json_t *all, json_t *control)
-{
-	const char *reason;
-	json_t *count;
-
-	json_object_foreach(control, reason, count)
-		if (json_integer_value(count))
-			json_array_append_new(json_object_get(all, "drops"),
-					      json_pack("{ss sO ss}", "reason", reason, "count", count,
-							"help", "refused by the control socket"));
-}
-
 int cmd_drops(int argc, char **argv, struct ctl_err *err)
 {
 	static const struct out_column columns[] = {
@@ -239,23 +226,17 @@ int cmd_drops(int argc, char **argv, struct ctl_err *err)
 		{ NULL, NULL }
 	};
 	bool every = argc && !strcmp(argv[argc - 1], "all");
-	json_t *all, *info;
-	int rc = CTL_OK;
+	json_t *all;
 
 	argc -= every;
 	if (argc > 1)
 		return ctl_usage(err, "too many arguments");
 	all = rpc_list("drops.get", "drops", json_pack("{sb ss*}", "all", every, "port", argc ? argv[0] : NULL), err);
-	info = all ? rpc_call("daemon.info", NULL, err) : NULL;
-	if (!info)
-		rc = CTL_FAILED;
-	else if (!argc)
-		add_control(all, json_object_get(info, "control"));
-	if (!rc)
-		out_table(all, "drops", columns, "nothing was dropped");
+	if (!all)
+		return CTL_FAILED;
+	out_table(all, "drops", columns, "nothing was dropped");
 	json_decref(all);
-	json_decref(info);
-	return rc;
+	return CTL_OK;
 }
 
 /* By VLAN, then address, then zone. */

@@ -162,11 +162,24 @@ static void drops(const struct text *t, const struct view *v)
 
 	family(t, "nfv_port_drops_total", "counter", "Frames dropped, and requests and faults refused, by reason.");
 	json_array_foreach(v->drops, i, drop) {
+		if (!json_object_get(drop, "port"))
+			continue;
 		fputs("nfv_port_drops_total", t->f);
 		label(t, "port", json_string_value(json_object_get(drop, "port")), '{');
 		label(t, "reason", json_string_value(json_object_get(drop, "reason")), ',');
 		end(t, json_object_get(drop, "count"));
 	}
+}
+
+static void refusals(const struct text *t, const struct view *v)
+{
+	json_t *drop;
+	size_t i;
+
+	family(t, "nfv_control_refusals_total", "counter", "Clients and requests that the control socket refused, by reason.");
+	json_array_foreach(v->drops, i, drop)
+		if (!json_object_get(drop, "port"))
+			sample(t, "nfv_control_refusals_total", "reason", json_object_get(drop, "reason"), json_object_get(drop, "count"));
 }
 
 static void workers(const struct text *t, const struct view *v)
@@ -288,6 +301,7 @@ char *metrics_text(bool openmetrics, size_t *len)
 		counters(&t, &v);
 		pressure(&t, &v);
 		drops(&t, &v);
+		refusals(&t, &v);
 		workers(&t, &v);
 		rounds(&t, &v);
 		fdb(&t, &v);

@@ -6,6 +6,7 @@
 const struct nfvd_reason nfvd_reasons[NFVD_N_REASONS] = {
 #define X(e, n, h) [NFVD_DROP_##e] = { n, h },
 	NFVD_DROPS(X)
+	NFVD_LOST_IN_KERNEL(X)
 	NFVD_FAULTS(X)
 #undef X
 };

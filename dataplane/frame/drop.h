@@ -4,7 +4,8 @@
  *
  * Each frame that is not delivered, and each message or ring that is refused, is counted once, at one port, under one
  * of these reasons. The first group counts frames and takes part in conservation (rx_frames + replicated =
- * delivered + dropped). The second counts events that are no frames.
+ * delivered + dropped). The second counts frames that the kernel lost before nfvd had them, or behind it. The third
+ * counts events that are no frames.
  */
 #ifndef NFVD_DROP_H
 #define NFVD_DROP_H
@@ -35,7 +36,7 @@
 	X(MIRROR, "mirror", "a mirror's copy that this probe port could not receive: 'nfvctl mirror show'") \
 	X(DST_DOWN, "dst_down", "the destination port is not up")		\
 	X(DST_HELD, "dst_held", "the destination port is fenced because it had held a worker: detach and attach it") \
-	X(DST_FULL, "dst_full", "the receiver posted too few buffers, or its socket was full") \
+	X(DST_FULL, "dst_full", "the receiver posted too few buffers, its socket was full, or its device dropped the frame, such as a veth whose other end has a smaller MTU") \
 	X(DST_QUEUE, "dst_queue", "waited for a receiver that posts few buffers (such as firmware): longer than 0.5 s, behind too many others, or until a policy or the guest's driver changed. Frames that wait when nfvd is killed are lost uncounted") \
 	X(RX_BUF_SHORT, "rx_buf_short", "the receiver's buffers are too small for the frame, or so small that a burst needs thousands of descriptors") \
 	X(DST_FENCED, "dst_fenced", "the receiver's queue was fenced while delivering") \
@@ -44,6 +45,10 @@
 	X(EXPIRED, "expired", "the kernel module freed the frame after it was held for too long") \
 	X(RX_FULL, "rx_full", "super-frames that wait at the port's packet socket fill its buffer") \
 	X(OTHER_PROGRAM, "other_program", "another tc program took the frame before ours could pass it on")
+
+#define NFVD_LOST_IN_KERNEL(X)							\
+	X(MISSED, "missed", "frames that the kernel did not put into the packet socket's ring: it was full, or virtio_net_hdr cannot express their offloads") \
+	X(UNCOMPLETED, "uncompleted", "frames lost after they were sent: at the container's device the kernel could not add their VLAN tag or tunnel headers")
 
 #define NFVD_FAULTS(X)								\
 	X(BAD_AVAIL_IDX, "bad_avail_idx", "avail index ahead by more than the ring") \
@@ -74,8 +79,6 @@
 	X(VU_DISCONNECT, "vu_disconnect", "the vhost-user peer disconnected")	\
 	X(FD_EXHAUSTED, "fd_exhausted", "a guest was refused: nfvd has few file descriptors left; raise LimitNOFILE") \
 	X(NO_MEMORY, "no_memory", "a guest was refused: nfvd could not get or map memory for it") \
-	X(MISSED, "missed", "frames that the kernel did not put into the packet socket's ring: it was full, or virtio_net_hdr cannot express their offloads") \
-	X(UNCOMPLETED, "uncompleted", "frames lost after they were sent: at the container's device the kernel could not add their VLAN tag or tunnel headers") \
 	X(RING_STUCK, "ring_stuck", "the kernel had stopped filling the packet socket's ring, which was set up anew") \
 	X(CALL_SLOW, "call_slow", "interrupting the guest repeatedly took 0.5 ms or more")
 
@@ -85,6 +88,9 @@ enum nfvd_drop {
 	NFVD_DROPS(X)
 	NFVD_N_DROPS,
 	NFVD_DROP_LAST_ = NFVD_N_DROPS - 1,
+	NFVD_LOST_IN_KERNEL(X)
+	NFVD_N_OF_FRAMES,
+	NFVD_DROP_OF_FRAMES_LAST_ = NFVD_N_OF_FRAMES - 1,
 	NFVD_FAULTS(X)
 #undef X
 	NFVD_N_REASONS

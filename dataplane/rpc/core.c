@@ -10,25 +10,22 @@
 #include "rpc/audit.h"
 #include "rpc/core.h"
 
-static unsigned long long counters[NFVD_N_CTL_REASONS];
+const struct nfvd_reason nfvd_ctl_reasons[NFVD_N_CTL_REASONS] = {
+#define X(e, name, help) { name, help },
+	NFVD_CTL_REASONS(X)
+#undef X
+};
+
+static uint64_t counters[NFVD_N_CTL_REASONS];
 
 void nfvd_ctl_count(enum nfvd_ctl_reason why)
 {
 	counters[why]++;
 }
 
-json_t *nfvd_rpc_counters(void)
+uint64_t nfvd_ctl_counted(enum nfvd_ctl_reason why)
 {
-	static const char *const names[] = {
-#define X(e, name) name,
-		NFVD_CTL_REASONS(X)
-#undef X
-	};
-	json_t *obj = json_object();
-
-	for (size_t i = 0; i < NFVD_N_CTL_REASONS; i++)
-		json_object_set_new(obj, names[i], json_integer((json_int_t)counters[i]));
-	return obj;
+	return counters[why];
 }
 
 /* Text for an error message: it may quote the request, or be cut in the middle of a character. */

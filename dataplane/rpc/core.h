@@ -8,21 +8,23 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <jansson.h>
 #include "control/role.h"
 #include "err.h"
+#include "frame/drop.h"
 
-/* Reasons to refuse a client: X(enumerator, counter name). */
+/* Reasons to refuse a client: X(enumerator, name, help). */
 #define NFVD_CTL_REASONS(X)			\
-	X(BAD_REQUEST, "ctl_bad_request")	\
-	X(TOO_BIG, "ctl_too_big")		\
-	X(TIMEOUT, "ctl_timeout")		\
-	X(LIMIT, "ctl_limit")			\
-	X(DENIED, "ctl_denied")			\
-	X(BAD_FDS, "ctl_bad_fds")
+	X(BAD_REQUEST, "ctl_bad_request", "requests to the control socket that are malformed") \
+	X(TOO_BIG, "ctl_too_big", "requests to the control socket of more than 65536 bytes") \
+	X(TIMEOUT, "ctl_timeout", "clients of the control socket that did not finish a request, or read no response") \
+	X(LIMIT, "ctl_limit", "clients of the control socket, or responses to one, beyond the limit") \
+	X(DENIED, "ctl_denied", "clients of the control socket, or requests, without the role that is needed") \
+	X(BAD_FDS, "ctl_bad_fds", "clients of the control socket that sent file descriptors")
 
 enum nfvd_ctl_reason {
-#define X(e, name) NFVD_CTL_##e,
+#define X(e, name, help) NFVD_CTL_##e,
 	NFVD_CTL_REASONS(X)
 #undef X
 	NFVD_N_CTL_REASONS
@@ -31,8 +33,8 @@ enum nfvd_ctl_reason {
 /* Count a refusal. Context of all functions here: control. */
 void nfvd_ctl_count(enum nfvd_ctl_reason why);
 
-/* Return a new reference to the refusals by reason, as {"ctl_bad_request": n, ...}. */
-json_t *nfvd_rpc_counters(void);
+extern const struct nfvd_reason nfvd_ctl_reasons[NFVD_N_CTL_REASONS];
+uint64_t nfvd_ctl_counted(enum nfvd_ctl_reason why);
 
 /*
  * A method: return a new reference to its result, or NULL with *err filled in. params is an object, possibly empty.

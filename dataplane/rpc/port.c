@@ -134,12 +134,12 @@ json_t *nfvd_rpc_daemon_info(json_t *params, struct nfvd_err *err)
 {
 	if (nfvd_rpc_only(params, none, err))
 		return NULL;
-	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:b, s:s, s:o, s:o, s:o, s:{s:I, s:s, s:o}}", "version", NFV_VERSION, "pid", (int)getpid(),
+	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:b, s:s, s:o, s:o, s:{s:I, s:s, s:o}}", "version", NFV_VERSION, "pid", (int)getpid(),
 		"state_dir", nfvd_config.state_dir, "workers", nfvd_config.workers,
 		"uptime_s", (json_int_t)((nfvd_now_us() - nfvd_started_us) / 1000000),
 		"shortcut", nfvd_shortcut_available() && nfvd_shortcut_enabled(NULL),
 		"link_local", atomic_load(&nfvd_link_local_forward) ? "forward" : "drop",
-		"control", nfvd_rpc_counters(), "generation", nfvd_saved_generation(), "policy_words", nfvd_words_all(),
+		"generation", nfvd_saved_generation(), "policy_words", nfvd_words_all(),
 		"caller", "uid", (json_int_t)nfvd_caller->uid, "role", nfvd_role_name(nfvd_caller->role),
 		"denied", nfvd_rpc_denied(nfvd_caller));
 }

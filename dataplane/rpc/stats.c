@@ -403,6 +403,7 @@ static uint64_t count(const struct totals *t, unsigned int id, unsigned int reas
 #define ROWS (NFVD_N_REASONS + NFV_N_MISSES)
 
 struct row {
+	const char *port;		/* NULL: of the control socket */
 	const char *reason, *help;
 	uint64_t n;
 	bool frames;			/* it counts frames */
@@ -440,19 +441,35 @@ static bool drops_row(const struct totals *t, unsigned int id, unsigned int r, s
 	if (r == NFVD_PASS)
 		return false;
 	if (r < NFVD_N_REASONS) {
-		*row = (struct row){ nfvd_reasons[r].name, nfvd_reasons[r].help, count(t, id, r), r < NFVD_N_DROPS };
+		*row = (struct row){ nfvd_ports[id]->name, nfvd_reasons[r].name, nfvd_reasons[r].help, count(t, id, r), r < NFVD_N_OF_FRAMES };
 		return true;
 	}
 	r -= NFVD_N_REASONS;
-	*row = (struct row){ module[r].name, module[r].help, missed(id, r, told), true };
+	*row = (struct row){ nfvd_ports[id]->name, module[r].name, module[r].help, missed(id, r, told), true };
 	return r != NFV_MISS_EXPIRED && nfvd_kmod_of(id);
+}
+
+/* All rows, in this order: those of each port, then one for each reason of the control socket. */
+#define PORT_ROWS ((uint64_t)NFVD_PORTS_MAX * ROWS)
+#define ALL_ROWS (PORT_ROWS + NFVD_N_CTL_REASONS)
+
+/* Row i of all, or of only one port. Return false if there is none. */
+static bool any_row(const struct totals *t, uint64_t i, const struct nfvd_port *only, struct row *row, struct told *told)
+{
+	unsigned int id = i / ROWS;
+
+	if (i < PORT_ROWS)
+		return nfvd_ports[id] && (!only || only->id == id) && drops_row(t, id, i % ROWS, row, told);
+	i -= PORT_ROWS;
+	*row = (struct row){ NULL, nfvd_ctl_reasons[i].name, nfvd_ctl_reasons[i].help, nfvd_ctl_counted(i), false };
+	return !only;
 }
 
 json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "all", "port", "from", NULL };
 	json_t *all = json_object_get(params, "all"), *list;
-	uint64_t i, end = NFVD_PORTS_MAX * ROWS;
+	uint64_t i;
 	struct nfvd_port *only;
 	struct told told = { .id = NFVD_PORTS_MAX };
 	struct totals *t;
@@ -467,19 +484,16 @@ json_t *nfvd_rpc_drops_get(json_t *params, struct nfvd_err *err)
 	if (!t)
 		return NULL;
 	list = json_array();
-	for (; i < end; i++) {
-		unsigned int id = i / ROWS;
+	for (; i < ALL_ROWS; i++) {
 		struct row row;
 
-		if (!nfvd_ports[id] || (only && only->id != id) || !drops_row(t, id, i % ROWS, &row, &told))
-			continue;
-		if (!row.n && !json_is_true(all))
+		if (!any_row(t, i, only, &row, &told) || (!row.n && !json_is_true(all)))
 			continue;
 		if (json_array_size(list) == DROPS_PAGE)
 			break;
-		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:b, s:s}", "port", nfvd_ports[id]->name, "reason", row.reason,
+		json_array_append_new(list, json_pack("{s:s*, s:s, s:I, s:b, s:s}", "port", row.port, "reason", row.reason,
 			"count", (json_int_t)row.n, "frames", row.frames, "help", row.help));
 	}
 	free_totals(t);
-	return nfvd_rpc_part("drops", list, i < end, i);
+	return nfvd_rpc_part("drops", list, i < ALL_ROWS, i);
 }

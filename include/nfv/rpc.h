@@ -15,7 +15,7 @@
  *
  *	method		params				result
  *	------		------				------
- *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, link_local, control,
+ *	daemon.info	{}				{version, pid, state_dir, workers, uptime_s, shortcut, link_local,
  *						generation: of the configuration, null: not kept,
  *						policy_words: [{word, default, arguments, help}], those of NFV_POLICY_WORDS in params.h,
  *						caller: {uid, role: "read"|"operate"|"admin", denied: {method: the role that it
@@ -111,7 +111,8 @@
  *		busy_s		time in rounds that took frames; sleep_s: asleep. The remaining time was spent polling
  *		busy		share of the last second
  *	pair	{src, dst, frames, dropped, bytes, copied_bytes, copies, copies_per_frame, syscalls, shortcut_frames}
- *	drop	{port, reason, count, help, frames: false if these are not frames but requests or faults}
+ *	drop	{[port: without it, of the control socket], reason, count, help, frames: false if these are not frames but
+ *		requests or faults}
  *	finding	{level: "warn"|"bad", text, [port], hint: a command that helps}
  *	entry	{mac, [zone: if not the default one], vlan, port, age_ms, contested: several ports claim it}
  *	event	{seq, time_ms, kind, port, text}: of many similar events only the last, with the number before it

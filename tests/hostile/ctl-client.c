@@ -113,11 +113,22 @@ json_t *ask(const char *method, json_t *params)
 	return result;
 }
 
+long counter_in(json_t *drops, const char *name)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(drops, "drops"), i, row)
+		if (!json_object_get(row, "port") && !strcmp(json_string_value(json_object_get(row, "reason")), name))
+			return (long)json_integer_value(json_object_get(row, "count"));
+	return 0;
+}
+
 long counter(const char *name)
 {
-	json_t *info = ask("daemon.info", NULL);
-	long n = (long)json_integer_value(json_object_get(json_object_get(info, "control"), name));
+	json_t *drops = ask("drops.get", NULL);
+	long n = counter_in(drops, name);
 
-	json_decref(info);
+	json_decref(drops);
 	return n;
 }

@@ -29,5 +29,6 @@ json_t *ask_on(int fd, const char *method, json_t *params);
 json_t *ask(const char *method, json_t *params);
 /* Return nfvd's counter of this name, of its control socket. */
 long counter(const char *name);
+long counter_in(json_t *drops, const char *name);	/* in a result of drops.get */
 
 #endif

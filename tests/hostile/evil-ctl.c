@@ -144,10 +144,9 @@ static void many_clients(void)
 	/* nfvd notices the close a little later. */
 	do {
 		int probe = dial();
-		json_t *reply = ask_on(probe, "daemon.info", NULL);
-		json_t *control = json_object_get(json_object_get(reply, "result"), "control");
+		json_t *reply = ask_on(probe, "drops.get", NULL), *drops = json_object_get(reply, "result");
 
-		after = control ? (long)json_integer_value(json_object_get(control, "ctl_limit")) : -1;
+		after = drops ? counter_in(drops, "ctl_limit") : -1;
 		json_decref(reply);
 		close(probe);
 	} while (after < 0 && now_ms() < deadline);

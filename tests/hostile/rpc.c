@@ -167,8 +167,13 @@ void queue_is(const char *name, unsigned int q, const char *state, const char *r
 static json_t *drops(void)
 {
 	json_t *r = rpc("drops.get", json_pack("{s:b}", "all", 1));
-	json_t *list = json_incref(json_object_get(r, "drops"));
+	json_t *list = json_array(), *row;
+	size_t i;
 
+	/* Not those of the control socket. */
+	json_array_foreach(json_object_get(r, "drops"), i, row)
+		if (json_object_get(row, "port"))
+			json_array_append(list, row);
 	json_decref(r);
 	return list;
 }
