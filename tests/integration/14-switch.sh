@@ -142,7 +142,7 @@ mac_limit()
 	check "$1: the 7 that were not learnt are counted" wait_for '[ "$(member c3 mac_limit)" = 7 ]' 3
 	check "$1: an event says so" wait_for "nfvctl events | grep 'c3 .*its share of 4 addresses'" 3
 	check "$1: and doctor" wait_for "doctor_says 'it has taught its share of addresses'" 3
-	check "$1: nothing was dropped for it" [ "$(dropped c3 mac_limit)" = 0 ]
+	check "$1: nothing was dropped for it" [ "$(dropped c3 macs)" = 0 ]
 	check "$1: one that was not learnt is flooded to" arrives c1 02:00:00:00:77:09 "$(mac c1)" 5 c2 c3
 	check "$1: fdb has 4 of them" wait_for '[ "$(addresses_of c3)" = 4 ]' 5
 	check "$1: one that was learnt works" ping1 c3 10.0.0.1

@@ -5,6 +5,7 @@
 
 . "$(dirname "$0")/../lib.sh"
 ns_enter "$@"
+. "$TOP/tests/integration/lib/driven.sh"
 
 # doctor_says PATTERN, doctor_is_silent PATTERN: one finding's text or command has it; none has.
 doctor_says() { nfvctl -j doctor | jq -e --arg says "$1" 'any(.findings[]; [.check, .text, .fix] | join(" ") | test($says))'; }
@@ -14,30 +15,19 @@ doctor_is_silent() { nfvctl -j doctor | jq -e --arg says "$1" 'all(.findings[]; 
 
 late_interface()
 {
-	nfvctl attach kvm vm1 >/dev/null
-	coproc LATE { exec "$BUILD/tests/integration/late" "$STATE/vm1.sock" 2>&1; }
+	driven_start vm1
 	check "late: it is told that there are no receive buffers" wait_for "nfvctl events | grep -q 'vm1.*no receive buffers'" 10
 	check "late: doctor names both causes" doctor_says 'interface is not up, or guest memory is not shared'
 	check "late: and does not call it bad" nfvctl doctor
-	post 256
+	check "late: 256 are posted" eval 'driven post 256 && [ "$REPLY" = "posted 256" ]'
 	check "late: with the first buffers that is withdrawn" wait_for "doctor_is_silent 'guest memory'" 5
 	check "late: show, too" [ "$(member vm1 mem_unshared)" = false ]
 	# The index is 0 again.
-	post 65536
+	check "late: and 65536 in all" eval 'driven post 65536 && [ "$REPLY" = "posted 65536" ]'
 	nap 3
 	check "late: and for good, when the ring's index wraps" doctor_is_silent 'guest memory'
-	exec {LATE[1]}>&-
-	wait "$LATE_PID"
+	driven_end
 	nfvctl detach vm1 >/dev/null
-}
-
-post()
-{
-	local line
-
-	echo "$1" >&"${LATE[1]}"
-	read -r -t 20 -u "${LATE[0]}" line
-	[ "$line" = "posted $1" ] || fail "late: $1 are posted" "$line"
 }
 
 # --- both ends listen ----------------------------------------------------------------

@@ -87,35 +87,6 @@ from_the_first()
 	pair_down
 }
 
-# A foreign program that takes frames before nfvd can notice it: the lost frames are counted, and they are few.
-stolen()
-{
-	local pinger before sent got lost cpu
-
-	pair_up
-	until_shortcut
-	before=$(pair c1 c2 shortcut_frames)
-	ip netns exec c1 ping -q -f -c 60000 -w 60 10.0.0.2 >"$WORK/stolen" &
-	pinger=$!
-	wait_for "[ \$(pair c1 c2 shortcut_frames) -gt $((before + 1000)) ]"
-	hook veth-c1 tcx 0
-	check "taken by another: noticed" wait_for "shortcut_is c1 false"
-	wait $pinger
-	# On each CPU a taken frame is noticed when the next one arrives.
-	for cpu in $(seq 0 $(($(nproc) - 1))); do
-		ip netns exec c1 taskset -c "$cpu" "$FRAME" send eth0 "$(mac c2)" "$(mac c1)" 0 60 1
-	done
-	sent=$(sed -n 's,^\([0-9]*\) packets transmitted.*,\1,p' "$WORK/stolen")
-	got=$(sed -n 's,.* transmitted\, \([0-9]*\) received.*,\1,p' "$WORK/stolen")
-	lost=$(dropped c1 other_program)
-	echo "  $sent sent, $got received, $lost taken by the other program"
-	check "taken by another: each is counted" [ $((sent - got)) = "$lost" ]
-	check "taken by another: a few" [ "$lost" -le 4 ]
-	check "taken by another: frames in = delivered + dropped" wait_for conserved
-	unhook
-	pair_down
-}
-
 before_attach()
 {
 	mk_container c1 10.0.0.1/24
@@ -187,7 +158,6 @@ in_order()
 start_nfvd
 programs
 from_the_first
-stolen
 before_attach
 foreign_address
 in_order
