@@ -14,6 +14,7 @@
 set -eu
 cmd=${1-} dir=${2-} ifname=${3-} mtu=
 . "$(dirname "$0")/hugepages.sh"
+. "$(dirname "$0")/../wait.sh"
 usage() { echo "usage: ${0##*/} start DIR | start-jumbo DIR | limit DIR KBPS | start-veth DIR IFNAME | again DIR [FILE] | stop DIR" >&2; exit 2; }
 [ -n "$dir" ] || usage
 
@@ -23,23 +24,11 @@ reserve=1024		# pages of 2 MiB; with half of it, its mbufs leave nothing for rin
 alive() { [ -f "$dir/$1.pid" ] && kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; }
 dead() { ! alive "$1"; }
 
-# wait_until SECONDS COMMAND...
-wait_until()
-{
-	local end=$((SECONDS + $1))
-
-	shift
-	until "$@" 2>/dev/null; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
-
 end_process()
 {
 	if alive "$1"; then
 		kill -TERM "$(cat "$dir/$1.pid")"
-		wait_until 10 dead "$1" || { kill -KILL "$(cat "$dir/$1.pid")"; wait_until 5 dead "$1"; }
+		wait_for "dead $1" 10 || { kill -KILL "$(cat "$dir/$1.pid")"; wait_for "dead $1" 5; }
 	fi
 	rm -f "$dir/$1.pid"
 }
@@ -71,7 +60,7 @@ start_db()
 	setsid ovsdb-server "$dir/conf.db" --remote="punix:$dir/db.sock" --unixctl="$dir/db.ctl" \
 		--log-file="$dir/ovsdb-server.log" >/dev/null 2>&1 </dev/null &
 	echo $! >"$dir/ovsdb-server.pid"
-	wait_until 10 db_answers || fail "ovsdb-server does not start"
+	wait_for db_answers 10 || fail "ovsdb-server does not start"
 	vsctl --no-wait init
 }
 
@@ -85,7 +74,7 @@ start_vswitchd()
 		other_config:dpdk-lcore-mask=0x1 other_config:dpdk-extra="$1" \
 		other_config:userspace-tso-enable="$([ -n "$ifname" ] && echo true || echo false)"
 	run_vswitchd "${own[@]}"
-	wait_until 60 dpdk_ready && alive ovs-vswitchd
+	wait_for dpdk_ready 60 && alive ovs-vswitchd
 }
 
 # run_vswitchd [COMMAND]... - what starts it
@@ -108,8 +97,8 @@ start_with_dpdk()
 listening_port()
 {
 	vsctl --timeout=20 add-port br0 "$1" -- set Interface "$1" type=dpdkvhostuser ${mtu:+mtu_request=$mtu}
-	wait_until 10 port_up "$1" || fail "no port $1"
-	wait_until 10 test -S "$dir/$1" || fail "no socket of port $1"
+	wait_for "port_up $1" 10 || fail "no port $1"
+	wait_for "[ -S $dir/$1 ]" 10 || fail "no socket of port $1"
 	ln -sf "$1" "$dir/$1.sock"
 }
 
@@ -118,7 +107,7 @@ connecting_port()
 {
 	vsctl --timeout=20 add-port br0 "$1" -- set Interface "$1" type=dpdkvhostuserclient \
 		options:vhost-server-path="$dir/$1.sock"
-	wait_until 10 port_up "$1" || fail "no port $1"
+	wait_for "port_up $1" 10 || fail "no port $1"
 }
 
 start()
@@ -134,7 +123,7 @@ start()
 	if [ -n "$ifname" ]; then
 		connecting_port a
 		vsctl --timeout=20 add-port br0 "$ifname"
-		wait_until 10 port_up "$ifname" || fail "no port $ifname"
+		wait_for "port_up $ifname" 10 || fail "no port $ifname"
 	else
 		listening_port a
 		listening_port b

@@ -7,23 +7,12 @@
 set -eu
 cmd=${1-} dir=${2-}
 . "$(dirname "$0")/hugepages.sh"
+. "$(dirname "$0")/../wait.sh"
 [ -n "$dir" ] || { echo "usage: ${0##*/} start|start-huge|stop DIR" >&2; exit 2; }
 reserved=${NFV_HUGEPAGES:-$dir/hugepages}
 memory=(--no-huge)
 
 alive() { [ -f "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null; }
-
-# wait_until SECONDS COMMAND...
-wait_until()
-{
-	local end=$((SECONDS + $1))
-
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
 
 ready() { ! alive || [ -S "$dir/a.sock" ] && [ -S "$dir/b.sock" ] && grep -q 'io packet forwarding' "$dir/log"; }
 dead() { ! alive; }
@@ -32,7 +21,7 @@ stop()
 {
 	if alive; then
 		kill -TERM "$(cat "$dir/pid")"
-		wait_until 10 dead || { kill -KILL "$(cat "$dir/pid")"; wait_until 5 dead; }
+		wait_for dead 10 || { kill -KILL "$(cat "$dir/pid")"; wait_for dead 5; }
 	fi
 	huge_give_back "$reserved"
 	rm -f "$dir"/{a.sock,b.sock,pid,in}
@@ -55,7 +44,7 @@ start()
 		-- --forward-mode=io --total-num-mbufs=32768 --auto-start <&3 >"$dir/log" 2>&1 3>&- &
 	echo $! >"$dir/pid"
 	exec 3>&-
-	if ! wait_until 20 ready || ! alive; then
+	if ! wait_for ready 20 || ! alive; then
 		tail -n 20 "$dir/log" >&2
 		stop
 		echo "${0##*/}: testpmd does not start" >&2
