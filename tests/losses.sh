@@ -47,3 +47,30 @@ as_lost()
 	LOST[$key]=$((was + lost))
 	[ $lost -gt 0 ] && [ $((got + lost)) = "$sent" ] && whole_truth
 }
+
+# --- ways to lose frames -----------------------------------------------------------------
+
+# While nfvd is stopped, the kernel carries on alone.
+stopped()
+{
+	kill -STOP "$NFVD_PID"
+	"$@"
+	kill -CONT "$NFVD_PID"
+}
+
+# super_frames NAME N SRC DST - container NAME sends N of 50000 bytes
+super_frames()
+{
+	in_ns "$1" python3 - "${@:2}" <<-'P'
+	import socket, struct, sys
+	n, mac = 50000, [bytes.fromhex(a.replace(":", "")) for a in sys.argv[2:4]]
+	s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+	s.setsockopt(263, 15, 1)      # PACKET_VNET_HDR
+	s.bind(("eth0", 0))
+	vnet = struct.pack("<BBHHHH", 1, 1, 54, 1400, 34, 16)
+	ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 40 + n, 1, 0, 64, 6, 0, b"\x0a\0\0\1", b"\x0a\0\0\2")
+	tcp = struct.pack(">HHIIBBHHH", 7, 7, 1, 1, 0x50, 0x10, 9000, 0, 0)
+	for i in range(int(sys.argv[1])):
+	    s.send(vnet + mac[1] + mac[0] + b"\x08\0" + ip + tcp + bytes(n))
+	P
+}

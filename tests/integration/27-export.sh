@@ -34,6 +34,8 @@ check "export: it starts" export_start
 check "export: what a port is" has '^nfv_port_info\{port="a",type="kvm",via="vhost-user",zone="blue",vlan="10"\} 1$'
 check "export: its frames" has '^nfv_port_receive_packets_total\{port="b"\} [1-9][0-9]+$'
 check "export: its losses by reason" has '^nfv_port_drops_total\{port="[bc]",reason="dst_full"\} [1-9]'
+echo nonsense | socat -t 5 - UNIX:$STATE/ctl.sock >/dev/null
+check "export: what the control socket refused" has '^nfv_control_refusals_total\{reason="ctl_bad_request"\} 1$'
 check "export: the worker's time" has '^nfv_worker_busy_seconds_total\{worker="0"\} [0-9.]+$'
 check "export: promtool finds no fault" eval 'metrics | promtool check metrics'
 check "export: OpenMetrics ends with EOF" eval '[ "$(metrics application/openmetrics-text | tail -n 1)" = "# EOF" ]'

@@ -22,13 +22,6 @@ arrived()
 }
 # send FROM TO BYTES N
 send() { in_ns "$1" "$FRAME" send eth0 "${MAC[$2]:-$2}" "${MAC[$1]}" 0 "$3" "$4"; }
-# While nfvd is stopped, the kernel carries on alone.
-stopped()
-{
-	kill -STOP "$NFVD_PID"
-	"$@"
-	kill -CONT "$NFVD_PID"
-}
 # known NAME... - nfvd has learnt their addresses
 known()
 {
@@ -59,6 +52,7 @@ check "and what was lost by that" wait_for whole_truth
 
 posted() { driven post "$1"; "${@:2}"; }
 loses "guest, a frame that is none" g runt 5/5 c2 driven send 5 10 "${MAC[c2]}" "${MAC[g]}"
+loses "guest, more descriptors than nfvd moves" g too_many_segs 4/4 c2 driven chain 4 993 "${MAC[c2]}" "${MAC[g]}"
 loses "guest, few buffers" g dst_queue 12/20 g posted 8 send c1 g 60 20
 loses "guest, many buffers" g dst_full 20/120 g posted 108 send c1 g 60 120
 loses "guest, its memory is gone" g mem_fault 3/3 c2 driven gone 3 1000 "${MAC[c2]}" "${MAC[g]}"
@@ -87,26 +81,11 @@ loses "guest, detached while frames wait" c1 dst_down 12/12 - waiting
 
 # --- a container's packet socket ------------------------------------------------------------
 
-# super_frames N - as many of 50000 bytes, from c1 to c2
-super_frames()
-{
-	in_ns c1 python3 - "$1" <<-'P'
-	import socket, struct, sys
-	s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-	s.setsockopt(263, 15, 1)      # PACKET_VNET_HDR
-	s.bind(("eth0", 0))
-	n = 50000
-	ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 40 + n, 1, 0, 64, 6, 0, b"\x0a\0\0\1", b"\x0a\0\0\2")
-	tcp = struct.pack(">HHIIBBHHH", 7, 7, 1, 1, 0x50, 0x10, 9000, 0, 0)
-	for i in range(int(sys.argv[1])):
-	    s.send(struct.pack("<BBHHHH", 1, 1, 54, 1400, 34, 16) + b"\2\0\0\0\0\2\2\0\0\0\0\1\x08\0" + ip + tcp + bytes(n))
-	P
-}
 # mtu NAME END MTU - of a container's device (eth0) or the host's end
 mtu() { if [ "$2" = eth0 ]; then ip -n "$1" link set eth0 mtu "$3"; else ip link set "veth-$1" mtu "$3"; fi; }
 
 loses "container, a full ring" c1 missed '?/20000' c2 stopped send c1 c2 60 20000
-loses "container, a full socket" c1 rx_full '?/340' c2 stopped super_frames 340
+loses "container, a full socket" c1 rx_full '?/340' c2 stopped super_frames c1 340 "${MAC[c1]}" "${MAC[c2]}"
 mtu c2 eth0 1000
 loses "container, its end's MTU" c2 dst_full 5/5 c2 send c1 c2 1400 5
 mtu c2 eth0 1500
