@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# share: 6.12
 # The module loses frames, and `nfvctl drops` says why and how many: see tests/losses.sh.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/losses.sh"
