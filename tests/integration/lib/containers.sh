@@ -13,8 +13,6 @@ is_gone() { ! nfvctl show "$1" >/dev/null 2>&1; }
 # listen NAME - an iperf3 server for one client
 listen() { ip netns exec "$1" iperf3 -s -1 >"$WORK/server.log" 2>&1 & }
 listening() { wait_for "in_ns $1 ss -Hltn sport = 5201 | grep -q 5201" 5; }
-# conserved: frames in = delivered + dropped, at every port.
-conserved() { nfvctl -j stats | jq -e '.ports == [.ports[] | select(.rx_frames + .replicated == .delivered + .dropped)]'; }
 # Wait until the learnt addresses are in the shortcut's map, and frames use the shortcut.
 sleep_for_sync() { wait_for "in_ns c1 ping -q -c 1 -W 1 10.0.0.3; [ \$(pair c1 c3 shortcut_frames) -gt 0 ]" 5; }
 
