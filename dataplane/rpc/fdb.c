@@ -8,8 +8,8 @@
 #include "rpc/params.h"
 #include "shortcut/seen.h"
 
-/* Entries of one reply, or a few more: some 10 ms of work. To find them among NFVD_FDB_PART takes less. */
-#define PAGE	2048
+/* Entries of one reply, or a few more: some 5 ms of work. To find them among NFVD_FDB_PART takes less. */
+#define PAGE	1024
 
 struct part {
 	const struct nfvd_port *only;	/* NULL: any */
