@@ -189,6 +189,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 	if (nfvd_now_us() >= next_sync_us && (nfvd_fdb_changed() || ticks % SYNC_TICKS == 0))
 		sync_shortcut();
 	ticks++;
+	nfvd_fdb_grow();
 	age();
 	/* Count from now on, so that ticks missed while the host was suspended are not made up for. */
 	return sd_event_source_set_time_relative(source, TICK_US);

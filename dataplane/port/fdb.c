@@ -10,7 +10,8 @@
 #include "clock.h"
 #include "policy/policy.h"
 
-#define BUCKETS		16384
+#define BUCKETS		16384	/* at first */
+#define CHAIN		2	/* entries of a bucket from which on there are more buckets */
 /*
  * Hashes are so short that a walk can begin at each: a place is a hash with its bits reversed, and the table keeps its
  * entries in the order of their places, whatever its size (split ordering).
@@ -19,6 +20,8 @@
 _Static_assert(NFVD_FDB_END == 1 << HASH_BITS, "a place for each hash");
 
 static struct cds_lfht *table;
+static unsigned long buckets;
+static atomic_ulong entries;
 static uint64_t hash_key;	/* random: addresses that collide cannot be chosen */
 static atomic_bool changed, disputed;
 static int moved_fd = -1;
@@ -64,7 +67,9 @@ int nfvd_fdb_init(void)
 	moved_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (moved_fd < 0)
 		return -errno;
-	table = cds_lfht_new(BUCKETS, BUCKETS, BUCKETS, 0, NULL);
+	buckets = BUCKETS;
+	atomic_store(&entries, 0);
+	table = cds_lfht_new(BUCKETS, BUCKETS, NFVD_FDB_END, 0, NULL);
 	return table ? 0 : -ENOMEM;
 }
 
@@ -119,6 +124,8 @@ static __attribute__((noinline)) enum nfvd_learnt add(struct nfvd_port *src, uin
 		/* Another worker was first; the next frame will find its entry. */
 		free(e);
 		atomic_fetch_sub(&src->macs, 1);
+	} else {
+		atomic_fetch_add(&entries, 1);
 	}
 	atomic_store_explicit(&src->learnt, key, memory_order_relaxed);
 	atomic_store(&changed, true);
@@ -265,6 +272,7 @@ static void del(struct nfvd_fdb_entry *e)
 
 	if (cds_lfht_del(table, &e->node))
 		return;
+	atomic_fetch_sub(&entries, 1);
 	/*
 	 * A worker that found the entry before may still move it. Whoever takes the entry from a port gives the
 	 * port's place back.
@@ -291,6 +299,14 @@ void nfvd_fdb_each(void (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg)
 static int any(struct cds_lfht_node *node, const void *key)
 {
 	return 1;
+}
+
+void nfvd_fdb_grow(void)
+{
+	if (buckets == NFVD_FDB_END || atomic_load(&entries) < CHAIN * buckets)
+		return;
+	buckets *= 2;
+	cds_lfht_resize(table, buckets);
 }
 
 /* Set *it to the first entry from this place on, or to none. */

@@ -118,6 +118,12 @@ void nfvd_fdb_each(void (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg);
 uint32_t nfvd_fdb_part(uint32_t from, bool (*f)(struct nfvd_fdb_entry *e, void *arg), void *arg);
 
 /*
+ * Give the table twice as many buckets if it has many entries: a look-up then visits few of them. A table never shrinks.
+ * Context: as for nfvd_fdb_flush().
+ */
+void nfvd_fdb_grow(void);
+
+/*
  * Remove entries of one part, as above, that were silent for too long. seen (called RCU online) returns when an address
  * was last a source, including frames that do not pass through nfvd. Lower *next_ms to the time until the next entry of
  * the part may expire if no address moves. Context: control.

@@ -452,6 +452,35 @@ static bool visit(struct nfvd_fdb_entry *e, void *arg)
 }
 
 /* No part is long, whatever its caller wants; nor is what ageing does at a time. */
+/* Look-ups find the same, and the list has the same parts, whatever the table's size. */
+static bool counted(struct nfvd_fdb_entry *e, void *n)
+{
+	++*(unsigned int *)n;
+	return true;
+}
+
+static void more_entries_more_buckets(void **state)
+{
+	unsigned int n = 0;
+
+	a.macs_max = 5 * BUCKETS;
+	nfvd_fdb_grow();
+	assert_int_equal(buckets, BUCKETS);
+	for (unsigned int i = 0; i < 5 * BUCKETS; i++)
+		assert_int_equal(nfvd_fdb_learn(&a, 0, KEY(i), 0), NFVD_LEARNT);
+	for (unsigned int i = 0; i < 4; i++)
+		nfvd_fdb_grow();
+	assert_int_equal(buckets, 4 * BUCKETS);
+	for (unsigned int i = 0; i < 5 * BUCKETS; i++)
+		assert_int_equal(at(KEY(i)), 0);
+	for (uint32_t from = 0; from != NFVD_FDB_END;)
+		from = nfvd_fdb_part(from, counted, &n);
+	assert_int_equal(n, 5 * BUCKETS);
+	nfvd_fdb_flush(NULL);
+	assert_int_equal(atomic_load(&entries), 0);
+	assert_null(nfvd_fdb_lookup(0, KEY(1)));
+}
+
 static void parts_are_bounded(void **state)
 {
 	unsigned int n = 0, rest = 0;
@@ -592,7 +621,7 @@ int main(void)
 		T(third_move_in_a_second_is_a_contest), T(first_one_wins), T(clocks_of_two_workers_differ),
 		T(down_port_owns_nothing), T(held_port_owns_nothing), T(flush_forgets_who_was_first), T(moves_to_a_full_port),
 		T(owner_has_filled_its_share), T(deleted_under_a_mover), T(ages_and_flushes), T(asks_before_it_forgets), T(old_moves_mean_nothing),
-		T(one_of_a_port), T(parts_have_each_address_once), T(parts_are_bounded),
+		T(one_of_a_port), T(parts_have_each_address_once), T(parts_are_bounded), T(more_entries_more_buckets),
 		T(workers_race), T(owner_keeps_it_against_a_worker),
 	};
 
