@@ -288,6 +288,26 @@ int nfvd_netns_open(const char *name, int pid)
 	return -EBADF;
 }
 
+uint64_t nfvd_process_started(int pid)
+{
+	unsigned long long ticks = 0;
+	char path[32], line[1024];
+	const char *at = NULL;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	/* The name, in parentheses, may contain anything. */
+	if (fgets(line, sizeof(line), f))
+		at = strrchr(line, ')');
+	if (at && sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks) != 1)
+		ticks = 0;
+	fclose(f);
+	return ticks;
+}
+
 static int nsid_attr(const struct nlattr *attr, void *arg)
 {
 	int *id = arg;

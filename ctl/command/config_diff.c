@@ -46,6 +46,22 @@ static void goes(json_t *steps, const char *list, const json_t *now, const json_
 	}
 }
 
+/* Is the entry as wanted? nfvd adds to a port by number that it is of this boot, and of which process. */
+static bool is_as_wanted(const json_t *entry, const json_t *wanted)
+{
+	static const char *const added[] = { "temporary", "started" };
+	bool by_number = json_object_get(entry, "pid") || json_object_get(entry, "domid");
+	json_t *copy = json_copy((json_t *)entry);
+	bool same;
+
+	for (size_t i = 0; by_number && i < sizeof(added) / sizeof(added[0]); i++)
+		if (!json_object_get(wanted, added[i]))
+			json_object_del(copy, added[i]);
+	same = json_equal(copy, wanted);
+	json_decref(copy);
+	return same;
+}
+
 /* Of a list: what is new, or another. */
 static void comes(json_t *steps, const char *list, const json_t *now, const json_t *wanted)
 {
@@ -56,7 +72,7 @@ static void comes(json_t *steps, const char *list, const json_t *now, const json
 		const char *name = json_string_value(json_object_get(one, "name"));
 		const json_t *old = find(now, list, name);
 
-		if (!old || !json_equal(old, one))
+		if (!old || !is_as_wanted(old, one))
 			add_step(steps, old ? "~" : "+", name, old, one);
 	}
 }

@@ -12,6 +12,7 @@
 #include "control/role.h"
 #include "control/store.h"
 #include "log.h"
+#include "netlink.h"
 #include "shortcut/shortcut.h"
 #include "switch/switch.h"
 #include "switch/tap.h"
@@ -214,14 +215,22 @@ static json_t *this_boot(void)
 	return json_string(id);
 }
 
+/* The number of a process or of a guest means another one in another boot. */
+static bool by_number(const json_t *port)
+{
+	return json_object_get(port, "pid") || json_object_get(port, "domid");
+}
+
 /* Remove temporary ports of an earlier boot. */
 static void drop_temporary(void)
 {
-	json_t *boot = this_boot();
+	json_t *boot = this_boot(), *port;
 
-	for (size_t i = json_array_size(ports()); i && !json_equal(boot, json_object_get(config, "boot")); i--)
-		if (json_object_get(json_array_get(ports(), i - 1), "temporary"))
+	for (size_t i = json_array_size(ports()); i && !json_equal(boot, json_object_get(config, "boot")); i--) {
+		port = json_array_get(ports(), i - 1);
+		if (json_object_get(port, "temporary") || by_number(port))
 			json_array_remove(ports(), i - 1);
+	}
 	json_object_set_new(config, "boot", boot);
 }
 
@@ -276,11 +285,26 @@ static int keep(json_t *asked, struct nfvd_err *err)
 	return commit(before, err);
 }
 
+/* A request by a number is for this boot, and for the process that has the number now. */
+static void bind_number(json_t *params)
+{
+	json_t *pid = json_object_get(params, "pid");
+	uint64_t started = json_is_integer(pid) ? nfvd_process_started(json_integer_value(pid)) : 0;
+
+	if (started && !json_object_get(params, "started"))
+		json_object_set_new(params, "started", json_integer((json_int_t)started));
+	if (by_number(params))
+		json_object_set_new(params, "temporary", json_string("yes"));
+}
+
 struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err)
 {
-	json_t *asked = json_deep_copy(params);
-	struct nfvd_port *port = nfvd_port_attach(params, err);
+	json_t *asked;
+	struct nfvd_port *port;
 
+	bind_number(params);
+	asked = json_deep_copy(params);
+	port = nfvd_port_attach(params, err);
 	if (port) {
 		struct nfvd_err ignored;
 

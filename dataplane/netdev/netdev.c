@@ -27,6 +27,7 @@ static bool is_veth(const struct nfvd_port *port)
 struct args {
 	const char *dev, *netns;
 	int pid;
+	uint64_t started;
 	bool force;
 };
 
@@ -35,8 +36,16 @@ static int parse(json_t *params, struct args *a, struct nfvd_err *err)
 	a->dev = json_string_value(json_object_get(params, "dev"));
 	a->netns = json_string_value(json_object_get(params, "netns"));
 	a->pid = json_integer_value(json_object_get(params, "pid"));
+	a->started = json_integer_value(json_object_get(params, "started"));
 	a->force = !strcmp(json_string_value(json_object_get(params, "force")), "yes");
-	return a->netns && a->pid ? nfvd_err(err, NFV_RPC_E_PARAMS, "'netns' and 'pid' exclude each other") : 0;
+	if (a->netns && a->pid)
+		return nfvd_err(err, NFV_RPC_E_PARAMS, "'netns' and 'pid' exclude each other");
+	if (a->netns && !strncmp(a->netns, "/proc/", 6) && strncmp(a->netns, "/proc/1/", 8)) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is a process, whose number may become another's: use its pid", a->netns);
+		nfvd_hint(err, "nfvctl help attach");
+		return -1;
+	}
+	return 0;
 }
 
 /* Say that there is no such device, or that the kernel could not be asked. */
@@ -86,6 +95,13 @@ static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_er
 	netns = nfvd_netns_open(a->netns, a->pid);
 	if (netns < 0) {
 		no_netns(nd, a, -netns, err);
+		return -1;
+	}
+	/* The namespace is open: if the process is the same one now, it is that process's. */
+	if (a->started && nfvd_process_started(a->pid) != a->started) {
+		close(netns);
+		nfvd_err(err, NFV_RPC_E_NOENT, "process %d has ended; another one has its number now", a->pid);
+		nfvd_hint(err, "nfvctl detach %s", nd->port->name);
 		return -1;
 	}
 	ret = nfvd_link_get(netns, a->dev, 0, &inner);

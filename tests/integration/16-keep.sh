@@ -69,6 +69,49 @@ heals()
 	ip link del late0
 }
 
+# --- numbers, which mean another thing later ----------------------------------------
+
+# in_pid PID NAMESPACE - a process with this number sleeps in that namespace
+in_pid()
+{
+	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+	ip netns exec "$2" sleep 1000 &
+	[ $! = "$1" ] || { kill $!; wait $!; false; } 2>/dev/null
+}
+numbers()
+{
+	local pid
+
+	mk_container mine 10.0.0.5/24
+	ip netns exec mine sleep 1000 &
+	pid=$!
+	wait_for "[ \"\$(readlink /proc/$pid/exe)\" = \"\$(realpath /bin/sleep)\" ]"
+	check "keep: a container, by a process" nfvctl attach veth mine dev eth0 pid $pid
+	killed
+	keep
+	check "keep: it comes back" [ "$(setting mine state)" = up ]
+	jq 'del(.boot, .by) | .ports |= map(del(.started, .temporary))' "$(youngest)" >"$WORK/site"
+	check "keep: what nfvd adds makes no difference to a file" grep -q "no difference" <(nfvctl diff "$WORK/site")
+	kill $pid
+	wait $pid 2>/dev/null
+	ip netns del mine
+	check "keep: its device goes" wait_for '[ "$(setting mine state)" = gone ]'
+	mk_container theirs 10.0.0.6/24
+	assert "wait_for 'in_pid $pid theirs'"
+	check "keep: another process has its number" wait_for "[ /proc/$pid/ns/net -ef /run/netns/theirs ]"
+	check "keep: it does not get the port" wait_for '[[ "$(setting mine why)" = *"another one has its number"* ]]'
+	check "keep: nor if one asks for the first one" refused_as_another $pid
+	check_fails "keep: a path of a process is refused" nfvctl attach veth path dev eth0 netns /proc/$pid/ns/net
+	check "keep: but who asks for it now gets it" nfvctl attach veth now dev eth0 pid $pid
+	killed
+	jq '.boot = "another" | .ports |= map(del(.temporary))' "$(youngest)" >"$WORK/boot" && cat "$WORK/boot" >"$(youngest)"
+	keep
+	check "keep: in another boot a number means nothing" has c1
+	kill $pid
+	ip netns del theirs
+}
+refused_as_another() { nfvctl attach veth other dev eth0 pid "$1" started 1 2>&1 | grep -q "has ended"; }
+
 # --- many of them together -----------------------------------------------------------
 
 MANY=80
@@ -222,6 +265,7 @@ killed_at()
 
 restarts
 heals
+numbers
 stop_nfvd
 together
 disks
