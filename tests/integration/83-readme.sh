@@ -63,6 +63,7 @@ declare -A elsewhere=(
 	["nfvctl capture --dropped"]='tests/integration/28-capture.sh:--dropped'
 	["nfvctl capture [PORT...] [--dropped] [--reason R] ['FILTER']"]='tests/integration/28-capture.sh:--reason'
 	["nfvctl trace PORT"]='tests/integration/28-capture.sh:trace'
+	["nfvctl mirror add m1 from vm1,c1 to probe"]='tests/integration/26-mirror.sh:mirror add'
 	["nfvctl why A B"]='tests/integration/29-why.sh:why'
 	["nfvctl bench sizing A B"]='tests/integration/29-why.sh:sizing'
 	["tools/setup.sh draft"]='Makefile:tools/setup.sh'
