@@ -463,6 +463,9 @@ static void more_entries_more_buckets(void **state)
 {
 	unsigned int n = 0;
 
+#ifdef __SANITIZE_THREAD__
+	skip();		/* one thread, and slow */
+#endif
 	a.macs_max = 5 * BUCKETS;
 	nfvd_fdb_grow();
 	assert_int_equal(buckets, BUCKETS);
@@ -486,6 +489,9 @@ static void parts_are_bounded(void **state)
 	unsigned int n = 0, rest = 0;
 	uint32_t next_ms = NFVD_FDB_AGEING_S * 1000, from;
 
+#ifdef __SANITIZE_THREAD__
+	skip();		/* one thread, and slow */
+#endif
 	a.macs_max = 2 * NFVD_FDB_PART;
 	for (unsigned int i = 0; i < 2 * NFVD_FDB_PART; i++)
 		nfvd_fdb_learn(&a, 0, KEY(i), 1000);
