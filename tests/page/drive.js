@@ -123,12 +123,13 @@ async function asAdmin(context) {
     // The best of three: another process may have the processor for a moment.
     await check("a change is shown within 1.5 s", async () => {
         const times = [];
-        for (const zone of ["blue", "red", "default"]) {
+        for (const zone of ["blue", "red", "green"]) {
             const start = Date.now();
             nfvctl("set", "c1", "zone", zone);
             await until(page, zone => [...document.querySelectorAll(".field")].some(f => f.firstChild.textContent === "zone" && f.querySelector("input").value === zone), zone);
             times.push(Date.now() - start);
         }
+        nfvctl("set", "c1", "zone", "default");
         assert(Math.min(...times) < 1500, times.join(", ") + " ms");
         return times.join(", ") + " ms";
     });
