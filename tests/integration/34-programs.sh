@@ -132,7 +132,7 @@ in_order()
 	pair_up
 	until_shortcut
 	frames=$(pair c1 c2 frames) shortcut=$(pair c1 c2 shortcut_frames)
-	ip netns exec c2 "$FRAME" recv eth0 $n 1000 | awk '
+	ip netns exec c2 "$FRAME" recv eth0 $n 5000 | awk '
 		/ready/ { print; fflush(); next }
 		{ got++; if ($3 + 0 < last) back++; last = $3 + 0 }
 		END { print "got", got + 0, "back", back + 0 }' >"$WORK/order" &
