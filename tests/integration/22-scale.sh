@@ -204,7 +204,8 @@ check "scale: stats" lists 256 stats
 check "scale: stats of a port" lists 1 stats "$one"
 check "scale: drops" nfvctl drops
 reasons=$(elements drops "$one" all)
-check "scale: drops tells each reason of each port" lists $((reasons * 256)) drops all
+refusals=$(nfvctl -j drops all | jq '[.drops[] | select(has("port") | not)] | length')
+check "scale: drops tells each reason of each port, and those of the control socket" lists $((reasons * 256 + refusals)) drops all
 check "scale: events" nfvctl events
 check_fails "scale: a port that is not there" nfvctl fdb nobody
 check "scale: link-local" nfvctl link-local
