@@ -60,6 +60,9 @@ check "... of each pair" says 'all(.cases[]; (.nfvd, .peers[]) | .gap_ms.median 
 check "make bench: many ports" bench bench ports.json ports
 cases two-ports ports-16
 
+check "make bench: many addresses" bench bench macs.json macs
+cases macs-10 macs-1000000
+
 check "make bench-observe" bench bench-observe observe.json
 check "it says what it is" says '.smoke == true and .machine.cores > 0 and .command and .note and .date'
 check "its cases" says '[.cases[].name] == ["export-16", "delay-16", "vm-vm-64", "vm-vm-64-ratio", "capture-1mpps"]'

@@ -25,17 +25,21 @@ static void write_udp(uint8_t *ip, uint32_t bytes, const char *address)
 		die("--ip4", -EINVAL);
 }
 
-/* Write a frame with stamps at both ends, so that a missing end is detected. */
-static void write_frame(uint8_t *buf, const struct options *o, const uint8_t *dst, const uint8_t *src, uint32_t magic,
-			uint32_t sequence)
+/* Write a frame from address i of this side to the same of the other, or to all, with stamps at both ends, so that a missing
+ * end is detected.
+ */
+static void write_frame(uint8_t *buf, const struct options *o, unsigned int me, uint32_t i, uint32_t magic, uint32_t sequence)
 {
 	const uint32_t size = o->size;
 	struct stamp s = { magic, sequence };
 	uint8_t *eth = buf + HDR_BYTES;
 
 	memset(buf, 0, HDR_BYTES);
-	memcpy(eth, dst, 6);
-	memcpy(eth + 6, src, 6);
+	if (magic == MAGIC_HELLO)
+		memset(eth, 0xff, 6);
+	else
+		address(eth, !me, i);
+	address(eth + 6, me, i);
 	eth[12] = (o->ip4 ? ETH_P_IP : ETHERTYPE) >> 8;
 	eth[13] = (o->ip4 ? ETH_P_IP : ETHERTYPE) & 0xff;
 	if (o->ip4)
@@ -71,7 +75,6 @@ static void pool_make(struct side *s, struct pool *p, uint32_t stride, uint32_t 
 /* Make buffers, descriptors and frames. The last Tx descriptor is for the hello. */
 static void prepare(struct side *s, unsigned int me, const struct options *o)
 {
-	static const uint8_t everyone[6] = { 255, 255, 255, 255, 255, 255 };
 	uint32_t bytes = HDR_BYTES + o->size;
 
 	s->cold = o->cold_mib > 0;
@@ -84,7 +87,7 @@ static void prepare(struct side *s, unsigned int me, const struct options *o)
 		uint8_t *p = s->tx_pool.base + (size_t)i * s->tx_pool.stride;
 		bool hello = i == s->hello_id;
 
-		write_frame(p, o, hello ? everyone : mac[!me], mac[me], hello ? MAGIC_HELLO : MAGIC, i);
+		write_frame(p, o, me, hello ? 0 : i % o->macs, hello ? MAGIC_HELLO : MAGIC, i);
 		if (i < s->tx->size)
 			vuf_set_desc(&s->f, s->tx, i, p, bytes, 0);
 	}

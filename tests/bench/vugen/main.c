@@ -11,7 +11,8 @@
  * is sent, and read when it arrives, a word of each cache line. A buffer is used again after so many MiB.
  * Numbered (--numbered): each frame has its own number, in a word of each cache line, and all of them are read when it
  * arrives. "bad" counts frames that are not whole, "twice" those that have arrived before.
- * Frames are of an experimental protocol; with --ip4 ADDRESS they are UDP from that address.
+ * Frames are of an experimental protocol; with --ip4 ADDRESS they are UDP from that address. With --macs N each side
+ * sends from N addresses in turn, to as many: there must be as many buffers, see --cold.
  */
 #include "vugen.h"
 
@@ -24,7 +25,7 @@
 static int usage(void)
 {
 	fputs("usage: vugen --a SOCK --b SOCK [--listen] [--size BYTES] [--seconds S] [--warmup S]\n"
-	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--cold MIB] [--rate PPS] [--numbered] [--ip4 ADDRESS] [--json]\n"
+	      "             [--cpu N] [--oneway] [--ring N] [--rxbuf BYTES] [--cold MIB] [--rate PPS] [--numbered] [--ip4 ADDRESS] [--macs N] [--json]\n"
 	      "Frames per second that a switch carries between two vhost-user ports, both ways at once\n"
 	      "unless --oneway (a to b). Sizes are of Ethernet frames without FCS. One JSON object, always.\n",
 	      stderr);
@@ -38,7 +39,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "seconds", 1, NULL, 't' }, { "warmup", 1, NULL, 'w' }, { "cpu", 1, NULL, 'c' },
 		{ "oneway", 0, NULL, 'o' }, { "ring", 1, NULL, 'r' }, { "rxbuf", 1, NULL, 'x' },
 		{ "cold", 1, NULL, 'C' }, { "rate", 1, NULL, 'R' }, { "numbered", 0, NULL, 'n' }, { "ip4", 1, NULL, '4' },
-		 { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
+		{ "macs", 1, NULL, 'm' }, { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -58,18 +59,19 @@ static bool parse(int argc, char **argv, struct options *o)
 		case 'n': o->numbered = true; break;
 		case 'R': o->rate = strtod(optarg, NULL); break;
 		case '4': o->ip4 = optarg; break;
+		case 'm': o->macs = strtoul(optarg, NULL, 10); break;
 		case 'j': break;
 		default: return false;
 		}
 	}
 	return optind == argc && o->path[0] && o->path[1] && o->size >= 60 && o->size <= FRAME_MAX &&
 	       o->ring >= 8 && o->ring <= 32768 && !(o->ring & (o->ring - 1)) && o->rxbuf >= 256 &&
-	       o->rxbuf <= 65536 && (!o->numbered || o->size + HDR_BYTES <= o->rxbuf) && o->cold_mib <= 4096 && o->seconds > 0 && o->warmup >= 0 && o->rate >= 0;
+	       o->macs >= 1 && o->macs <= MACS_MAX && o->rxbuf <= 65536 && (!o->numbered || o->size + HDR_BYTES <= o->rxbuf) && o->cold_mib <= 4096 && o->seconds > 0 && o->warmup >= 0 && o->rate >= 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { .size = 64, .ring = 256, .rxbuf = 2048, .seconds = 2, .warmup = 0.5, .cpu = -1 };
+	struct options o = { .size = 64, .ring = 256, .rxbuf = 2048, .seconds = 2, .warmup = 0.5, .cpu = -1, .macs = 1 };
 	static struct side sides[2];
 
 	if (!parse(argc, argv, &o))

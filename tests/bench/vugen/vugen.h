@@ -27,7 +27,7 @@ struct options {
 	const char *path[2];
 	const char *ip4;	/* frames are UDP from this address; NULL: of an experimental protocol */
 	bool listen, oneway, numbered;
-	unsigned int size, ring, rxbuf, cold_mib;
+	unsigned int size, ring, rxbuf, cold_mib, macs;
 	double seconds, warmup, rate;	/* rate: frames per second and side; 0: as many as the switch takes */
 	int cpu;
 };
@@ -58,7 +58,21 @@ struct side {
 	bool greeted, whole;	/* whole: a frame started at the current entry */
 };
 
-static const uint8_t mac[2][6] = { { 2, 0, 0, 0, 0, 10 }, { 2, 0, 0, 0, 0, 11 } };
+#define MACS_MAX	16384u		/* addresses of a side: as many as a port may have */
+
+/* Write address i of a side. */
+static inline void address(uint8_t *to, unsigned int side, uint32_t i)
+{
+	const uint8_t mac[6] = { 2, 0, 0, i >> 8, i, 10 + side };
+
+	memcpy(to, mac, sizeof(mac));
+}
+
+/* Return whether it is an address of this side. */
+static inline bool is_of(const uint8_t *mac, unsigned int side)
+{
+	return mac[0] == 2 && !mac[1] && !mac[2] && mac[5] == 10 + side;
+}
 
 static inline uint64_t now_ns(void)
 {
@@ -86,8 +100,7 @@ static inline bool check_frame(const struct side *s, uint32_t id, unsigned int m
 	struct stamp stamp;
 
 	memcpy(&stamp, eth + STAMP_AT, sizeof(stamp));
-	return stamp.magic == magic && !memcmp(eth + 6, mac[!me], 6) &&
-	       (magic == MAGIC_HELLO || !memcmp(eth, mac[me], 6));
+	return stamp.magic == magic && is_of(eth + 6, !me) && (magic == MAGIC_HELLO || is_of(eth, me));
 }
 
 /* guests.c: connect both, with frames written and buffers posted; then wait for the hellos in both directions. */
