@@ -11,7 +11,7 @@ start_nfvd
 containers mode module
 silent p
 table "module" dev:a dev:b dev:c twice
-changes "module" dev:a dev:b dev:c
+SHARE=${NFV_SHARE:-1} changes "module" dev:a dev:b dev:c
 # In a run of all tests, each row is in one of these four tables.
 SHARE=${NFV_SHARE:-1}
 nfvctl shortcut off >/dev/null
