@@ -57,7 +57,8 @@ int nfvd_link_set_master(int ifindex, int master);
  */
 int nfvd_netns_open(const char *name, int pid);
 
-/* Return when a process started, in ticks since boot as in /proc/PID/stat; 0 if there is none. The number of a process
+/*
+ * Return when a process started, in ticks since boot as in /proc/PID/stat; 0 if there is none. The number of a process
  * that has ended may become another's; both together never do.
  */
 uint64_t nfvd_process_started(int pid);

@@ -2,13 +2,13 @@
 #include "netdev/netdev.h"
 
 #include <errno.h>
-#include <linux/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <nfv/text.h>
 #include "clock.h"
 #include "log.h"
+#include "netdev/lookup.h"
 #include "nfvd.h"
 #include "port/port_state.h"
 #include "shortcut/shortcut.h"
@@ -23,108 +23,6 @@ static bool is_veth(const struct nfvd_port *port)
 	return !strcmp(port->ops->type, "veth");
 }
 
-/* Parameters of attach. */
-struct args {
-	const char *dev, *netns;
-	int pid;
-	uint64_t started;
-	bool force;
-};
-
-static int parse(json_t *params, struct args *a, struct nfvd_err *err)
-{
-	a->dev = json_string_value(json_object_get(params, "dev"));
-	a->netns = json_string_value(json_object_get(params, "netns"));
-	a->pid = json_integer_value(json_object_get(params, "pid"));
-	a->started = json_integer_value(json_object_get(params, "started"));
-	a->force = !strcmp(json_string_value(json_object_get(params, "force")), "yes");
-	if (a->netns && a->pid)
-		return nfvd_err(err, NFV_RPC_E_PARAMS, "'netns' and 'pid' exclude each other");
-	if (a->netns && !strncmp(a->netns, "/proc/", 6) && strncmp(a->netns, "/proc/1/", 8)) {
-		nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' is a process, whose number may become another's: use its pid", a->netns);
-		nfvd_hint(err, "nfvctl help attach");
-		return -1;
-	}
-	return 0;
-}
-
-/* Say that there is no such device, or that the kernel could not be asked. */
-static void not_found(int ret, const char *dev, const char *where, struct nfvd_err *err)
-{
-	if (ret == -ENODEV)
-		nfvd_err(err, NFV_RPC_E_NOENT, "no device '%s' in %s", dev, where);
-	else
-		nfvd_err(err, NFV_RPC_E_FAILED, "cannot look for device '%s' in %s: %s", dev, where, strerror(-ret));
-}
-
-/* Say that nfvd cannot open the namespace nd->netns. Others may be able to. */
-static void no_netns(const struct nfvd_netdev *nd, const struct args *a, int error, struct nfvd_err *err)
-{
-	char path[sizeof(nd->netns) + sizeof("/proc/1/root")];
-	int fd;
-
-	if (error != EBADF)
-		nfvd_err(err, NFV_RPC_E_NOENT, "no network namespace '%s': %s", nd->netns, strerror(error));
-	else
-		nfvd_err(err, NFV_RPC_E_NOENT,
-			 "'%s' is not a network namespace in nfvd's mount namespace, which is not the host's (PrivateTmp=, unshare)",
-			 nd->netns);
-	nfvd_hint(err, "ip netns list");
-	if (a->pid)
-		return;
-	snprintf(path, sizeof(path), "/proc/1/root%s", nd->netns);
-	fd = nfvd_netns_open(path, 0);
-	if (fd >= 0)
-		nfvd_hint(err, "nfvctl attach veth %s dev %s netns %s", nd->port->name, a->dev, path);
-	else if (error == EBADF)
-		nfvd_hint(err, "nfvctl attach veth %s dev NAME, with the name of the veth's end on the host", nd->port->name);
-	if (fd >= 0)
-		close(fd);
-}
-
-/* dev names the end inside the container: find our end, and see that each is the other's peer. */
-static int host_end(struct nfvd_netdev *nd, const struct args *a, struct nfvd_err *err)
-{
-	struct nfvd_link inner;
-	int netns, netns_id, ret;
-
-	if (a->pid)
-		snprintf(nd->netns, sizeof(nd->netns), "/proc/%d/ns/net", a->pid);
-	else
-		snprintf(nd->netns, sizeof(nd->netns), "%s%s", a->netns[0] == '/' ? "" : "/run/netns/", a->netns);
-	netns = nfvd_netns_open(a->netns, a->pid);
-	if (netns < 0) {
-		no_netns(nd, a, -netns, err);
-		return -1;
-	}
-	/* The namespace is open: if the process is the same one now, it is that process's. */
-	if (a->started && nfvd_process_started(a->pid) != a->started) {
-		close(netns);
-		nfvd_err(err, NFV_RPC_E_NOENT, "process %d has ended; another one has its number now", a->pid);
-		nfvd_hint(err, "nfvctl detach %s", nd->port->name);
-		return -1;
-	}
-	ret = nfvd_link_get(netns, a->dev, 0, &inner);
-	netns_id = nfvd_netns_id(netns);
-	close(netns);
-	if (ret) {
-		not_found(ret, a->dev, nd->netns, err);
-		nfvd_hint(err, "nsenter --net=%s ip link", nd->netns);
-		return -1;
-	}
-	if (strcmp(inner.kind, "veth"))
-		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' in '%s' is not a veth", a->dev, nd->netns);
-	/* The numbers alone could be those of another pair with one end in some other namespace. */
-	if (netns_id == NFVD_NETNS_NONE || nfvd_link_get(-1, NULL, inner.peer, &nd->link) ||
-	    strcmp(nd->link.kind, "veth") || nd->link.peer != inner.ifindex || nd->link.peer_netns != netns_id) {
-		nfvd_err(err, NFV_RPC_E_FAILED, "the other end of '%s' is not in nfvd's network namespace", a->dev);
-		nfvd_hint(err, "nsenter --net=%s ip -d link show %s", nd->netns, a->dev);
-		return -1;
-	}
-	snprintf(nd->container_dev, sizeof(nd->container_dev), "%s", inner.name);
-	return 0;
-}
-
 static struct nfvd_netdev *by_ifindex(int ifindex)
 {
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
@@ -133,36 +31,20 @@ static struct nfvd_netdev *by_ifindex(int ifindex)
 	return NULL;
 }
 
-static int find_device(struct nfvd_netdev *nd, const struct args *a, struct nfvd_err *err)
+static int find_device(struct nfvd_netdev *nd, json_t *params, struct nfvd_err *err)
 {
-	if (a->netns || a->pid) {
-		if (host_end(nd, a, err))
-			return -1;
-	} else {
-		int ret = nfvd_link_get(-1, a->dev, 0, &nd->link);
+	struct nfvd_found found = { 0 };
+	const struct nfvd_netdev *other;
 
-		if (ret) {
-			not_found(ret, a->dev, "nfvd's network namespace", err);
-			nfvd_hint(err, "nsenter -t %d -n ip link", getpid());
-			return -1;
-		}
-	}
-	if (is_veth(nd->port) && strcmp(nd->link.kind, "veth")) {
-		nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is not a veth", nd->link.name);
-		nfvd_hint(err, "nfvctl attach netdev %s dev %s", nd->port->name, nd->link.name);
+	if (nfvd_netdev_lookup(nd->port->name, is_veth(nd->port), params, &found, err))
 		return -1;
-	}
-	if (nd->link.type != ARPHRD_ETHER)
-		return nfvd_err(err, NFV_RPC_E_FAILED, "'%s' is not an Ethernet device", nd->link.name);
-	if (nd->link.master) {
-		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' belongs to a bridge or bond already", nd->link.name);
-		nfvd_hint(err, "ip link set %s nomaster", nd->link.name);
-		return -1;
-	}
-	if (by_ifindex(nd->link.ifindex)) {
-		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' is port '%s' already", nd->link.name,
-			 by_ifindex(nd->link.ifindex)->port->name);
-		nfvd_hint(err, "nfvctl detach %s", by_ifindex(nd->link.ifindex)->port->name);
+	nd->link = found.link;
+	memcpy(nd->netns, found.netns, sizeof(nd->netns));
+	memcpy(nd->container_dev, found.container_dev, sizeof(nd->container_dev));
+	other = by_ifindex(nd->link.ifindex);
+	if (other) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "'%s' is port '%s' already", nd->link.name, other->port->name);
+		nfvd_hint(err, "nfvctl detach %s", other->port->name);
 		return -1;
 	}
 	return 0;
@@ -327,13 +209,13 @@ static void follow(struct nfvd_netdev *nd)
 
 int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *params, struct nfvd_err *err)
 {
-	struct args a = { 0 };
+	bool force = !strcmp(json_string_value(json_object_get(params, "force")), "yes");
 
 	port->priv = nd;
 	nd->port = port;
 	nd->sock = nd->claim = -1;
 	nd->trace.was_up = true;
-	if (parse(params, &a, err) || find_device(nd, &a, err))
+	if (find_device(nd, params, err))
 		return -1;
 	if (claim(nd, err)) {
 		nfvd_netdev_detach(nd);
@@ -341,7 +223,7 @@ int nfvd_netdev_attach(struct nfvd_netdev *nd, struct nfvd_port *port, json_t *p
 	}
 	if (nd->carrier->adopt)
 		nd->carrier->adopt(nd);
-	if ((!a.force && check_others(nd, err)) || take_device(nd, err)) {
+	if ((!force && check_others(nd, err)) || take_device(nd, err)) {
 		nfvd_netdev_detach(nd);
 		return -1;
 	}

@@ -391,8 +391,8 @@ uint64_t nfvd_fdb_one_of(const struct nfvd_port *port)
 	e = s.key ? nfvd_fdb_lookup(nfvd_policy_zone(port->policy), s.key) : NULL;
 	s.key = e && nfvd_fdb_at(e) == port->id ? s.key : 0;
 	rcu_thread_offline();
-	for (uint32_t from = 0; from != NFVD_FDB_END && !s.key && atomic_load(&port->macs);)
-		from = nfvd_fdb_part(from, search, &s);
+	if (!s.key && atomic_load(&port->macs))
+		nfvd_fdb_part(0, search, &s);
 	return s.key;
 }
 

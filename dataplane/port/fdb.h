@@ -101,7 +101,10 @@ enum nfvd_learnt nfvd_fdb_learn(struct nfvd_port *src, uint16_t zone, uint64_t k
  * Context: a thread that is registered with RCU and offline; no worker.
  */
 void nfvd_fdb_flush(const struct nfvd_port *port);
-/* Return the key of an address at port, the last learnt one if that is still there; 0: none. Context: control. */
+/*
+ * Return the key of an address at port: the last learnt one, or if that has gone one of the first part (nfvd_fdb_part()).
+ * 0: none. Context: control.
+ */
 uint64_t nfvd_fdb_one_of(const struct nfvd_port *port);
 
 /* Call f for each entry. Context: as for nfvd_fdb_flush(). */

@@ -52,4 +52,4 @@ done
 printf '\r%40s\r' '' >&2
 report "$raw" "$BUILD/$RESULTS/macs.json" \
 	--command "ROUNDS=$ROUNDS SECONDS_PER_SAMPLE=$SECONDS_PER_SAMPLE tests/bench/macs.sh" \
-	--note "vugen, 64 bytes, buffers of 8 MiB, both ways, from 8192 addresses each, of which a million are learnt; macs-10: from 5 each, of 10"
+	--note "vugen, 64 bytes, buffers of 8 MiB, both ways, from 8192 addresses each, at an nfvd that has learnt a million; macs-10: from 5 each, at one that knows these only"

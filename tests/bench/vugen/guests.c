@@ -25,8 +25,9 @@ static void write_udp(uint8_t *ip, uint32_t bytes, const char *address)
 		die("--ip4", -EINVAL);
 }
 
-/* Write a frame from address i of this side to the same of the other, or to all, with stamps at both ends, so that a missing
- * end is detected.
+/*
+ * Write a frame from address i of this side to address i of the other, or to all, with stamps at both ends, so that a
+ * missing end is detected.
  */
 static void write_frame(uint8_t *buf, const struct options *o, unsigned int me, uint32_t i, uint32_t magic, uint32_t sequence)
 {
