@@ -102,6 +102,7 @@ numbers()
 	check "keep: it does not get the port" wait_for '[[ "$(setting mine why)" = *"another one has its number"* ]]'
 	check "keep: nor if one asks for the first one" refused_as_another $pid
 	check_fails "keep: a path of a process is refused" nfvctl attach veth path dev eth0 netns /proc/$pid/ns/net
+	check_fails "keep: a start without a process is refused" nfvctl attach veth path dev eth0 netns theirs started 1
 	check "keep: but who asks for it now gets it" nfvctl attach veth now dev eth0 pid $pid
 	killed
 	jq '.boot = "another" | .ports |= map(del(.temporary))' "$(youngest)" >"$WORK/boot" && cat "$WORK/boot" >"$(youngest)"
