@@ -61,13 +61,13 @@ enum nfv_kind {
 	X(dev, NFV_VETH | NFV_NETDEV, NFV_TEXT, 1, 15, OPERATE, "IFNAME", NULL, "the device")		\
 	X(netns, NFV_VETH, NFV_NETNS, 1, 199, OPERATE, "NAME|PATH", "nfvd's own", "network namespace that has the device") \
 	X(pid, NFV_VETH, NFV_NUMBER, 1, 4194304, OPERATE, "PID", "none", "a process in that namespace, in place of netns") \
-	X(started, NFV_VETH, NFV_NUMBER, 1, 9007199254740991, OPERATE, "TICKS", "when it did", "when that process started, as in /proc/PID/stat: refuse a later one") \
+	X(started, NFV_VETH, NFV_NUMBER, 1, 9007199254740991, OPERATE, "TICKS", "when it did", "its start in /proc/PID/stat: refuse another") \
 	X(mode, NFV_VETH, NFV_CHOICE, 0, 0, OPERATE, "module|packet", "module if loaded", "through nfv.ko, or a packet socket") \
 	X(force, NFV_VETH | NFV_NETDEV, NFV_CHOICE, 0, 0, ADMIN, "no|yes", "no", "take it even if the host or others use it") \
 	X(domid, NFV_XEN, NFV_NUMBER, 1, 0x7fef, OPERATE, "N", NULL, "number of the guest")		\
 	X(devid, NFV_XEN, NFV_NUMBER, 0, 65535, OPERATE, "N", "0", "number of its interface")		\
 	X(macs, NFV_ANY, NFV_LIMIT, 1, 16384, OPERATE, "N [drop]", "1024", "most addresses learnt from it; drop: frames from others") \
-	X(temporary, NFV_ANY, NFV_CHOICE, 0, 0, OPERATE, "no|yes", "no", "yes: do not keep it beyond the next boot; always so with pid or domid")
+	X(temporary, NFV_ANY, NFV_CHOICE, 0, 0, OPERATE, "no|yes", "no", "yes: gone at the next boot; always with pid, domid")
 
 #define NFV_PAIRS_MAX	8	/* queue pairs of a kvm port */
 

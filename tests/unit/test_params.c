@@ -13,6 +13,7 @@
 
 /* The longest line of either plane. */
 #define TEXT_MAX_BYTES	4096
+#define TERMINAL_COLUMNS	80
 
 /* Return a type that takes the row, or one that does not (NULL: all do). */
 static const char *taker_of(const struct nfv_param *p, bool takes)
@@ -216,6 +217,17 @@ static void says(const struct nfv_param *p, const char *fmt, ...)
 		fail_msg("%s: no '%s' in: %s", p->key, text, out);
 }
 
+/* The usage line, which a terminal wraps, may be longer. */
+static void fits_a_terminal(const struct nfv_param *p)
+{
+	for (const char *line = out + 1; *line; line += strcspn(line, "\n") + 1) {
+		size_t bytes = strcspn(line, "\n");
+
+		if (bytes > TERMINAL_COLUMNS && strncmp(line, "usage:", 6))
+			fail_msg("%s: %zu columns: %.*s", p->key, bytes, (int)bytes, line);
+	}
+}
+
 static void test_help(void **state)
 {
 	EACH(p) {
@@ -224,6 +236,7 @@ static void test_help(void **state)
 		assert_int_equal(run(policy ? "help set" : "help attach"), 0);
 		says(p, "\n  %-11s %s", p->key, p->values);
 		says(p, "%s (%s)\n", p->help, p->fallback ? p->fallback : "needed");
+		fits_a_terminal(p);
 		if (policy)
 			continue;
 		assert_int_equal(run("help attach %s", taker_of(p, true)), 0);
