@@ -69,5 +69,5 @@ done
 mkdir -p "$BUILD/page"
 stop_nfvd	# the page's driver starts it, and again
 NODE_PATH=$MODULES NFVD=$NFVD NFVCTL=$NFVCTL WORK=$WORK SHOTS=$BUILD/page KVMS=$KVMS \
-	timeout -k 5 200 node "$TOP/tests/page/drive.js" || FAILED=$((FAILED + 1))
+	timeout -k 5 600 node "$TOP/tests/page/drive.js" || FAILED=$((FAILED + 1))
 finish

@@ -64,7 +64,15 @@ async function keyboard(page) {
     const before = await page.evaluate(() => document.activeElement.getAttribute("aria-label"));
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowDown");
-    assert(before !== await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "arrows go from pair to pair");
+    const at = await page.evaluate(() => document.activeElement.getAttribute("aria-label").split(":")[0]);
+    assert(before && before.split(":")[0] !== at, "arrows go from pair to pair: " + before + ", " + at);
+    // Other ports are shown, as when others talk.
+    await page.evaluate(name => {
+        const search = document.querySelector("input[type=search]");
+        search.value = name;
+        search.dispatchEvent(new Event("input"));
+    }, at.split(" ")[0]);
+    assert(await page.evaluate(() => document.activeElement.matches(".grid td[tabindex='0']")), "who is in the grid stays there");
     // Each control has a name.
     for (const path of ["ports", "ports/c1", "matrix", "events", "results"]) {
         await go(page, path);

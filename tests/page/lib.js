@@ -7,7 +7,7 @@ const assert = require("assert");
 
 const { NFVD, NFVCTL, WORK, SHOTS } = process.env;
 const PAGE = "/cockpit/@localhost/nfv/index.html";
-const PATIENCE = Number(process.env.PATIENCE || 20000);    // ms, on a busy machine
+const PATIENCE = Number(process.env.PATIENCE || 60000);    // ms, on a busy machine
 const log = openSync(WORK + "/page-nfvd.log", "a");
 let failed = 0, mark = Date.now();
 

@@ -20,14 +20,15 @@ function tells(pair) {
         ratio(copiesPerFrame(pair)) + " copies per frame";
 }
 
-// Choose the busiest ports, ordered by name. Ports of the last choice stay while they have traffic.
-function choose(pairs) {
+// Choose the busiest ports, ordered by name. One of the last choice counts twice, so that equals do not take turns.
+function choose(pairs, before) {
     const sum = new Map();
 
     for (const pair of pairs)
         for (const name of [pair.src, pair.dst])
             sum.set(name, (sum.get(name) || 0) + pair.rate.bytes + pair.total.bytes * 1e-9);
-    return [...sum.keys()].sort((a, b) => sum.get(b) - sum.get(a)).slice(0, PORTS_MAX)
+    const weight = name => sum.get(name) * (before.includes(name) ? 2 : 1);
+    return [...sum.keys()].sort((a, b) => weight(b) - weight(a)).slice(0, PORTS_MAX)
         .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
 }
 
@@ -37,24 +38,44 @@ function makeGrid(select) {
     const node = h("table", { class: "grid", role: "grid", "aria-label": "Rates, from the row's port to the column's" },
         h("thead", { role: "rowgroup" }, head), body);
     let names = [], cells = new Map();
+    let stop = null;            // the cell that the Tab key leads to
 
+    function stopAt(cell) {
+        if (stop)
+            stop.tabIndex = -1;
+        stop = cell;
+        if (stop)
+            stop.tabIndex = 0;
+    }
+
+    function make(src, dst) {
+        const cell = h("td", { role: "gridcell", tabindex: "-1", class: src === dst ? "self" : null });
+
+        cell.addEventListener("focus", () => {
+            stopAt(cell);
+            if (src !== dst)
+                select(src + " " + dst);
+        });
+        return { src, dst, cell };
+    }
+
+    // Who is in the grid stays at his pair, or, if it is not shown any more, in the grid.
     function build() {
+        const before = cells, inside = body.contains(document.activeElement);
+
         cells = new Map();
         arrange(head, [h("td", { role: "cell", class: "corner" }, "from \\ to"),
             ...names.map(n => h("th", { role: "columnheader", scope: "col", title: n }, h("span", { text: n })))]);
         arrange(body, names.map(src => h("tr", { role: "row" }, h("th", { role: "rowheader", scope: "row", title: src, text: src }),
             names.map(dst => {
-                const cell = h("td", { role: "gridcell", tabindex: "-1" });
-                cells.set(src + " " + dst, cell);
-                if (src === dst)
-                    cell.className = "self";
-                else
-                    cell.addEventListener("focus", () => select(src + " " + dst));
-                return cell;
+                const key = src + " " + dst;
+                cells.set(key, before.get(key) || make(src, dst));
+                return cells.get(key).cell;
             }))));
-        const first = body.querySelector("td:not(.self)");
-        if (first)
-            first.tabIndex = 0;
+        if (!stop || !stop.isConnected)
+            stopAt(body.querySelector("td:not(.self)"));
+        if (inside && stop)
+            stop.focus();
     }
 
     // The grid is one stop of the Tab key; arrow keys move in it.
@@ -65,29 +86,27 @@ function makeGrid(select) {
             return;
         const row = body.rows[at.parentNode.sectionRowIndex + step[0]];
         const next = row && row.cells[at.cellIndex + step[1]];
-        if (next && next.tagName === "TD") {
-            at.tabIndex = -1;
-            next.tabIndex = 0;
+        if (next && next.tagName === "TD")
             next.focus();
-        }
         event.preventDefault();
     });
 
     function update(pairs, chosen) {
-        const wanted = choose(pairs);
+        const wanted = choose(pairs, names);
         if (wanted.join(" ") !== names.join(" ")) {
             names = wanted;
             build();
         }
         const talk = new Map(pairs.map(pair => [pair.key, pair]));
-        for (const [key, cell] of cells) {
+        for (const [key, { src, dst, cell }] of cells) {
             const pair = talk.get(key);
-            if (cell.className === "self")
+            const text = pair ? tells(pair) : src + " to " + dst + ": nothing so far";
+            if (src === dst)
                 continue;
             setText(cell, pair ? (pair.rate.bytes > 0 ? short(pair.rate.bytes * 8) : "·") : "");
             setAttr(cell, "class", pair ? "heat" + heat(pair) + (key === chosen ? " chosen" : "") : null);
-            setAttr(cell, "aria-label", pair ? tells(pair) : null);
-            setAttr(cell, "title", pair ? tells(pair) : null);
+            setAttr(cell, "aria-label", text);
+            setAttr(cell, "title", text);
         }
         return names.length;
     }
