@@ -80,6 +80,7 @@ struct nfvd_vhost {
 	uint64_t spurious;			/* kicks for nothing when it started */
 	uint64_t started_us, features, protocol;
 	struct nfvd_gmem *mem;
+	struct nfvd_call_pace pace;		/* stays when the peer goes: another eventfd makes it no faster */
 	int request_fd;				/* the channel for requests of ours; we make none */
 	struct nfvd_vq vq[NFVD_VHOST_QUEUES_MAX];	/* even: the guest's Rx, odd: its Tx */
 	_Atomic(struct nfvd_vhost_mark *) marks;	/* by pair, in what is stored (keep.h); NULL: nothing is */

@@ -144,6 +144,29 @@ static inline void mark_taken(struct nfvd_vhost *v, unsigned int pair, const str
 		atomic_store_explicit(&marks[pair].taken, NFVD_TAKEN | r->last_avail, memory_order_relaxed);
 }
 
+/* Send the interrupts that were put off, as far as their time has come, the rings in turns. */
+static __attribute__((noinline)) void call_owed(struct nfvd_vhost *v, struct nfvd_port *port)
+{
+	unsigned int turn = v->pace.turn, rings = 2 * v->queues;
+	bool owed = false;
+
+	atomic_store(&v->pace.owed, false);
+	for (unsigned int i = 0; i < rings; i++) {
+		unsigned int at = (turn + i) % rings;
+		struct nfvd_vring *r = nfvd_vhost_ring(v, at);
+
+		if (!r)
+			continue;
+		if (nfvd_vring_call_owed(r)) {
+			v->pace.turn = (at + 1) % rings;
+			nfvd_fault(port, NFVD_DROP_CALL_LATE, 1);
+		}
+		owed |= atomic_load(&r->owed);
+	}
+	if (owed)
+		atomic_store(&v->pace.owed, true);
+}
+
 static unsigned int vhost_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int max)
 {
 	struct nfvd_vhost *v = q->port->priv;
@@ -151,6 +174,8 @@ static unsigned int vhost_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct n
 	struct nfvd_take_drops drops;
 	unsigned int n;
 
+	if (unlikely(atomic_load_explicit(&v->pace.owed, memory_order_relaxed)))
+		call_owed(v, q->port);
 	if (!r)
 		return 0;
 	n = nfvd_vring_take(r, frames, max, w->pool, NFVD_IOV_POOL, &drops);
@@ -203,12 +228,13 @@ static void vhost_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_
 
 static bool vhost_arm(struct nfvd_rxq *q, bool on)
 {
-	struct nfvd_vring *r = nfvd_vhost_ring(q->port->priv, 2 * q->index + 1);
+	struct nfvd_vhost *v = q->port->priv;
+	struct nfvd_vring *r = nfvd_vhost_ring(v, 2 * q->index + 1);
 
 	if (!r)
 		return false;
-	/* Without a kick descriptor the guest expects to be polled. */
-	return nfvd_vring_arm(r, on) || (on && q->fd < 0);
+	/* Without a kick descriptor the guest expects to be polled. A worker that is to interrupt it stays awake. */
+	return nfvd_vring_arm(r, on) || (on && (q->fd < 0 || atomic_load(&v->pace.owed)));
 }
 
 static void show_queue(struct nfvd_vhost *v, unsigned int i, json_t *list)

@@ -116,6 +116,7 @@ static enum nfvd_drop set_up_ring(struct nfvd_vhost *v, unsigned int i, struct n
 	r->mergeable = v->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
 	r->fault = NFVD_PASS;
 	r->call = q->call;
+	r->pace = &v->pace;
 	rte_spinlock_init(&r->lock);
 	return nfvd_vring_check(r);
 }

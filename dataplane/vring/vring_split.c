@@ -9,7 +9,10 @@
 #include "vring/chain.h"
 #include "worker/call.h"
 
-#define CALL_SLOW_US	500	/* an interrupt takes one */
+#define CALL_DEAR_NS	50000	/* an interrupt takes 1000 */
+#define CALL_PAUSE	8	/* after a dear one: so many times its duration */
+#define CALL_EXACT_NS	10000000000ull
+#define CALL_SLOW_NS	5000000
 #define CALL_SLOW_WEIGHT 16
 #define CALL_SLOW_MAX	160	/* eleven slow ones in a row, or more than one of 17 */
 #define PREFETCH_BYTES	2048	/* more evicts what was fetched before it is used: 9216 costs a fifth at 8000 B */
@@ -133,40 +136,71 @@ unsigned int nfvd_vring_take(struct nfvd_vring *vr, struct nfvd_frame *frames, u
 	return out;
 }
 
-/*
- * Return the time; if precise, the processor time of this thread, which leaves out the time in which it did not run.
- */
-static uint64_t call_clock_us(bool precise)
+/* Return the time; if exact, the processor time of this thread, which leaves out the time in which it did not run. */
+static uint64_t call_clock_ns(bool exact)
 {
 	struct timespec ts;
 
-	clock_gettime(unlikely(precise) ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+	clock_gettime(unlikely(exact) ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-/*
- * Interrupt the guest. A signal wakes all waiters, and a peer may have a hundred thousand waiters on one eventfd.
- * After a slow call the next ones are measured precisely.
- */
+/* An interrupt took long, by the time that was measured. */
+static __attribute__((noinline)) void note_dear(struct nfvd_vring *vr, uint64_t took_ns, bool exact)
+{
+	struct nfvd_call_pace *pace = vr->pace;
+	uint64_t now = call_clock_ns(false);
+	unsigned int slow = pace->slow;
+
+	pace->exact_ns = now + CALL_EXACT_NS;
+	/* This thread may just not have run. */
+	if (!exact)
+		return;
+	pace->next_ns = now + CALL_PAUSE * took_ns;
+	if (took_ns <= CALL_SLOW_NS)
+		return;
+	slow += CALL_SLOW_WEIGHT;
+	pace->slow = slow <= CALL_SLOW_MAX ? slow : 0;
+	if (slow > CALL_SLOW_MAX)
+		fence(vr, NFVD_DROP_CALL_SLOW);
+}
+
+static __attribute__((noinline)) int note_call(struct nfvd_vring *vr)
+{
+	vr->owed = true;
+	vr->pace->owed = true;
+	return 0;
+}
+
+/* Interrupt the guest, or note that it is to be interrupted. Return the system calls made for it. */
 static int call_guest(struct nfvd_vring *vr)
 {
 	int call = atomic_load_explicit(&vr->call, memory_order_acquire);
-	bool precise = vr->slow_calls, slow;
-	uint64_t start;
+	struct nfvd_call_pace *pace = vr->pace;
+	uint64_t now, start, took_ns;
+	bool exact;
 
 	if (call == NFVD_CALL_NONE)
 		return 0;
-	start = call_clock_us(precise);
+	now = call_clock_ns(false);
+	if (unlikely(now < atomic_load_explicit(&pace->next_ns, memory_order_relaxed)))
+		return note_call(vr);
+	exact = now < atomic_load_explicit(&pace->exact_ns, memory_order_relaxed);
+	start = unlikely(exact) ? call_clock_ns(true) : now;
 	if (nfvd_call(call))
 		atomic_fetch_add_explicit(&vr->calls, 1, memory_order_relaxed);
-	slow = call_clock_us(precise) - start > CALL_SLOW_US;
-	if (unlikely(slow))
-		vr->slow_calls += precise ? CALL_SLOW_WEIGHT : 1;
-	else if (unlikely(precise))
-		vr->slow_calls--;
-	if (unlikely(vr->slow_calls > CALL_SLOW_MAX))
-		fence(vr, NFVD_DROP_CALL_SLOW);
+	took_ns = call_clock_ns(exact) - start;
+	if (unlikely(exact) && took_ns <= CALL_SLOW_NS && pace->slow)
+		pace->slow--;
+	if (unlikely(took_ns > CALL_DEAR_NS))
+		note_dear(vr, took_ns, exact);
 	return 1;
+}
+
+bool nfvd_vring_call_owed(struct nfvd_vring *vr)
+{
+	return atomic_load(&vr->owed) && call_clock_ns(false) >= vr->pace->next_ns && atomic_exchange(&vr->owed, false) &&
+	       call_guest(vr);
 }
 
 /* Publish used entries up to used_idx, and interrupt if the guest wants it. Returns system calls. */

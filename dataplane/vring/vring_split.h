@@ -29,6 +29,21 @@
  */
 #define NFVD_WALK_MAX		4096
 
+/*
+ * The pace of a guest's interrupts, all its rings together. Each thread may read and write it. All zeros: none was slow.
+ *
+ * A peer determines how long an interrupt takes: each waiter at its eventfd costs 0.1 us. So an interrupt that took
+ * long is followed by a pause in proportion, in which others are only noted: a peer gets at most a ninth of a worker
+ * for them. A guest on a slow machine gets its interrupts later, but all of them.
+ */
+struct nfvd_call_pace {
+	_Atomic(uint64_t) next_ns;	/* no interrupt before */
+	_Atomic(uint64_t) exact_ns;	/* until then they are measured exactly */
+	_Atomic(uint8_t) slow;		/* goes up with each very slow one, down with each other one */
+	_Atomic(uint8_t) turn;		/* the caller's: which ring is the next to be interrupted */
+	_Atomic(bool) owed;		/* a ring has one noted */
+};
+
 struct nfvd_vring {
 	/* Guest memory: all access through gmem.h. */
 	const struct vring_desc *desc;
@@ -53,7 +68,8 @@ struct nfvd_vring {
 
 	rte_spinlock_t lock;	/* Rx queues: several workers deliver */
 	_Atomic(uint64_t) calls; /* interrupts sent */
-	uint8_t slow_calls;	/* goes up with each slow call, down with each other one */
+	struct nfvd_call_pace *pace;
+	_Atomic(bool) owed;	/* an interrupt was noted */
 };
 
 /* The frames that a take dropped, by reason; the caller counts them. */
@@ -82,6 +98,12 @@ unsigned int nfvd_vring_take_done(struct nfvd_vring *vr, unsigned int n);
  */
 void nfvd_vring_deliver(struct nfvd_vring *vr, struct nfvd_frame **frames, unsigned int n,
 			enum nfvd_drop *results, struct nfvd_ledger *l);
+
+/*
+ * Send the interrupt that was noted, if its time has come. Return false if there is none to send, or none yet.
+ * Context: any thread that may use the ring.
+ */
+bool nfvd_vring_call_owed(struct nfvd_vring *vr);
 
 /* Ask for a kick at the next frame, or stop asking. Return true if frames are waiting already. */
 bool nfvd_vring_arm(struct nfvd_vring *vr, bool on);

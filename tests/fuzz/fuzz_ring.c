@@ -258,9 +258,11 @@ static void deliver(struct nfvd_vring *vr, uint8_t options)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct nfvd_call_pace pace = { 0 };
 	struct nfvd_vring vr = {
 		.desc = desc, .avail = avail, .used = (struct vring_used *)(low + USED_AT), .mem = &gmem,
 		.size = SIZE, .mask = SIZE - 1, .hdr_len = 12, .call = NFVD_CALL_NONE, .fault = NFVD_PASS,
+		.pace = &pace,
 	};
 	uint8_t options;
 

@@ -104,6 +104,41 @@ static void c2_call_made_blocking(void **state)
 	mark();
 }
 
+#define WAITERS	2000	/* for half a millisecond */
+
+/* Many wait at the descriptor, and each call wakes them all. The witness must not wait for that. */
+static void c2_call_crowded(void **state)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), watch = epoll_create1(EPOLL_CLOEXEC), waiter[WAITERS];
+	struct epoll_event ev = { .events = EPOLLIN };
+	int64_t end = now_ms() + RUN_MS;
+	unsigned int rounds = 0;
+	uint64_t called;
+
+	for (unsigned int i = 0; i < WAITERS; i++) {
+		waiter[i] = dup(fd);
+		assert_int_equal(epoll_ctl(watch, EPOLL_CTL_ADD, waiter[i], &ev), 0);
+	}
+	for (unsigned int q = 0; q < 2; q++)
+		assert_int_equal(set_fd(VU_SET_VRING_CALL, q, fd), 0);
+	for (; now_ms() < end; rounds++)
+		traffic_flows();
+	print_message("    %u rounds, %lld calls were late\n", rounds, (long long)moved_by("evil", "call_late"));
+	assert_true(moved_by("evil", "call_late") > 0);
+	queue_is("evil", RX, "running", NULL);
+	/* None is forgotten. */
+	while (read(fd, &called, sizeof(called)) > 0)
+		;
+	traffic_flows();
+	assert_true(wait_until(read(fd, &called, sizeof(called)) > 0, PATIENCE_MS));
+	guest_again(&evil, true);
+	close(fd);
+	close(watch);
+	for (unsigned int i = 0; i < WAITERS; i++)
+		close(waiter[i]);
+	mark();
+}
+
 /* ---- kicks ---- */
 
 static atomic_bool stop_snatching;
@@ -340,6 +375,7 @@ int fds_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		evil_test(c2_call_made_blocking),
+		evil_test(c2_call_crowded),
 		evil_test(c2_kick_snatched),
 		evil_test(c2_every_kind),
 		evil_test(d2_sealed_memory),

@@ -59,7 +59,7 @@ void queue_is(const char *name, unsigned int q, const char *state, const char *r
 void mark(void);
 /*
  * Since mark(), exactly these moved: port, reason, by how much (int), ..., NULL.
- * Wait for them. kick_spurious and kick_missing are ignored, because they depend on timing.
+ * Wait for them. kick_spurious, kick_missing and call_late are ignored, because they depend on timing.
  */
 void moved(const char *port, ...) __attribute__((sentinel));
 /* Return how far one counter has moved; others may have moved, too. */

@@ -20,6 +20,7 @@ struct guest {
 	uint8_t *mem[2];
 	struct nfvd_gmem gmem;
 	struct nfvd_vring vr;
+	struct nfvd_call_pace pace;
 	struct vring_desc *desc;
 	uint16_t size, avail;
 };
@@ -44,11 +45,12 @@ static inline void guest_init(struct guest *g, uint16_t size, bool event_idx, bo
 	g->gmem.n = 2;
 	g->size = size;
 	g->desc = (struct vring_desc *)g->mem[0];
+	g->pace = (struct nfvd_call_pace){ 0 };
 	g->vr = (struct nfvd_vring){
 		.desc = g->desc, .avail = (struct vring_avail *)(g->mem[0] + 0x20000),
 		.used = (struct vring_used *)(g->mem[0] + 0x30000), .mem = &g->gmem, .size = size, .mask = size - 1,
 		.hdr_len = 12, .event_idx = event_idx, .indirect = true, .mergeable = mergeable, .call = NFVD_CALL_NONE,
-		.fault = NFVD_PASS,
+		.fault = NFVD_PASS, .pace = &g->pace,
 	};
 	rte_spinlock_init(&g->vr.lock);
 }
