@@ -251,7 +251,7 @@ int nfvd_netdev_claim(int ifindex)
 
 void nfvd_netdev_clean(void)
 {
-	int ifindexes[256];
+	int ifindexes[NFVD_PORTS_MAX];
 	unsigned int n = nfvd_tc_leftovers(ifindexes, sizeof(ifindexes) / sizeof(ifindexes[0]));
 
 	for (unsigned int i = 0; i < n; i++) {

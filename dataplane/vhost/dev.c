@@ -9,6 +9,9 @@
 #include "worker/call.h"
 #include "worker/worker.h"
 
+/* The handler of SIGBUS has a slot for each id. */
+_Static_assert(NFVD_GMEM_OWNERS == NFVD_PORTS_MAX, "a slot for each port");
+
 uint64_t nfvd_vhost_features(unsigned int pairs)
 {
 	uint64_t f = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ANY_LAYOUT | 1ull << VIRTIO_F_IN_ORDER |

@@ -105,7 +105,7 @@ static inline void gwrite16(volatile void *p, uint16_t v)
  */
 int nfvd_gmem_sigbus_init(void);
 
-#define NFVD_GMEM_OWNERS 256
+#define NFVD_GMEM_OWNERS 4096	/* as many as ports */
 
 struct nfvd_gmem_source {
 	uint64_t gpa, size, uva, offset;	/* bytes; offset into the file; uva: the peer's own address */

@@ -57,7 +57,7 @@ static void all_is(const uint8_t *p, uint8_t value)
 static void one_is_hit(void **state)
 {
 	int fd1[2], fd2[1];
-	struct nfvd_gmem *m1 = guest(1, fd1, 2, 1), *m2 = guest(2, fd2, 1, 2);
+	struct nfvd_gmem *m1 = guest(NFVD_GMEM_OWNERS - 1, fd1, 2, 1), *m2 = guest(2, fd2, 1, 2);
 
 	assert_int_equal(ftruncate(fd1[1], 0), 0);
 	all_is(m1->r[1].hva, 0);
@@ -69,7 +69,7 @@ static void one_is_hit(void **state)
 	assert_int_equal(ftruncate(fd1[0], 4096), 0);
 	assert_int_equal(((volatile uint8_t *)m1->r[0].hva)[SIZE - 1], 0);
 	all_is(m1->r[0].hva, 0);
-	leave(1, m1, fd1);
+	leave(NFVD_GMEM_OWNERS - 1, m1, fd1);
 	leave(2, m2, fd2);
 }
 
