@@ -87,6 +87,8 @@ static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 		return NULL;
 	}
 	port->ops = ops;
+	nfvd_meter_start(&port->from, nfvd_now_ns() * NFVD_METER_NS);
+	nfvd_meter_start(&port->to, nfvd_now_ns() * NFVD_METER_NS);
 	if (take_words(port, params, err)) {
 		free(port);
 		return NULL;

@@ -172,6 +172,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
 	static unsigned int ticks;
 
+	uint64_t meter_now = nfvd_now_ns() * NFVD_METER_NS;
+
 	nfvd_shortcut_tick();
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
 		struct nfvd_port *port = nfvd_ports[id];
@@ -180,6 +182,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 			continue;
 		if (port->ops->tick)
 			port->ops->tick(port);
+		nfvd_meter_look_after(&port->from, meter_now);
+		nfvd_meter_look_after(&port->to, meter_now);
 		tell_full(port);
 		tell_spoofed(port);
 	}

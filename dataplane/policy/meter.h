@@ -6,8 +6,8 @@
  * time by the burst. Bits and frames have a clock each. A super-frame costs what its segments would on a wire, each
  * with its headers. (rte_meter's buckets belong to one thread.)
  *
- * Times are in 1/4096 ns and wrap after 52 days; only differences are looked at, and a clock that is further away than
- * any frame could have moved it begins anew.
+ * Times are in 1/4096 ns and wrap after 52 days; only differences are looked at. So a clock must not stay behind for
+ * long, or it would seem to be ahead: control starts it at the time of the attach, and looks after it each tick.
  */
 #ifndef NFVD_METER_H
 #define NFVD_METER_H
@@ -20,6 +20,7 @@
 #define NFVD_METER_NS		4096ull		/* units of a nanosecond */
 #define NFVD_METER_WAIT_NS	40000000ull	/* bursts; this one makes up for a worker that did not get its processor */
 #define NFVD_METER_DROP_NS	250000000ull
+#define NFVD_METER_BEHIND	(3600000000000ull * NFVD_METER_NS)
 #define NFVD_METER_MIN_BPS	1000ull
 #define NFVD_METER_MAX_BPS	1000000000000ull
 #define NFVD_METER_MAX_PPS	1000000000ull
@@ -58,6 +59,28 @@ static inline uint64_t nfvd_meter_at(uint64_t clock, uint64_t now)
 	int64_t ahead = (int64_t)(clock - now);
 
 	return ahead > 0 && ahead < INT64_MAX / 2 ? clock : now;
+}
+
+/* Nothing has passed yet. Context: nobody else uses the meter. */
+static inline void nfvd_meter_start(struct nfvd_meter *m, uint64_t now)
+{
+	atomic_store(&m->bytes, now);
+	atomic_store(&m->frames, now);
+}
+
+/* Move a clock that is an hour behind to now, which changes nothing else. Call it once a week or more often. */
+static inline void nfvd_meter_catch_up(_Atomic(uint64_t) *clock, uint64_t now)
+{
+	uint64_t old = atomic_load_explicit(clock, memory_order_relaxed);
+
+	if (now - old > NFVD_METER_BEHIND && nfvd_meter_at(old, now) == now)
+		atomic_compare_exchange_strong(clock, &old, now);
+}
+
+static inline void nfvd_meter_look_after(struct nfvd_meter *m, uint64_t now)
+{
+	nfvd_meter_catch_up(&m->bytes, now);
+	nfvd_meter_catch_up(&m->frames, now);
 }
 
 static inline void nfvd_meter_add(_Atomic(uint64_t) *clock, uint64_t cost, uint64_t now)

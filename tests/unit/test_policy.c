@@ -172,6 +172,29 @@ static void test_wraps(void **state)
 	assert_true(nfvd_meter_pass(&m, &r, 1500, 1, now + 2000000000ull * MS));
 }
 
+#define DAY	(86400000ull * MS)
+
+/* On whatever day of the host's it begins, and however long nothing is charged. */
+static void test_any_day(void **state)
+{
+	struct nfvd_rate r = { .bps = 1000, .pps = 1 };
+	struct nfvd_meter m;
+
+	nfvd_rate_prepare(&r, NFVD_METER_WAIT_NS);
+	for (uint64_t day = 0; day < 120; day++) {
+		nfvd_meter_start(&m, day * DAY);
+		assert_int_equal(nfvd_meter_wait(&m, &r, day * DAY), 0);
+	}
+	for (uint64_t now = 120 * DAY; now < 240 * DAY; now += DAY / 2) {
+		nfvd_meter_look_after(&m, now);
+		assert_int_equal(nfvd_meter_wait(&m, &r, now), 0);
+	}
+	/* What is still to be paid for stays so. */
+	nfvd_meter_charge(&m, &r, 3 * NFVD_FRAME_MAX, 45, 240 * DAY);
+	nfvd_meter_look_after(&m, 240 * DAY + MS);
+	assert_true(nfvd_meter_wait(&m, &r, 240 * DAY + MS) > 0);
+}
+
 static void test_wait_and_room(void **state)
 {
 	struct nfvd_rate r = { .bps = 1000000 };
@@ -232,7 +255,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_push_and_pop), cmocka_unit_test(test_tunnel), cmocka_unit_test(test_set_keeps_priority), cmocka_unit_test(test_shortest),
 		cmocka_unit_test(test_checksum_in_the_way), cmocka_unit_test(test_rates), cmocka_unit_test(test_frames_a_second),
-		cmocka_unit_test(test_wraps), cmocka_unit_test(test_wait_and_room), cmocka_unit_test(test_any_bytes),
+		cmocka_unit_test(test_wraps), cmocka_unit_test(test_any_day), cmocka_unit_test(test_wait_and_room), cmocka_unit_test(test_any_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
