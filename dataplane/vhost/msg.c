@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define MEMORY_MAX	(4ull << 40)	/* bytes of one guest; nfvd has 2^47 of addresses for all of them */
 
 int nfvd_vu_vring(const struct nfvd_vu_msg *msg)
 {
@@ -125,19 +126,21 @@ static enum nfvd_drop check_regions(const struct nfvd_vu_msg *msg)
 {
 	struct nfvd_vu_region r[VU_REGIONS_MAX];
 	unsigned int n = msg->payload.mem.n;
+	uint64_t all = 0;
 
 	memcpy(r, msg->payload.mem.r, sizeof(r));
 	for (unsigned int i = 0; i < n; i++) {
-		/* The address one past the end must exist, too. No guest has half of the address space. */
-		if (!r[i].size || r[i].size >> 46 || r[i].mmap_offset >> 46 || r[i].gpa + r[i].size < r[i].gpa ||
+		/* The address one past the end must exist, too. */
+		if (!r[i].size || r[i].size > MEMORY_MAX || r[i].mmap_offset >> 46 || r[i].gpa + r[i].size < r[i].gpa ||
 		    r[i].uva + r[i].size < r[i].uva)
 			return NFVD_DROP_VU_BAD_MEM;
 		for (unsigned int j = 0; j < i; j++)
 			if (ranges_overlap(r[i].gpa, r[j].gpa, r[i].size, r[j].size) ||
 			    ranges_overlap(r[i].uva, r[j].uva, r[i].size, r[j].size))
 				return NFVD_DROP_VU_BAD_MEM;
+		all += r[i].size;
 	}
-	return NFVD_PASS;
+	return all > MEMORY_MAX ? NFVD_DROP_VU_BAD_MEM : NFVD_PASS;
 }
 
 static enum nfvd_drop check_mem_table(const struct nfvd_vu_msg *msg)

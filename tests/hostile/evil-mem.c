@@ -80,6 +80,10 @@ static void d1_tables(void **state)
 	t.r[0].size = -1ull;
 	refused("size 2^64 - 1", &t, 1, fds, 1, "vu_bad_mem");
 	t = sound(2);
+	for (unsigned int i = 0; i < 2; i++)
+		t.r[i] = (struct nfvd_vu_region){ .gpa = i * (1ull << 44), .size = 3ull << 40, .uva = (1 + i) * (1ull << 44) };
+	refused("more than 4 TiB in all", &t, 2, fds, 2, "vu_bad_mem");
+	t = sound(2);
 	refused("a descriptor missing", &t, 2, fds, 1, "vu_bad_fds");
 	refused("a descriptor too many", &t, 2, fds, 3, "vu_bad_fds");
 	t.n = 3;
