@@ -44,7 +44,7 @@
 struct seen {
 	bool valid, fenced, in_hole;
 	uint32_t beat;
-	uint64_t cpu_us, start_cpu_us, blocked_us;
+	uint64_t cpu_us, computed_us, blocked_us;
 	uint64_t fenced_us;	/* the worker's time when its port was fenced */
 };
 
@@ -257,7 +257,7 @@ static void look(unsigned int i, uint64_t gap_us)
 	const struct nfvd_watched *w = &worker->watched;
 	struct seen *s = &seen[i];
 	uint32_t beat = atomic_load_explicit(&w->beat, memory_order_relaxed);
-	uint64_t cpu = cpu_us(w), computed, idle;
+	uint64_t cpu = cpu_us(w), used, idle;
 	bool busy, anew;
 
 	if (atomic_load(&w->asleep)) {
@@ -267,7 +267,7 @@ static void look(unsigned int i, uint64_t gap_us)
 	busy = s->valid && cpu - s->cpu_us > gap_us / 10 * 9;
 	anew = !s->valid || s->beat != beat;
 	if (anew)
-		*s = (struct seen){ .valid = true, .beat = beat, .cpu_us = cpu, .start_cpu_us = cpu };
+		*s = (struct seen){ .valid = true, .beat = beat, .cpu_us = cpu };
 	if (!busy && !s->in_hole && waits_for_hole(w)) {
 		s->in_hole = true;
 		note_hole(i, worker, beat);
@@ -277,18 +277,20 @@ static void look(unsigned int i, uint64_t gap_us)
 	/* A clock that cannot be read says nothing. */
 	if (cpu < s->cpu_us)
 		return;
-	idle = cpu - s->cpu_us < gap_us / 10 ? gap_us : 0;
+	used = cpu - s->cpu_us;
+	idle = used < gap_us / 10 ? gap_us : 0;
 	s->cpu_us = cpu;
 	if (idle && blocked(w))
 		s->blocked_us += idle;
-	computed = cpu - s->start_cpu_us;
-	if (s->fenced && s->blocked_us + computed - s->fenced_us > LAST_US) {
+	/* More than that was taken by others: by an emulator or a hypervisor, which the kernel does not see. */
+	s->computed_us += used < gap_us ? used : gap_us;
+	if (s->fenced && s->blocked_us + s->computed_us - s->fenced_us > LAST_US) {
 		dprintf(STDERR_FILENO, "<%d>nfvd: worker %u does not move, although its port was fenced: the end\n", LOG_CRIT, i);
 		_exit(NFVD_EXIT_HELD);
 	}
-	if (!s->fenced && (s->blocked_us >= BLOCKED_US || computed >= COMPUTING_US)) {
+	if (!s->fenced && (s->blocked_us >= BLOCKED_US || s->computed_us >= COMPUTING_US)) {
 		s->fenced = true;
-		s->fenced_us = s->blocked_us + computed;
+		s->fenced_us = s->blocked_us + s->computed_us;
 		fence_holder(i, worker, s->fenced_us);
 	}
 	if (s->fenced)
