@@ -81,7 +81,7 @@
 	X(NO_MEMORY, "no_memory", "a guest was refused: nfvd could not get or map memory for it") \
 	X(RING_STUCK, "ring_stuck", "the kernel had stopped filling the packet socket's ring, which was set up anew") \
 	X(CALL_SLOW, "call_slow", "interrupting the guest repeatedly took 5 ms or more") \
-	X(CALL_LATE, "call_late", "an interrupt to the guest was put off, because those before had taken 50 us or more")
+	X(CALL_LATE, "call_late", "an interrupt to the guest was put off, because those before had taken 20 us or more")
 
 enum nfvd_drop {
 	NFVD_PASS,		/* none: all is well */

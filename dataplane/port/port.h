@@ -98,6 +98,8 @@ struct nfvd_port_ops {
 	 * asking. May be NULL.
 	 */
 	bool (*arm)(struct nfvd_rxq *q, bool sleep);
+	/* T. Interrupt the endpoint where that was put off, nfvd_note_late(). Return whether some is put off still. */
+	bool (*call_late)(struct nfvd_port *port);
 	/* C. Add type-specific members to the port's JSON. */
 	void (*show)(struct nfvd_port *port, json_t *obj);
 	/* C. Append what doctor reports of the port to list. May be NULL. */

@@ -110,7 +110,20 @@ struct nfvd_worker {
 	uint64_t rounds[NFVD_ROUND_BINS];	/* that took frames, by how long: bin b less than 2^b µs, the last one any */
 	uint64_t busy_ns, asleep_ns;	/* time of rounds that took frames; of sleep. In the rest it polled in vain */
 	struct nfvd_backlog backlog;
+
+	/* Ports with an interrupt that was put off. */
+	unsigned int n_late;
+	uint16_t late[NFVD_PORTS_MAX];
+	bool is_late[NFVD_PORTS_MAX];
 };
+
+/* Call ops->call_late of this port from now on, until nothing is put off any more. Context: worker. */
+static inline void nfvd_note_late(struct nfvd_worker *w, const struct nfvd_port *port)
+{
+	if (!w->is_late[port->id])
+		w->late[w->n_late++] = port->id;
+	w->is_late[port->id] = true;
+}
 
 /*
  * Add the counts of this turn to w->src's balance. All frames that it took are delivered, dropped, or wait. Context:

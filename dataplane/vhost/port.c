@@ -144,9 +144,16 @@ static inline void mark_taken(struct nfvd_vhost *v, unsigned int pair, const str
 		atomic_store_explicit(&marks[pair].taken, NFVD_TAKEN | r->last_avail, memory_order_relaxed);
 }
 
-/* Send the interrupts that were put off, as far as their time has come, the rings in turns. */
-static __attribute__((noinline)) void call_owed(struct nfvd_vhost *v, struct nfvd_port *port)
+static inline void note_late(struct nfvd_worker *w, const struct nfvd_port *port, struct nfvd_vhost *v)
 {
+	if (unlikely(atomic_load_explicit(&v->pace.owed, memory_order_relaxed)))
+		nfvd_note_late(w, port);
+}
+
+/* The rings in turns. */
+static bool vhost_call_late(struct nfvd_port *port)
+{
+	struct nfvd_vhost *v = port->priv;
 	unsigned int turn = v->pace.turn, rings = 2 * v->queues;
 	bool owed = false;
 
@@ -165,6 +172,7 @@ static __attribute__((noinline)) void call_owed(struct nfvd_vhost *v, struct nfv
 	}
 	if (owed)
 		atomic_store(&v->pace.owed, true);
+	return owed;
 }
 
 static unsigned int vhost_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *frames, unsigned int max)
@@ -174,8 +182,6 @@ static unsigned int vhost_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct n
 	struct nfvd_take_drops drops;
 	unsigned int n;
 
-	if (unlikely(atomic_load_explicit(&v->pace.owed, memory_order_relaxed)))
-		call_owed(v, q->port);
 	if (!r)
 		return 0;
 	n = nfvd_vring_take(r, frames, max, w->pool, NFVD_IOV_POOL, &drops);
@@ -188,11 +194,13 @@ static unsigned int vhost_rx(struct nfvd_worker *w, struct nfvd_rxq *q, struct n
 
 static void vhost_rx_done(struct nfvd_worker *w, struct nfvd_rxq *q, unsigned int n)
 {
-	struct nfvd_vring *r = nfvd_vhost_ring(q->port->priv, 2 * q->index + 1);
+	struct nfvd_vhost *v = q->port->priv;
+	struct nfvd_vring *r = nfvd_vhost_ring(v, 2 * q->index + 1);
 	unsigned int calls = r ? nfvd_vring_take_done(r, n) : 0;
 
 	if (calls)
 		nfvd_rx_syscalls(w, q->port, calls);
+	note_late(w, q->port, v);
 }
 
 static void vhost_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_frame **frames, unsigned int n,
@@ -214,6 +222,7 @@ static void vhost_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_
 		return;
 	}
 	nfvd_vring_deliver(r, frames, n, results, l);
+	note_late(w, port, v);
 	for (unsigned int i = 0; i < n; i++) {
 		if (likely(results[i] == NFVD_PASS))
 			continue;
@@ -228,13 +237,12 @@ static void vhost_tx(struct nfvd_worker *w, struct nfvd_port *port, struct nfvd_
 
 static bool vhost_arm(struct nfvd_rxq *q, bool on)
 {
-	struct nfvd_vhost *v = q->port->priv;
-	struct nfvd_vring *r = nfvd_vhost_ring(v, 2 * q->index + 1);
+	struct nfvd_vring *r = nfvd_vhost_ring(q->port->priv, 2 * q->index + 1);
 
 	if (!r)
 		return false;
-	/* Without a kick descriptor the guest expects to be polled. A worker that is to interrupt it stays awake. */
-	return nfvd_vring_arm(r, on) || (on && (q->fd < 0 || atomic_load(&v->pace.owed)));
+	/* Without a kick descriptor the guest expects to be polled. */
+	return nfvd_vring_arm(r, on) || (on && q->fd < 0);
 }
 
 static void show_queue(struct nfvd_vhost *v, unsigned int i, json_t *list)
@@ -359,7 +367,9 @@ static void vhost_tick(struct nfvd_port *port)
 {
 	struct nfvd_vhost *v = port->priv;
 
-	pthread_mutex_lock(&v->lock);
+	/* The port's thread works for the peer, and may take its time; there is another tick. */
+	if (pthread_mutex_trylock(&v->lock))
+		return;
 	for (unsigned int i = 0; i < 2 * v->queues; i++)
 		nfvd_vhost_note_fence(v, i, nfvd_vhost_ring(v, i));
 	check_shared(v);
@@ -374,6 +384,7 @@ const struct nfvd_port_ops nfvd_port_vhost = {
 	.rx_done = vhost_rx_done,
 	.tx = vhost_tx,
 	.arm = vhost_arm,
+	.call_late = vhost_call_late,
 	.pausable = true,
 	.show = vhost_show,
 	.findings = vhost_findings,

@@ -9,8 +9,9 @@
 #include "vring/chain.h"
 #include "worker/call.h"
 
-#define CALL_DEAR_NS	50000	/* an interrupt takes 1000 */
-#define CALL_PAUSE	8	/* after a dear one: so many times its duration */
+#define CALL_DEAR_NS	20000	/* an interrupt takes 1000 */
+#define CALL_PAUSE	8	/* after a dear one: so many times its duration, ... */
+#define CALL_PAUSE_NS	100000000	/* and not longer, as an accident may have made it seem long */
 #define CALL_EXACT_NS	10000000000ull
 #define CALL_SLOW_NS	5000000
 #define CALL_SLOW_WEIGHT 16
@@ -156,11 +157,12 @@ static __attribute__((noinline)) void note_dear(struct nfvd_vring *vr, uint64_t 
 	/* This thread may just not have run. */
 	if (!exact)
 		return;
-	pace->next_ns = now + CALL_PAUSE * took_ns;
+	pace->next_ns = now + (CALL_PAUSE * took_ns < CALL_PAUSE_NS ? CALL_PAUSE * took_ns : CALL_PAUSE_NS);
 	if (took_ns <= CALL_SLOW_NS)
 		return;
 	slow += CALL_SLOW_WEIGHT;
-	pace->slow = slow <= CALL_SLOW_MAX ? slow : 0;
+	/* So a ring that is started again is fenced by its next one. */
+	pace->slow = slow <= CALL_SLOW_MAX ? slow : CALL_SLOW_MAX;
 	if (slow > CALL_SLOW_MAX)
 		fence(vr, NFVD_DROP_CALL_SLOW);
 }
@@ -227,6 +229,7 @@ static unsigned int publish(struct nfvd_vring *vr, uint16_t n)
 	} else {
 		want = !(gread16(&vr->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 	}
+	want |= unlikely(atomic_load_explicit(&vr->owed, memory_order_relaxed)) && atomic_exchange(&vr->owed, false);
 	return want ? call_guest(vr) : 0;
 }
 

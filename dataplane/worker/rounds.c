@@ -22,6 +22,7 @@
 #define COOL_MS 50		/* a queue without frames for so long becomes cold */
 #define LOOK_NS 40000		/* between two checks which cold queues have wake-ups */
 #define EVENTS 64
+#define LATE_NS 100000
 
 /* ---- hot and cold ---- */
 
@@ -144,6 +145,23 @@ static void pass_rounds(struct nfvd_thread *t)
 			t->hot[i]->share.credit += least * t->hot[i]->share.each;
 }
 
+/* Interrupt those for whom it was put off. */
+static __attribute__((noinline)) void call_late(struct nfvd_worker *w)
+{
+	for (unsigned int i = 0; i < w->n_late;) {
+		unsigned int id = w->late[i];
+		struct nfvd_port *port = rcu_dereference(nfvd_ports[id]);
+
+		/* The id may be another port's by now. */
+		if (port && port->ops->call_late && port->ops->call_late(port)) {
+			i++;
+			continue;
+		}
+		w->is_late[id] = false;
+		w->late[i] = w->late[--w->n_late];
+	}
+}
+
 /*
  * Do one round over all hot queues. idle: the number of rounds before it without work. Return whether this one had
  * work.
@@ -159,6 +177,8 @@ static bool iterate(struct nfvd_thread *t, unsigned int idle)
 	t->w.owing = false;
 	if (t->n_hot < qs->n && (idle % IDLE_ROUNDS == IDLE_ROUNDS - 1 || t->last_ns - t->look_ns > LOOK_NS))
 		look(t, false);
+	if (unlikely(t->w.n_late))
+		call_late(&t->w);
 	if (unlikely(t->w.backlog.n_active))
 		n += nfvd_backlog_try(&t->w, t->last_ns);
 	for (unsigned int i = 0; i < t->n_hot; i++)
@@ -191,12 +211,14 @@ static bool arm(struct nfvd_thread *t, bool on, unsigned int *ms)
 
 /*
  * Return how long to wait for an event at most. A receiver whose frames wait in the backlog causes no event when it
- * posts buffers.
+ * posts buffers, and the time of an interrupt that was put off comes without one.
  */
 static uint64_t sleep_ns(const struct nfvd_thread *t, unsigned int ms, uint64_t now_ns)
 {
 	uint64_t ns = ms * 1000000ull, next_ns = t->w.backlog.next_ns;
 
+	if (unlikely(t->w.n_late))
+		ns = LATE_NS;
 	if (likely(!t->w.backlog.n_active))
 		return ns;
 	if (next_ns <= now_ns)

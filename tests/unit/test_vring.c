@@ -267,6 +267,11 @@ static void very_slow_call(void **state)
 		nap_us(1000);
 	}
 	assert_int_equal(g.vr.fault, NFVD_DROP_CALL_SLOW);
+	/* A guest that starts its queue again does not begin anew. */
+	g.vr.fault = NFVD_PASS;
+	g.pace.next_ns = 0;
+	send_one(&g);
+	assert_int_equal(g.vr.fault, NFVD_DROP_CALL_SLOW);
 	crowd_goes(&g);
 }
 

@@ -67,6 +67,7 @@ static const struct nfvd_port_ops ops = { .rx = rx, .rx_done = rx_done };
 /* ---- tests ---- */
 
 _Atomic(unsigned int) nfvd_ports_end;
+struct nfvd_port *nfvd_ports[NFVD_PORTS_MAX];
 static struct nfvd_thread *t;
 static struct sender s[3];
 
@@ -233,6 +234,43 @@ static void sleeps_until_the_next_try(void **state)
 }
 
 /* With a limit of 0 µs it sleeps without an idle round. */
+/* ---- interrupts that were put off ---- */
+
+static unsigned int late;	/* so many are still put off */
+
+static bool call_some(struct nfvd_port *port)
+{
+	(void)port;
+	late--;
+	return late;
+}
+
+static void late_interrupts_are_sent(void **state)
+{
+	static const struct nfvd_port_ops with = { .rx = rx, .rx_done = rx_done, .call_late = call_some };
+
+	sender(0, 1, 1, 0);
+	s[0].port.ops = &with;
+	s[0].port.rxq[0].hot = false;	/* also if the port sends nothing */
+	nfvd_ports[0] = &s[0].port;
+	late = 3;
+	nfvd_note_late(&t->w, &s[0].port);
+	nfvd_note_late(&t->w, &s[0].port);
+	assert_int_equal(t->w.n_late, 1);
+	assert_int_equal(sleep_ns(t, RECHECK_MS, 1), LATE_NS);
+	for (unsigned int left = 3; left--;) {
+		iterate(t, 0);
+		assert_int_equal(late, left);
+	}
+	assert_int_equal(t->w.n_late, 0);
+	assert_int_equal(sleep_ns(t, RECHECK_MS, 1), RECHECK_MS * 1000000);
+	/* A port that has gone meanwhile. */
+	nfvd_note_late(&t->w, &s[0].port);
+	nfvd_ports[0] = NULL;
+	iterate(t, 0);
+	assert_int_equal(t->w.n_late, 0);
+}
+
 static void without_a_spin_it_sleeps_at_once(void **state)
 {
 	const volatile struct nfvd_worker *w;
@@ -260,6 +298,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(queues_of_a_port_share, setup, teardown),
 		cmocka_unit_test_setup_teardown(silent_queues_are_cold, setup, teardown),
 		cmocka_unit_test_setup_teardown(sleeps_until_the_next_try, setup, teardown),
+		cmocka_unit_test_setup_teardown(late_interrupts_are_sent, setup, teardown),
 		cmocka_unit_test(without_a_spin_it_sleeps_at_once),
 	};
 
