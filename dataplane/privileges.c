@@ -107,7 +107,7 @@ static const int of_nfvd[] = {
 	S(fcntl), S(fdatasync), S(flock), S(fstat), S(fstatfs), S(fsync), S(ftruncate), S(getcwd), S(getdents64), S(ioctl), S(lchown),
 	S(linkat), S(lseek), S(lstat), S(memfd_create), S(mkdir), S(mkdirat), S(newfstatat), S(open), S(openat), S(pipe), S(pipe2),
 	S(pread64), S(preadv), S(pwrite64), S(pwritev), S(readlink), S(readlinkat), S(readv), S(rename), S(renameat), S(renameat2), S(rmdir),
-	S(setxattr), S(stat), S(statfs), S(statx), S(umask), S(unlink), S(unlinkat),
+	S(setxattr), S(stat), S(statfs), S(statx), S(umask), S(unlink), S(unlinkat), S(utimensat),
 	/* sockets, events */
 	S(accept), S(accept4), S(bind), S(connect), S(epoll_create1), S(epoll_ctl), S(epoll_pwait), S(epoll_pwait2), S(epoll_wait),
 	S(eventfd2), S(getpeername), S(getsockname), S(getsockopt), S(listen), S(pselect6), S(recvmmsg), S(select), S(sendmmsg),

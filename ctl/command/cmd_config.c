@@ -264,7 +264,10 @@ static int take(json_t *steps, unsigned int confirm_s, struct ctl_err *err)
 {
 	int signals = block_signals(), rc = CTL_OK;
 	size_t n = json_array_size(steps), i;
+	struct ctl_err ignored = { 0 };
 
+	if (n)
+		call("config.group", NULL, &ignored);
 	for (i = 0; i < n && !rc && !interrupted(signals); i++) {
 		const json_t *step = json_array_get(steps, i);
 
@@ -272,7 +275,8 @@ static int take(json_t *steps, unsigned int confirm_s, struct ctl_err *err)
 			    json_object_get(step, "new"), err);
 	}
 	if (rc) {
-		undo(steps, i - 1, true, err);
+		/* A port or mirror that somebody else has made meanwhile is his. */
+		undo(steps, i - 1, err->code != NFV_RPC_E_EXIST || !json_is_null(json_object_get(json_array_get(steps, i - 1), "old")), err);
 	} else if (i < n) {
 		rc = ctl_fail(err, NFV_RPC_E_FAILED, "interrupted");
 		undo(steps, i, false, err);

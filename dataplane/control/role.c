@@ -25,7 +25,7 @@ struct member {
 static struct member members[GROUPS_MAX];
 static unsigned int n_members;
 
-const struct nfvd_caller *nfvd_caller;
+struct nfvd_caller *nfvd_caller;
 
 static const char *const names[NFVD_N_ROLES] = {
 	[NFVD_ROLE_NONE] = "none",

@@ -37,6 +37,8 @@ struct nfvd_caller {
 	enum nfvd_role role;
 	char comm[16];		/* what its process calls itself */
 	const char *method;	/* the method that it calls now; a string of nfvd's own */
+	bool groups;		/* its changes of the configuration are one generation, as long as nobody else's come between */
+	unsigned int generation;	/* the one that they are; 0: there is none yet */
 };
 
 /* Use arg, an argument of --role: ROLE=GROUP. It must stay valid. Return false if it is malformed. */
@@ -57,6 +59,6 @@ const char *nfvd_role_name(enum nfvd_role role);
 int nfvd_role_refuse(const struct nfvd_caller *who, enum nfvd_role needed, const char *what, struct nfvd_err *err);
 
 /* Who calls the method that runs now; NULL: nfvd does it by itself. */
-extern const struct nfvd_caller *nfvd_caller;
+extern struct nfvd_caller *nfvd_caller;
 
 #endif

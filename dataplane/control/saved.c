@@ -100,15 +100,57 @@ static void set_by(void)
 		json_object_del(config, "by");
 }
 
+/* A copy of the document without what a boot ends, and without who made it. */
+static json_t *lasting(const json_t *doc)
+{
+	json_t *copy = json_copy((json_t *)doc), *list = json_array(), *port;
+	size_t i;
+
+	json_array_foreach(json_object_get(doc, "ports"), i, port)
+		if (!json_object_get(port, "temporary"))
+			json_array_append(list, port);
+	json_object_set_new(copy, "ports", list);
+	json_object_del(copy, "by");
+	return copy;
+}
+
+/* Return whether a and b differ in nothing that stays: toolstacks change temporary ports all day. */
+static bool same_in_the_end(const json_t *a, const json_t *b)
+{
+	json_t *x = lasting(a), *y = lasting(b);
+	bool same = json_equal(x, y);
+
+	json_decref(x);
+	json_decref(y);
+	return same;
+}
+
+static int write_document(const json_t *before)
+{
+	bool passing = same_in_the_end(before, config);
+	struct nfvd_caller *who = passing ? NULL : nfvd_caller;
+	int err;
+
+	if (passing && nfvd_store_generation())
+		return nfvd_store_write(config, true);
+	set_by();
+	err = nfvd_store_write(config, who && who->groups && who->generation == nfvd_store_generation());
+	if (!err && who)
+		who->generation = nfvd_store_generation();
+	return err;
+}
+
 /* Write the document. If that fails, restore before, the previous document. Return 0, or -1 with *err. */
 static int commit(json_t *before, struct nfvd_err *err)
 {
 	int ret = 0;
 
-	if (keeping) {
-		set_by();
-		ret = nfvd_store_write(config);
+	if (json_equal(before, config)) {
+		json_decref(before);
+		return 0;
 	}
+	if (keeping)
+		ret = write_document(before);
 	if (!ret) {
 		atomic_store(&nfvd_tap_generation, keeping ? nfvd_store_generation() : nfvd_tap_generation + 1);
 		json_decref(before);
@@ -243,7 +285,12 @@ int nfvd_saved_start(const char *dir)
 	broken = json_array();
 	why_not = json_object();
 	keeping = dir;
-	config = keeping ? nfvd_store_load(sound, note_broken) : NULL;
+	config = NULL;
+	err = keeping ? nfvd_store_load(&config, sound, note_broken) : 0;
+	if (err) {
+		nfvd_log(LOG_ERR, "cannot read the configuration directory '%s': %s", dir, strerror(-err));
+		return err;
+	}
 	if (!config)
 		config = json_pack("{s:i, s:[]}", "version", VERSION, "ports");
 	if (!keeping)
@@ -347,7 +394,11 @@ int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, st
 	if (port && at < 0)
 		return 0;
 	before = json_deep_copy(config);
-	json_object_set_new(port ? json_array_get(ports(), at) : config, key, json_boolean(value));
+	/* A port that says nothing has the shortcut, as when it is attached. */
+	if (port && value)
+		json_object_del(json_array_get(ports(), at), key);
+	else
+		json_object_set_new(port ? json_array_get(ports(), at) : config, key, json_boolean(value));
 	return commit(before, err);
 }
 

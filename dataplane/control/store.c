@@ -29,29 +29,49 @@ static bool number_of(const char *file, unsigned int *n)
 	return !strcmp(file, again);
 }
 
-/* Numbers of all generations, youngest first; to be freed. NULL with *n 0: none, or no memory. */
-static unsigned int *generations(size_t *n)
+/* The next name in d, NULL at the end or with *err. */
+static const char *next_name(DIR *d, int *err)
 {
-	unsigned int *all = NULL, number;
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct dirent *e;
+
+	errno = 0;
+	e = readdir(d);
+	*err = e ? 0 : -errno;
+	return e ? e->d_name : NULL;
+}
+
+/* Set *all to the numbers of all generations, youngest first, to be freed. Return how many, or -errno. */
+static ssize_t generations(unsigned int **all)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = fd < 0 ? -errno : 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	unsigned int number;
+	const char *name;
+	size_t n = 0, at;
 
-	*n = 0;
-	while (d && (e = readdir(d))) {
-		unsigned int *more = number_of(e->d_name, &number) ? realloc(all, (*n + 1) * sizeof(*all)) : NULL;
-		size_t at;
+	*all = NULL;
+	while (d && (name = next_name(d, &err))) {
+		unsigned int *more;
 
-		if (!more)
+		if (!number_of(name, &number))
 			continue;
-		all = more;
-		for (at = (*n)++; at && all[at - 1] < number; at--)
-			all[at] = all[at - 1];
-		all[at] = number;
+		more = realloc(*all, (n + 1) * sizeof(**all));
+		if (!more) {
+			err = -ENOMEM;
+			break;
+		}
+		*all = more;
+		for (at = n++; at && more[at - 1] < number; at--)
+			more[at] = more[at - 1];
+		more[at] = number;
 	}
 	if (d)
 		closedir(d);
-	return all;
+	if (!err)
+		return (ssize_t)n;
+	free(*all);
+	*all = NULL;
+	return err;
 }
 
 int nfvd_store_open(const char *path)
@@ -124,11 +144,11 @@ json_t *nfvd_store_read(unsigned int generation, bool (*sound)(const json_t *doc
 
 json_t *nfvd_store_history(void)
 {
-	size_t n;
-	unsigned int *all = generations(&n);
+	unsigned int *all;
+	ssize_t n = generations(&all);
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < n; i++) {
+	for (ssize_t i = 0; i < n; i++) {
 		char file[NAME_MAX_];
 		struct stat st;
 
@@ -141,26 +161,28 @@ json_t *nfvd_store_history(void)
 	return list;
 }
 
-json_t *nfvd_store_load(bool (*sound)(const json_t *doc, char *reason, size_t size),
-			void (*bad)(const char *file, const char *reason))
+int nfvd_store_load(json_t **doc, bool (*sound)(const json_t *doc, char *reason, size_t size),
+		    void (*bad)(const char *file, const char *reason))
 {
-	size_t n;
-	unsigned int *all = generations(&n);
-	json_t *doc = NULL;
+	unsigned int *all;
+	ssize_t n = generations(&all);
 
+	*doc = NULL;
+	if (n < 0)
+		return (int)n;
 	highest = n ? all[0] : 0;
-	for (size_t i = 0; i < n && !doc; i++) {
+	for (ssize_t i = 0; i < n && !*doc; i++) {
 		char file[NAME_MAX_], reason[256] = "";
 
 		snprintf(file, sizeof(file), NAME, all[i]);
-		doc = nfvd_store_read(all[i], sound, reason, sizeof(reason));
-		if (doc)
+		*doc = nfvd_store_read(all[i], sound, reason, sizeof(reason));
+		if (*doc)
 			last = all[i];
 		else
 			bad(file, reason);
 	}
 	free(all);
-	return doc;
+	return 0;
 }
 
 static int write_all(int fd, const char *text, size_t n)
@@ -198,10 +220,10 @@ static int write_new(const char *text)
 /* Remove all but the last generations. If that fails, the next call does it. */
 static void tidy(void)
 {
-	size_t n;
-	unsigned int *all = generations(&n);
+	unsigned int *all;
+	ssize_t n = generations(&all);
 
-	for (size_t i = NFVD_STORE_GENERATIONS; i < n; i++) {
+	for (ssize_t i = NFVD_STORE_GENERATIONS; i < n; i++) {
 		char file[NAME_MAX_];
 
 		snprintf(file, sizeof(file), NAME, all[i]);
@@ -210,23 +232,39 @@ static void tidy(void)
 	free(all);
 }
 
-int nfvd_store_write(const json_t *doc)
+/* A generation that is written anew stays as old as it was. */
+static void keep_time(const char *file)
+{
+	struct stat st;
+
+	if (!fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW))
+		utimensat(dir, "new", (struct timespec[]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim }, AT_SYMLINK_NOFOLLOW);
+}
+
+int nfvd_store_write(const json_t *doc, bool again)
 {
 	char *text = json_dumps(doc, JSON_INDENT(1) | JSON_SORT_KEYS), file[NAME_MAX_];
-	int err = text ? write_new(text) : -ENOMEM;
+	/* What is longer would not be read again. */
+	int err = !text ? -ENOMEM : strlen(text) > NFVD_STORE_BYTES_MAX ? -EFBIG : write_new(text);
 
 	free(text);
-	snprintf(file, sizeof(file), NAME, highest + 1);
-	if (!err && renameat(dir, "new", dir, file))
+	again = again && last && last == highest;
+	snprintf(file, sizeof(file), NAME, again ? last : highest + 1);
+	if (again && !err)
+		keep_time(file);
+	if (!err && renameat(dir, "new", dir, file)) {
 		err = -errno;
-	else if (!err && fsync(dir)) {
+	} else if (!err && fsync(dir)) {
 		err = -errno;
-		unlinkat(dir, file, 0);
+		if (!again)
+			unlinkat(dir, file, 0);
 	}
 	if (err) {
 		unlinkat(dir, "new", 0);
 		return err;
 	}
+	if (again)
+		return 0;
 	last = ++highest;
 	tidy();
 	return 0;

@@ -26,11 +26,12 @@ int nfvd_store_open(const char *dir);
 void nfvd_store_close(void);
 
 /*
- * Return the youngest document for which sound(doc, reason, size) is true, or NULL. For each document that is not
- * sound, sound() writes why to reason, and bad() is called with the name of its file and that reason.
+ * Set *doc to the youngest document for which sound(doc, reason, size) is true, or to NULL. For each document that is
+ * not sound, sound() writes why to reason, and bad() is called with the name of its file and that reason. Return 0,
+ * or -errno if the folder cannot be read.
  */
-json_t *nfvd_store_load(bool (*sound)(const json_t *doc, char *reason, size_t size),
-			void (*bad)(const char *file, const char *reason));
+int nfvd_store_load(json_t **doc, bool (*sound)(const json_t *doc, char *reason, size_t size),
+		    void (*bad)(const char *file, const char *reason));
 
 /* Return one generation if it is there and sound; NULL with the reason. */
 json_t *nfvd_store_read(unsigned int generation, bool (*sound)(const json_t *doc, char *reason, size_t size),
@@ -38,8 +39,11 @@ json_t *nfvd_store_read(unsigned int generation, bool (*sound)(const json_t *doc
 /* Return all generations that are kept, youngest first: [{generation, time}], time in ms since 1970. A new reference. */
 json_t *nfvd_store_history(void);
 
-/* Write a generation. Return 0, or -errno with the earlier generations unchanged. */
-int nfvd_store_write(const json_t *doc);
+/*
+ * Write a generation, or (again) write the last one anew if there is one. Return 0, or -errno with the earlier
+ * generations unchanged; if only the folder could not be synced, with the last one perhaps written anew.
+ */
+int nfvd_store_write(const json_t *doc, bool again);
 unsigned int nfvd_store_generation(void);	/* the last that was loaded or written; 0: none */
 
 #endif

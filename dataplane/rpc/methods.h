@@ -16,6 +16,7 @@
 	X(READ, "events.get", nfvd_rpc_events_get, NULL)				\
 	X(READ, "findings.get", nfvd_rpc_findings_get, NULL)				\
 	X(READ, "config.get", nfvd_rpc_config_get, NULL)				\
+	X(READ, "config.group", nfvd_rpc_config_group, NULL)				\
 	X(READ, "why.get", nfvd_rpc_why_get, NULL)					\
 	X(OPERATE, "port.attach", nfvd_rpc_port_attach, attach_admin)			\
 	X(OPERATE, "port.detach", nfvd_rpc_port_detach, NULL)				\

@@ -259,6 +259,17 @@ json_t *nfvd_rpc_config_get(json_t *params, struct nfvd_err *err)
 	return nfvd_saved_show(generation ? json_integer_value(generation) : 0, err);
 }
 
+json_t *nfvd_rpc_config_group(json_t *params, struct nfvd_err *err)
+{
+	static const char *const names[] = { NULL };
+
+	if (nfvd_rpc_only(params, names, err))
+		return NULL;
+	nfvd_caller->groups = true;
+	nfvd_caller->generation = 0;
+	return json_object();
+}
+
 json_t *nfvd_rpc_events_get(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "since", NULL };

@@ -45,6 +45,8 @@
  *						[by: {uid, pid, comm, method} of this generation]},
  *						[history: [{generation, time}]]}: the configuration as requested, now or in that generation.
  *						generation null: not kept (without nfvd --keep). time: ms since 1970
+ *	config.group	{}				{}: from now on all changes by this connection are one generation, as long as
+ *						no others come between
  *
  * port, peer, and name in port.list limit the result to that port, or that pair of ports. in_flight and sleeps (how
  * often workers went to sleep) are sums over all ports. all: include counts of 0.

@@ -49,6 +49,36 @@ files()
 	stop_nfvd
 }
 
+generation() { nfvctl -j history | jq '.history[0].generation'; }
+
+# An apply is one generation, however many steps it has; what changes nothing that stays is none.
+one_change()
+{
+	local was
+
+	nfvctl save "$WORK/was.json" >/dev/null
+	was=$(generation)
+	jq '.ports += [{type: "kvm", name: "o1"}, {type: "kvm", name: "o2", zone: "red"}] | (.ports[] | select(.name == "c1")).macs = 77' \
+		"$WORK/was.json" >"$WORK/more.json"
+	check "one change: apply" nfvctl apply "$WORK/more.json"
+	check "one change: is one generation" [ "$(generation)" = $((was + 1)) ]
+	check "one change: rollback" nfvctl rollback
+	check "one change: undoes all of it" grep -q "no difference" <(nfvctl diff "$WORK/was.json")
+	jq '(.ports[] | select(.name == "c1")).vlan = "20"' "$WORK/was.json" >"$WORK/more.json"
+	nfvctl apply "$WORK/more.json" >/dev/null
+	nfvctl rollback >/dev/null
+	check "one change: a policy, too" grep -q "no difference" <(nfvctl diff "$WORK/was.json")
+	was=$(generation)
+	nfvctl attach kvm t1 temporary yes >/dev/null
+	nfvctl detach t1 >/dev/null
+	nfvctl link-local "$(nfvctl -j link-local | jq -r .link_local)" >/dev/null
+	check "one change: temporary ports and what changes nothing are none" [ "$(generation)" = "$was" ]
+	# The shortcut is on unless a port says otherwise.
+	nfvctl shortcut off c1 >/dev/null
+	nfvctl shortcut on c1 >/dev/null
+	check "one change: off and on again is no difference" grep -q "no difference" <(nfvctl diff "$WORK/was.json")
+}
+
 history()
 {
 	local before
@@ -68,6 +98,7 @@ history()
 		check_fails "rollback: refused: $text" nfvctl rollback "$text"
 	done
 
+	one_change
 	nfvctl save "$WORK/now.json" >/dev/null
 	jq '.ports += [{type: "kvm", name: "h2"}] | .ports |= map(select(.name != "f1"))' "$WORK/now.json" >"$WORK/next.json"
 	check "confirm: yes" nfvctl apply "$WORK/next.json" confirm 20 <<<yes

@@ -187,7 +187,7 @@ disks()
 	check "keep: and is not done" has full1
 	mount -o remount,rw "$full"
 	for n in {1..15}; do
-		nfvctl link-local forward >/dev/null
+		nfvctl link-local "$( ((n % 2)) && echo drop || echo forward)" >/dev/null
 	done
 	check "keep: ten generations stay" [ "$(find "$full" -name 'config-*' | wc -l)" = 10 ]
 	stop_nfvd
