@@ -225,6 +225,7 @@ static int global_options(int *argc, char **argv, struct ctl_err *err)
 	}
 	for (i = optind; i < left; i++)
 		words[n++] = at[i];
+	words[n] = NULL;
 	*argc = n;
 	return CTL_OK;
 }

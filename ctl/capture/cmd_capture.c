@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "capture/pcapng.h"
@@ -153,9 +154,10 @@ static void print(struct source *s, const struct nfv_capture_record *r, const ch
 
 /* ---- until it ends ---- */
 
+/* What is in the file stays until it is certain that a capture begins. */
 static FILE *open_output(const char *path, struct ctl_err *err)
 {
-	int fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600) : dup(STDOUT_FILENO);
+	int fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : dup(STDOUT_FILENO);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 
 	if (!f)
@@ -204,8 +206,10 @@ static int capture(struct wishes *w, struct ctl_err *err)
 	static struct pcapng file;
 	struct source s;
 	FILE *f = NULL;
-	int rc = source_check(w->filter, err);
+	json_t *info = rpc_call("daemon.info", NULL, err);	/* else a port would be taken for a filter */
+	int rc = info ? source_check(w->filter, err) : CTL_FAILED;
 
+	json_decref(info);
 	if (!rc && w->file) {
 		f = open_output(w->file, err);
 		rc = f ? CTL_OK : CTL_FAILED;
@@ -215,8 +219,15 @@ static int capture(struct wishes *w, struct ctl_err *err)
 		return rc;
 	}
 	rc = source_open(&s, w->params, w->filter, err);
-	if (!rc && f)
-		pcapng_begin(&file, f);
+	if (!rc && f) {
+		struct stat st;
+
+		/* A pipe cannot be cut, and need not be. */
+		if (!fstat(fileno(f), &st) && S_ISREG(st.st_mode) && strcmp(w->file, "-") && ftruncate(fileno(f), 0))
+			rc = ctl_fail(err, NFV_RPC_E_FAILED, "cannot write %s: %s", w->file, strerror(errno));
+		else
+			pcapng_begin(&file, f);
+	}
 	if (!rc)
 		rc = run(&s, w, f ? &file : NULL, err);
 	source_close(&s);

@@ -138,7 +138,8 @@ static int trace(const char *port, const char *filter, double seconds, json_int_
 	int rc = source_open(&s, json_pack("{s[s] sb}", "ports", port, "onward", true), filter, err);
 
 	while (!rc) {
-		while (source_next(&s, &r) && (!most || n < most)) {
+		/* Frames may come faster than they can be read. */
+		while (now_s() - start <= seconds && (!most || n < most) && source_next(&s, &r)) {
 			n += r.kind == NFV_CAPTURE_IN || (r.kind == NFV_CAPTURE_DROP && r.at == r.from);
 			see(&s, paths, port, &r);
 		}

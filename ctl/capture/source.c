@@ -88,11 +88,25 @@ static bool copy(const struct source *s, struct nfv_capture_ring *from, uint64_t
 	return atomic_load_explicit(&slot->seq, memory_order_relaxed) == 2 * n + 2;
 }
 
+/* The number of records that are to be read from this ring. */
+static uint64_t head_of(const struct source *s, unsigned int worker)
+{
+	return s->ends ? s->last[worker] : atomic_load_explicit(&ring(s, worker)->head, memory_order_acquire);
+}
+
+/* Read what is there now, and nothing that comes later: it may come faster than it can be read. */
+static void close_rings(struct source *s)
+{
+	for (unsigned int i = 0; i < s->workers; i++)
+		s->last[i] = head_of(s, i);
+	s->ends = true;
+}
+
 /* The next record of one worker's ring. What was overwritten is counted. */
 static bool next_of(struct source *s, unsigned int worker, struct nfv_capture_record *r)
 {
 	struct nfv_capture_ring *from = ring(s, worker);
-	uint64_t head = atomic_load_explicit(&from->head, memory_order_acquire), *next = &s->next[worker];
+	uint64_t head = head_of(s, worker), *next = &s->next[worker];
 
 	while (*next < head) {
 		uint64_t skip = head - *next > s->slots ? head - s->slots + s->slots / 4 - *next : 0;
@@ -102,13 +116,15 @@ static bool next_of(struct source *s, unsigned int worker, struct nfv_capture_re
 		if (copy(s, from, (*next)++, r))
 			return true;
 		s->missed++;
-		head = atomic_load_explicit(&from->head, memory_order_acquire);
+		head = head_of(s, worker);
 	}
 	return false;
 }
 
 bool source_next(struct source *s, struct nfv_capture_record *r)
 {
+	if (ended && !s->ends)
+		close_rings(s);
 	for (unsigned int empty = 0; empty < s->workers; empty++) {
 		while (next_of(s, s->at, r))
 			if (r->bytes <= sizeof(r->data) && passes(s, r))

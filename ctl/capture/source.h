@@ -16,6 +16,8 @@ struct source {
 	unsigned int workers, at;	/* at: whose turn it is */
 	uint32_t slots;
 	uint64_t next[SOURCE_WORKERS];	/* record of each worker's ring */
+	uint64_t last[SOURCE_WORKERS];	/* after a signal: where each ring ends */
+	bool ends;
 	uint64_t missed;		/* overwritten before they were read */
 	void *map;
 	size_t size;
@@ -28,7 +30,7 @@ struct source {
 int source_open(struct source *s, json_t *params, const char *filter, struct ctl_err *err);
 void source_close(struct source *s);
 
-/* Take the next record that the filter lets pass. Return false if there is none now. */
+/* Take the next record that the filter lets pass. Return false if there is none now, or none from before a signal. */
 bool source_next(struct source *s, struct nfv_capture_record *r);
 
 /* Return the name of a port by its serial; "?" if it has gone. Of the same port it is always the same string. */

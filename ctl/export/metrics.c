@@ -73,6 +73,7 @@ static void counters(const struct text *t, const struct view *v)
 		{ "nfv_port_receive_bytes_total", "rx_bytes", "Bytes taken from the endpoint." },
 		{ "nfv_port_transmit_packets_total", "tx_frames", "Frames delivered to the endpoint." },
 		{ "nfv_port_transmit_bytes_total", "tx_bytes", "Bytes delivered to the endpoint." },
+		{ "nfv_port_dropped_packets_total", "dropped", "The endpoint's frames that were dropped, for any reason." },
 		{ "nfv_port_replicated_packets_total", "replicated", "Additional frames made from the endpoint's frames, by flooding or segmentation." },
 		{ "nfv_port_replayed_packets_total", "replayed", "Frames taken again after a killed nfvd had taken them." },
 		{ "nfv_port_copies_total", "ledger_copies", "Copies made of the endpoint's frames." },

@@ -33,6 +33,7 @@ nfvctl attach kvm c >/dev/null
 check "export: it starts" export_start
 check "export: what a port is" has '^nfv_port_info\{port="a",type="kvm",via="vhost-user",zone="blue",vlan="10"\} 1$'
 check "export: its frames" has '^nfv_port_receive_packets_total\{port="b"\} [1-9][0-9]+$'
+check "export: the sum of each, whether it has lost any or not" eval "metrics | grep -c '^nfv_port_dropped_packets_total{port=.[abc].} [0-9]' | grep -qx 3"
 check "export: its losses by reason" has '^nfv_port_drops_total\{port="[bc]",reason="dst_full"\} [1-9]'
 echo nonsense | socat -t 5 - UNIX:$STATE/ctl.sock >/dev/null
 check "export: what the control socket refused" has '^nfv_control_refusals_total\{reason="ctl_bad_request"\} 1$'
@@ -62,7 +63,7 @@ prometheus_scrapes()
 		wait_for "query nfv_worker_round_seconds_count '.data.result[0].value[1] | tonumber > 0'" 5
 }
 check "export: Prometheus reads it" prometheus_scrapes
-check "export: Prometheus takes the alerts" eval "get http://127.0.0.1:9090/api/v1/rules | jq -e '.data.groups[0].rules | length == 6'"
+check "export: Prometheus takes the alerts" eval "get http://127.0.0.1:9090/api/v1/rules | jq -e '.data.groups[0].rules | length == 7'"
 kill "$prometheus"; wait "$prometheus" 2>/dev/null
 
 cp "$TOP/tools/packaging/nfv-alerts.yml" "$TOP/tests/seeing/alerts-test.yml" "$WORK"

@@ -91,7 +91,7 @@ check "dropped: each one is explained, as many as nfvctl drops counts" explained
 sed 's/^/# /' "$WORK/output"
 
 # ---- clients that are no good ----
-"$VUGEN" --a $STATE/a.sock --b $STATE/b.sock --size 64 --seconds 8 >"$WORK/vugen.json" & pump=$!
+"$VUGEN" --a $STATE/a.sock --b $STATE/b.sock --size 64 --seconds 12 >"$WORK/vugen.json" & pump=$!
 wait_for "state_is a up && state_is b up"
 # Wait until more frames have passed than a ring holds.
 moving() { local n; n=$(stat_of a rx_frames); wait_for "[ \$(stat_of a rx_frames) -gt $((n + 200000)) ]" 5; }
@@ -106,6 +106,8 @@ kill -CONT $CAPTURE
 nap 0.2
 capture_stop
 check "capture: what it missed it says" grep -qE "captured, [1-9][0-9]* missed" "$WORK/capture.err"
+check "hostile: more frames than can be read: it ends when told" timeout --preserve-status -k 10 -s INT 0.5 "$NFVCTL" capture a >/dev/null
+check "hostile: and trace in its time" timeout 10 "$NFVCTL" trace a time 0.5 >/dev/null
 check "hostile: a full disk" eval "mkdir $WORK/full && mount -t tmpfs -o size=64k tmpfs $WORK/full && ! nfvctl capture a -w $WORK/full/x 2>$WORK/err && grep -q 'No space left' $WORK/err"
 check "hostile: a closed pipe" eval "nfvctl capture a -w - 2>/dev/null | head -c 1000 | wc -c | grep -qx 1000"
 check "hostile: no more than four" eval 'for i in 1 2 3 4; do "$NFVCTL" capture -w /dev/null 2>/dev/null & c[$i]=$!; done; wait_for "timeout 0.2 $NFVCTL capture -w /dev/null 2>&1 | grep -q \"4 captures already\"" 5; kill ${c[@]} $evil; wait ${c[@]} $evil 2>/dev/null; true'
@@ -115,6 +117,12 @@ check_fails "capture: no port, no filter" nfvctl capture nobody
 check_fails "capture: no reason" nfvctl capture --reason because
 check_fails "capture: too long" nfvctl capture -s 9000
 check_fails "capture: nowhere to write" nfvctl capture -w /nowhere/x
+check_fails "capture: -w without a file" sh -c "cd '$WORK' && '$NFVCTL' capture -w"
+check "capture: makes none" [ ! -e "$WORK/-w" ]
+echo old >"$WORK/old.pcapng"
+check_fails "capture: without nfvd" nfvctl --state-dir /nonexistent capture vm1 -w "$WORK/old.pcapng"
+check "capture: it says so" grep -q "nfvd is not running" <(nfvctl --state-dir /nonexistent capture vm1 2>&1)
+check "capture: and leaves an old file as it was" [ "$(cat "$WORK/old.pcapng")" = old ]
 wait $pump
 check "hostile: not one frame is torn" eval "jq -e '.bad == 0' $WORK/vugen.json"
 check "capture: it ends with nfvd" eval 'capture_start a; stop_nfvd; ! wait $CAPTURE && grep -q "nfvd has ended" $WORK/capture.err'
