@@ -154,6 +154,7 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 	if (port->ops->attach(port, params, err)) {
 		if (!err->hint[0] && strstr(err->text, strerror(EMFILE)))
 			nfvd_hint(err, "%s", NFVD_NOFILE_HINT);
+		nfvd_pins_forget(port->name);
 		free_port(port);
 		return NULL;
 	}

@@ -180,7 +180,8 @@ static json_t *request_of(const json_t *kept)
 	return request;
 }
 
-static bool attach_kept(const json_t *kept)
+/* *gone: its guest will never be back. */
+static bool attach_kept(const json_t *kept, bool *gone)
 {
 	const char *name = name_of(kept), *before = json_string_value(json_object_get(why_not, name));
 	struct nfvd_err err = { 0 };
@@ -188,6 +189,7 @@ static bool attach_kept(const json_t *kept)
 	struct nfvd_port *port = nfvd_port_attach(request, &err);
 
 	json_decref(request);
+	*gone = !port && err.code == NFV_RPC_E_GONE;
 	if (port) {
 		apply_port_settings(kept, port);
 		json_object_del(why_not, name);
@@ -200,16 +202,38 @@ static bool attach_kept(const json_t *kept)
 	return false;
 }
 
+/* Remove the kept port at this place. Return false if that cannot be written. */
+static bool remove_kept(size_t at)
+{
+	json_t *before = json_deep_copy(config), *port = json_incref(json_array_get(ports(), at));
+	struct nfvd_err ignored = { 0 };
+	bool done;
+
+	json_array_remove(ports(), at);
+	done = !commit(before, &ignored);
+	if (done) {
+		json_object_del(why_not, name_of(port));
+		nfvd_event_of(NFVD_EVENT_CONFIG, name_of(port), "its guest has gone: it is not kept any longer");
+	}
+	json_decref(port);
+	return done;
+}
+
 /* Attach kept ports until the round is over, or until_us has passed. Return whether the round is over. */
 static bool attach_missing(uint64_t until_us)
 {
 	const json_t *kept;
+	bool gone, there;
 
 	while ((kept = json_array_get(ports(), tried))) {
 		tried++;
 		if (nfvd_port_find(name_of(kept)))
 			continue;
-		left |= !attach_kept(kept);
+		there = attach_kept(kept, &gone);
+		if (gone && remove_kept(tried - 1))
+			tried--;
+		else
+			left |= !there;
 		if (nfvd_now_us() >= until_us)
 			return false;
 	}

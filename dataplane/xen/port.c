@@ -167,12 +167,36 @@ static unsigned int queues_used(const struct xen *x)
 	return n;
 }
 
+/* Return whether there is such a guest; also if xenstore does not respond. */
+static bool guest_is_there(unsigned int domid)
+{
+	struct xs_handle *xs = xs_open(0);
+	unsigned int len;
+	char path[64];
+	void *value;
+	bool there;
+
+	if (!xs)
+		return true;
+	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	value = xs_read(xs, XBT_NULL, path, &len);
+	there = value || errno != ENOENT;
+	free(value);
+	xs_close(xs);
+	return there;
+}
+
 static int take_over(struct xen *x, struct nfvd_err *err)
 {
 	uint64_t start = nfvd_now_us();
 	char driver[64], name[32];
 	int ret;
 
+	if (!driver_of(x, driver) && !guest_is_there(x->domid)) {
+		nfvd_err(err, NFV_RPC_E_GONE, "there is no guest %u", x->domid);
+		nfvd_hint(err, "xl list");
+		return -1;
+	}
 	if (!driver_of(x, driver)) {
 		nfvd_err(err, NFV_RPC_E_NOENT, "guest %u has no interface %u with its backend in this domain", x->domid, x->devid);
 		nfvd_hint(err, "xl network-list %u", x->domid);

@@ -162,7 +162,7 @@
 #define NFV_RPC_E_NOENT		(-32002)
 #define NFV_RPC_E_DENIED	(-32003)
 #define NFV_RPC_E_LIMIT		(-32004)
-#define NFV_RPC_E_AGAIN		(-32005)	/* starting or stopping; try again */
+#define NFV_RPC_E_GONE		(-32005)	/* what was asked for is gone for good */
 
 #define NFV_STATES(X)							\
 	X(WAITING, "waiting", "attached, no guest is connected yet")	\

@@ -35,7 +35,8 @@ check "more queues than offered: its vif was not touched" pings vm1 10.0.0.9
 stop_nfvd
 unload
 check "nfv.ko comes" load xen_queues=2 || finish
-start_nfvd
+mkdir -m 700 "$WORK/kept"
+start_nfvd --keep --config-dir "$WORK/kept"	# as the unit does
 ip link set veth-c1 nomaster
 nfvctl attach veth c1 dev veth-c1 >/dev/null
 
@@ -62,6 +63,8 @@ cat "$WORK/output"
 
 # --- the device that an HVM guest has beside its vif ----------------------------------------------
 
+# kept FILTER - how many such ports the newest generation has
+kept() { find "$WORK/kept" -name 'config-*' | sort | tail -n 1 | xargs jq "[.ports[] | select($1)] | length"; }
 id=$(domid vm1) back=/local/domain/0/backend/vif/$(domid vm1)/0
 again() { XENBUS_PATH=$back vif=$1 INTERFACE=$1 /etc/xen/scripts/vif-nfv add type_if=tap; }
 status_is() { [ "$(xenstore-read "$back/hotplug-status")" = "$1" ]; }
@@ -72,7 +75,9 @@ check "emulated: its device is a port" again "vif$id.0-emu"
 check "emulated: beside the guest's" [ "$(member vm1-emu type):$(member vm1 type)" = netdev:xen ]
 check "emulated: the vif's status is its own" status_is connected
 ip link del "vif$id.0-emu"
-check "emulated: the port goes with the device" wait_for "! nfvctl show vm1-emu" 10
+check "emulated: the port goes with the device" wait_for "! nfvctl -j show vm1-emu | jq -e '.ports[0].state != \"gone\"'" 10
+check "emulated: removed" eval "XENBUS_PATH=$back vif=vif$id.0-emu /etc/xen/scripts/vif-nfv remove type_if=tap"
+check "emulated: it is not kept" [ "$(kept '.name == "vm1-emu"')" = 0 ]
 check "emulated: the vif goes on" pings vm1 10.0.0.9
 
 # --- a name -----------------------------------------------------------------------------------------
@@ -82,6 +87,8 @@ xl destroy vm1
 check "a name of 36 characters: it starts" domu_start $uuid 10.0.0.1/24 "mac=$MAC1,script=vif-nfv" || finish
 check "a name of 36 characters: a port with its beginning" eval "nfvctl show | grep -q '^${uuid:0:22}-'"
 check "a name of 36 characters: it reaches others" wait_for "pings $uuid 10.0.0.9" 60
+was=$(nfvctl -j show | jq '.ports | length')
 xl destroy $uuid
+check "a guest that has gone is not kept" wait_for "[ \$(nfvctl -j show | jq '.ports | length') = $((was - 1)) ] && [ \$(kept .domid) = 0 ]" 10
 stop_nfvd
 finish
