@@ -223,7 +223,7 @@ static void tidy(void)
 	unsigned int *all;
 	ssize_t n = generations(&all);
 
-	for (ssize_t i = NFVD_STORE_GENERATIONS; i < n; i++) {
+	for (ssize_t i = NFVD_STORE_GENERATIONS; all && i < n; i++) {
 		char file[NAME_MAX_];
 
 		snprintf(file, sizeof(file), NAME, all[i]);
