@@ -52,7 +52,7 @@ static void nap_ms(unsigned int ms)
 
 static bool comes_true(atomic_bool *what)
 {
-	for (unsigned int i = 0; i < 2000 && !atomic_load(what); i++)
+	for (unsigned int i = 0; i < 6000 && !atomic_load(what); i++)
 		nap_ms(10);
 	return atomic_load(what);
 }
