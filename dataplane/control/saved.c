@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include "clock.h"
+#include "control/document.h"
 #include "control/mirrors.h"
 #include "control/policy_words.h"
 #include "control/ports.h"
-#include "control/role.h"
 #include "control/store.h"
 #include "log.h"
 #include "netlink.h"
@@ -17,151 +17,15 @@
 #include "switch/switch.h"
 #include "switch/tap.h"
 
-#define VERSION		1
 #define RETRY_MIN_US	100000
 #define RETRY_MAX_US	1600000
 #define SPELL_US	100000		/* of attaching again, until control does other work */
-
-static json_t *config;
-static bool keeping;		/* config is on disk, too */
-static json_t *broken;		/* files that were not sound: ["NAME: reason"] */
 
 /* Of a kept port that is not attached, by name. */
 static json_t *why_not;		/* {name: text} */
 static uint64_t next_try_us, retry_us = RETRY_MIN_US;
 static size_t tried;			/* of the ports, in this round of trying */
 static bool left;			/* one of these cannot be attached now */
-
-/* ---- the document: {version, boot, by, link_local, shortcut, mirrors, ports: [{type, name, ..., shortcut, temporary}]} ---- */
-
-static json_t *ports(void)
-{
-	return json_object_get(config, "ports");
-}
-
-static const char *name_of(const json_t *port)
-{
-	return json_string_value(json_object_get(port, "name"));
-}
-
-/* -1: it is not kept. */
-static int index_of(const char *name)
-{
-	json_t *port;
-	size_t i;
-
-	json_array_foreach(ports(), i, port)
-		if (!strcmp(name_of(port), name))
-			return i;
-	return -1;
-}
-
-static bool sound(const json_t *doc, char *reason, size_t size)
-{
-	json_int_t version = json_integer_value(json_object_get(doc, "version"));
-	const json_t *list = json_object_get(doc, "ports"), *port;
-	size_t i;
-
-	if (version > VERSION) {
-		snprintf(reason, size, "a newer nfvd wrote it: version %lld, this one reads %d", (long long)version, VERSION);
-		return false;
-	}
-	if (version < 1 || !json_is_array(list)) {
-		snprintf(reason, size, "it is no configuration of nfvd's");
-		return false;
-	}
-	json_array_foreach(list, i, port)
-		if (!name_of(port) || !nfvd_name_ok(name_of(port)) || !json_is_string(json_object_get(port, "type"))) {
-			snprintf(reason, size, "port %zu has no name and type", i);
-			return false;
-		}
-	if (!nfvd_mirrors_sound(json_object_get(doc, "mirrors"))) {
-		snprintf(reason, size, "its mirrors are malformed");
-		return false;
-	}
-	return true;
-}
-
-static void note_broken(const char *file, const char *reason)
-{
-	json_array_append_new(broken, json_sprintf("%s: %s", file, reason));
-	nfvd_event_of(NFVD_EVENT_CONFIG, NULL, "configuration %s is not used: %s", file, reason);
-}
-
-/* Who makes this generation. */
-static void set_by(void)
-{
-	const struct nfvd_caller *who = nfvd_caller;
-
-	if (who)
-		json_object_set_new(config, "by", json_pack("{s:I, s:i, s:s, s:s}", "uid", (json_int_t)who->uid, "pid", who->pid,
-							    "comm", who->comm, "method", who->method));
-	else
-		json_object_del(config, "by");
-}
-
-/* A copy of the document without what a boot ends, and without who made it. */
-static json_t *lasting(const json_t *doc)
-{
-	json_t *copy = json_copy((json_t *)doc), *list = json_array(), *port;
-	size_t i;
-
-	json_array_foreach(json_object_get(doc, "ports"), i, port)
-		if (!json_object_get(port, "temporary"))
-			json_array_append(list, port);
-	json_object_set_new(copy, "ports", list);
-	json_object_del(copy, "by");
-	return copy;
-}
-
-/* Return whether a and b differ in nothing that stays: toolstacks change temporary ports all day. */
-static bool same_in_the_end(const json_t *a, const json_t *b)
-{
-	json_t *x = lasting(a), *y = lasting(b);
-	bool same = json_equal(x, y);
-
-	json_decref(x);
-	json_decref(y);
-	return same;
-}
-
-static int write_document(const json_t *before)
-{
-	bool passing = same_in_the_end(before, config);
-	struct nfvd_caller *who = passing ? NULL : nfvd_caller;
-	int err;
-
-	if (passing && nfvd_store_generation())
-		return nfvd_store_write(config, true);
-	set_by();
-	err = nfvd_store_write(config, who && who->groups && who->generation == nfvd_store_generation());
-	if (!err && who)
-		who->generation = nfvd_store_generation();
-	return err;
-}
-
-/* Write the document. If that fails, restore before, the previous document. Return 0, or -1 with *err. */
-static int commit(json_t *before, struct nfvd_err *err)
-{
-	int ret = 0;
-
-	if (json_equal(before, config)) {
-		json_decref(before);
-		return 0;
-	}
-	if (keeping)
-		ret = write_document(before);
-	if (!ret) {
-		atomic_store(&nfvd_tap_generation, keeping ? nfvd_store_generation() : nfvd_tap_generation + 1);
-		json_decref(before);
-		return 0;
-	}
-	json_decref(config);
-	config = before;
-	nfvd_err(err, NFV_RPC_E_FAILED, "not done, because it cannot be kept: %s", strerror(-ret));
-	nfvd_hint(err, "make room in the configuration directory: nfvctl doctor");
-	return -1;
-}
 
 /* ---- attached again ---- */
 
@@ -180,60 +44,60 @@ static json_t *request_of(const json_t *kept)
 	return request;
 }
 
-/* *gone: its guest will never be back. */
-static bool attach_kept(const json_t *kept, bool *gone)
+enum kept { ATTACHED, WAITS, GONE };	/* GONE: its guest will never be back */
+
+static enum kept attach_kept(const json_t *kept)
 {
-	const char *name = name_of(kept), *before = json_string_value(json_object_get(why_not, name));
+	const char *name = nfvd_document_name(kept), *before = json_string_value(json_object_get(why_not, name));
 	struct nfvd_err err = { 0 };
 	json_t *request = request_of(kept);
 	struct nfvd_port *port = nfvd_port_attach(request, &err);
 
 	json_decref(request);
-	*gone = !port && err.code == NFV_RPC_E_GONE;
 	if (port) {
 		apply_port_settings(kept, port);
 		json_object_del(why_not, name);
-		return true;
+		return ATTACHED;
 	}
-	if (!before || strcmp(before, err.text)) {
+	if (err.code == NFV_RPC_E_GONE)
+		nfvd_event_of(NFVD_EVENT_CONFIG, name, "is not kept any longer: %s", err.text);
+	else if (!before || strcmp(before, err.text)) {
 		json_object_set_new(why_not, name, json_string(err.text));
 		nfvd_event_of(NFVD_EVENT_CONFIG, name, "cannot be attached now; nfvd keeps trying: %s", err.text);
 	}
-	return false;
+	return err.code == NFV_RPC_E_GONE ? GONE : WAITS;
 }
 
-/* Remove the kept port at this place. Return false if that cannot be written. */
-static bool remove_kept(size_t at)
+/* Keep the port at this place no longer. Return 0, or -1 with *err. */
+static int remove_kept(size_t at, struct nfvd_err *err)
 {
-	json_t *before = json_deep_copy(config), *port = json_incref(json_array_get(ports(), at));
-	struct nfvd_err ignored = { 0 };
-	bool done;
+	json_t *before = json_deep_copy(nfvd_document), *port = json_incref(json_array_get(nfvd_document_ports(), at));
+	int ret;
 
-	json_array_remove(ports(), at);
-	done = !commit(before, &ignored);
-	if (done) {
-		json_object_del(why_not, name_of(port));
-		nfvd_event_of(NFVD_EVENT_CONFIG, name_of(port), "its guest has gone: it is not kept any longer");
-	}
+	json_array_remove(nfvd_document_ports(), at);
+	ret = nfvd_document_commit(before, err);
+	if (!ret)
+		json_object_del(why_not, nfvd_document_name(port));
 	json_decref(port);
-	return done;
+	return ret;
 }
 
 /* Attach kept ports until the round is over, or until_us has passed. Return whether the round is over. */
 static bool attach_missing(uint64_t until_us)
 {
+	struct nfvd_err ignored = { 0 };
 	const json_t *kept;
-	bool gone, there;
+	enum kept now;
 
-	while ((kept = json_array_get(ports(), tried))) {
+	while ((kept = json_array_get(nfvd_document_ports(), tried))) {
 		tried++;
-		if (nfvd_port_find(name_of(kept)))
+		if (nfvd_port_find(nfvd_document_name(kept)))
 			continue;
-		there = attach_kept(kept, &gone);
-		if (gone && remove_kept(tried - 1))
+		now = attach_kept(kept);
+		if (now == GONE && !remove_kept(tried - 1, &ignored))
 			tried--;
 		else
-			left |= !there;
+			left |= now != ATTACHED;
 		if (nfvd_now_us() >= until_us)
 			return false;
 	}
@@ -255,7 +119,7 @@ void nfvd_saved_tick(void)
 {
 	uint64_t now = nfvd_now_us();
 
-	if (keeping && (tried || now >= next_try_us))
+	if (nfvd_document_is_kept() && (tried || now >= next_try_us))
 		try_missing(now + SPELL_US);
 }
 
@@ -292,54 +156,41 @@ static void drop_temporary(void)
 {
 	json_t *boot = this_boot(), *port;
 
-	for (size_t i = json_array_size(ports()); i && !json_equal(boot, json_object_get(config, "boot")); i--) {
-		port = json_array_get(ports(), i - 1);
+	for (size_t i = json_array_size(nfvd_document_ports()); i && !json_equal(boot, json_object_get(nfvd_document, "boot")); i--) {
+		port = json_array_get(nfvd_document_ports(), i - 1);
 		if (json_object_get(port, "temporary") || by_number(port))
-			json_array_remove(ports(), i - 1);
+			json_array_remove(nfvd_document_ports(), i - 1);
 	}
-	json_object_set_new(config, "boot", boot);
+	json_object_set_new(nfvd_document, "boot", boot);
 }
 
 int nfvd_saved_start(const char *dir)
 {
-	int err = dir ? nfvd_store_open(dir) : 0;
+	int err = nfvd_document_open(dir);
 
 	if (err)
 		return err;
-	broken = json_array();
 	why_not = json_object();
-	keeping = dir;
-	config = NULL;
-	err = keeping ? nfvd_store_load(&config, sound, note_broken) : 0;
-	if (err) {
-		nfvd_log(LOG_ERR, "cannot read the configuration directory '%s': %s", dir, strerror(-err));
-		return err;
-	}
-	if (!config)
-		config = json_pack("{s:i, s:[]}", "version", VERSION, "ports");
-	if (!keeping)
+	if (!nfvd_document_is_kept())
 		return 0;
 	drop_temporary();
-	if (json_is_true(json_object_get(config, "link_local")))
+	if (json_is_true(json_object_get(nfvd_document, "link_local")))
 		atomic_store(&nfvd_link_local_forward, true);
-	if (json_is_false(json_object_get(config, "shortcut")))
+	if (json_is_false(json_object_get(nfvd_document, "shortcut")))
 		nfvd_shortcut_set(NULL, false);
 	nfvd_mirrors_use(nfvd_saved_mirrors());
 	try_missing(UINT64_MAX);
 	atomic_store(&nfvd_tap_generation, nfvd_store_generation());
 	nfvd_event_of(NFVD_EVENT_CONFIG, NULL, "configuration of '%s': generation %u, %zu port(s), of which %zu wait", dir, nfvd_store_generation(),
-		   json_array_size(ports()), json_object_size(why_not));
+		   json_array_size(nfvd_document_ports()), json_object_size(why_not));
 	return 0;
 }
 
 void nfvd_saved_stop(void)
 {
-	json_decref(config);
-	json_decref(broken);
 	json_decref(why_not);
-	config = broken = why_not = NULL;
-	keeping = false;
-	nfvd_store_close();
+	why_not = NULL;
+	nfvd_document_close();
 }
 
 /* ---- asked for ---- */
@@ -347,13 +198,13 @@ void nfvd_saved_stop(void)
 /* Keep what was asked in the place of what is kept by this name. 0 or -1 with *err. */
 static int keep(json_t *asked, struct nfvd_err *err)
 {
-	json_t *before = json_deep_copy(config);
-	int at = index_of(name_of(asked));
+	json_t *before = json_deep_copy(nfvd_document);
+	int at = nfvd_document_find(nfvd_document_name(asked));
 
 	if (at >= 0)
-		json_array_remove(ports(), at);
-	json_array_append(ports(), asked);
-	return commit(before, err);
+		json_array_remove(nfvd_document_ports(), at);
+	json_array_append(nfvd_document_ports(), asked);
+	return nfvd_document_commit(before, err);
 }
 
 /* A request by a number is for this boot, and for the process that has the number now. */
@@ -393,16 +244,12 @@ struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err)
 
 int nfvd_saved_detach(const char *name, struct nfvd_err *err)
 {
-	int at = index_of(name);
+	int at = nfvd_document_find(name);
 
 	if (at >= 0) {
-		json_t *before = json_deep_copy(config);
-
-		json_array_remove(ports(), at);
-		if (commit(before, err))
+		if (remove_kept(at, err))
 			return -1;
-		json_object_del(why_not, name);
-		if (keeping && !nfvd_port_find(name)) {
+		if (nfvd_document_is_kept() && !nfvd_port_find(name)) {
 			nfvd_event_of(NFVD_EVENT_CONFIG, name, "it was not attached, and is not kept any longer");
 			return 0;
 		}
@@ -412,38 +259,38 @@ int nfvd_saved_detach(const char *name, struct nfvd_err *err)
 
 int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, struct nfvd_err *err)
 {
-	int at = port ? index_of(port->name) : -1;
+	int at = port ? nfvd_document_find(port->name) : -1;
 	json_t *before;
 
 	if (port && at < 0)
 		return 0;
-	before = json_deep_copy(config);
+	before = json_deep_copy(nfvd_document);
 	/* A port that says nothing has the shortcut, as when it is attached. */
 	if (port && value)
-		json_object_del(json_array_get(ports(), at), key);
+		json_object_del(json_array_get(nfvd_document_ports(), at), key);
 	else
-		json_object_set_new(port ? json_array_get(ports(), at) : config, key, json_boolean(value));
-	return commit(before, err);
+		json_object_set_new(port ? json_array_get(nfvd_document_ports(), at) : nfvd_document, key, json_boolean(value));
+	return nfvd_document_commit(before, err);
 }
 
 int nfvd_saved_words(const char *name, json_t *words, struct nfvd_err *err)
 {
-	int at = index_of(name);
+	int at = nfvd_document_find(name);
 	json_t *before;
 
 	if (at < 0)
 		return 0;
-	before = json_deep_copy(config);
-	nfvd_words_delete(json_array_get(ports(), at));
-	json_object_update(json_array_get(ports(), at), words);
-	return commit(before, err);
+	before = json_deep_copy(nfvd_document);
+	nfvd_words_delete(json_array_get(nfvd_document_ports(), at));
+	json_object_update(json_array_get(nfvd_document_ports(), at), words);
+	return nfvd_document_commit(before, err);
 }
 
 json_t *nfvd_saved_waiting(const char *name)
 {
-	int at = keeping && !nfvd_port_find(name) ? index_of(name) : -1;
+	int at = nfvd_document_is_kept() && !nfvd_port_find(name) ? nfvd_document_find(name) : -1;
 
-	return at < 0 ? NULL : nfvd_words_merge(json_array_get(ports(), at), NULL);
+	return at < 0 ? NULL : nfvd_words_merge(json_array_get(nfvd_document_ports(), at), NULL);
 }
 
 json_t *nfvd_saved_mirrors(void)
@@ -452,19 +299,19 @@ json_t *nfvd_saved_mirrors(void)
 
 	if (!none)
 		none = json_array();
-	return json_object_get(config, "mirrors") ?: none;
+	return json_object_get(nfvd_document, "mirrors") ?: none;
 }
 
 int nfvd_saved_set_mirrors(json_t *mirrors, struct nfvd_err *err)
 {
-	json_t *before = json_deep_copy(config);
+	json_t *before = json_deep_copy(nfvd_document);
 
 	if (json_array_size(mirrors))
-		json_object_set(config, "mirrors", mirrors);
+		json_object_set(nfvd_document, "mirrors", mirrors);
 	else
-		json_object_del(config, "mirrors");
+		json_object_del(nfvd_document, "mirrors");
 	json_decref(mirrors);
-	if (commit(before, err))
+	if (nfvd_document_commit(before, err))
 		return -1;
 	nfvd_mirrors_use(nfvd_saved_mirrors());
 	return 0;
@@ -481,37 +328,25 @@ static void drop_gone(void)
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
 		if (nfvd_ports[id])
 			json_object_set_new(there, nfvd_ports[id]->name, json_true());
-	for (size_t i = json_array_size(ports()); i; i--)
-		if (!json_object_get(there, name_of(json_array_get(ports(), i - 1))))
-			json_array_remove(ports(), i - 1);
+	for (size_t i = json_array_size(nfvd_document_ports()); i; i--)
+		if (!json_object_get(there, nfvd_document_name(json_array_get(nfvd_document_ports(), i - 1))))
+			json_array_remove(nfvd_document_ports(), i - 1);
 	json_decref(there);
-}
-
-static json_t *show_generation(unsigned int generation, struct nfvd_err *err)
-{
-	char reason[256] = "nothing is kept: nfvd runs without --keep";
-	json_t *doc = keeping ? nfvd_store_read(generation, sound, reason, sizeof(reason)) : NULL;
-
-	if (doc)
-		return json_pack("{s:I, s:o}", "generation", (json_int_t)generation, "config", doc);
-	nfvd_err(err, NFV_RPC_E_NOENT, "there is no generation %u: %s", generation, reason);
-	nfvd_hint(err, "nfvctl history");
-	return NULL;
 }
 
 json_t *nfvd_saved_generation(void)
 {
-	return keeping ? json_integer(nfvd_store_generation()) : json_null();
+	return nfvd_document_is_kept() ? json_integer(nfvd_store_generation()) : json_null();
 }
 
 json_t *nfvd_saved_show(unsigned int generation, struct nfvd_err *err)
 {
 	if (generation)
-		return show_generation(generation, err);
-	if (!keeping)
+		return nfvd_document_of(generation, err);
+	if (!nfvd_document_is_kept())
 		drop_gone();
 	return json_pack("{s:o, s:O, s:o}", "generation", nfvd_saved_generation(),
-			 "config", config, "history", keeping ? nfvd_store_history() : json_array());
+			 "config", nfvd_document, "history", nfvd_document_is_kept() ? nfvd_store_history() : json_array());
 }
 
 void nfvd_saved_missing(json_t *list, const char *name)
@@ -520,7 +355,7 @@ void nfvd_saved_missing(json_t *list, const char *name)
 	json_t *why;
 
 	json_object_foreach(why_not, key, why) {
-		const json_t *kept = json_array_get(ports(), index_of(key));
+		const json_t *kept = json_array_get(nfvd_document_ports(), nfvd_document_find(key));
 
 		if (!name || !strcmp(name, key))
 			json_array_append_new(list, json_pack("{s:s, s:O, s:s, s:O, s:s}", "name", key, "type", json_object_get(kept, "type"),
@@ -534,7 +369,7 @@ void nfvd_saved_findings(json_t *list)
 	json_t *why;
 	size_t i;
 
-	json_array_foreach(broken, i, why)
+	json_array_foreach(nfvd_document_broken(), i, why)
 		json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "level", "bad", "text",
 			json_sprintf("a configuration is not used, an older one is: %s", json_string_value(why)), "hint",
 			"nfvctl show; attach what is missing, and remove that file"));

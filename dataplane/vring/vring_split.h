@@ -34,7 +34,7 @@
  *
  * A peer determines how long an interrupt takes: each waiter at its eventfd costs 0.1 us. So an interrupt that took
  * long is followed by a pause in proportion, in which others are only noted: a peer gets at most a ninth of a worker
- * for them. A guest on a slow machine gets its interrupts later, but all of them.
+ * for them. One of 5 ms or more, again and again, fences the ring. A guest on a slow machine gets its interrupts later, but all of them.
  */
 struct nfvd_call_pace {
 	_Atomic(uint64_t) next_ns;	/* no interrupt before */

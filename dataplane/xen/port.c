@@ -186,22 +186,26 @@ static bool guest_is_there(unsigned int domid)
 	return there;
 }
 
+static int no_interface(const struct xen *x, struct nfvd_err *err)
+{
+	if (guest_is_there(x->domid)) {
+		nfvd_err(err, NFV_RPC_E_NOENT, "guest %u has no interface %u with its backend in this domain", x->domid, x->devid);
+		nfvd_hint(err, "xl network-list %u", x->domid);
+	} else {
+		nfvd_err(err, NFV_RPC_E_GONE, "there is no guest %u", x->domid);
+		nfvd_hint(err, "xl list");
+	}
+	return -1;
+}
+
 static int take_over(struct xen *x, struct nfvd_err *err)
 {
 	uint64_t start = nfvd_now_us();
 	char driver[64], name[32];
 	int ret;
 
-	if (!driver_of(x, driver) && !guest_is_there(x->domid)) {
-		nfvd_err(err, NFV_RPC_E_GONE, "there is no guest %u", x->domid);
-		nfvd_hint(err, "xl list");
-		return -1;
-	}
-	if (!driver_of(x, driver)) {
-		nfvd_err(err, NFV_RPC_E_NOENT, "guest %u has no interface %u with its backend in this domain", x->domid, x->devid);
-		nfvd_hint(err, "xl network-list %u", x->domid);
-		return -1;
-	}
+	if (!driver_of(x, driver))
+		return no_interface(x, err);
 	if (!strcmp(driver, OURS))
 		return 0;
 	if (queues_used(x) > queues_offered()) {

@@ -233,7 +233,6 @@ static void sleeps_until_the_next_try(void **state)
 	assert_false(iterate(t, 0));
 }
 
-/* With a limit of 0 µs it sleeps without an idle round. */
 /* ---- interrupts that were put off ---- */
 
 static unsigned int late;	/* so many are still put off */
@@ -271,6 +270,7 @@ static void late_interrupts_are_sent(void **state)
 	assert_int_equal(t->w.n_late, 0);
 }
 
+/* With a limit of 0 µs it sleeps without an idle round. */
 static void without_a_spin_it_sleeps_at_once(void **state)
 {
 	const volatile struct nfvd_worker *w;
