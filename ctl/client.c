@@ -26,13 +26,30 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* Return whether systemd runs here and has nfvd's unit. */
+static bool has_unit(void)
+{
+	static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system" };
+	char path[64];
+
+	for (size_t i = 0; !access("/run/systemd/system", F_OK) && i < sizeof(folders) / sizeof(folders[0]); i++) {
+		snprintf(path, sizeof(path), "%s/nfvd.service", folders[i]);
+		if (!access(path, F_OK))
+			return true;
+	}
+	return false;
+}
+
 static int connect_failed(const char *path, struct ctl_err *err)
 {
 	int error = errno;
 
 	if (error == ENOENT || error == ECONNREFUSED) {
 		ctl_fail(err, NFV_RPC_E_NOENT, "nfvd is not running: no process listens on %s", path);
-		ctl_hint(err, "nfvd --state-dir %s &", ctl_state_dir);
+		if (!strcmp(ctl_state_dir, NFV_STATE_DIR) && has_unit())
+			ctl_hint(err, "systemctl start nfvd");
+		else
+			ctl_hint(err, "nfvd --state-dir %s &", ctl_state_dir);
 	} else {
 		ctl_fail(err, error == EACCES || error == EPERM ? NFV_RPC_E_DENIED : NFV_RPC_E_FAILED,
 			 "cannot connect to %s: %s", path, strerror(error));

@@ -180,8 +180,11 @@ int cmd_release(int argc, char **argv, struct ctl_err *err);
 int cmd_shortcut(int argc, char **argv, struct ctl_err *err);
 /* Return a new list of the steps that make wanted of now: {op, name, old, new}, see command/cmd_config.c. */
 json_t *config_difference(const json_t *now, const json_t *wanted);
-/* Attach a port as the configuration has it; detach it. CTL_OK or CTL_FAILED with *err. */
-int config_attach(const json_t *port, struct ctl_err *err);
+/*
+ * Attach a port as the configuration has it; detach it. wait: a port that cannot be attached now is kept, if nfvd keeps
+ * ports; that is said. CTL_OK or CTL_FAILED with *err.
+ */
+int config_attach(const json_t *port, bool wait, struct ctl_err *err);
 int config_detach(const char *name, struct ctl_err *err);
 /* Is it what nfvctl save writes? CTL_OK or CTL_FAILED with *err. */
 int config_check(const json_t *wanted, const char *path, struct ctl_err *err);

@@ -53,10 +53,13 @@ static int attach(const char *type, unsigned int taker, int argc, char **argv, s
 	path = json_string_value(json_object_get(port, "socket"));
 	why = json_string_value(json_object_get(port, "why"));
 	hint = json_string_value(json_object_get(port, "hint"));
-	out_text(port, "%s: %s attached in %.1f ms%s%s%s%s%s%s%s", argv[0], type,
-		 (double)json_integer_value(json_object_get(port, "attach_us")) / 1000, steps,
-		 state ? ", " : "", state ? state : "", path ? " at " : "", path ? path : "", why ? ": " : "", why ? why : "");
-	if (hint && !ctl_json)
+	if (!json_object_get(port, "id"))
+		out_text(port, "%s: %s is kept, and attached as soon as it can be; now: %s", argv[0], type, why);
+	else
+		out_text(port, "%s: %s attached in %.1f ms%s%s%s%s%s%s%s", argv[0], type,
+			 (double)json_integer_value(json_object_get(port, "attach_us")) / 1000, steps,
+			 state ? ", " : "", state ? state : "", path ? " at " : "", path ? path : "", why ? ": " : "", why ? why : "");
+	if (hint && !ctl_json && json_object_get(port, "id"))
 		out_line("  try: %s", hint);
 	json_decref(port);
 	return CTL_OK;

@@ -44,15 +44,23 @@ static int call(const char *method, json_t *params, struct ctl_err *err)
 	return result ? CTL_OK : CTL_FAILED;
 }
 
-int config_attach(const json_t *port, struct ctl_err *err)
+int config_attach(const json_t *port, bool wait, struct ctl_err *err)
 {
 	const json_t *shortcut = json_object_get(port, "shortcut");
-	json_t *params = json_deep_copy(port);
-	int rc;
+	json_t *params = json_deep_copy(port), *result;
+	int rc = CTL_OK;
 
 	json_object_del(params, "shortcut");
-	rc = call("port.attach", params, err);
-	if (!rc && json_is_false(shortcut))
+	if (wait)
+		json_object_set_new(params, "wait", json_string("yes"));
+	result = rpc_call("port.attach", params, err);
+	if (!result)
+		return CTL_FAILED;
+	if (!json_object_get(result, "id"))
+		out_note("%s: kept, and attached as soon as it can be; now: %s", json_string_value(json_object_get(port, "name")),
+			 json_string_value(json_object_get(result, "why")));
+	json_decref(result);
+	if (json_is_false(shortcut))
 		rc = call("shortcut.set", json_pack("{sb sO}", "on", false, "port", json_object_get(port, "name")), err);
 	return rc;
 }
@@ -68,9 +76,9 @@ static bool is_mirror(const json_t *obj)
 	return json_is_array(json_object_get(obj, "from"));
 }
 
-static int add_one(const json_t *new, struct ctl_err *err)
+static int add_one(const json_t *new, bool wait, struct ctl_err *err)
 {
-	return is_mirror(new) ? call("mirror.add", json_deep_copy(new), err) : config_attach(new, err);
+	return is_mirror(new) ? call("mirror.add", json_deep_copy(new), err) : config_attach(new, wait, err);
 }
 
 static int remove_one(const json_t *old, const char *name, struct ctl_err *err)
@@ -90,6 +98,8 @@ static bool same_but_policy(const json_t *a, const json_t *b)
 		json_object_del(x, p->key);
 		json_object_del(y, p->key);
 	}
+	json_object_del(x, "wait");	/* of the request, not of the port */
+	json_object_del(y, "wait");
 	same = json_is_object(a) && json_is_object(b) && !is_mirror(a) && json_equal(x, y);
 	json_decref(x);
 	json_decref(y);
@@ -136,8 +146,8 @@ static int set_policy(const char *name, const json_t *port, struct ctl_err *err)
 	return rc;
 }
 
-/* Carry out one step, from old to new. NULL or null: there is no such port or setting. */
-static int change(const char *name, const json_t *old, const json_t *new, struct ctl_err *err)
+/* Carry out one step, from old to new. NULL or null: there is no such port or setting. wait: as in config_attach(). */
+static int change(const char *name, const json_t *old, const json_t *new, bool wait, struct ctl_err *err)
 {
 	int rc = CTL_OK;
 
@@ -149,7 +159,7 @@ static int change(const char *name, const json_t *old, const json_t *new, struct
 	if (json_is_object(old))
 		rc = remove_one(old, name, err);
 	if (!rc && json_is_object(new))
-		rc = add_one(new, err);
+		rc = add_one(new, wait, err);
 	return rc;
 }
 
@@ -164,7 +174,7 @@ static int undo_half(const json_t *step, struct ctl_err *err)
 		return set_policy(name, old, err);
 	if (json_is_object(json_object_get(step, "new")))
 		remove_one(json_object_get(step, "new"), name, &ignored);
-	return !json_is_object(old) || !add_one(old, err) || err->code == NFV_RPC_E_EXIST ? CTL_OK : CTL_FAILED;
+	return !json_is_object(old) || !add_one(old, true, err) || err->code == NFV_RPC_E_EXIST ? CTL_OK : CTL_FAILED;
 }
 
 /* Undo the steps before n, and step n, too, if it failed. Say in *err what could not be undone. */
@@ -179,7 +189,7 @@ static void undo(const json_t *steps, size_t n, bool failed, struct ctl_err *err
 		size_t at = strlen(left);
 
 		if (i == n ? !undo_half(step, &why) :
-			     !change(name, json_object_get(step, "new"), json_object_get(step, "old"), &why))
+			     !change(name, json_object_get(step, "new"), json_object_get(step, "old"), true, &why))
 			continue;
 		snprintf(left + at, sizeof(left) - at, "%s%s (%.60s)", at ? ", " : "", name, why.text);
 	}
@@ -259,8 +269,14 @@ static unsigned int number(const char *text, unsigned int max)
 	return *text >= '0' && *text <= '9' && !*end && n <= max ? n : 0;
 }
 
-/* Carry out the steps. confirm_s: the user has to confirm within so many seconds; 0: no confirmation is needed. */
-static int take(json_t *steps, unsigned int confirm_s, struct ctl_err *err)
+/* How to carry out steps. */
+struct how {
+	bool dry;			/* show them only */
+	bool wait;			/* as in config_attach() */
+	unsigned int confirm_s;		/* the user has to confirm within so many seconds; 0: no confirmation is needed */
+};
+
+static int take(json_t *steps, struct how how, struct ctl_err *err)
 {
 	int signals = block_signals(), rc = CTL_OK;
 	size_t n = json_array_size(steps), i;
@@ -272,7 +288,7 @@ static int take(json_t *steps, unsigned int confirm_s, struct ctl_err *err)
 		const json_t *step = json_array_get(steps, i);
 
 		rc = change(json_string_value(json_object_get(step, "name")), json_object_get(step, "old"),
-			    json_object_get(step, "new"), err);
+			    json_object_get(step, "new"), how.wait, err);
 	}
 	if (rc) {
 		/* A port or mirror that somebody else has made meanwhile is his. */
@@ -282,7 +298,7 @@ static int take(json_t *steps, unsigned int confirm_s, struct ctl_err *err)
 		undo(steps, i, false, err);
 	} else {
 		print(steps);
-		if (confirm_s && n && !confirmed(confirm_s, signals)) {
+		if (how.confirm_s && n && !confirmed(how.confirm_s, signals)) {
 			rc = ctl_fail(err, NFV_RPC_E_FAILED, "not confirmed");
 			undo(steps, n, false, err);
 		}
@@ -291,21 +307,18 @@ static int take(json_t *steps, unsigned int confirm_s, struct ctl_err *err)
 	return rc;
 }
 
-/*
- * Change the configuration to wanted, or (dry) only show what would change. Takes wanted, which may be NULL with
- * *err.
- */
-static int become(json_t *wanted, bool dry, unsigned int confirm_s, struct ctl_err *err)
+/* Change the configuration to wanted, which it takes, and which may be NULL with *err. */
+static int become(json_t *wanted, struct how how, struct ctl_err *err)
 {
 	json_t *now = wanted ? rpc_call("config.get", NULL, err) : NULL, *steps;
 	int rc = now ? CTL_OK : CTL_FAILED;
 
 	if (now) {
 		steps = config_difference(json_object_get(now, "config"), wanted);
-		if (dry)
+		if (how.dry)
 			print(steps);
 		else
-			rc = take(steps, confirm_s, err);
+			rc = take(steps, how, err);
 		json_decref(steps);
 	}
 	json_decref(now);
@@ -315,19 +328,18 @@ static int become(json_t *wanted, bool dry, unsigned int confirm_s, struct ctl_e
 
 int cmd_apply(int argc, char **argv, struct ctl_err *err)
 {
-	bool dry = argc == 2 && !strcmp(argv[1], "dry-run");
-	unsigned int confirm_s = 0;
+	struct how how = { .dry = argc == 2 && !strcmp(argv[1], "dry-run") };
 
-	if (argc == 3 && !strcmp(argv[1], "confirm") && !(confirm_s = number(argv[2], CONFIRM_MAX)))
+	if (argc == 3 && !strcmp(argv[1], "confirm") && !(how.confirm_s = number(argv[2], CONFIRM_MAX)))
 		return ctl_usage(err, "'confirm' needs a number of seconds from 1 to %d", CONFIRM_MAX);
-	if (argc < 1 || (argc > 1 && !dry && !confirm_s))
+	if (argc < 1 || (argc > 1 && !how.dry && !how.confirm_s))
 		return ctl_usage(err, "needs a file, which 'dry-run' or 'confirm SECONDS' may follow");
-	return become(read_wanted(argv[0], err), dry, confirm_s, err);
+	return become(read_wanted(argv[0], err), how, err);
 }
 
 int cmd_diff(int argc, char **argv, struct ctl_err *err)
 {
-	return argc == 1 ? become(read_wanted(argv[0], err), true, 0, err) : ctl_usage(err, "needs a file");
+	return argc == 1 ? become(read_wanted(argv[0], err), (struct how){ .dry = true }, err) : ctl_usage(err, "needs a file");
 }
 
 /* What is somebody else's, or of one boot, is not for a file, nor to come back. */
@@ -461,5 +473,5 @@ int cmd_rollback(int argc, char **argv, struct ctl_err *err)
 		if (!generation)
 			return ctl_fail(err, NFV_RPC_E_NOENT, "there is no previous generation");
 	}
-	return become(config_of(generation, NULL, err), false, 0, err);
+	return become(config_of(generation, NULL, err), (struct how){ .wait = true }, err);
 }

@@ -108,7 +108,7 @@ static int attach_again(const json_t *ports, const double *gone_s, double *outag
 	json_array_foreach(ports, i, port) {
 		struct ctl_err why = { 0 };
 
-		if (config_attach(port, &why)) {
+		if (config_attach(port, true, &why)) {
 			rc = CTL_FAILED;
 			*err = why;
 			snprintf(err->object, sizeof(err->object), "%s", json_string_value(json_object_get(port, "name")));

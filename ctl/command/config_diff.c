@@ -46,19 +46,24 @@ static void goes(json_t *steps, const char *list, const json_t *now, const json_
 	}
 }
 
-/* Is the entry as wanted? nfvd adds to a port by number that it is of this boot, and of which process. */
-static bool is_as_wanted(const json_t *entry, const json_t *wanted)
+/*
+ * Is the entry as wanted? nfvd adds to a port by number that it is of this boot, and of which process. "wait" is of the
+ * request, not of the port.
+ */
+static bool is_as_wanted(const json_t *entry, const json_t *wanted_one)
 {
 	static const char *const added[] = { "temporary", "started" };
 	bool by_number = json_object_get(entry, "pid") || json_object_get(entry, "domid");
-	json_t *copy = json_copy((json_t *)entry);
+	json_t *copy = json_copy((json_t *)entry), *wanted = json_copy((json_t *)wanted_one);
 	bool same;
 
+	json_object_del(wanted, "wait");
 	for (size_t i = 0; by_number && i < sizeof(added) / sizeof(added[0]); i++)
 		if (!json_object_get(wanted, added[i]))
 			json_object_del(copy, added[i]);
 	same = json_equal(copy, wanted);
 	json_decref(copy);
+	json_decref(wanted);
 	return same;
 }
 

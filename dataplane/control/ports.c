@@ -57,20 +57,22 @@ static int take_words(struct nfvd_port *port, json_t *params, struct nfvd_err *e
 	return ret;
 }
 
-/* What every type has. */
+static void free_port(struct nfvd_port *port)
+{
+	json_decref(port->attach_steps);
+	json_decref(port->words);
+	free(port->policy);
+	free(port);
+}
+
+/* What every type has. Errors that no change of the host can mend come first. */
 static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 {
 	const char *name = json_string_value(json_object_get(params, "name")), *macs;
-	const struct nfvd_port_ops *ops;
 	struct nfvd_port *port;
 
 	if (nfvd_params_check(params, err))
 		return NULL;
-	ops = find_type(json_string_value(json_object_get(params, "type")), json_string_value(json_object_get(params, "mode")));
-	if (!ops) {
-		nfvd_err(err, NFV_RPC_E_FAILED, "nfvd has no code for ports of this type, or this mode of it");
-		return NULL;
-	}
 	if (!nfvd_name_ok(name)) {
 		nfvd_err(err, NFV_RPC_E_PARAMS, "bad name: letters, digits, '_', '.', '-', at most %d; and no word of nfvctl's, as 'all'",
 			 NFV_NAME_MAX);
@@ -86,13 +88,18 @@ static struct nfvd_port *parse(json_t *params, struct nfvd_err *err)
 		nfvd_err(err, NFV_RPC_E_FAILED, "out of memory");
 		return NULL;
 	}
-	port->ops = ops;
-	nfvd_meter_start(&port->from, nfvd_now_ns() * NFVD_METER_NS);
-	nfvd_meter_start(&port->to, nfvd_now_ns() * NFVD_METER_NS);
 	if (take_words(port, params, err)) {
 		free(port);
 		return NULL;
 	}
+	port->ops = find_type(json_string_value(json_object_get(params, "type")), json_string_value(json_object_get(params, "mode")));
+	if (!port->ops) {
+		nfvd_err(err, NFV_RPC_E_FAILED, "nfvd has no code for ports of this type, or this mode of it");
+		free_port(port);
+		return NULL;
+	}
+	nfvd_meter_start(&port->from, nfvd_now_ns() * NFVD_METER_NS);
+	nfvd_meter_start(&port->to, nfvd_now_ns() * NFVD_METER_NS);
 	snprintf(port->name, sizeof(port->name), "%s", name);
 	macs = json_string_value(json_object_get(params, "macs"));
 	port->macs_max = macs ? strtoul(macs, NULL, 10) : (unsigned long)json_integer_value(json_object_get(params, "macs"));
@@ -108,14 +115,6 @@ static void init_queues(struct nfvd_port *port)
 		port->rxq[i].fd = -1;
 		port->rxq[i].node = -1;
 	}
-}
-
-static void free_port(struct nfvd_port *port)
-{
-	json_decref(port->attach_steps);
-	json_decref(port->words);
-	free(port->policy);
-	free(port);
 }
 
 /* Return the id that an earlier nfvd gave to the port of this name, or else an id that no kept port waits for. */

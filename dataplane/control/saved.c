@@ -46,9 +46,19 @@ static json_t *request_of(const json_t *kept)
 
 enum kept { ATTACHED, WAITS, GONE };	/* GONE: its guest will never be back */
 
+static void note_waiting(const char *name, const char *why)
+{
+	const char *before = json_string_value(json_object_get(why_not, name));
+
+	if (before && !strcmp(before, why))
+		return;
+	json_object_set_new(why_not, name, json_string(why));
+	nfvd_event_of(NFVD_EVENT_CONFIG, name, "cannot be attached now; nfvd keeps trying: %s", why);
+}
+
 static enum kept attach_kept(const json_t *kept)
 {
-	const char *name = nfvd_document_name(kept), *before = json_string_value(json_object_get(why_not, name));
+	const char *name = nfvd_document_name(kept);
 	struct nfvd_err err = { 0 };
 	json_t *request = request_of(kept);
 	struct nfvd_port *port = nfvd_port_attach(request, &err);
@@ -59,13 +69,12 @@ static enum kept attach_kept(const json_t *kept)
 		json_object_del(why_not, name);
 		return ATTACHED;
 	}
-	if (err.code == NFV_RPC_E_GONE)
+	if (err.code == NFV_RPC_E_GONE) {
 		nfvd_event_of(NFVD_EVENT_CONFIG, name, "is not kept any longer: %s", err.text);
-	else if (!before || strcmp(before, err.text)) {
-		json_object_set_new(why_not, name, json_string(err.text));
-		nfvd_event_of(NFVD_EVENT_CONFIG, name, "cannot be attached now; nfvd keeps trying: %s", err.text);
+		return GONE;
 	}
-	return err.code == NFV_RPC_E_GONE ? GONE : WAITS;
+	note_waiting(name, err.text);
+	return WAITS;
 }
 
 /* Keep the port at this place no longer. Return 0, or -1 with *err. */
@@ -219,27 +228,40 @@ static void bind_number(json_t *params)
 		json_object_set_new(params, "temporary", json_string("yes"));
 }
 
-struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err)
+/* Whether another time, or another state of the host, can change this answer to a request. */
+static bool may_come_true(const struct nfvd_err *err)
+{
+	return err->code == NFV_RPC_E_NOENT || err->code == NFV_RPC_E_FAILED || err->code == NFV_RPC_E_LIMIT;
+}
+
+int nfvd_saved_attach(json_t *params, struct nfvd_port **port, struct nfvd_err *err)
 {
 	json_t *asked;
-	struct nfvd_port *port;
+	bool waits;
+	int ret;
 
 	bind_number(params);
 	asked = json_deep_copy(params);
-	port = nfvd_port_attach(params, err);
-	if (port) {
-		struct nfvd_err ignored;
-
-		json_object_del(why_not, port->name);
-		if (!strcmp(json_string_value(json_object_get(params, "temporary")), "no"))
-			json_object_del(asked, "temporary");
-		if (keep(asked, err)) {
-			nfvd_port_detach(port->name, &ignored);
-			port = NULL;
-		}
+	*port = nfvd_port_attach(params, err);
+	waits = !*port && nfvd_document_is_kept() && may_come_true(err) && !strcmp(json_string_value(json_object_get(params, "wait")), "yes");
+	if (!*port && !waits) {
+		json_decref(asked);
+		return -1;
 	}
+	if (!strcmp(json_string_value(json_object_get(params, "temporary")), "no"))
+		json_object_del(asked, "temporary");
+	json_object_del(asked, "wait");
+	if (waits)
+		note_waiting(nfvd_document_name(asked), err->text);
+	else
+		json_object_del(why_not, (*port)->name);
+	ret = keep(asked, err);
+	if (ret && waits)
+		json_object_del(why_not, nfvd_document_name(asked));
+	else if (ret)
+		nfvd_port_detach((*port)->name, &(struct nfvd_err){ 0 });
 	json_decref(asked);
-	return port;
+	return ret;
 }
 
 int nfvd_saved_detach(const char *name, struct nfvd_err *err)
@@ -257,19 +279,19 @@ int nfvd_saved_detach(const char *name, struct nfvd_err *err)
 	return nfvd_port_detach(name, err);
 }
 
-int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, struct nfvd_err *err)
+int nfvd_saved_set(const char *name, const char *key, bool value, struct nfvd_err *err)
 {
-	int at = port ? nfvd_document_find(port->name) : -1;
+	int at = name ? nfvd_document_find(name) : -1;
 	json_t *before;
 
-	if (port && at < 0)
+	if (name && at < 0)
 		return 0;
 	before = json_deep_copy(nfvd_document);
 	/* A port that says nothing has the shortcut, as when it is attached. */
-	if (port && value)
+	if (name && value)
 		json_object_del(json_array_get(nfvd_document_ports(), at), key);
 	else
-		json_object_set_new(port ? json_array_get(nfvd_document_ports(), at) : nfvd_document, key, json_boolean(value));
+		json_object_set_new(name ? json_array_get(nfvd_document_ports(), at) : nfvd_document, key, json_boolean(value));
 	return nfvd_document_commit(before, err);
 }
 
@@ -286,11 +308,24 @@ int nfvd_saved_words(const char *name, json_t *words, struct nfvd_err *err)
 	return nfvd_document_commit(before, err);
 }
 
-json_t *nfvd_saved_waiting(const char *name)
+bool nfvd_saved_knows(const char *name)
+{
+	return nfvd_port_find(name) || nfvd_saved_waits(name, NULL);
+}
+
+bool nfvd_saved_waits(const char *name, const char *type)
 {
 	int at = nfvd_document_is_kept() && !nfvd_port_find(name) ? nfvd_document_find(name) : -1;
+	const char *kept = json_string_value(json_object_get(json_array_get(nfvd_document_ports(), at), "type"));
 
-	return at < 0 ? NULL : nfvd_words_merge(json_array_get(nfvd_document_ports(), at), NULL);
+	return kept && (!type || !strcmp(kept, type));
+}
+
+json_t *nfvd_saved_waiting(const char *name)
+{
+	if (!nfvd_saved_waits(name, NULL))
+		return NULL;
+	return nfvd_words_merge(json_array_get(nfvd_document_ports(), nfvd_document_find(name)), NULL);
 }
 
 json_t *nfvd_saved_mirrors(void)

@@ -11,6 +11,7 @@
 #ifndef NFVD_SAVED_H
 #define NFVD_SAVED_H
 
+#include <stdbool.h>
 #include <jansson.h>
 #include "port/port.h"
 
@@ -18,15 +19,22 @@
 int nfvd_saved_start(const char *dir);
 void nfvd_saved_stop(void);
 
-/* Attach or detach as in ports.h, and keep the request as it was made, without the defaults. */
-struct nfvd_port *nfvd_saved_attach(json_t *params, struct nfvd_err *err);
+/*
+ * Attach or detach as in ports.h, and keep the request as it was made, without the defaults. With wait "yes" a request
+ * that is valid, but cannot be carried out now, is kept: return 0 with *port NULL.
+ */
+int nfvd_saved_attach(json_t *params, struct nfvd_port **port, struct nfvd_err *err);
 int nfvd_saved_detach(const char *name, struct nfvd_err *err);
 
-/* Keep a setting of the switch (port NULL) or of a port. Return 0, or -1 with *err if it could not be written. */
-int nfvd_saved_set(const struct nfvd_port *port, const char *key, bool value, struct nfvd_err *err);
+/* Keep a setting of the switch (name NULL) or of the port of this name. Return 0, or -1 with *err if it could not be written. */
+int nfvd_saved_set(const char *name, const char *key, bool value, struct nfvd_err *err);
 
 /* Keep words as the policy of the port of this name. As above. */
 int nfvd_saved_words(const char *name, json_t *words, struct nfvd_err *err);
+/* Return whether a port of this name is attached, or kept. */
+bool nfvd_saved_knows(const char *name);
+/* Return whether a port of this name and type (NULL: any) is kept, and not attached. */
+bool nfvd_saved_waits(const char *name, const char *type);
 /* Return a new reference to the words of a port that is kept and not attached; NULL if there is none of this name. */
 json_t *nfvd_saved_waiting(const char *name);
 

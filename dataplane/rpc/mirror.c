@@ -22,7 +22,7 @@ static int index_of(const json_t *mirrors, const char *name)
 	return -1;
 }
 
-/* The name of a port that there is; NULL with *err. */
+/* The name of a port that there is, or that is kept and waits; NULL with *err. */
 static const char *port_name(const json_t *value, const char *what, struct nfvd_err *err)
 {
 	const char *name = json_string_value(value);
@@ -31,7 +31,7 @@ static const char *port_name(const json_t *value, const char *what, struct nfvd_
 		nfvd_err(err, NFV_RPC_E_PARAMS, "'%s' takes names of ports", what);
 		return NULL;
 	}
-	if (!nfvd_port_find(name)) {
+	if (!nfvd_saved_knows(name)) {
 		nfvd_err(err, NFV_RPC_E_NOENT, "no port '%s'", name);
 		nfvd_hint(err, "nfvctl show");
 		return NULL;

@@ -151,7 +151,7 @@ static int set_quarantine(struct subject *s, const json_t *on, const json_t *mir
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on'");
 	if (mirror && (!json_is_true(on) || !json_is_string(mirror) || !strcmp(json_string_value(mirror), s->name)))
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "'mirror' must be the name of another port, and needs 'on': true");
-	if (mirror && !nfvd_port_find(json_string_value(mirror))) {
+	if (mirror && !nfvd_saved_knows(json_string_value(mirror))) {
 		nfvd_err(err, NFV_RPC_E_NOENT, "no port '%.*s'", NFV_NAME_MAX, json_string_value(mirror));
 		nfvd_hint(err, "nfvctl show");
 		return -1;

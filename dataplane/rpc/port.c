@@ -146,9 +146,18 @@ json_t *nfvd_rpc_daemon_info(json_t *params, struct nfvd_err *err)
 
 json_t *nfvd_rpc_port_attach(json_t *params, struct nfvd_err *err)
 {
-	struct nfvd_port *port = nfvd_saved_attach(params, err);
+	struct nfvd_port *port;
+	json_t *list, *waiting;
 
-	return port ? show(port) : NULL;
+	if (nfvd_saved_attach(params, &port, err))
+		return NULL;
+	if (port)
+		return show(port);
+	list = json_array();
+	nfvd_saved_missing(list, json_string_value(json_object_get(params, "name")));
+	waiting = json_incref(json_array_get(list, 0));
+	json_decref(list);
+	return waiting;
 }
 
 json_t *nfvd_rpc_port_detach(json_t *params, struct nfvd_err *err)
@@ -203,26 +212,28 @@ json_t *nfvd_rpc_shortcut_set(json_t *params, struct nfvd_err *err)
 {
 	static const char *const names[] = { "on", "port", NULL };
 	json_t *on = json_object_get(params, "on");
-	struct nfvd_port *port;
-	bool before;
+	const char *name = json_string_value(json_object_get(params, "port"));
+	bool before, waits = name && nfvd_saved_waits(name, "veth");
+	struct nfvd_port *port = NULL;
 
-	if (nfvd_rpc_only(params, names, err) || nfvd_rpc_port(params, "port", &port, err))
+	if (nfvd_rpc_only(params, names, err) || (!waits && nfvd_rpc_port(params, "port", &port, err)))
 		return NULL;
 	if (!json_is_boolean(on)) {
 		nfvd_err(err, NFV_RPC_E_PARAMS, "needs a boolean 'on', and takes a string 'port'");
 		return NULL;
 	}
 	before = nfvd_shortcut_enabled(port);
-	if (nfvd_shortcut_set(port, json_is_true(on))) {
+	if (!waits && nfvd_shortcut_set(port, json_is_true(on))) {
 		nfvd_err(err, NFV_RPC_E_FAILED, "%s", port ? "this port has no shortcut" : "the shortcut is not available");
 		nfvd_hint(err, "nfvctl doctor");
 		return NULL;
 	}
-	if (nfvd_saved_set(port, "shortcut", json_is_true(on), err)) {
-		nfvd_shortcut_set(port, before);
+	if (nfvd_saved_set(name, "shortcut", json_is_true(on), err)) {
+		if (!waits)
+			nfvd_shortcut_set(port, before);
 		return NULL;
 	}
-	nfvd_event_of(NFVD_EVENT_SETTING, port ? port->name : NULL, "shortcut %s", json_is_true(on) ? "on" : "off");
+	nfvd_event_of(NFVD_EVENT_SETTING, name, "shortcut %s", json_is_true(on) ? "on" : "off");
 	return json_incref(params);
 }
 

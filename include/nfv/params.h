@@ -67,7 +67,8 @@ enum nfv_kind {
 	X(domid, NFV_XEN, NFV_NUMBER, 1, 0x7fef, OPERATE, "N", NULL, "number of the guest")		\
 	X(devid, NFV_XEN, NFV_NUMBER, 0, 65535, OPERATE, "N", "0", "number of its interface")		\
 	X(macs, NFV_ANY, NFV_LIMIT, 1, 16384, OPERATE, "N [drop]", "1024", "most addresses learnt from it; drop: frames from others") \
-	X(temporary, NFV_ANY, NFV_CHOICE, 0, 0, OPERATE, "no|yes", "no", "yes: gone at the next boot; always with pid, domid")
+	X(temporary, NFV_ANY, NFV_CHOICE, 0, 0, OPERATE, "no|yes", "no", "yes: gone at the next boot; always with pid, domid") \
+	X(wait, NFV_ANY, NFV_CHOICE, 0, 0, OPERATE, "no|yes", "no", "yes: keep it even if it cannot be attached yet (--keep)")
 
 #define NFV_PAIRS_MAX	8	/* queue pairs of a kvm port */
 

@@ -62,7 +62,8 @@
  * at most some 10 ms; so it does not search on if little matches, and a part with "more" may be empty.
  *
  * port.attach: type and parameters are those of <nfv/params.h>. A device of a veth port is in one namespace: give
- * netns or pid, not both. temporary is for toolstacks, which attach the port again after a boot.
+ * netns or pid, not both. temporary is for toolstacks, which attach the port again after a boot. wait "yes": a port that
+ * cannot be attached now is kept (nfvd --keep) and attached as soon as it can be; the result has no id then, and why.
  *
  * Policy: port.attach and policy.set take the words of NFV_POLICY_WORDS, each a string as after `nfvctl set`.
  * policy.set changes only the given words. When it returns, no frame is still treated by the old policy. That takes

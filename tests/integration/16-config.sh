@@ -117,9 +117,57 @@ history()
 	nfvctl apply "$WORK/now.json" >/dev/null
 }
 
+# What was kept stays so while its device is away, whatever is undone meanwhile.
+device() { ip link add veth-w type veth peer name w0 && ip link set w0 up; }
+is() { [ "$(setting "$1" state)" = "$2" ]; }
+
+away()
+{
+	local before=$WORK/before.json
+
+	keep
+	check_fails "away: a device that is not there" nfvctl attach veth w1 dev veth-w
+	check "away: may be waited for" grep -q "as soon as it can be" <(nfvctl attach veth w1 dev veth-w wait yes 2>&1)
+	check_fails "away: what can never be is refused" nfvctl attach veth w2 dev veth-w wait yes zone 'a b'
+	check_fails "away: a name, too" nfvctl attach veth ../w2 dev veth-w wait yes
+	device
+	check "away: it comes" wait_for 'is w1 up' 10
+	check_fails "away: there is one of this name" nfvctl attach veth w1 dev veth-w wait yes
+	nfvctl shortcut off w1 >/dev/null
+	nfvctl attach kvm probe >/dev/null
+	nfvctl mirror add tap from w1 to probe >/dev/null
+	nfvctl set w1 zone red >/dev/null
+	nfvctl save "$before" >/dev/null
+	jq '.ports |= map(if .name == "w1" then .wait = "yes" else . end)' "$before" >"$WORK/waits.json"
+	check "away: to be waited for is no difference" grep -q "no difference" <(nfvctl diff "$WORK/waits.json")
+	ip link del veth-w
+	check "away: it goes" wait_for '! is w1 up' 10
+	jq 'del(.mirrors) | .ports |= map(select(.name != "w1")) + [{type: "veth", name: "bad", dev: "nosuch0"}]' "$before" >"$WORK/bad.json"
+	check_fails "away: an apply fails" nfvctl apply "$WORK/bad.json"
+	check "away: all is as before it" grep -q "no difference" <(nfvctl diff "$before")
+	jq '(.ports[] | select(.name == "w1")).macs = 77 | .ports += [{type: "veth", name: "bad", dev: "nosuch0"}]' "$before" >"$WORK/bad.json"
+	check_fails "away: an apply that changes it fails" nfvctl apply "$WORK/bad.json"
+	check "away: it is as before that" grep -q "no difference" <(nfvctl diff "$before")
+	nfvctl detach w1 >/dev/null
+	check "away: rollback" nfvctl rollback
+	check "away: it is kept again" grep -q "no difference" <(nfvctl diff "$before")
+	killed
+	keep
+	check "away: over a kill, too" grep -q "no difference" <(nfvctl diff "$before")
+	device
+	check "away: it is back" wait_for 'is w1 up' 10
+	check "away: with what was set" [ "$(setting w1 shortcut):$(setting w1 policy.zone)" = "false:red" ]
+	ip link del veth-w
+	stop_nfvd
+	start_nfvd
+	check_fails "away: nfvd without --keep does not wait" nfvctl attach veth w1 dev veth-w wait yes
+	stop_nfvd
+}
+
 mk_container c1 10.0.0.1/24
 keep
 nfvctl attach veth c1 dev veth-c1 >/dev/null && nfvctl link-local forward >/dev/null
 stop_nfvd
 files
+away
 finish

@@ -240,7 +240,9 @@ killed_at()
 	keep
 	strace -qq -f -p "$NFVD_PID" -e trace="$call" -e inject="$call:signal=KILL:when=$nth" -o /dev/null 2>/dev/null &
 	tracer=$!
-	wait_for "grep -q 'TracerPid:.[1-9]' /proc/$NFVD_PID/status" 5 || fail "keep: strace" "does not attach"
+	# A thread of nfvd's own may make the Nth call before it is seen that strace attached.
+	wait_for "grep -q 'TracerPid:.[1-9]\|State:.Z' /proc/$NFVD_PID/status" 30 ||
+		fail "keep: strace" "does not attach"
 	for name in a b; do
 		timeout 10 "$NFVCTL" attach kvm "$name" >/dev/null 2>&1 && said="$said $name"
 	done
