@@ -15,6 +15,7 @@
 #include "shortcut/seen.h"
 #include "shortcut/shortcut.h"
 #include "switch/context.h"
+#include "worker/watch.h"
 
 #define TICK_US		100000
 #define AGE_MS		1000	/* ageing: of all entries not more often, and of control's time a hundredth */
@@ -182,6 +183,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 			continue;
 		if (port->ops->tick)
 			port->ops->tick(port);
+		nfvd_watch_release(port);
 		nfvd_meter_look_after(&port->from, meter_now);
 		nfvd_meter_look_after(&port->to, meter_now);
 		tell_full(port);

@@ -128,6 +128,7 @@ struct nfvd_port {
 	_Atomic(uint32_t) captured;		/* captures that want all its frames: none may skip nfvd */
 	atomic_bool held;			/* watch.c: fenced because it held a worker; not polled, not delivered to */
 	_Atomic(uint32_t) held_times;
+	_Atomic(uint64_t) held_us;		/* when it did last */
 	_Atomic(uint64_t) storm[NFVD_STORMS];	/* storm.h */
 	struct nfvd_policy *policy;		/* RCU; NULL: plain */
 	_Atomic(uint32_t) epoch;		/* changes once no turn uses an old policy or old rings */
@@ -157,8 +158,8 @@ void nfvd_show_why(json_t *obj, const char *why, const char *hint, ...) __attrib
 struct nfvd_port *nfvd_port_find(const char *name);
 
 /*
- * Unfence a port that held a worker, because its endpoint has begun anew. After NFVD_HELD_MAX times the port stays
- * fenced until it is detached. Context: any thread.
+ * Unfence a port that held a worker, because its endpoint has begun anew, unless it held one NFVD_HELD_MAX times: see
+ * nfvd_watch_release(). Context: any thread.
  */
 #define NFVD_HELD_MAX	3
 static inline void nfvd_port_unfence(struct nfvd_port *port)

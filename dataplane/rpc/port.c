@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods about the daemon and its ports. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "clock.h"
@@ -16,6 +17,7 @@
 #include "shortcut/shortcut.h"
 #include "switch/context.h"
 #include "switch/switch.h"
+#include "worker/watch.h"
 
 #define PORTS_PAGE	128	/* ports of one reply */
 
@@ -62,6 +64,16 @@ static void show_policy(struct nfvd_port *port, json_t *obj)
 	json_decref(words);
 }
 
+static void show_held(const struct nfvd_port *port, json_t *obj)
+{
+	char why[128];
+
+	snprintf(why, sizeof(why), "a worker was blocked by this port; it is released in %u s", nfvd_watch_release_s(port));
+	json_object_set_new(obj, "state", json_string(nfvd_state_name(NFVD_STATE_FENCED)));
+	json_object_set_new(obj, "reason", json_string(nfvd_reasons[NFVD_DROP_WORKER_HELD].name));
+	nfvd_show_why(obj, why, "nfvctl events; to release it now, nfvctl detach and attach it");
+}
+
 static json_t *show(struct nfvd_port *port)
 {
 	json_t *obj = json_pack("{s:s, s:i, s:I, s:s, s:s, s:o, s:i, s:i, s:i, s:I, s:O}", "name", port->name,
@@ -83,11 +95,8 @@ static json_t *show(struct nfvd_port *port)
 		port->ops->show(port, obj);
 	if (obj && port->policy && port->policy->quarantined)
 		nfvd_show_why(obj, "it is in quarantine: nothing passes, from or to it", "nfvctl release %s", port->name);
-	if (obj && atomic_load(&port->held)) {
-		json_object_set_new(obj, "state", json_string(nfvd_state_name(NFVD_STATE_FENCED)));
-		json_object_set_new(obj, "reason", json_string(nfvd_reasons[NFVD_DROP_WORKER_HELD].name));
-		nfvd_show_why(obj, nfvd_reasons[NFVD_DROP_WORKER_HELD].help, "nfvctl detach %s", port->name);
-	}
+	if (obj && atomic_load(&port->held))
+		show_held(port, obj);
 	return obj;
 }
 
@@ -102,8 +111,8 @@ static void find_port(json_t *list, const struct nfvd_port *port)
 		find(list, "warn", port->name, "it has taught its share of addresses: frames to further ones are flooded",
 		     "nfvctl detach it, then nfvctl attach it with a larger 'macs N'");
 	if (atomic_load(&port->held))
-		find(list, "bad", port->name, "a worker stood still at this port, which is fenced since",
-		     "nfvctl events; then nfvctl detach and attach it again");
+		find(list, "bad", port->name, "a worker stood still at this port, which is fenced for a minute, or after three times for an hour",
+		     "nfvctl events; to release it now, nfvctl detach and attach it");
 	if (port->ops->findings)
 		port->ops->findings(port, list);
 }

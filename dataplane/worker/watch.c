@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#include <rte_branch_prediction.h>
 #include <urcu-qsbr.h>
 #include "clock.h"
 #include "log.h"
@@ -37,6 +38,8 @@
 #define SUSPECT_US	10000000
 #define HOLES_MAX	3	/* turns that may be seen to wait for a hole of one port, in ... */
 #define HOLES_US	3600000000
+#define RELEASE_US	60000000	/* a port is fenced for so long, ... */
+#define FORGET_US	3600000000	/* ... or for so long after NFVD_HELD_MAX times, which are forgotten then */
 #define PAGE		4096u
 #define WAKE_SIGNAL	SIGUSR2
 
@@ -108,9 +111,29 @@ static bool blocked(const struct nfvd_watched *w)
 
 static void fence(struct nfvd_port *port)
 {
+	atomic_store(&port->held_us, nfvd_now_us());
 	atomic_store(&port->held, true);
 	atomic_fetch_add(&port->held_times, 1);
 	nfvd_fault(port, NFVD_DROP_WORKER_HELD, 1);
+}
+
+unsigned int nfvd_watch_release_s(const struct nfvd_port *port)
+{
+	uint64_t since_us = nfvd_now_us() - atomic_load(&port->held_us);
+	uint64_t all_us = atomic_load(&port->held_times) < NFVD_HELD_MAX ? RELEASE_US : FORGET_US;
+
+	return atomic_load(&port->held) && since_us < all_us ? (all_us - since_us) / 1000000 + 1 : 0;
+}
+
+void nfvd_watch_release(struct nfvd_port *port)
+{
+	if (likely(!atomic_load(&port->held_times)) || nfvd_watch_release_s(port))
+		return;
+	if (nfvd_now_us() - atomic_load(&port->held_us) >= FORGET_US)
+		atomic_store(&port->held_times, 0);
+	/* The workers look at the queues of all ports every now and then: nobody has to be woken. */
+	if (atomic_exchange(&port->held, false))
+		nfvd_event_of(NFVD_EVENT_STATE, port->name, "released: it held a worker, and may try again");
 }
 
 /* ---- at which port a worker stands still ---- */

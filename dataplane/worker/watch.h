@@ -15,6 +15,9 @@
  *	three turns in an hour that were seen	the port is fenced
  *	to wait for a hole in its memory
  *
+ * A fenced port is released after a minute, for it may have been an accident, such as a host that swaps. After three
+ * times in an hour it stays fenced for an hour.
+ *
  * A guest that shares its memory may punch holes into it, as large as it likes. A thread that touches a page of such
  * a hole waits in the kernel until the whole hole is punched: 0.3 s per GiB on tmpfs, and no flag, lock or signal
  * changes that. Waits below 0.1 s are ended by none of the measures above, however often they come. So the thread
@@ -29,12 +32,20 @@
 #define NFVD_WATCH_H
 
 #include <stdbool.h>
+#include "port/port.h"
 #include "switch/watched.h"
 
 #define NFVD_EXIT_HELD	71
 
 /* Record that the worker is about to sleep, or awake again. Context: worker. */
 void nfvd_watch_sleep(struct nfvd_watched *w, bool asleep);
+
+/*
+ * Return in how many seconds a port that held a worker is released; 0: now, or it is not fenced. Release it if its time has
+ * come. Context: control.
+ */
+unsigned int nfvd_watch_release_s(const struct nfvd_port *port);
+void nfvd_watch_release(struct nfvd_port *port);
 
 /* Start watching the workers, which run already. Return 0 or -errno. Context: control. */
 int nfvd_watch_start(void);

@@ -370,6 +370,38 @@ static void other_waits_are_no_holes(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void ago(struct nfvd_port *p, uint64_t us)
+{
+	atomic_store(&p->held_us, nfvd_now_us() - us);
+	nfvd_watch_release(p);
+}
+
+/* It was an accident, or it was not. */
+static void fenced_for_a_while(void **state)
+{
+	struct nfvd_port *p = &port[2];
+
+	memset(p, 0, sizeof(*p));
+	nfvd_watch_release(p);
+	for (unsigned int times = 1; times < NFVD_HELD_MAX; times++) {
+		fence(p);
+		ago(p, 50000000);
+		assert_true(atomic_load(&p->held));
+		assert_in_range(nfvd_watch_release_s(p), 1, 11);
+		ago(p, 61000000);
+		assert_false(atomic_load(&p->held));
+		assert_int_equal(nfvd_watch_release_s(p), 0);
+	}
+	fence(p);
+	ago(p, 3590000000);
+	assert_true(atomic_load(&p->held));
+	ago(p, 3601000000);
+	assert_false(atomic_load(&p->held));
+	fence(p);
+	ago(p, 61000000);
+	assert_false(atomic_load(&p->held));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +415,7 @@ int main(void)
 		cmocka_unit_test(receiver_is_innocent_of_senders_holes),
 		cmocka_unit_test(sender_is_innocent_of_receivers_holes),
 		cmocka_unit_test(other_waits_are_no_holes),
+		cmocka_unit_test(fenced_for_a_while),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
