@@ -35,7 +35,7 @@
 	X(LIMIT_TO, "limit_to", "more frames to the port than 'nfvctl limit NAME to' allows")	\
 	X(MIRROR, "mirror", "a mirror's copy that this probe port could not receive: 'nfvctl mirror show'") \
 	X(DST_DOWN, "dst_down", "the destination port is not up")		\
-	X(DST_HELD, "dst_held", "the destination port is fenced because it had held a worker: detach and attach it") \
+	X(DST_HELD, "dst_held", "the destination port is fenced because it had held a worker") \
 	X(DST_FULL, "dst_full", "the receiver posted too few buffers, its socket was full, or its device dropped the frame, such as a veth whose other end has a smaller MTU") \
 	X(DST_QUEUE, "dst_queue", "waited for a receiver that posts few buffers (such as firmware): longer than 0.5 s, behind too many others, or until a policy or the guest's driver changed. Frames that wait when nfvd is killed are lost uncounted") \
 	X(RX_BUF_SHORT, "rx_buf_short", "the receiver's buffers are too small for the frame, or so small that a burst needs thousands of descriptors") \
@@ -72,6 +72,7 @@
 	X(VU_BAD_INFLIGHT, "vu_bad_inflight", "inflight area refused: not offered") \
 	X(VU_TIMEOUT, "vu_timeout", "the vhost-user peer did not respond in time")	\
 	X(VU_SECOND_CLIENT, "vu_second_client", "second connection to one socket refused") \
+	X(VU_HUNG, "vu_hung", "a connection was refused: closing files of earlier peers hangs, and so do the processes that received them") \
 	X(FEATURE_VIOLATION, "feature_violation", "feature acknowledged that was not offered") \
 	X(MEM_FD_SHORT, "mem_fd_short", "memory region larger than its file")	\
 	X(MEM_NOT_RAM, "mem_not_ram", "guest memory on a file that is neither tmpfs (memfd) nor hugetlbfs") \

@@ -60,7 +60,8 @@ static void pass_on(int peer, int out, const struct order *o)
 			nfvd_vu_mute(&r.msg);
 		/* nfvd first: closing may take for ever. */
 		if (nfvd_fdpass_send(out, &r, sizeof(r), fds, r.err || r.why != NFVD_PASS ? 0 : r.msg.n_fds))
-			return;
+			r.err = -ECONNRESET;
+		/* Before out is closed, so that nfvd knows of a gate that hangs. */
 		nfvd_sock_close_fds(&r.msg);
 	}
 }
@@ -182,6 +183,17 @@ int nfvd_gate_open(int peer, uint32_t n_vrings, uint64_t offered)
 int nfvd_gate_go(int gate)
 {
 	return send(gate, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+bool nfvd_gate_leave(int gate, int ms)
+{
+	struct pollfd end = { .fd = gate };	/* POLLHUP */
+
+	shutdown(gate, SHUT_WR);
+	if (poll(&end, 1, ms) != 1)
+		return false;
+	close(gate);
+	return true;
 }
 
 int nfvd_gate_recv(int gate, struct nfvd_gate_record *r)

@@ -10,7 +10,7 @@
  * Why a process: a received descriptor must be closed, and closing a FUSE file waits for its server. Until the server
  * responds not even SIGKILL ends the waiting process. All its descriptors would stay open, with the lock of the state
  * directory and the sockets of other guests. So nfvd never has a descriptor of an unknown kind. A gate that hangs
- * holds only its one connection, which nfvd shuts down.
+ * holds only its one connection, which nfvd shuts down. There are few of them for each port: peer.c.
  *
  * A message stays in the socket until nfvd knows that it comes and has marked the kept state of the peer as
  * incomplete. If nfvd were killed between receiving a message and replying, no later nfvd could reply.
@@ -20,6 +20,7 @@
 #ifndef NFVD_VHOST_GATE_H
 #define NFVD_VHOST_GATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "vhost/msg.h"
 
@@ -53,6 +54,13 @@ int nfvd_gate_recv(int gate, struct nfvd_gate_record *record);
 
 /* Let the gate receive the message that its record has announced. Return 0 or -errno. Context: the port's thread. */
 int nfvd_gate_go(int gate);
+
+/*
+ * Have the gate end, and wait so many ms for it. Return false if it has not ended, because it hangs in a file of its
+ * peer's; gate stays open then, for another call to see whether it has ended.
+ * Context: the port's thread.
+ */
+bool nfvd_gate_leave(int gate, int ms);
 
 /* Run the spawner; main() calls it. */
 int nfvd_gate_main(void);

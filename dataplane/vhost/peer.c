@@ -28,6 +28,8 @@
 #define LEFT_MS		500	/* for a gate to notice that its peer has gone; it may hang in a file of the peer's */
 #define DIAL_MS		250	/* between two tries to reach a peer that listens */
 #define FULL_MS		100	/* after running out of descriptors */
+#define END_MS		100	/* for a gate to end, if it does not hang */
+#define HUNG_MAX	8	/* gates that hang in files of peers of one port */
 
 /* A budget that fills up again: a peer may do so many things at once, and so many in a second. */
 struct pace {
@@ -40,6 +42,8 @@ struct peer {
 	struct nfvd_vhost *v;
 	struct pace connects, messages;
 	struct nfvd_keep keep;
+	int hung[HUNG_MAX];		/* gates that nfvd has left, and that have not ended */
+	unsigned int n_hung;
 };
 
 /* Wait for descriptor fd (-1: for none) or the time. False if the thread is to end. */
@@ -205,6 +209,23 @@ static bool replay(struct peer *p)
 	return !why;
 }
 
+/* Return whether there is room for one more gate that hangs. */
+static bool may_hang(struct peer *p)
+{
+	for (unsigned int i = p->n_hung; i--;)
+		if (nfvd_gate_leave(p->hung[i], 0))
+			p->hung[i] = p->hung[--p->n_hung];
+	return p->n_hung < HUNG_MAX;
+}
+
+static void leave_gate(struct peer *p, int gate)
+{
+	if (nfvd_fdstore_handing_over())
+		close(gate);
+	else if (!nfvd_gate_leave(gate, END_MS))
+		p->hung[p->n_hung++] = gate;
+}
+
 static void serve_peer(struct peer *p, int sock, bool stored)
 {
 	struct nfvd_vhost *v = p->v;
@@ -213,6 +234,10 @@ static void serve_peer(struct peer *p, int sock, bool stored)
 	nfvd_keep_begin(&p->keep, v->name, sock, stored);
 	if (has_gone(sock)) {
 		nfvd_vhost_note(v, NFVD_DROP_VU_DISCONNECT, NULL);
+		return;
+	}
+	if (!may_hang(p)) {
+		nfvd_vhost_note(v, NFVD_DROP_VU_HUNG, "closing files of its earlier peers hangs");
 		return;
 	}
 	gate = nfvd_gate_open(sock, 2 * v->queues, v->offered);
@@ -227,8 +252,8 @@ static void serve_peer(struct peer *p, int sock, bool stored)
 	/* Shut the connection down, because the gate has it, too, and may hang in a file of the peer's. */
 	if (!nfvd_fdstore_handing_over())
 		shutdown(sock, SHUT_RDWR);
-	close(gate);
 	nfvd_vhost_disconnected(v);
+	leave_gate(p, gate);
 }
 
 /* ---- from one to the next ---- */
@@ -279,6 +304,8 @@ static void *run(void *arg)
 		sock = -1;
 		stored = false;
 	}
+	while (p.n_hung)
+		close(p.hung[--p.n_hung]);
 	if (v->listener >= 0)
 		close(v->listener);
 	close(v->stop);

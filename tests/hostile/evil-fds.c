@@ -320,6 +320,7 @@ static void d2_sealed_memory(void **state)
 /* ---- a file whose server does not answer ---- */
 
 #define BIT(op)	(1ull << (op))
+#define GATES	8	/* that may hang, of one port: dataplane/vhost/peer.c */
 
 /* Send it once in each message. nfvd must only close it, and must not wait for its server when it does. */
 static void send_file(int fd, uint64_t withhold)
@@ -347,7 +348,40 @@ static void send_file(int fd, uint64_t withhold)
 		traffic_flows();
 		fuse_withhold(0);
 	}
+	/* A gate that hung is forgotten when its port's next peer comes. */
+	usleep(300000);
+	guest_again(&evil, true);
 	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
+}
+
+/* Closing the file hangs in each process that has received it. They become few, however often the peer connects. */
+static void send_often(int fd)
+{
+	struct { uint32_t n, padding; struct nfvd_vu_region r[1]; } t = { .n = 1 };
+	unsigned int before = nfvd_fds(), served = 0;
+
+	t.r[0] = (struct nfvd_vu_region){ .gpa = 1 << 20, .size = 1 << 16, .uva = 1ull << 40 };
+	fuse_withhold(BIT(FUSE_FLUSH) | BIT(FUSE_RELEASE));
+	mark();
+	while (served <= GATES && !moved_by("evil", "vu_hung")) {
+		guest_down(&evil);
+		assert_int_equal(vuf_connect(&evil.f, evil.path), 0);
+		if (!vuf_tell(&evil.f, VU_SET_MEM_TABLE, &t, sizeof(t), &fd, 1))
+			fail_msg("the file is taken for memory");
+		wait_until(moved_by("evil", "mem_not_ram") > served || moved_by("evil", "vu_hung"), PATIENCE_MS);
+		served = moved_by("evil", "mem_not_ram");
+	}
+	print_message("    %u connections hang, and no more\n", served);
+	assert_in_range(served, 1, GATES);
+	guest_again(&peer, true);
+	control_answers();
+	fuse_withhold(0);
+	usleep(300000);	/* for them to end */
+	guest_again(&evil, true);
+	guest_again(&evil, true);
+	traffic_flows();
+	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
+	mark();
 }
 
 static void c2_fuse_file(void **state)
@@ -366,6 +400,8 @@ static void c2_fuse_file(void **state)
 	send_file(fd, BIT(FUSE_FLUSH) | BIT(FUSE_RELEASE));
 	print_message("    nothing is\n");
 	send_file(fd, ~(BIT(FUSE_INIT) | BIT(FUSE_INTERRUPT) | BIT(FUSE_FORGET)));
+	print_message("    closing it is not answered, many times\n");
+	send_often(fd);
 	close(fd);
 	fuse_stop();
 	mark();
