@@ -29,7 +29,8 @@ static int64_t now_ms(void)
 /* Return whether systemd runs here and has nfvd's unit. */
 static bool has_unit(void)
 {
-	static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system" };
+	static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
+					      "/usr/lib/systemd/system", "/lib/systemd/system" };
 	char path[64];
 
 	for (size_t i = 0; !access("/run/systemd/system", F_OK) && i < sizeof(folders) / sizeof(folders[0]); i++) {

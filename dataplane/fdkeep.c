@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -29,13 +30,15 @@
 
 #define NAME_MAX_BYTES	255
 #define FDS_MAX		253	/* SCM_MAX_FD: more the kernel does not send at once */
+#define MESSAGES_MAX	64	/* in a row: anybody can send to an abstract socket */
+#define SPARE_FDS	64
 #define RESTART_MS	10	/* a command that ends at once is to leave the processor to others */
 
 static struct {
 	char name[NAME_MAX_BYTES + 1];
 	int fd;
 } stored[NFVD_FDSTORE_MAX];
-static unsigned int n_stored;
+static unsigned int n_stored, store_max;
 
 static void die(const char *what)
 {
@@ -83,7 +86,7 @@ static void obey(char *text, const int *fds, unsigned int n)
 		forget(name);
 	/* Those of BARRIER=1 are closed: that is the response. */
 	for (unsigned int i = 0; i < n; i++) {
-		if (!keep || n_stored == NFVD_FDSTORE_MAX) {
+		if (!keep || n_stored == store_max) {
 			close(fds[i]);
 			continue;
 		}
@@ -92,7 +95,8 @@ static void obey(char *text, const int *fds, unsigned int n)
 	}
 }
 
-static void receive(int sock, pid_t command)
+/* Return whether there was a message. */
+static bool receive(int sock, pid_t command)
 {
 	union {
 		struct cmsghdr align;
@@ -107,7 +111,7 @@ static void receive(int sock, pid_t command)
 	struct ucred from = { 0 };
 
 	if (n < 0)
-		return;
+		return false;
 	text[n] = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
@@ -120,10 +124,38 @@ static void receive(int sock, pid_t command)
 	/* Anybody can send to an abstract socket. */
 	if (from.pid == command && from.uid == geteuid()) {
 		obey(text, fds, n_fds);
-		return;
+		return true;
 	}
 	for (unsigned int i = 0; i < n_fds; i++)
 		close(fds[i]);
+	return true;
+}
+
+/*
+ * Raise the limit of descriptors as far as this user may. To be handed out, a descriptor is needed three times over for a
+ * moment.
+ */
+static void set_store_max(void)
+{
+	struct rlimit limit, want = { 3 * NFVD_FDSTORE_MAX + SPARE_FDS, 3 * NFVD_FDSTORE_MAX + SPARE_FDS };
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		die("getrlimit");
+	if (limit.rlim_max > want.rlim_max)
+		want.rlim_max = limit.rlim_max;
+	if (limit.rlim_cur < want.rlim_cur && setrlimit(RLIMIT_NOFILE, &want)) {
+		want.rlim_cur = want.rlim_max = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &want))
+			want.rlim_cur = limit.rlim_cur;
+	} else if (limit.rlim_cur >= want.rlim_cur) {
+		want.rlim_cur = limit.rlim_cur;
+	}
+	store_max = want.rlim_cur > SPARE_FDS ? (want.rlim_cur - SPARE_FDS) / 3 : 0;
+	if (store_max > NFVD_FDSTORE_MAX)
+		store_max = NFVD_FDSTORE_MAX;
+	else
+		fprintf(stderr, "fdkeep: keeps %u descriptors, some 9 for each KVM guest: the hard limit (ulimit -Hn) is %llu\n", store_max,
+			(unsigned long long)want.rlim_cur);
 }
 
 static int notify_socket(void)
@@ -218,6 +250,7 @@ int main(int argc, char **argv)
 		      "  that it stores: fdkeep nfvd --keep. SIGHUP starts it anew, SIGTERM ends both.\n", stderr);
 		return 2;
 	}
+	set_store_max();
 	if (nfvd_privileges_of_fdkeep())
 		fputs("fdkeep: has more privileges than it needs: they cannot be dropped\n", stderr);
 	sigemptyset(&mask);
@@ -232,10 +265,11 @@ int main(int argc, char **argv)
 	for (;;) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			die("poll");
-		if (p[0].revents)
-			receive(p[0].fd, command);
-		if (p[0].revents || read(p[1].fd, &signal, sizeof(signal)) != sizeof(signal))
-			continue;	/* what it said before it ended comes first */
+		/* What the command said before it ended comes first, unless others keep the socket full. */
+		for (unsigned int i = 0; i < MESSAGES_MAX && receive(p[0].fd, command); i++)
+			;
+		if (read(p[1].fd, &signal, sizeof(signal)) != sizeof(signal))
+			continue;
 		if (signal.ssi_signo != SIGCHLD) {
 			ending |= signal.ssi_signo != SIGHUP;
 			kill(command, signal.ssi_signo == SIGHUP ? SIGHUP : SIGTERM);

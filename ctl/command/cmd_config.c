@@ -106,11 +106,11 @@ static bool same_but_policy(const json_t *a, const json_t *b)
 	return same;
 }
 
-/* Return the parameters of quarantine.set for value: "on" or "mirror PORT". NULL: no quarantine. */
+/* Return the parameters of quarantine.set for value: "on", "off" or "mirror PORT"; NULL, as "off": it is not there. */
 static json_t *quarantine_of(const char *name, const char *value)
 {
 	if (!value || !strcmp(value, "off"))
-		return NULL;
+		return json_pack("{ss sb}", "port", name, "on", false);
 	return strncmp(value, "mirror ", 7) ? json_pack("{ss sb}", "port", name, "on", true) :
 		json_pack("{ss sb ss}", "port", name, "on", true, "mirror", value + 7);
 }
@@ -122,17 +122,16 @@ static int set_policy(const char *name, const json_t *port, struct ctl_err *err)
 	int rc = CTL_OK;
 
 	for (const struct nfv_param *p = nfv_params; p->key; p++) {
-		const char *value = json_string_value(json_object_get(port, p->key));
+		json_t *value = json_object_get(port, p->key);
 
 		if (!(p->takers & NFV_SET))
 			continue;
+		/* Of another type than a text it is nfvd that refuses it. */
 		if (!strcmp(p->key, "quarantine"))
-			stop = quarantine_of(name, value);
+			stop = quarantine_of(name, json_string_value(value));
 		else
-			json_object_set_new(params, p->key, json_string(value ? value : "default"));
+			json_object_set_new(params, p->key, value ? json_incref(value) : json_string("default"));
 	}
-	if (!stop)
-		stop = json_pack("{ss sb}", "port", name, "on", false);
 	/* Keep the order: in between, the port must not be allowed more than before and after. */
 	if (json_is_true(json_object_get(stop, "on")))
 		rc = call("quarantine.set", json_incref(stop), err);

@@ -111,6 +111,14 @@ static int check_mirrors(const json_t *wanted, const char *path, struct ctl_err 
 	return CTL_OK;
 }
 
+/* Return a member of a port that is of another type than it has to be, and that nfvd does not see as it is in the file; or NULL. */
+static const char *wrong_member(const json_t *port)
+{
+	const json_t *quarantine = json_object_get(port, "quarantine"), *shortcut = json_object_get(port, "shortcut");
+
+	return quarantine && !json_is_string(quarantine) ? "quarantine" : shortcut && !json_is_boolean(shortcut) ? "shortcut" : NULL;
+}
+
 int config_check(const json_t *wanted, const char *path, struct ctl_err *err)
 {
 	const json_t *list = json_object_get(wanted, "ports"), *port, *other;
@@ -120,11 +128,18 @@ int config_check(const json_t *wanted, const char *path, struct ctl_err *err)
 		ctl_hint(err, "nfvctl save FILE writes one");
 		return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: not a configuration of version 1: {\"version\": 1, \"ports\": [...]}", path);
 	}
+	for (i = 0; settings[i]; i++)
+		if (json_object_get(wanted, settings[i]) && !json_is_boolean(json_object_get(wanted, settings[i])))
+			return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: '%s' is not true or false", path, settings[i]);
 	json_array_foreach(list, i, port) {
 		const char *name = json_string_value(json_object_get(port, "name"));
+		const char *wrong = wrong_member(port);
 
 		if (!name || !json_is_string(json_object_get(port, "type")))
 			return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: port %zu needs 'name' and 'type'", path, i + 1);
+		if (wrong)
+			return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: '%s' of port '%s' is not %s", path, wrong, name,
+					strcmp(wrong, "shortcut") ? "a text" : "true or false");
 		json_array_foreach(list, k, other)
 			if (k < i && !strcmp(json_string_value(json_object_get(other, "name")), name))
 				return ctl_fail(err, NFV_RPC_E_PARAMS, "%s: there are two ports '%s'", path, name);

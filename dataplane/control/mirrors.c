@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/mirrors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <urcu-qsbr.h>
@@ -34,26 +35,63 @@ bool nfvd_mirrors_sound(const json_t *list)
 	return !list || (json_is_array(list) && json_array_size(list) <= NFVD_MIRRORS_MAX);
 }
 
-static bool is_in(const json_t *names, const char *name)
-{
-	const json_t *n;
-	size_t i;
+/*
+ * A mirror keeps its place as long as there is one: at no time a port's bit means another mirror's probe. A place is free
+ * again once no worker can see the bit of before; there is one change at a time.
+ */
+static struct place {
+	char name[NFV_NAME_MAX + 1];	/* of the mirror; empty: none */
+	const json_t *mirror;
+	json_t *from;			/* {port: true} */
+} places[NFVD_MIRRORS_MAX];
 
-	json_array_foreach(names, i, n)
-		if (!strcmp(json_string_value(n), name))
-			return true;
-	return false;
+static void free_places(void)
+{
+	for (unsigned int i = 0; i < NFVD_MIRRORS_MAX; i++) {
+		json_decref(places[i].from);
+		places[i].from = NULL;
+		places[i].mirror = NULL;
+	}
+}
+
+static struct place *place_of(const char *name)
+{
+	for (unsigned int i = 0; i < NFVD_MIRRORS_MAX; i++)
+		if (!strcmp(places[i].name, name))
+			return &places[i];
+	return NULL;
+}
+
+static void take_places(void)
+{
+	json_t *m, *from;
+	size_t i, k;
+
+	json_array_foreach(mirrors, i, m) {
+		const char *name = json_string_value(json_object_get(m, "name"));
+		struct place *p = place_of(name) ?: place_of("");
+
+		if (!p)
+			return;
+		snprintf(p->name, sizeof(p->name), "%s", name);
+		p->mirror = m;
+		p->from = json_object();
+		json_array_foreach(json_object_get(m, "from"), k, from)
+			json_object_set_new(p->from, json_string_value(from), json_true());
+	}
+	for (i = 0; i < NFVD_MIRRORS_MAX; i++)
+		if (!places[i].mirror)
+			places[i].name[0] = '\0';
 }
 
 /* Of the mirrors that port is in: as the sender, or the receiver. */
 static uint8_t bits(const struct nfvd_port *port, const char *not_if)
 {
-	const json_t *m;
 	uint8_t set = 0;
-	size_t i;
 
-	json_array_foreach(mirrors, i, m)
-		if (is_in(json_object_get(m, "from"), port->name) && strcmp(json_string_value(json_object_get(m, "direction")), not_if))
+	for (unsigned int i = 0; i < NFVD_MIRRORS_MAX; i++)
+		if (places[i].mirror && json_object_get(places[i].from, port->name) &&
+		    strcmp(json_string_value(json_object_get(places[i].mirror, "direction")), not_if))
 			set |= 1u << i;
 	return set;
 }
@@ -77,15 +115,13 @@ static uint32_t quarantine_probe(const struct nfvd_port *port)
 static struct nfvd_mirrors *make(void)
 {
 	struct nfvd_mirrors *new = json_array_size(mirrors) ? calloc(1, sizeof(*new)) : NULL;
-	const json_t *m;
-	size_t i;
 
 	if (!new)
 		return NULL;
-	for (i = 0; i < NFVD_MIRRORS_MAX; i++)
-		new->m[i].probe = NFVD_NOWHERE;
-	for (i = 0; i < NFVD_MIRRORS_MAX && (m = json_array_get(mirrors, i)); i++) {
-		new->m[i].probe = id_of(json_string_value(json_object_get(m, "to")));
+	for (unsigned int i = 0; i < NFVD_MIRRORS_MAX; i++) {
+		const json_t *m = places[i].mirror;
+
+		new->m[i].probe = m ? id_of(json_string_value(json_object_get(m, "to"))) : NFVD_NOWHERE;
 		new->m[i].snap = json_integer_value(json_object_get(m, "snap"));
 	}
 	return new;
@@ -93,9 +129,12 @@ static struct nfvd_mirrors *make(void)
 
 void nfvd_mirrors_apply(void)
 {
-	struct nfvd_mirrors *new = make(), *old = nfvd_mirrors;
-	bool turned[NFVD_PORTS_MAX] = { false }, changed = new || old, any = false;
+	struct nfvd_mirrors *new, *old = nfvd_mirrors;
+	bool turned[NFVD_PORTS_MAX] = { false }, changed, any = false;
 
+	take_places();
+	new = make();
+	changed = new || old;
 	rcu_assign_pointer(nfvd_mirrors, new);
 	for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++) {
 		struct nfvd_port *port = nfvd_ports[id];
@@ -115,6 +154,7 @@ void nfvd_mirrors_apply(void)
 		turned[id] = was != (from || to);
 		any |= turned[id];
 	}
+	free_places();
 	if (!changed)
 		return;
 	nfvd_quiesce();

@@ -46,6 +46,31 @@ static json_t *request_of(const json_t *kept)
 
 enum kept { ATTACHED, WAITS, GONE };	/* GONE: its guest will never be back */
 
+static bool is_quarantined(const json_t *kept)
+{
+	const char *value = json_string_value(json_object_get(kept, "quarantine"));
+
+	return value && strcmp(value, "off");
+}
+
+/*
+ * Reduce a kept port whose endpoint will never be back to its quarantine, which is for the next port of this name: no guest
+ * leaves it by a restart. False: there is none.
+ */
+static bool keep_quarantine(json_t *kept)
+{
+	json_t *rest;
+
+	if (!is_quarantined(kept))
+		return false;
+	rest = json_pack("{s:O, s:O, s:O, s:s, s:b}", "type", json_object_get(kept, "type"), "name", json_object_get(kept, "name"),
+			 "quarantine", json_object_get(kept, "quarantine"), "temporary", "yes", "gone", true);
+	json_object_clear(kept);
+	json_object_update(kept, rest);
+	json_decref(rest);
+	return true;
+}
+
 static void note_waiting(const char *name, const char *why)
 {
 	const char *before = json_string_value(json_object_get(why_not, name));
@@ -60,9 +85,15 @@ static enum kept attach_kept(const json_t *kept)
 {
 	const char *name = nfvd_document_name(kept);
 	struct nfvd_err err = { 0 };
-	json_t *request = request_of(kept);
-	struct nfvd_port *port = nfvd_port_attach(request, &err);
+	struct nfvd_port *port;
+	json_t *request;
 
+	if (json_object_get(kept, "gone")) {
+		note_waiting(name, "its guest is gone; the next port of this name is in quarantine, too");
+		return WAITS;
+	}
+	request = request_of(kept);
+	port = nfvd_port_attach(request, &err);
 	json_decref(request);
 	if (port) {
 		apply_port_settings(kept, port);
@@ -77,13 +108,15 @@ static enum kept attach_kept(const json_t *kept)
 	return WAITS;
 }
 
-/* Keep the port at this place no longer. Return 0, or -1 with *err. */
-static int remove_kept(size_t at, struct nfvd_err *err)
+/* Keep the port at this place no longer; spare: except its quarantine. Return 0, or -1 with *err. */
+static int remove_kept(size_t at, bool spare, struct nfvd_err *err)
 {
 	json_t *before = json_deep_copy(nfvd_document), *port = json_incref(json_array_get(nfvd_document_ports(), at));
+	bool stays = spare && keep_quarantine(port);
 	int ret;
 
-	json_array_remove(nfvd_document_ports(), at);
+	if (!stays)
+		json_array_remove(nfvd_document_ports(), at);
 	ret = nfvd_document_commit(before, err);
 	if (!ret)
 		json_object_del(why_not, nfvd_document_name(port));
@@ -103,8 +136,8 @@ static bool attach_missing(uint64_t until_us)
 		if (nfvd_port_find(nfvd_document_name(kept)))
 			continue;
 		now = attach_kept(kept);
-		if (now == GONE && !remove_kept(tried - 1, &ignored))
-			tried--;
+		if (now == GONE && !remove_kept(tried - 1, true, &ignored))
+			tried--;	/* another one is there, or it again without what is gone */
 		else
 			left |= now != ATTACHED;
 		if (nfvd_now_us() >= until_us)
@@ -167,7 +200,7 @@ static void drop_temporary(void)
 
 	for (size_t i = json_array_size(nfvd_document_ports()); i && !json_equal(boot, json_object_get(nfvd_document, "boot")); i--) {
 		port = json_array_get(nfvd_document_ports(), i - 1);
-		if (json_object_get(port, "temporary") || by_number(port))
+		if ((json_object_get(port, "temporary") || by_number(port)) && !keep_quarantine(port))
 			json_array_remove(nfvd_document_ports(), i - 1);
 	}
 	json_object_set_new(nfvd_document, "boot", boot);
@@ -228,6 +261,36 @@ static void bind_number(json_t *params)
 		json_object_set_new(params, "temporary", json_string("yes"));
 }
 
+/*
+ * A port of this name that is kept, and away, is not replaced by one of another type. Its quarantine stays until 'release'
+ * or 'detach'. Return 0, or -1 with *err.
+ */
+static int take_place(json_t *params, struct nfvd_err *err)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+	int at = name && !nfvd_port_find(name) ? nfvd_document_find(name) : -1;
+	const json_t *kept = json_array_get(nfvd_document_ports(), at);
+
+	if (!kept)
+		return 0;
+	if (nfvd_document_is_kept() && !json_object_get(kept, "gone") &&
+	    !json_equal(json_object_get(kept, "type"), json_object_get(params, "type"))) {
+		nfvd_err(err, NFV_RPC_E_EXIST, "there is a port '%s' already: a %s port that is kept, and away", name,
+			 json_string_value(json_object_get(kept, "type")));
+		nfvd_hint(err, "nfvctl detach %s", name);
+		return -1;
+	}
+	if (is_quarantined(kept) && !json_object_get(params, "quarantine"))
+		json_object_set(params, "quarantine", json_object_get(kept, "quarantine"));
+	return 0;
+}
+
+/* Return whether one more port may be kept: the number of those that wait has to have a limit, too. */
+static bool has_room(const json_t *asked)
+{
+	return json_array_size(nfvd_document_ports()) < NFVD_PORTS_MAX || nfvd_document_find(nfvd_document_name(asked)) >= 0;
+}
+
 /* Whether another time, or another state of the host, can change this answer to a request. */
 static bool may_come_true(const struct nfvd_err *err)
 {
@@ -240,10 +303,16 @@ int nfvd_saved_attach(json_t *params, struct nfvd_port **port, struct nfvd_err *
 	bool waits;
 	int ret;
 
+	if (take_place(params, err))
+		return -1;
 	bind_number(params);
 	asked = json_deep_copy(params);
 	*port = nfvd_port_attach(params, err);
 	waits = !*port && nfvd_document_is_kept() && may_come_true(err) && !strcmp(json_string_value(json_object_get(params, "wait")), "yes");
+	if (waits && !has_room(asked)) {
+		nfvd_hint(err, "it is not kept: %d ports are", NFVD_PORTS_MAX);
+		waits = false;
+	}
 	if (!*port && !waits) {
 		json_decref(asked);
 		return -1;
@@ -269,9 +338,11 @@ int nfvd_saved_detach(const char *name, struct nfvd_err *err)
 	int at = nfvd_document_find(name);
 
 	if (at >= 0) {
-		if (remove_kept(at, err))
+		bool waits = nfvd_saved_waits(name, NULL);
+
+		if (remove_kept(at, false, err))
 			return -1;
-		if (nfvd_document_is_kept() && !nfvd_port_find(name)) {
+		if (waits) {
 			nfvd_event_of(NFVD_EVENT_CONFIG, name, "it was not attached, and is not kept any longer");
 			return 0;
 		}
@@ -305,6 +376,10 @@ int nfvd_saved_words(const char *name, json_t *words, struct nfvd_err *err)
 	before = json_deep_copy(nfvd_document);
 	nfvd_words_delete(json_array_get(nfvd_document_ports(), at));
 	json_object_update(json_array_get(nfvd_document_ports(), at), words);
+	if (json_object_get(json_array_get(nfvd_document_ports(), at), "gone") && !json_object_get(words, "quarantine")) {
+		json_object_del(why_not, name);
+		json_array_remove(nfvd_document_ports(), at);
+	}
 	return nfvd_document_commit(before, err);
 }
 
@@ -315,10 +390,12 @@ bool nfvd_saved_knows(const char *name)
 
 bool nfvd_saved_waits(const char *name, const char *type)
 {
-	int at = nfvd_document_is_kept() && !nfvd_port_find(name) ? nfvd_document_find(name) : -1;
-	const char *kept = json_string_value(json_object_get(json_array_get(nfvd_document_ports(), at), "type"));
+	int at = nfvd_port_find(name) ? -1 : nfvd_document_find(name);
+	const json_t *kept = json_array_get(nfvd_document_ports(), at);
 
-	return kept && (!type || !strcmp(kept, type));
+	if (!kept || (!nfvd_document_is_kept() && !is_quarantined(kept)))
+		return false;
+	return !type || !strcmp(json_string_value(json_object_get(kept, "type")), type);
 }
 
 json_t *nfvd_saved_waiting(const char *name)
@@ -364,7 +441,8 @@ static void drop_gone(void)
 		if (nfvd_ports[id])
 			json_object_set_new(there, nfvd_ports[id]->name, json_true());
 	for (size_t i = json_array_size(nfvd_document_ports()); i; i--)
-		if (!json_object_get(there, nfvd_document_name(json_array_get(nfvd_document_ports(), i - 1))))
+		if (!json_object_get(there, nfvd_document_name(json_array_get(nfvd_document_ports(), i - 1))) &&
+		    !is_quarantined(json_array_get(nfvd_document_ports(), i - 1)))
 			json_array_remove(nfvd_document_ports(), i - 1);
 	json_decref(there);
 }
@@ -386,15 +464,19 @@ json_t *nfvd_saved_show(unsigned int generation, struct nfvd_err *err)
 
 void nfvd_saved_missing(json_t *list, const char *name)
 {
-	const char *key;
-	json_t *why;
+	json_t *kept, *why, *words;
+	size_t i;
 
-	json_object_foreach(why_not, key, why) {
-		const json_t *kept = json_array_get(nfvd_document_ports(), nfvd_document_find(key));
-
-		if (!name || !strcmp(name, key))
-			json_array_append_new(list, json_pack("{s:s, s:O, s:s, s:O, s:s}", "name", key, "type", json_object_get(kept, "type"),
-				"state", nfvd_state_name(NFVD_STATE_GONE), "why", why, "hint", "it is attached as soon as it can be"));
+	/* All of the document once: to look each up by its name takes seconds for 4096. */
+	json_array_foreach(nfvd_document_ports(), i, kept) {
+		why = json_object_get(why_not, nfvd_document_name(kept));
+		if (!why || (name && strcmp(name, nfvd_document_name(kept))))
+			continue;
+		words = nfvd_words_merge(kept, NULL);
+		json_array_append_new(list, json_pack("{s:O, s:O, s:s, s:O, s:s, s:o}", "name", json_object_get(kept, "name"),
+			"type", json_object_get(kept, "type"), "state", nfvd_state_name(NFVD_STATE_GONE), "why", why, "hint",
+			"it is attached as soon as it can be", "policy", nfvd_words_shown(words)));
+		json_decref(words);
 	}
 }
 

@@ -94,6 +94,25 @@ static bool is_tunnel(uint8_t protocol)
 	return protocol == IPPROTO_UDP || protocol == IPPROTO_GRE || protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
 }
 
+/* Move *l3 behind the labels of MPLS, if type says that there are some. Set *v6 to the IP version of what follows. */
+static enum nfvd_read skip_labels(const uint8_t *h, unsigned int n, uint16_t type, unsigned int *l3, bool *labels, bool *v6)
+{
+	bool bottom;
+
+	*labels = type == htons(ETH_P_MPLS_UC) || type == htons(ETH_P_MPLS_MC);
+	*v6 = type == htons(ETH_P_IPV6);
+	if (!*labels)
+		return *v6 || type == htons(ETH_P_IP) ? NFVD_READ_OK : NFVD_READ_BAD;
+	do {
+		if (*l3 + 5 > n)
+			return NFVD_READ_MORE;
+		bottom = h[*l3 + 2] & 1;
+		*l3 += 4;
+	} while (!bottom);
+	*v6 = h[*l3] >> 4 == 6;
+	return NFVD_READ_OK;
+}
+
 enum nfvd_read nfvd_layout_network(const struct nfvd_frame *f, const uint8_t *h, unsigned int n, uint8_t protocol,
 				   struct nfvd_layout *t)
 {
@@ -106,10 +125,9 @@ enum nfvd_read nfvd_layout_network(const struct nfvd_frame *f, const uint8_t *h,
 	*t = (struct nfvd_layout){ .l4 = f->vnet.hdr.csum_start };
 	if (l3 == n)
 		return n < f->len ? NFVD_READ_MORE : NFVD_READ_BAD;
-	v6 = type == htons(ETH_P_IPV6);
-	if (!v6 && type != htons(ETH_P_IP))
-		return NFVD_READ_BAD;
-	ret = ip_end(h, n, l3, v6, &end, &found);
+	ret = skip_labels(h, n, type, &l3, &t->labels, &v6);
+	if (ret == NFVD_READ_OK)
+		ret = ip_end(h, n, l3, v6, &end, &found);
 	if (ret != NFVD_READ_OK)
 		return ret;
 	if (end == t->l4) {

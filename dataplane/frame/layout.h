@@ -13,6 +13,7 @@
 /* Of TCP or UDP, in bytes from the frame's start; in a tunnel both the inner and the outer ones. */
 struct nfvd_layout {
 	bool v6, udp, tunnel, outer_v6;
+	bool labels;		/* of MPLS, before the IP header */
 	uint8_t outer_protocol;
 	unsigned int l3, l4, payload;
 	unsigned int outer_l3, outer_l4;

@@ -54,7 +54,7 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 		 * one in a tunnel.
 		 */
 		h->hdr_len = h->csum_start + (udp ? sizeof(struct udphdr) : sizeof(struct tcphdr));
-		t.tunnel = true;
+		t.tunnel = true;	/* whatever precedes its headers */
 		break;
 	case NFVD_READ_BAD:
 		return NFVD_DROP_BAD_GSO;
@@ -68,7 +68,7 @@ static enum nfvd_drop check_gso(struct nfvd_frame *f)
 	f->needs |= udp ? NFVD_ACCEPT_USO : type == VIRTIO_NET_HDR_GSO_TCPV4 ? NFVD_ACCEPT_TSO4 : NFVD_ACCEPT_TSO6;
 	if (h->gso_type & VIRTIO_NET_HDR_GSO_ECN)
 		f->needs |= NFVD_ACCEPT_ECN;
-	if (t.tunnel)
+	if (t.tunnel || t.labels)
 		f->needs |= program ? NFVD_ACCEPT_TUNNEL : untold(f);
 	return NFVD_PASS;
 }

@@ -2,6 +2,7 @@
 #include "netdev/trace.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,6 +81,9 @@ void nfvd_trace_put_down(int ifindex)
 		return;
 	snprintf(path, sizeof(path), keep_name, now.name);
 	fd = open(path, O_RDWR | O_CLOEXEC);
+	/* Without IPv6 there are no addresses to be lost. */
+	if (fd < 0 && errno != ENOENT)
+		nfvd_log(LOG_WARNING, "%s loses its static IPv6 addresses: cannot open '%s': %m", now.name, path);
 	if (fd >= 0 && (pread(fd, &was, 1, 0) != 1 || pwrite(fd, "1", 1, 0) != 1))
 		was = 0;
 	nfvd_link_set_up(ifindex, false);

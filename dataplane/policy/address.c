@@ -80,7 +80,7 @@ static bool pinned(struct nfvd_address_state *state, const uint8_t *mac)
 
 	memcpy(&mine, mac, 6);
 	return atomic_load_explicit(nfvd_pinned(state), memory_order_relaxed) == mine ||
-	       (!(mac[0] & 1) && atomic_compare_exchange_strong(nfvd_pinned(state), &none, mine));
+	       (!nfvd_bad_source(mac) && atomic_compare_exchange_strong(nfvd_pinned(state), &none, mine));
 }
 
 static bool mac_ok(struct nfvd_address_state *state, const struct nfvd_policy *p, const uint8_t *mac)
@@ -112,6 +112,9 @@ static enum nfvd_drop check_ip4(const struct nfvd_policy *p, const uint8_t *ip, 
 
 	if (left < 20)
 		return ip_limited(p) ? NFVD_DROP_SPOOFED_IP : NFVD_PASS;
+	/* What follows is padding. */
+	if (be16(ip + 2) && be16(ip + 2) < left)
+		left = be16(ip + 2);
 	len = (ip[0] & 0xf) * 4u;
 	first = !(be16(ip + 6) & 0x1fff);
 	if (first && len >= 20 && ip[9] == IPPROTO_UDP && left >= len + 8)
@@ -196,14 +199,17 @@ static bool may_be_unspecified(unsigned int type)
 	return type == MLD_REPORT || type == MLD_DONE || type == ROUTER_SOLICIT || type == NEIGHBOUR_SOLICIT || type == MLD2_REPORT;
 }
 
-/* Step over the extension headers from *off on. The upper protocol; -1: it is not in the private header; -2: a later fragment. */
-static int upper_protocol(const struct nfvd_frame *f, unsigned int *off, unsigned int next)
+/*
+ * Step over the extension headers from *off on, before end. The upper protocol; -1: it does not begin before end; -2: a later
+ * fragment.
+ */
+static int upper_protocol(const struct nfvd_frame *f, unsigned int *off, unsigned int end, unsigned int next)
 {
 	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS || next == IPPROTO_FRAGMENT ||
 	       next == IPPROTO_AH) {
 		const uint8_t *h;
 
-		if (*off + 8 > f->hdr_len)
+		if (*off + 8 > end)
 			return -1;
 		h = f->hdr + *off;
 		if (next == IPPROTO_FRAGMENT && be16(h + 2) & 0xfff8)
@@ -229,12 +235,17 @@ static enum nfvd_drop check_ip6(struct nfvd_address_state *state, const struct n
 	static const uint8_t any[16];
 	const uint8_t *ip = f->hdr + off;
 	int upper, type = -1;
+	unsigned int end;
 
 	if (off + 40 > f->hdr_len)
 		return ip_limited(p) ? NFVD_DROP_SPOOFED_IP : NFVD_PASS;
 	off += 40;
-	upper = upper_protocol(f, &off, ip[6]);
-	if (upper == -1 || (upper >= 0 && (upper == IPPROTO_ICMPV6 || upper == IPPROTO_UDP) && off + 8 > f->hdr_len))
+	/* The headers that can be read. What follows the packet is padding, and may look like one. */
+	end = off + ip_bytes_left(f, ip, off);
+	if (end > f->hdr_len)
+		end = f->hdr_len;
+	upper = upper_protocol(f, &off, end, ip[6]);
+	if (upper == -1 || (upper >= 0 && (upper == IPPROTO_ICMPV6 || upper == IPPROTO_UDP) && off + 8 > end))
 		return p->guard ? NFVD_DROP_GUARD : NFVD_DROP_SPOOFED_IP;
 	if (upper == IPPROTO_UDP && p->guard & NFVD_GUARD_DHCP && from_server(f->hdr + off, DHCP6_SERVER, DHCP6_CLIENT))
 		return NFVD_DROP_GUARD;

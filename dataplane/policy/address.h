@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include "frame/drop.h"
 #include "frame/frame.h"
 #include "policy/policy.h"
@@ -47,5 +48,13 @@ static inline _Atomic(uint64_t) *nfvd_pinned(struct nfvd_address_state *state)
 enum nfvd_drop nfvd_address_check(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f);
 /* Do the same for a frame whose Ethernet source address has passed already. */
 enum nfvd_drop nfvd_address_check_rest(struct nfvd_address_state *state, const struct nfvd_policy *p, const struct nfvd_frame *f);
+
+/* Is this no address of one station? */
+static inline bool nfvd_bad_source(const uint8_t *mac)
+{
+	static const uint8_t zero[6];
+
+	return mac[0] & 1 || !memcmp(mac, zero, sizeof(zero));
+}
 
 #endif

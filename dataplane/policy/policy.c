@@ -28,9 +28,12 @@ bool nfvd_policy_same_segment(const struct nfvd_policy *a, const struct nfvd_pol
 enum nfvd_drop nfvd_policy_classify(const struct nfvd_policy *p, const struct nfvd_frame *f, uint16_t *vlan)
 {
 	*vlan = nfvd_vlan_of(f);
+	/* Padded to the least length on a wire it would have a tag. */
+	if (tagged(f) && f->hdr_len < 18)
+		return NFVD_DROP_VLAN;
 	if (!p)
 		return NFVD_PASS;
-	if (p->access && tagged(f) && (*vlan || f->hdr_len < 18 || nfvd_is_tag(f->hdr + 16)))
+	if (p->access && tagged(f) && (*vlan || nfvd_is_tag(f->hdr + 16)))
 		return NFVD_DROP_VLAN;
 	/* A tag of VLAN 0 has a priority only. */
 	if (!*vlan)
@@ -94,8 +97,8 @@ bool nfvd_retag(struct nfvd_frame *to, const struct nfvd_frame *from, enum nfvd_
 	default:
 		break;
 	}
-	/* What a super-frame in a tunnel needs depends on its tags. */
-	if (to->vnet.hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE && to->needs & (NFVD_ACCEPT_TUNNEL | NFVD_ACCEPT_NEVER))
+	/* What a super-frame in a tunnel needs depends on its tags; and the kernel does not hold a copy. */
+	if (to->needs & (NFVD_ACCEPT_TUNNEL | NFVD_ACCEPT_NEVER | NFVD_ACCEPT_SKB))
 		return nfvd_offload_check(to) == NFVD_PASS;
 	return !(to->vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || to->vnet.hdr.csum_start >= NFVD_FRAME_MIN;
 }

@@ -75,8 +75,8 @@ static bool check_state(struct walk *w, const char *name, const struct nfvd_port
 	char command[96];
 
 	if (atomic_load(&port->held)) {
-		snprintf(command, sizeof(command), "nfvctl detach %s, and attach it again", port->name);
-		stage(w, name, "drop", command, "%s is fenced, for it had held a worker", port->name);
+		snprintf(command, sizeof(command), "nfvctl show %s", port->name);
+		stage(w, name, "drop", command, "%s is fenced for a while, for it had held a worker", port->name);
 		w->why = NFVD_DROP_DST_HELD;
 		return false;
 	}
@@ -277,12 +277,15 @@ static int parse_number(json_t *params, const char *key, unsigned int min, unsig
 }
 
 /* Set mac to an address of the port: one that it may have, or one that was learnt; otherwise leave it. */
-static void own_mac(const struct nfvd_port *port, uint8_t *mac)
+static void own_mac(struct nfvd_port *port, uint8_t *mac)
 {
 	const struct nfvd_policy *p = port->policy;
-	uint64_t key = p && p->n_macs ? 0 : nfvd_fdb_one_of(port);
+	uint64_t pin = p && p->pin ? atomic_load(nfvd_pinned(&port->address)) : 0;
+	uint64_t key = pin || (p && p->n_macs) ? 0 : nfvd_fdb_one_of(port);
 
-	if (p && p->n_macs)
+	if (pin)
+		memcpy(mac, &pin, 6);
+	else if (p && p->n_macs)
 		memcpy(mac, p->macs[0], 6);
 	else if (key)
 		memcpy(mac, &key, 6);
@@ -324,23 +327,25 @@ static void put_arp(uint8_t *arp, const uint8_t *mac, struct in_addr from)
 	memset(arp + 18, 0, 10);
 }
 
-/* Fill in what is behind the addresses. */
+/* Fill in what is behind the addresses, and its end as f.len. */
 static int put_payload(struct walk *w, unsigned int tag, const char *kind, const char *ip, struct nfvd_err *err)
 {
 	uint8_t *type = w->f.hdr + 12;
 	struct in6_addr from6 = IN6ADDR_ANY_INIT;
 	struct in_addr from4 = { 0 };
-	bool ra = !strcmp(kind, "ra"), v6 = ra || (!strcmp(kind, "ip") && ip && strchr(ip, ':'));
+	const struct nfvd_policy *p = w->src->policy;
+	bool ra = !strcmp(kind, "ra"), only6 = p && p->n_ip6 && !p->n_ip4;
+	bool v6 = ra || (!strcmp(kind, "ip") && (ip ? !!strchr(ip, ':') : only6));
 
 	if (strcmp(kind, "ip") && strcmp(kind, "arp") && strcmp(kind, "dhcp") && !ra)
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "'kind' must be ip, arp, dhcp (from a server) or ra, not '%.16s'", kind);
 	if (ip && inet_pton(v6 ? AF_INET6 : AF_INET, ip, v6 ? (void *)&from6 : (void *)&from4) != 1)
 		return nfvd_err(err, NFV_RPC_E_PARAMS, "'ip' must be an address that this kind of frame can have");
 	/* If no address was given, use one that the port may have, if its policy lists any. */
-	if (!ip && w->src->policy && w->src->policy->n_ip4)
-		memcpy(&from4, w->src->policy->ip4[0].address, 4);
-	if (!ip && w->src->policy && w->src->policy->n_ip6)
-		memcpy(&from6, w->src->policy->ip6[0].address, 16);
+	if (!ip && p && p->n_ip4)
+		memcpy(&from4, p->ip4[0].address, 4);
+	if (!ip && p && p->n_ip6)
+		memcpy(&from6, p->ip6[0].address, 16);
 	if (tag) {
 		type[0] = 0x81;
 		type[2] = tag >> 8;
@@ -355,6 +360,7 @@ static int put_payload(struct walk *w, unsigned int tag, const char *kind, const
 		put_arp(type + 2, w->f.hdr + 6, from4);
 	else
 		put_ip4(type + 2, from4, !strcmp(kind, "dhcp"));
+	w->f.len = type + 2 - w->f.hdr + (v6 ? 48 : 28);
 	return 0;
 }
 
@@ -371,8 +377,9 @@ static int make_frame(struct walk *w, json_t *params, struct nfvd_err *err)
 	    parse_number(params, "vlan", 1, 4094, &tag, err) || parse_number(params, "length", 60, NFVD_FRAME_MAX, &len, err) ||
 	    put_payload(w, tag, kind ? kind : "ip", ip, err))
 		return -1;
-	w->f.len = len;
-	w->f.hdr_len = len < NFVD_HDR_MAX ? len : NFVD_HDR_MAX;
+	if (w->f.len < len)
+		w->f.len = len;
+	w->f.hdr_len = w->f.len < NFVD_HDR_MAX ? w->f.len : NFVD_HDR_MAX;
 	return 0;
 }
 
@@ -402,6 +409,10 @@ json_t *nfvd_rpc_why_get(json_t *params, struct nfvd_err *err)
 		return NULL;
 	if (!w.src || !w.dst) {
 		nfvd_err(err, NFV_RPC_E_PARAMS, "needs two names of ports, 'from' and 'to'");
+		return NULL;
+	}
+	if (w.src == w.dst) {
+		nfvd_err(err, NFV_RPC_E_PARAMS, "'from' and 'to' are one port: no frame comes back to its sender");
 		return NULL;
 	}
 	if (make_frame(&w, params, err))

@@ -21,19 +21,26 @@ static void forget(void)
 	n_table = 0;
 }
 
+static bool stale;		/* the module has another table than it should */
+
 static void set(void)
 {
-	struct nfv_fdb fdb = { .entries = (uintptr_t)table, .n = n_table };
+	struct nfv_fdb fdb = { .entries = (uintptr_t)table, .n = n_table }, none = { 0 };
 	static bool said;
 
+	stale = false;
 	if (!ioctl(nfvd_kernel_fd, NFV_IOC_FDB, &fdb)) {
 		said = false;
 		return;
 	}
 	if (!said)
-		nfvd_log(LOG_WARNING, "nfv.ko refuses the forwarding table: %m");
+		nfvd_log(LOG_WARNING, "nfv.ko refuses the forwarding table, and does without: %m");
 	said = true;
 	forget();
+	/* The one that it has may allow what a policy forbids by now. It takes no memory to have none. */
+	stale = ioctl(nfvd_kernel_fd, NFV_IOC_FDB, &none);
+	if (stale)
+		nfvd_log(LOG_ERR, "nfv.ko keeps a forwarding table that may be older than a policy: %m");
 }
 
 void nfvd_kmod_table_sync(const struct nfvd_shortcut_entry *entries, size_t n, bool (*on)(unsigned int port))
@@ -53,7 +60,7 @@ void nfvd_kmod_table_sync(const struct nfvd_shortcut_entry *entries, size_t n, b
 		memcpy(e->mac, entries[i].mac, sizeof(e->mac));
 		shown[n_table++] = entries[i];
 	}
-	if (nfvd_kernel_fd >= 0 && (n_table || before))
+	if (nfvd_kernel_fd >= 0 && (n_table || before || stale))
 		set();
 }
 

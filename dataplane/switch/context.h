@@ -98,7 +98,8 @@ struct nfvd_worker {
 	uint16_t touched[NFVD_PORTS_MAX];
 	struct nfvd_tapped tap;
 	struct nfvd_ledger *pair;	/* what nfvd_tx_drop() charges */
-	bool copying;			/* the frames being delivered are copies of a mirror */
+	bool copying;			/* the frames being delivered are copies of a mirror, ... */
+	struct nfvd_out copies;		/* ... of these */
 
 	/* Frames of this turn of which a mirror gets a copy. */
 	unsigned int n_copied;

@@ -50,9 +50,11 @@ static void hand_short(struct nfvd_worker *w, struct nfvd_port *dst, uint32_t sn
 static void copy(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst, uint32_t snap, struct nfvd_frame **f, unsigned int n)
 {
 	struct nfvd_ledger *l = nfvd_row_to(w->row[src->id], dst->id), before = *l, *pair = w->pair;
+	uint32_t at = atomic_load_explicit(&w->watched.at, memory_order_relaxed);
 	struct nfvd_out out = { .n = n };
 
 	memcpy(out.f, f, n * sizeof(*f));
+	w->copies = out;
 	w->pair = l;
 	w->copying = true;
 	w->turn.replicated += n;
@@ -66,6 +68,8 @@ static void copy(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port 
 	nfvd_hand_count(w, dst, l, &before);
 	w->copying = false;
 	w->pair = pair;
+	/* What comes is delivered to the frames' own receiver. */
+	atomic_store_explicit(&w->watched.at, at, memory_order_relaxed);
 }
 
 void nfvd_mirror(struct nfvd_worker *w, struct nfvd_port *src, unsigned int mirrors, struct nfvd_frame **f, unsigned int n)

@@ -45,6 +45,7 @@ struct memo {
 #define TURN_WORK	(2u << 20)
 #define FLOOD_WORK	(128u << 10)	/* a flood is broken off after less: others have it to wait for */
 #define SEGMENT_WORK	1024	/* of making and delivering one more segment */
+#define SEARCH_WORK	64	/* of seeing whether one more port is a receiver of a flood */
 
 atomic_bool nfvd_link_local_forward;
 
@@ -138,14 +139,16 @@ struct flooding {
 	const struct nfvd_port *src;
 	const struct nfvd_policy *policy;
 	uint16_t vlan;
+	uint64_t searched;		/* the work of finding them, so far */
 };
 
 /* Return the next receiver, from port id on, or NULL. */
-static struct nfvd_port *next_receiver(const struct flooding *to, unsigned int id)
+static struct nfvd_port *next_receiver(struct flooding *to, unsigned int id)
 {
 	for (unsigned int end = atomic_load_explicit(&nfvd_ports_end, memory_order_relaxed); id < end; id++) {
 		struct nfvd_port *port = rcu_dereference(nfvd_ports[id]);
 
+		to->searched += SEARCH_WORK;
 		if (port && port != to->src && atomic_load_explicit(&port->state, memory_order_relaxed) == NFVD_STATE_UP &&
 		    may_reach(to->policy, port, to->vlan))
 			return port;
@@ -168,8 +171,8 @@ static unsigned int flood_from(const struct nfvd_flooded *before, const struct n
  * Flood f. work: the work of this turn so far. before: where the last turn stopped; empty for all but the first
  * frame.
  */
-static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f, const struct flooding *to,
-			    uint64_t work, const struct nfvd_flooded *before)
+static enum nfvd_drop flood_to(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f, struct flooding *to,
+			       uint64_t work, const struct nfvd_flooded *before)
 {
 	uint32_t segs = nfvd_offload_segments(f);
 	unsigned int n = 0, from = flood_from(before, f, segs);
@@ -183,7 +186,7 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nf
 			return NFVD_DROP_STORM;
 	}
 	work += w->work;
-	for (; port && (!n || work < FLOOD_WORK); port = next_receiver(to, port->id + 1)) {
+	for (; port && (!n || work + to->searched < FLOOD_WORK); port = next_receiver(to, port->id + 1)) {
 		unsigned int mirrors = __builtin_popcount(atomic_load_explicit(&port->mirror_to, memory_order_relaxed));
 		uint64_t one = (1 + mirrors) * (uint64_t)f->len + port->ops->tx_work + finishing_work(port, f);
 
@@ -205,15 +208,29 @@ static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nf
 	return MORE;
 }
 
+/* Among many ports the search costs more than the frame, also if it is dropped then: charge it to who sent it. */
+static enum nfvd_drop flood(struct nfvd_worker *w, struct nfvd_rxq *q, struct nfvd_frame *f, struct flooding to,
+			    uint64_t work, const struct nfvd_flooded *before)
+{
+	enum nfvd_drop why = flood_to(w, q, f, &to, work, before);
+
+	w->work += to.searched;
+	w->spent += to.searched;
+	return why;
+}
+
 /* Return why f stops here: its port is in quarantine, or sends faster than its limit. Return NFVD_PASS otherwise. */
 static __attribute__((noinline)) enum nfvd_drop stop(const struct nfvd_worker *w, struct nfvd_port *src,
-						     const struct nfvd_policy *p, const struct nfvd_frame *f)
+						     const struct nfvd_policy *p, const struct nfvd_frame *f,
+						     const struct nfvd_flooded *before)
 {
+	uint32_t segs = nfvd_offload_segments(f);
+
 	if (p->quarantined)
 		return NFVD_DROP_QUARANTINED;
-	/* If frames wait at the endpoint, the worker has applied the limit before it took them. */
-	if (!src->ops->pausable && nfvd_rate_limits(&p->from) &&
-	    !nfvd_meter_pass(&src->from, &p->from_dropped, nfvd_offload_wire_bytes(f), nfvd_offload_segments(f), w->meter_now))
+	/* If frames wait at the endpoint, the worker has applied the limit before it took them. A flood is charged once. */
+	if (!src->ops->pausable && nfvd_rate_limits(&p->from) && !flood_from(before, f, segs) &&
+	    !nfvd_meter_pass(&src->from, &p->from_dropped, nfvd_offload_wire_bytes(f), segs, w->meter_now))
 		return NFVD_DROP_LIMIT_FROM;
 	return NFVD_PASS;
 }
@@ -266,7 +283,7 @@ static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_w
 
 	if (unlikely(why != NFVD_PASS))
 		return why;
-	if (!plain && memo->stops && (why = stop(w, src, memo->policy, f)) != NFVD_PASS)
+	if (!plain && memo->stops && (why = stop(w, src, memo->policy, f, before)) != NFVD_PASS)
 		return why;
 	if (unlikely(nfvd_link_local(f->hdr)) && nfvd_stays_on_link(f->hdr))
 		return NFVD_DROP_CTRL_PROTO;
@@ -281,7 +298,7 @@ static inline __attribute__((always_inline)) enum nfvd_drop decide(struct nfvd_w
 		return why;
 	dst = lookup(f, zone, vlan, memo);
 	if (unlikely(dst == FLOOD))
-		return flood(w, q, f, &(struct flooding){ src, memo->policy, vlan }, work, before);
+		return flood(w, q, f, (struct flooding){ src, memo->policy, vlan, 0 }, work, before);
 	if (unlikely(dst == src->id))
 		return NFVD_DROP_SAME_PORT;
 	if (unlikely(f->needs)) {

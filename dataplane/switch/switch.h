@@ -30,12 +30,4 @@ static inline bool nfvd_stays_on_link(const uint8_t *mac)
 	return mac[5] == 1 || !atomic_load_explicit(&nfvd_link_local_forward, memory_order_relaxed);
 }
 
-/* Is this no address of one station? */
-static inline bool nfvd_bad_source(const uint8_t *mac)
-{
-	static const uint8_t zero[6];
-
-	return mac[0] & 1 || !memcmp(mac, zero, sizeof(zero));
-}
-
 #endif

@@ -166,7 +166,7 @@ static bool is_there(const struct iovec *v)
  */
 static bool source_is_away(const struct nfvd_worker *w, unsigned int dst)
 {
-	const struct nfvd_out *out = &w->out[dst];
+	const struct nfvd_out *out = w->copying ? &w->copies : &w->out[dst];
 
 	for (unsigned int i = 0; i < NFVD_BURST && i < out->n; i++) {
 		const struct nfvd_frame *f = out->f[i];

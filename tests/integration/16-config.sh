@@ -158,10 +158,42 @@ away()
 	check "away: it is back" wait_for 'is w1 up' 10
 	check "away: with what was set" [ "$(setting w1 shortcut):$(setting w1 policy.zone)" = "false:red" ]
 	ip link del veth-w
+	check "away: it goes again" wait_for '! is w1 up' 10
+	check "away: its policy is shown" [ "$(setting w1 policy.zone)" = red ]
+	quarantine
 	stop_nfvd
 	start_nfvd
 	check_fails "away: nfvd without --keep does not wait" nfvctl attach veth w1 dev veth-w wait yes
 	stop_nfvd
+}
+
+# A quarantine is the name's: neither a new endpoint nor a wrong file ends it.
+quarantine()
+{
+	nfvctl quarantine w1 >/dev/null
+	check_fails "quarantine: a port of another type does not take its place" nfvctl attach kvm w1
+	device
+	check "quarantine: its device comes back" wait_for 'is w1 up' 10
+	ip link del veth-w
+	wait_for '! is w1 up' 10
+	ip link add veth-v type veth peer name v0
+	check "quarantine: attached anew, by another device" nfvctl attach veth w1 dev veth-v
+	check "quarantine: it is there" [ "$(setting w1 policy.quarantine)" = on ]
+	nfvctl set w1 isolated on vlan 20 >/dev/null
+	nfvctl save "$WORK/site.json" >/dev/null
+	for wrong in '.vlan = 10' '.isolated = true' '.quarantine = true' '.quarantine = 1' '.shortcut = "off"'; do
+		jq "(.ports[] | select(.name == \"w1\"))$wrong" "$WORK/site.json" >"$WORK/bad.json"
+		check_fails "quarantine: refused: $wrong" nfvctl apply "$WORK/bad.json"
+	done
+	for wrong in '.shortcut = "on"' '.link_local = "forward"'; do
+		jq "$wrong" "$WORK/site.json" >"$WORK/bad.json"
+		check_fails "quarantine: refused: $wrong" nfvctl apply "$WORK/bad.json"
+	done
+	check "quarantine: nothing has changed" grep -q "no difference" <(nfvctl diff "$WORK/site.json")
+	nfvctl detach w1 >/dev/null
+	nfvctl attach veth w1 dev veth-v >/dev/null
+	check "quarantine: who detaches it ends it" [ "$(setting w1 policy.quarantine)" = null ]
+	ip link del veth-v
 }
 
 mk_container c1 10.0.0.1/24

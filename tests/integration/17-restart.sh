@@ -97,7 +97,7 @@ killed_behind_a_delivery()
 
 guest()
 {
-	local sockets pid
+	local sockets pid flood
 
 	mk_container c1 10.0.0.1/24
 	nfvctl attach veth c1 dev veth-c1 >/dev/null && nfvctl attach kvm vm1 >/dev/null
@@ -119,6 +119,22 @@ guest()
 	check "restart: told to: another nfvd" wait_for "[ \"\$(nfvd_pid)\" != $pid ] && [ \"\$(state_of vm1)\" = up ]" 20
 	check "restart: told to: it answers" wait_for "in_ns c1 ping -c 1 -W 0.2 10.0.0.2" 20
 	check "restart: told to: QEMU's connection is the same" [ "$(qemu_sockets vm1)" = "$sockets" ]
+
+	# Anybody can send to the socket on which fdkeep hears nfvd.
+	python3 - "$(tr '\0' '\n' <"/proc/$(nfvd_pid)/environ" | sed -n 's/^NOTIFY_SOCKET=@//p')" <<-'EOT' &
+	import socket, sys
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	while True:
+	    s.sendto(b"FDSTOREREMOVE=1", "\0" + sys.argv[1])
+	EOT
+	flood=$!
+	nap 1
+	check "restart: others talk to fdkeep" kill -0 $flood
+	pid=$(nfvd_pid)
+	kill -KILL "$pid"
+	check "restart: meanwhile: another nfvd" wait_for "[ \"\$(nfvd_pid)\" != $pid ] && [ \"\$(state_of vm1)\" = up ]" 20
+	check "restart: meanwhile: QEMU's connection is the same" [ "$(qemu_sockets vm1)" = "$sockets" ]
+	kill $flood
 
 	kill "${GUEST_PID[vm1]}"
 	wait "${GUEST_PID[vm1]}"

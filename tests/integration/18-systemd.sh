@@ -49,7 +49,15 @@ inside "$BUILD/tests/bench/vugen" --a $STATE/a.sock --b $STATE/b.sock --size 200
 pump=$!
 check "systemd: its guests' descriptors are stored" wait_for '[ "$(property NFileDescriptorStore)" -ge $((base + 14)) ]' 20
 
+# What it changes beside its devices the unit lets it write.
+ip link add veth-d type veth peer name d0
+ip -6 addr add fd00::1/64 dev veth-d
+check "systemd: attach a device with an address" nfvctl attach veth d dev veth-d force yes
+nfvctl detach d >/dev/null
+check "systemd: static addresses of a device that was down stay" grep -q fd00::1 <(ip -6 addr show dev veth-d)
+ip link del veth-d
 pid=$(property MainPID)
+check "systemd: sysfs can be written, for Xen's guests" nsenter --target "$(pgrep -P "$SYSTEMD" -x nfvd)" --mount test -w /sys/bus
 inside kill -KILL "$pid"
 check "systemd: after kill -9 another nfvd has the guests" guests_after "$pid"
 pid=$(property MainPID)

@@ -46,6 +46,8 @@ static uint32_t plain_sum(const uint8_t *p, size_t n, uint32_t sum)
 	return sum;
 }
 
+static bool labelled;	/* by tags: labels of MPLS in their place */
+
 /* A TCP frame with a partial checksum; returns the offset of its payload. */
 static unsigned int tcp_frame(bool v6, unsigned int tags, uint32_t payload)
 {
@@ -56,8 +58,8 @@ static unsigned int tcp_frame(bool v6, unsigned int tags, uint32_t payload)
 	for (uint32_t i = 0; i < data + payload; i++)
 		wire[i] = i < data ? 0 : rand();
 	for (unsigned int i = 0; i < tags; i++)
-		memcpy(wire + 12 + 4 * i, "\x81\x00\x00\x05", 4);
-	memcpy(wire + l3 - 2, v6 ? "\x86\xdd" : "\x08\x00", 2);
+		memcpy(wire + (labelled ? 14 : 12) + 4 * i, labelled ? i == tags - 1 ? "\x00\x06\x41\x40" : "\x00\x06\x40\x40" : "\x81\x00\x00\x05", 4);
+	memcpy(wire + (labelled ? 12 : l3 - 2), labelled ? "\x88\x47" : v6 ? "\x86\xdd" : "\x08\x00", 2);
 	wire[l3] = v6 ? 0x60 : 0x45;
 	wire[l3 + (v6 ? 6 : 9)] = IPPROTO_TCP;
 	for (unsigned int i = v6 ? 8 : 12; i < (v6 ? 40u : 20u); i++)

@@ -67,6 +67,26 @@ static void segment_one(bool v6, unsigned int tags, uint32_t payload, uint16_t m
 	assert_int_equal(sent, payload);
 }
 
+/* A virtio_net_hdr cannot say that there are labels. */
+static void behind_labels(void **state)
+{
+	labelled = true;
+	for (int v6 = 0; v6 < 2; v6++)
+		for (unsigned int labels = 1; labels < 8; labels += 3) {
+			segment_one(v6, labels, 60000, 1440);
+			segment_one(v6, labels, 1441, 1440);
+			assert_true(f.needs & NFVD_ACCEPT_NEVER);
+		}
+	/* The bottom is missing. */
+	tcp_frame(false, 3, 5000);
+	wire[14 + 10] &= ~1;
+	build(f.len);
+	f.vnet.hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	f.vnet.hdr.gso_size = 1440;
+	assert_int_equal(nfvd_offload_check(&f), NFVD_DROP_BAD_GSO);
+	labelled = false;
+}
+
 static void segmentation(void **state)
 {
 	for (int v6 = 0; v6 < 2; v6++)
@@ -311,7 +331,7 @@ static void lengths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(checksum), cmocka_unit_test(segmentation), cmocka_unit_test(segment_size_is_bounded),
+		cmocka_unit_test(checksum), cmocka_unit_test(behind_labels), cmocka_unit_test(segmentation), cmocka_unit_test(segment_size_is_bounded),
 		cmocka_unit_test(udp_segmentation), cmocka_unit_test(bad_requests), cmocka_unit_test(lengths),
 		cmocka_unit_test(sctp), cmocka_unit_test(checksum_anywhere), cmocka_unit_test(mtu),
 	};

@@ -7,10 +7,10 @@ CONF=$WORK/conf
 FDKEEP=$BUILD/dataplane/fdkeep
 KEEPER=
 
-# keeper [COMMAND]... - nfvd, under fdkeep
+# keeper [COMMAND]... - nfvd, under fdkeep, which needs more descriptors than this soft limit
 keeper()
 {
-	"$FDKEEP" "${@:-$NFVD}" --state-dir $STATE --config-dir "$CONF" >>$NFVD_LOG 2>&1 &
+	(ulimit -Sn 40 && exec "$FDKEEP" "${@:-$NFVD}" --state-dir $STATE --config-dir "$CONF") >>$NFVD_LOG 2>&1 &
 	KEEPER=$!
 	assert 'wait_for "nfvctl show" 30'
 }

@@ -90,5 +90,18 @@ check "a name of 36 characters: it reaches others" wait_for "pings $uuid 10.0.0.
 was=$(nfvctl -j show | jq '.ports | length')
 xl destroy $uuid
 check "a guest that has gone is not kept" wait_for "[ \$(nfvctl -j show | jq '.ports | length') = $((was - 1)) ] && [ \$(kept .domid) = 0 ]" 10
+
+# --- a guest in quarantine restarts: xl makes a new one of the same name ------------------------------
+
+check "quarantine: a guest starts" domu_start vm2 10.0.0.1/24 "mac=$MAC1,script=vif-nfv" || finish
+check "quarantine: it reaches others" wait_for "pings vm2 10.0.0.9" 60
+check "quarantine: apart" eval 'nfvctl quarantine vm2 && ! pings vm2 10.0.0.9'
+xl destroy vm2
+check "quarantine: kept without its guest" wait_for '[ "$(member vm2 state)" = gone ]' 10
+check "quarantine: it starts again" domu_start vm2 10.0.0.1/24 "mac=$MAC1,script=vif-nfv" || finish
+check "quarantine: it is a port" wait_for '[ "$(member vm2 state)" = up ]' 60
+check "quarantine: it is apart still" eval '[ "$(nfvctl -j show vm2 | jq -r ".ports[0].policy.quarantine")" = on ] && ! pings vm2 10.0.0.9'
+check "quarantine: until it is released" eval 'nfvctl release vm2 && wait_for "pings vm2 10.0.0.9" 20'
+xl destroy vm2
 stop_nfvd
 finish

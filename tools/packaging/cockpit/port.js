@@ -165,7 +165,10 @@ export function portView(app, name) {
         parts.details.show(said);
     };
     view.poll = async () => {
-        if (!app.model.ports.has(name))
+        const port = app.model.ports.get(name);
+
+        // A port that is kept, and not attached, has no id, and no counters.
+        if (!port || port.said.id === undefined)
             return;
         const [lostFrames, pairs, entries] = await Promise.all([app.rpc.list("drops.get", "drops", { port: name }),
             app.rpc.list("ledger.get", "pairs", { port: name }),

@@ -15,7 +15,9 @@ const ORDERS = {
 };
 
 export function quarantined(port) {
-    return Boolean(port.said.policy && port.said.policy.quarantine === "on");
+    const how = port.said.policy && port.said.policy.quarantine;    // "on" or "mirror PORT"
+
+    return Boolean(how) && how !== "off";
 }
 
 export function badge(port) {
