@@ -230,6 +230,19 @@ static int global_options(int *argc, char **argv, struct ctl_err *err)
 	return CTL_OK;
 }
 
+/* A text of JSON is UTF-8; a name that is none would be left out of a request. */
+static int check_words(int argc, char **argv, struct ctl_err *err)
+{
+	for (int i = 0; i < argc; i++) {
+		json_t *text = json_string(argv[i]);
+
+		if (!text)
+			return ctl_usage(err, "argument %d is not valid UTF-8", i + 1);
+		json_decref(text);
+	}
+	return CTL_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl_err err = { .code = NFV_RPC_E_FAILED };
@@ -244,9 +257,9 @@ int main(int argc, char **argv)
 		help_complete(&root, argc - 1, argv + 1);
 	else if (!rc && argc && !strcmp(argv[0], "__man"))
 		help_man(&root);
-	else if (!rc)
+	else if (!rc && !(rc = check_words(argc, argv, &err)))
 		rc = dispatch(&root, argc, argv, path, sizeof(path), &err);
-	else
+	if (rc == CTL_USAGE && !err.hint[0])
 		ctl_hint(&err, "nfvctl help");
 	if (rc && err.text[0])
 		out_error(&err, path);

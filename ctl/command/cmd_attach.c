@@ -36,8 +36,6 @@ static int attach(const char *type, unsigned int taker, int argc, char **argv, s
 		return ctl_usage(err, "NAME is missing");
 	snprintf(err->object, sizeof(err->object), "%s", argv[0]);
 	params = json_pack("{ss ss}", "type", type, "name", argv[0]);
-	if (!params)
-		return ctl_usage(err, "the name is not valid UTF-8");
 	args_of_params(taker, args);
 	rc = args_parse(argc - 1, argv + 1, args, params, err);
 	if (rc) {
@@ -81,8 +79,6 @@ int cmd_detach(int argc, char **argv, struct ctl_err *err)
 		return ctl_usage(err, "one NAME is needed");
 	snprintf(err->object, sizeof(err->object), "%s", argv[0]);
 	params = json_pack("{ss}", "name", argv[0]);
-	if (!params)
-		return ctl_usage(err, "the name is not valid UTF-8");
 	result = rpc_call("port.detach", params, err);
 	if (!result)
 		return CTL_FAILED;

@@ -226,15 +226,20 @@ static bool confirmed(unsigned int seconds, int signals)
 {
 	double end = now_s() + seconds;
 	struct pollfd p[2] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
-	char line[64] = "";
-	int n;
+	char line[sizeof("yes\n")] = "";
+	size_t n = 0;
 
 	out_note("the change is undone in %u s unless you confirm it with 'yes' and Enter", seconds);
-	do {
-		n = poll(p, 2, end > now_s() ? (int)((end - now_s()) * 1000) + 1 : 0);
-	} while (n < 0 && errno == EINTR);
-	if (n > 0 && !p[1].revents && !fgets(line, sizeof(line), stdin))
-		line[0] = '\0';
+	/* Byte by byte: the rest of a line may never come. */
+	while (n < sizeof(line) - 1) {
+		int ready = poll(p, 2, end > now_s() ? (int)((end - now_s()) * 1000) + 1 : 0);
+
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready <= 0 || p[1].revents || read(STDIN_FILENO, &line[n], 1) != 1)
+			return false;
+		n++;
+	}
 	return !strcmp(line, "yes\n");
 }
 

@@ -19,9 +19,7 @@ static json_t *named(int argc, char **argv, struct ctl_err *err)
 
 	if (!argc)
 		ctl_usage(err, "NAME is missing");
-	else if (!params)
-		ctl_usage(err, "the name is not valid UTF-8");
-	if (argc)
+	else
 		snprintf(err->object, sizeof(err->object), "%s", argv[0]);
 	return params;
 }

@@ -16,10 +16,7 @@ int cmd_shortcut(int argc, char **argv, struct ctl_err *err)
 	params = json_pack("{sb}", "on", on);
 	if (argc == 2) {
 		snprintf(err->object, sizeof(err->object), "%s", argv[1]);
-		if (json_object_set_new(params, "port", json_string(argv[1]))) {
-			json_decref(params);
-			return ctl_usage(err, "the name is not valid UTF-8");
-		}
+		json_object_set_new(params, "port", json_string(argv[1]));
 	}
 	result = rpc_call("shortcut.set", params, err);
 	if (!result)

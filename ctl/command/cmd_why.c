@@ -18,8 +18,6 @@ int cmd_why(int argc, char **argv, struct ctl_err *err)
 	if (argc < 2)
 		return ctl_usage(err, "two ports are needed");
 	params = json_pack("{ss ss}", "from", argv[0], "to", argv[1]);
-	if (!params)
-		return ctl_usage(err, "the names are not valid UTF-8");
 	rc = args_parse(argc - 2, argv + 2, args, params, err);
 	if (rc) {
 		json_decref(params);

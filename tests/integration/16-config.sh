@@ -107,6 +107,8 @@ history()
 	check "confirm: it is undone" has c1 h2
 	check_fails "confirm: nothing" nfvctl apply "$WORK/now.json" confirm 1 < <(sleep 20)
 	check "confirm: it is undone after a second" has c1 h2
+	check_fails "confirm: half a line" nfvctl apply "$WORK/now.json" confirm 1 < <(printf ye && sleep 20)
+	check "confirm: it is undone after a second, too" has c1 h2
 	"$NFVCTL" apply "$WORK/now.json" confirm 60 < <(exec sleep 20) >/dev/null 2>&1 &
 	check "confirm: it is applied until then" wait_for 'has c1 f1' 10
 	kill -HUP $!

@@ -35,6 +35,7 @@ command_line()
 {
 	local name words
 
+	manners "a name that is no text" 2 "argument 2 is not valid UTF-8" show $'\xff'
 	manners "unknown command" 2 "unknown command 'atach'; did you mean 'attach'?" atach kvm vm0
 	manners "unknown command of bench" 2 "unknown command 'trt'; did you mean 'rtt'?" bench trt
 	manners "unknown command like none" 2 "unknown command 'nosuch'$" nosuch

@@ -106,6 +106,18 @@ is dropped macs src 02:00:00:00:00:66
 check "why: and so it is" then_dropped macs a 02:00:00:00:00:66
 in_ns b ip link set eth0 down
 check "why: a port that is down" wait_for 'nfvctl -j why a b dst 02:00:00:00:00:0b | jq -e "[.stages[] | select(.verdict == \"drop\")][0] | .stage == \"to\" and .command == \"nfvctl show b\""' 5
+# The frame that is asked about is as long as its headers, and has an address that its port may have.
+nfvctl set a address 10.0.0.1,fd00::5 guard ra >/dev/null
+verdict_of() { nfvctl -j why a b dst 02:00:00:00:00:99 "$@" | jq -r '.verdict + " " + (.reason // "-")'; }
+in_ns b ip link set eth0 up
+wait_for "state_is b up" 5
+nfvctl set a vlan trunk all >/dev/null
+check "why: IPv6 behind a tag" eval '[ "$(verdict_of vlan 10 ip fd00::5)" = "flooded -" ]'
+check "why: a router's advertisement" eval '[ "$(verdict_of kind ra length 60)" = "dropped guard" ]'
+nfvctl set a address fd00::5 guard none >/dev/null
+check "why: only IPv6 addresses" eval '[ "$(verdict_of)" = "flooded -" ]'
+nfvctl set a address any >/dev/null
+check_fails "why: one port twice" nfvctl why a a
 check_fails "why: one port" nfvctl why a
 check_fails "why: no port" nfvctl why a nobody
 check_fails "why: no address" nfvctl why a b src hello

@@ -250,12 +250,85 @@ static void test_any_bytes(void **state)
 	free(p);
 }
 
+/* A wire pads a frame to 60 bytes: the beginning of a tag becomes one. */
+static void test_cut_in_the_tag(void **state)
+{
+	struct nfvd_policy trunk = { .native = 30, .vlans[0] = ~0ull };
+	uint16_t vlan;
+
+	for (uint32_t len = NFVD_FRAME_MIN; len < 18; len++) {
+		make(18, "\x81\x00\x00\x63\x00\x00");
+		f.len = f.hdr_len = len;
+		assert_int_equal(nfvd_policy_classify(&trunk, &f, &vlan), NFVD_DROP_VLAN);
+		assert_int_equal(nfvd_policy_classify(NULL, &f, &vlan), NFVD_DROP_VLAN);
+	}
+}
+
+/* What the kernel held is not what it holds of a copy: an SCTP sum has to be made. */
+static void test_copy_is_not_held(void **state)
+{
+	make(114, "\x08\x00");
+	f.held = true;
+	f.vnet.hdr = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .csum_offset = 8 };
+	assert_int_equal(nfvd_offload_check(&f), NFVD_PASS);
+	assert_int_equal(f.needs, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_SKB);
+	assert_true(nfvd_retag(&g, &f, NFVD_RETAG_PUSH, 5));
+	assert_int_equal(g.needs, NFVD_ACCEPT_CSUM | NFVD_ACCEPT_NEVER);
+}
+
+static enum nfvd_drop guarded(void)
+{
+	struct nfvd_policy p = { .guard = NFVD_GUARD_DHCP | NFVD_GUARD_RA };
+	struct nfvd_address_state state = { 0 };
+
+	return nfvd_address_check(&state, &p, &f);
+}
+
+/* A first fragment without its upper header is not judged by the padding behind it. */
+static void test_padding_is_no_header(void **state)
+{
+	static const uint8_t fragment[] = { 0x60, 0, 0, 0, 0, 16, IPPROTO_FRAGMENT, 255 };
+	static const uint8_t first[] = { IPPROTO_DSTOPTS, 0, 0, 1, 0, 0, 0, 0, IPPROTO_UDP, 0, 1, 4 };
+	static const uint8_t ip4[] = { 0x45, 0, 0, 20, 0, 0, 0x20, 0, 64, IPPROTO_UDP };
+
+	make(90, "\x86\xdd");
+	memset(f.hdr + 14, 0, 76);
+	memcpy(f.hdr + 14, fragment, sizeof(fragment));
+	memcpy(f.hdr + 54, first, sizeof(first));
+	assert_int_equal(guarded(), NFVD_DROP_GUARD);
+	/* With it, and not to a client, it passes. */
+	f.hdr[19] = 24;
+	assert_int_equal(guarded(), NFVD_PASS);
+	make(60, "\x08\x00");
+	memset(f.hdr + 14, 0, 46);
+	memcpy(f.hdr + 14, ip4, sizeof(ip4));
+	assert_int_equal(guarded(), NFVD_DROP_GUARD);
+	f.hdr[17] = 28;
+	assert_int_equal(guarded(), NFVD_PASS);
+}
+
+/* An address that is nobody's is not pinned. */
+static void test_nobody_is_not_pinned(void **state)
+{
+	struct nfvd_policy p = { .pin = true };
+	struct nfvd_address_state pin = { 0 };
+
+	make(60, "\x08\x01");
+	memset(f.hdr + 6, 0, 6);
+	assert_int_equal(nfvd_address_check(&pin, &p, &f), NFVD_DROP_SPOOFED_MAC);
+	f.hdr[6] = 2;
+	assert_int_equal(nfvd_address_check(&pin, &p, &f), NFVD_PASS);
+	f.hdr[11] = 1;
+	assert_int_equal(nfvd_address_check(&pin, &p, &f), NFVD_DROP_SPOOFED_MAC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_push_and_pop), cmocka_unit_test(test_tunnel), cmocka_unit_test(test_set_keeps_priority), cmocka_unit_test(test_shortest),
 		cmocka_unit_test(test_checksum_in_the_way), cmocka_unit_test(test_rates), cmocka_unit_test(test_frames_a_second),
-		cmocka_unit_test(test_wraps), cmocka_unit_test(test_any_day), cmocka_unit_test(test_wait_and_room), cmocka_unit_test(test_any_bytes),
+		cmocka_unit_test(test_cut_in_the_tag), cmocka_unit_test(test_copy_is_not_held), cmocka_unit_test(test_padding_is_no_header),
+		cmocka_unit_test(test_nobody_is_not_pinned), cmocka_unit_test(test_wraps), cmocka_unit_test(test_any_day), cmocka_unit_test(test_wait_and_room), cmocka_unit_test(test_any_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
