@@ -22,7 +22,7 @@ static void checksum(void **state)
 static unsigned int segment(unsigned int at_once)
 {
 	static struct iovec pool[20000];
-	struct nfvd_cut cut;
+	static struct nfvd_cut cut;	/* long headers of the segments lie in it */
 	unsigned int n = 0, part, used = 0;
 
 	if (!nfvd_cut_start(&cut, &f, 0, whole))
