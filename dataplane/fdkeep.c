@@ -32,6 +32,7 @@
 #define FDS_MAX		253	/* SCM_MAX_FD: more the kernel does not send at once */
 #define MESSAGES_MAX	64	/* in a row: anybody can send to an abstract socket */
 #define SPARE_FDS	64
+#define AGAIN_MS	100
 #define RESTART_MS	10	/* a command that ends at once is to leave the processor to others */
 
 static struct {
@@ -204,10 +205,14 @@ static void hand_out(void)
 
 static pid_t start(char **argv, const sigset_t *mask)
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid;
 
+	/* Nobody else has the descriptors. */
+	while ((pid = fork()) < 0 && errno == EAGAIN)
+		poll(NULL, 0, AGAIN_MS);
 	if (pid < 0)
 		die("fork");
+
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -25,6 +25,7 @@
 
 #define SPELL_US	100000	/* of detaching what has gone, until control does other work */
 
+static unsigned int n_ports;		/* attached */
 static sd_event_source *detaching;	/* NULL: nothing is gone */
 
 static const struct nfvd_port_ops *const types[] = {
@@ -153,6 +154,8 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 	if (port->ops->attach(port, params, err)) {
 		if (!err->hint[0] && strstr(err->text, strerror(EMFILE)))
 			nfvd_hint(err, "%s", NFVD_NOFILE_HINT);
+		/* A part of it may have been polled already. */
+		nfvd_fdb_flush(port);
 		nfvd_pins_forget(port->name);
 		free_port(port);
 		return NULL;
@@ -160,6 +163,7 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 	if (id >= atomic_load(&nfvd_ports_end))
 		atomic_store(&nfvd_ports_end, id + 1);
 	rcu_assign_pointer(nfvd_ports[id], port);
+	n_ports++;
 	nfvd_mirrors_apply();
 	port->attach_us = nfvd_now_us() - start;
 	nfvd_event_of(NFVD_EVENT_ATTACHED, port->name, "attached (%s) in %.1f ms", port->ops->type, port->attach_us / 1000.0);
@@ -169,7 +173,10 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 static void detach(struct nfvd_port *port)
 {
 	rcu_assign_pointer(nfvd_ports[port->id], NULL);
+	n_ports--;
 	nfvd_mirrors_apply();
+	if (port->ops->leave)
+		port->ops->leave(port);
 	for (unsigned int i = 0; i < port->nr_rxq; i++)
 		nfvd_worker_del(&port->rxq[i]);
 	nfvd_quiesce();
@@ -192,6 +199,11 @@ int nfvd_port_detach(const char *name, struct nfvd_err *err)
 	}
 	detach(port);
 	return 0;
+}
+
+unsigned int nfvd_ports_attached(void)
+{
+	return n_ports;
 }
 
 void nfvd_port_detach_all(void)

@@ -12,5 +12,6 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err);
 /* Detach the port of this name. Return 0, or -1 with *err. */
 int nfvd_port_detach(const char *name, struct nfvd_err *err);
 void nfvd_port_detach_all(void);
+unsigned int nfvd_ports_attached(void);	/* how many there are */
 
 #endif

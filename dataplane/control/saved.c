@@ -50,7 +50,7 @@ static bool is_quarantined(const json_t *kept)
 {
 	const char *value = json_string_value(json_object_get(kept, "quarantine"));
 
-	return value && strcmp(value, "off");
+	return value && strcmp(value, "off") && strcmp(value, "default");
 }
 
 /*
@@ -133,9 +133,7 @@ static bool attach_missing(uint64_t until_us)
 
 	while ((kept = json_array_get(nfvd_document_ports(), tried))) {
 		tried++;
-		if (nfvd_port_find(nfvd_document_name(kept)))
-			continue;
-		now = attach_kept(kept);
+		now = nfvd_port_find(nfvd_document_name(kept)) ? ATTACHED : attach_kept(kept);
 		if (now == GONE && !remove_kept(tried - 1, true, &ignored))
 			tried--;	/* another one is there, or it again without what is gone */
 		else
@@ -161,7 +159,10 @@ void nfvd_saved_tick(void)
 {
 	uint64_t now = nfvd_now_us();
 
-	if (nfvd_document_is_kept() && (tried || now >= next_try_us))
+	/* Each attached port is kept, too. */
+	if (!nfvd_document_is_kept() || json_array_size(nfvd_document_ports()) == nfvd_ports_attached())
+		return;
+	if (tried || now >= next_try_us)
 		try_missing(now + SPELL_US);
 }
 
@@ -263,7 +264,7 @@ static void bind_number(json_t *params)
 
 /*
  * A port of this name that is kept, and away, is not replaced by one of another type. Its quarantine stays until 'release'
- * or 'detach'. Return 0, or -1 with *err.
+ * or 'detach', or a request that says 'quarantine off'. Return 0, or -1 with *err.
  */
 static int take_place(json_t *params, struct nfvd_err *err)
 {
@@ -271,6 +272,12 @@ static int take_place(json_t *params, struct nfvd_err *err)
 	int at = name && !nfvd_port_find(name) ? nfvd_document_find(name) : -1;
 	const json_t *kept = json_array_get(nfvd_document_ports(), at);
 
+	/* Those that are away have ids no longer, and count, too. */
+	if (!kept && name && nfvd_document_is_kept() && json_array_size(nfvd_document_ports()) >= NFVD_PORTS_MAX) {
+		nfvd_err(err, NFV_RPC_E_LIMIT, "nfvd keeps at most %d ports", NFVD_PORTS_MAX);
+		nfvd_hint(err, "nfvctl show; nfvctl detach what is not wanted any more");
+		return -1;
+	}
 	if (!kept)
 		return 0;
 	if (nfvd_document_is_kept() && !json_object_get(kept, "gone") &&
@@ -283,12 +290,6 @@ static int take_place(json_t *params, struct nfvd_err *err)
 	if (is_quarantined(kept) && !json_object_get(params, "quarantine"))
 		json_object_set(params, "quarantine", json_object_get(kept, "quarantine"));
 	return 0;
-}
-
-/* Return whether one more port may be kept: the number of those that wait has to have a limit, too. */
-static bool has_room(const json_t *asked)
-{
-	return json_array_size(nfvd_document_ports()) < NFVD_PORTS_MAX || nfvd_document_find(nfvd_document_name(asked)) >= 0;
 }
 
 /* Whether another time, or another state of the host, can change this answer to a request. */
@@ -309,10 +310,6 @@ int nfvd_saved_attach(json_t *params, struct nfvd_port **port, struct nfvd_err *
 	asked = json_deep_copy(params);
 	*port = nfvd_port_attach(params, err);
 	waits = !*port && nfvd_document_is_kept() && may_come_true(err) && !strcmp(json_string_value(json_object_get(params, "wait")), "yes");
-	if (waits && !has_room(asked)) {
-		nfvd_hint(err, "it is not kept: %d ports are", NFVD_PORTS_MAX);
-		waits = false;
-	}
 	if (!*port && !waits) {
 		json_decref(asked);
 		return -1;

@@ -74,6 +74,11 @@ struct nfvd_port_ops {
 	 * in.
 	 */
 	int (*attach)(struct nfvd_port *port, json_t *params, struct nfvd_err *err);
+	/*
+	 * C. The port is being detached: other threads of it begin nothing any more at its queues. May be NULL, if it has
+	 * none.
+	 */
+	void (*leave)(struct nfvd_port *port);
 	/* C. Free port->priv. No worker uses the port any more. */
 	void (*detach)(struct nfvd_port *port);
 	/*

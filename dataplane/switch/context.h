@@ -100,6 +100,7 @@ struct nfvd_worker {
 	struct nfvd_ledger *pair;	/* what nfvd_tx_drop() charges */
 	bool copying;			/* the frames being delivered are copies of a mirror, ... */
 	struct nfvd_out copies;		/* ... of these */
+	struct nfvd_frame retagged[NFVD_BURST];	/* copies with another tag; the watch may look at them at any time */
 
 	/* Frames of this turn of which a mirror gets a copy. */
 	unsigned int n_copied;

@@ -62,11 +62,12 @@ static bool size_of(const struct nfvd_out *out, uint64_t *bytes, uint64_t *segs)
 
 /*
  * Apply the policies src of port from, and to of port dst, to the frames in out, and change their tags as dst wants.
- * The frames that remain in out go to dst. A frame whose tag changes is a copy in room.
+ * The frames that remain in out go to dst. A frame whose tag changes is a copy in w->retagged.
  */
-static void police(struct nfvd_worker *w, const struct nfvd_policy *src, struct nfvd_port *from, struct nfvd_port *dst,
-		   const struct nfvd_policy *to, struct nfvd_out *out, struct nfvd_frame *room, struct nfvd_ledger *l)
+static __attribute__((noinline)) void police(struct nfvd_worker *w, const struct nfvd_policy *src, struct nfvd_port *from,
+	struct nfvd_port *dst, const struct nfvd_policy *to, struct nfvd_out *out, struct nfvd_ledger *l)
 {
+	struct nfvd_frame *room = w->retagged;
 	const struct nfvd_rate *limit = to && nfvd_rate_limits(&to->to) ? &to->to : NULL;
 	struct nfvd_meter_batch batch = nfvd_meter_begin(&dst->to, w->meter_now);
 	struct verdict untagged = { .vlan = UINT16_MAX }, v;
@@ -125,28 +126,6 @@ static void mirror(struct nfvd_worker *w, struct nfvd_port *src, unsigned int mi
 	nfvd_mirror(w, src, mirrors, f, out->n);
 }
 
-/* Hand over what its policies let pass, and copy it to the mirrors of dst. */
-static inline void hand(struct nfvd_worker *w, struct nfvd_port *src, struct nfvd_port *dst, struct nfvd_out *out, struct nfvd_ledger *l)
-{
-	unsigned int mirrors = atomic_load_explicit(&dst->mirror_to, memory_order_relaxed);
-
-	if (unlikely(mirrors))
-		mirrors &= ~atomic_load_explicit(&src->mirror_from, memory_order_relaxed);
-	if (unlikely(mirrors))
-		mirror(w, src, mirrors, out);
-	nfvd_hand_over(w, dst, out, l);
-}
-
-/* The copies of frames whose tags change are here, until they are handed over. */
-static __attribute__((noinline)) void hand_policed(struct nfvd_worker *w, const struct nfvd_policy *policy, struct nfvd_port *src,
-	struct nfvd_port *dst, const struct nfvd_policy *to, struct nfvd_out *out, struct nfvd_ledger *l)
-{
-	struct nfvd_frame room[NFVD_BURST];
-
-	police(w, policy, src, dst, to, out, room, l);
-	hand(w, src, dst, out, l);
-}
-
 static void note_burst(struct nfvd_pressure *from, struct nfvd_pressure *to, bool full)
 {
 	from->sent++;
@@ -164,6 +143,7 @@ static uint64_t found_few(const struct nfvd_worker *w, const struct nfvd_counter
 void nfvd_deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct nfvd_policy *policy, struct nfvd_port *dst,
 		  struct nfvd_out *out)
 {
+	unsigned int mirrors = atomic_load_explicit(&dst->mirror_to, memory_order_relaxed);
 	struct nfvd_ledger *l = nfvd_row_to(w->row[src->id], dst->id), before = *l;
 	const struct nfvd_policy *to = rcu_dereference(dst->policy);
 	struct nfvd_counters *at = &w->port[dst->id];
@@ -173,9 +153,12 @@ void nfvd_deliver(struct nfvd_worker *w, struct nfvd_port *src, const struct nfv
 	nfvd_watch_delivery(&w->watched, src->id, dst->id);
 	if (nfvd_hand_ready(w, dst, out)) {
 		if (unlikely(policy || to))
-			hand_policed(w, policy, src, dst, to, out, l);
-		else
-			hand(w, src, dst, out, l);
+			police(w, policy, src, dst, to, out, l);
+		if (unlikely(mirrors))
+			mirrors &= ~atomic_load_explicit(&src->mirror_from, memory_order_relaxed);
+		if (unlikely(mirrors))
+			mirror(w, src, mirrors, out);
+		nfvd_hand_over(w, dst, out, l);
 	}
 	nfvd_hand_count(w, dst, l, &before);
 	note_burst(&w->port[src->id].pressure, &at->pressure, found_few(w, at) != few);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "log.h"
 #include "vhost/rings.h"
+#include "vring/vring_setup.h"
 #include "worker/call.h"
 #include "worker/worker.h"
 
@@ -284,6 +285,21 @@ enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg,
 	nfvd_vhost_update_state(v, NULL);
 	pthread_mutex_unlock(&v->lock);
 	return why;
+}
+
+bool nfvd_vhost_rx_unseen(struct nfvd_vhost *v)
+{
+	return !v->rx_seen && nfvd_vhost_ring(v, 0);
+}
+
+/* Memory and addresses are this thread's; control may stop the ring meanwhile. */
+void nfvd_vhost_look(struct nfvd_vhost *v)
+{
+	bool seen = nfvd_vhost_rx_unseen(v) && nfvd_vring_used((void *)nfvd_gmem_at_uva(v->mem, v->vq[0].addr.avail_user_addr));
+
+	pthread_mutex_lock(&v->lock);
+	v->rx_seen |= seen;
+	pthread_mutex_unlock(&v->lock);
 }
 
 /* ---- connections ---- */

@@ -16,7 +16,8 @@
  *
  * Locking: the port's thread and control change the device under its lock. The lock is held over grace periods. It is
  * never held over an operation whose time the peer controls: closing a descriptor that the peer sent (a socket may have
- * others in its queue), mapping or unmapping memory. Workers do not take the lock; they find rings by RCU.
+ * others in its queue), mapping or unmapping memory. The exception: starting a queue reads its used ring, and waits if the
+ * guest punches a hole there. So control waits for the lock only to detach the port. Workers do not take the lock; they find rings by RCU.
  */
 #ifndef NFVD_VHOST_DEV_H
 #define NFVD_VHOST_DEV_H
@@ -85,6 +86,8 @@ struct nfvd_vhost {
 	struct nfvd_vq vq[NFVD_VHOST_QUEUES_MAX];	/* even: the guest's Rx, odd: its Tx */
 	_Atomic(struct nfvd_vhost_mark *) marks;	/* by pair, in what is stored (keep.h); NULL: nothing is */
 
+	struct nfvd_vhost *next_left;		/* keep.c: detached, and the thread has not ended */
+
 	/* The port's thread: descriptors to close when the lock is not held. */
 	unsigned int n_closing;
 	int closing[2 * NFVD_VHOST_QUEUES_MAX + 2];
@@ -113,6 +116,14 @@ void nfvd_vhost_disconnected(struct nfvd_vhost *v);
  * Context: the port's thread.
  */
 enum nfvd_drop nfvd_vhost_message(struct nfvd_vhost *v, struct nfvd_vu_msg *msg, enum nfvd_drop why, bool *responds);
+
+/*
+ * Return whether the receive ring runs, and no buffer was ever seen in it. Look whether there is one now: that reads guest
+ * memory, which may take as long as the guest likes.
+ * Context: the port's thread, lock not held.
+ */
+bool nfvd_vhost_rx_unseen(struct nfvd_vhost *v);
+void nfvd_vhost_look(struct nfvd_vhost *v);
 
 /* Count what at the port, and write an event if text is not NULL. Context: the port's thread, lock not held. */
 void nfvd_vhost_note(struct nfvd_vhost *v, enum nfvd_drop what, const char *text);

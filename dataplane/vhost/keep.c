@@ -380,11 +380,45 @@ static void write_state(struct nfvd_keep_state *s, const struct nfvd_keep *k, co
 	atomic_store(&s->complete, 1);
 }
 
+static pthread_mutex_t left_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct nfvd_vhost *left;		/* detached, with threads that have not ended */
+
+void nfvd_keep_leave(struct nfvd_vhost *v)
+{
+	pthread_mutex_lock(&left_lock);
+	v->next_left = left;
+	left = v;
+	pthread_mutex_unlock(&left_lock);
+}
+
+void nfvd_keep_left(const struct nfvd_vhost *v)
+{
+	pthread_mutex_lock(&left_lock);
+	for (struct nfvd_vhost **at = &left; *at; at = &(*at)->next_left)
+		if (*at == v) {
+			*at = v->next_left;
+			break;
+		}
+	pthread_mutex_unlock(&left_lock);
+}
+
+/* Return whether what a detached port of this name has stored may still be removed: by its name. */
+static bool is_left(const char *name)
+{
+	bool yes = false;
+
+	pthread_mutex_lock(&left_lock);
+	for (const struct nfvd_vhost *v = left; v; v = v->next_left)
+		yes |= !strcmp(v->name, name);
+	pthread_mutex_unlock(&left_lock);
+	return yes;
+}
+
 void nfvd_keep_flush(struct nfvd_keep *k, struct nfvd_vhost *v)
 {
 	int err;
 
-	if (!k->pending || k->busy)
+	if (!k->pending || k->busy || is_left(k->name))
 		return;
 	k->pending = false;
 	if (!k->state) {

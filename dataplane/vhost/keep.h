@@ -95,6 +95,13 @@ void nfvd_keep_note(struct nfvd_keep *k, struct nfvd_vu_msg *msg);
 /* Store what has changed. Context: the port's thread. */
 void nfvd_keep_flush(struct nfvd_keep *k, struct nfvd_vhost *v);
 
+/*
+ * The port is detached: until its thread has ended, and removed what is stored, a port of the same name stores nothing.
+ * Context: control; the port's thread.
+ */
+void nfvd_keep_leave(struct nfvd_vhost *v);
+void nfvd_keep_left(const struct nfvd_vhost *v);
+
 /* End the connection. Remove it from the store, unless the next nfvd is to have it. Context: the port's thread. */
 void nfvd_keep_end(struct nfvd_keep *k);
 

@@ -29,6 +29,7 @@
 #define DIAL_MS		250	/* between two tries to reach a peer that listens */
 #define FULL_MS		100	/* after running out of descriptors */
 #define END_MS		100	/* for a gate to end, if it does not hang */
+#define LOOK_MS		250	/* between two looks for the first receive buffer */
 #define HUNG_MAX	8	/* gates that hang in files of peers of one port */
 
 /* A budget that fills up again: a peer may do so many things at once, and so many in a second. */
@@ -150,7 +151,8 @@ static void serve(struct peer *p, int sock, int gate, bool spoke)
 	bool left = false;
 
 	for (;;) {
-		int n = poll(fds, 4, left ? LEFT_MS : p->keep.pending ? NFVD_KEEP_MS : spoke ? -1 : SILENT_MS);
+		int n = poll(fds, 4, left ? LEFT_MS : p->keep.pending ? NFVD_KEEP_MS : !spoke ? SILENT_MS :
+			     nfvd_vhost_rx_unseen(v) ? LOOK_MS : -1);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -160,6 +162,10 @@ static void serve(struct peer *p, int sock, int gate, bool spoke)
 			return;
 		if (!n && p->keep.pending) {
 			nfvd_keep_flush(&p->keep, v);
+			continue;
+		}
+		if (!n && spoke) {
+			nfvd_vhost_look(v);
 			continue;
 		}
 		if (!n) {
@@ -190,17 +196,27 @@ static bool has_gone(int sock)
 	return !recv(sock, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
 }
 
+/* Whether the guest is that of the nfvd before, whose pinned address stays. */
+static void goes_on(struct nfvd_vhost *v, bool yes)
+{
+	pthread_mutex_lock(&v->lock);
+	if (!v->leaving) {
+		atomic_store(&v->port->address.goes_on, yes);
+		if (!yes)
+			atomic_store(nfvd_pinned(&v->port->address), 0);
+	}
+	pthread_mutex_unlock(&v->lock);
+}
+
 /* Go on with a peer of an earlier nfvd, which does not notice. Return false if it has to connect again. */
 static bool replay(struct peer *p)
 {
 	const char *why;
 
-	atomic_store(&p->v->port->address.goes_on, true);
+	goes_on(p->v, true);
 	why = nfvd_keep_replay(&p->keep, p->v, &p->v->kept);
-	if (why) {
-		atomic_store(&p->v->port->address.goes_on, false);
-		atomic_store(nfvd_pinned(&p->v->port->address), 0);
-	}
+	if (why)
+		goes_on(p->v, false);
 	if (why)
 		nfvd_event(p->v->name, "its guest has to connect again: %s", why);
 	else
@@ -306,6 +322,7 @@ static void *run(void *arg)
 	}
 	while (p.n_hung)
 		close(p.hung[--p.n_hung]);
+	nfvd_keep_left(v);
 	if (v->listener >= 0)
 		close(v->listener);
 	close(v->stop);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "clock.h"
 #include "log.h"
@@ -30,6 +31,7 @@
 #include "vhost/sock.h"
 #include "vring/vring_setup.h"
 
+#define SOON_MS		20
 #define UNSHARED_MS	2000	/* a started receive ring has buffers by then */
 
 /* Return the user or group number in this member, or -1. */
@@ -92,8 +94,8 @@ static int start(struct nfvd_vhost *v, struct nfvd_err *err)
 	return nfvd_err(err, NFV_RPC_E_FAILED, "cannot start the port's thread: %s", strerror(-ret));
 }
 
-/* Rings and port end here; the thread closes, unmaps and frees the rest when it can. */
-static void vhost_detach(struct nfvd_port *port)
+/* Rings end here. */
+static void vhost_leave(struct nfvd_port *port)
 {
 	struct nfvd_vhost *v = port->priv;
 
@@ -104,7 +106,13 @@ static void vhost_detach(struct nfvd_port *port)
 	if (!v->client)
 		nfvd_sock_unlink(v->path, &v->listener_id);
 	pthread_mutex_unlock(&v->lock);
-	nfvd_vhost_thread_end(v);
+}
+
+/* The thread closes, unmaps and frees the rest when it can. */
+static void vhost_detach(struct nfvd_port *port)
+{
+	nfvd_keep_leave(port->priv);
+	nfvd_vhost_thread_end(port->priv);
 }
 
 static int vhost_attach(struct nfvd_port *port, json_t *params, struct nfvd_err *err)
@@ -245,6 +253,20 @@ static bool vhost_arm(struct nfvd_rxq *q, bool on)
 	return nfvd_vring_arm(r, on) || (on && q->fd < 0);
 }
 
+/* Lock v, unless its thread holds it for long: it may read memory of a guest that takes its pages away. */
+static bool lock_soon(struct nfvd_vhost *v)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_nsec += SOON_MS * 1000000l;
+	if (end.tv_nsec >= 1000000000l) {
+		end.tv_nsec -= 1000000000l;
+		end.tv_sec++;
+	}
+	return !pthread_mutex_timedlock(&v->lock, &end);
+}
+
 static void show_queue(struct nfvd_vhost *v, unsigned int i, json_t *list)
 {
 	struct nfvd_vring *r = nfvd_vhost_ring(v, i);
@@ -277,7 +299,12 @@ static void vhost_show(struct nfvd_port *port, json_t *obj)
 	json_t *list = json_array();
 	char hex[24];
 
-	pthread_mutex_lock(&v->lock);
+	if (!lock_soon(v)) {
+		json_decref(list);
+		json_object_set_new(obj, "socket", json_string(v->path));
+		nfvd_show_why(obj, "its thread works for its peer", "nfvctl show %s", port->name);
+		return;
+	}
 	for (unsigned int i = 0; i < 2 * v->queues; i++) {
 		show_queue(v, i, list);
 		if (v->vq[i].fault_seen)
@@ -297,16 +324,12 @@ static void vhost_show(struct nfvd_port *port, json_t *obj)
 /*
  * Report a guest whose memory may not be shared. If QEMU maps memory privately, its driver seems to run, but nfvd
  * sees a receive ring that stays as empty as new memory. A driver whose interface is not up looks the same: DRIVER_OK
- * promises no receive buffers (virtio 1.2, 3.1.1). Once a first buffer was seen the ring is not checked again,
- * because its index wraps.
+ * promises no receive buffers (virtio 1.2, 3.1.1). The port's thread looks into the ring: nfvd_vhost_look().
  */
 static void check_shared(struct nfvd_vhost *v)
 {
-	struct nfvd_vring *r = nfvd_vhost_ring(v, 0);
-
-	if (!r || v->rx_seen)
+	if (!nfvd_vhost_ring(v, 0))
 		return;
-	v->rx_seen = nfvd_vring_used(r);
 	if (v->rx_seen && v->rx_silent)
 		nfvd_event(v->port->name, "the guest has posted receive buffers: its memory is shared");
 	if (v->rx_seen)
@@ -358,7 +381,8 @@ static void vhost_findings(const struct nfvd_port *port, json_t *list)
 		find(list, "bad", port, "something else is at its socket's path: does its peer listen, too (server=on)?", hint);
 	else if (gone)
 		find(list, "bad", port, "its socket was removed: no guest can connect", hint);
-	pthread_mutex_lock(&v->lock);
+	if (!lock_soon(v))
+		return;
 	find_in_peer(v, list);
 	pthread_mutex_unlock(&v->lock);
 }
@@ -379,6 +403,7 @@ static void vhost_tick(struct nfvd_port *port)
 const struct nfvd_port_ops nfvd_port_vhost = {
 	.type = "kvm",
 	.attach = vhost_attach,
+	.leave = vhost_leave,
 	.detach = vhost_detach,
 	.rx = vhost_rx,
 	.rx_done = vhost_rx_done,

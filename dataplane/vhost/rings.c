@@ -169,6 +169,8 @@ void nfvd_vhost_start(struct nfvd_vhost *v, unsigned int i)
 		/* No worker can wait for it: no worker has it. */
 		if (nfvd_worker_add(q)) {
 			atomic_store(&vq->ring, NULL);
+			/* Workers that deliver to the port may have seen it. */
+			nfvd_quiesce();
 			free(r);
 			refuse_ring(v, i, NFVD_DROP_NO_MEMORY);
 			return;

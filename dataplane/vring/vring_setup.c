@@ -59,8 +59,8 @@ unsigned int nfvd_vring_replays(const struct nfvd_vring *vr, uint32_t taken)
 	return (taken & ~0xffffu) == NFVD_TAKEN && n <= NFVD_BURST ? n : 0;
 }
 
-bool nfvd_vring_used(const struct nfvd_vring *vr)
+bool nfvd_vring_used(const struct vring_avail *avail)
 {
 	gread_begin();
-	return gread16(&vr->avail->idx);
+	return gread16(&avail->idx);
 }

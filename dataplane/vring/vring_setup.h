@@ -23,6 +23,6 @@ void nfvd_vring_resume(struct nfvd_vring *vr);
 unsigned int nfvd_vring_replays(const struct nfvd_vring *vr, uint32_t taken);
 
 /* Return whether the driver has ever put a buffer into the ring. Context: any thread. */
-bool nfvd_vring_used(const struct nfvd_vring *vr);
+bool nfvd_vring_used(const struct vring_avail *avail);
 
 #endif

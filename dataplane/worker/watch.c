@@ -112,8 +112,9 @@ static bool blocked(const struct nfvd_watched *w)
 static void fence(struct nfvd_port *port)
 {
 	atomic_store(&port->held_us, nfvd_now_us());
-	atomic_store(&port->held, true);
-	atomic_fetch_add(&port->held_times, 1);
+	/* Several workers may stand still at one port, for one reason. */
+	if (!atomic_exchange(&port->held, true))
+		atomic_fetch_add(&port->held_times, 1);
 	nfvd_fault(port, NFVD_DROP_WORKER_HELD, 1);
 }
 
@@ -217,8 +218,8 @@ static void fence_holder(unsigned int worker, const struct nfvd_worker *w, uint6
 	if (dst && suspects.src == src && suspects.dst && suspects.dst != dst && sender &&
 	    nfvd_now_us() - suspects.when_us < SUSPECT_US) {
 		for (unsigned int id = 0; id < NFVD_PORTS_MAX; id++)
-			if (rcu_dereference(nfvd_ports[id]) == suspects.dst)
-				atomic_store(&suspects.dst->held, false);
+			if (rcu_dereference(nfvd_ports[id]) == suspects.dst && atomic_exchange(&suspects.dst->held, false))
+				atomic_fetch_sub(&suspects.dst->held_times, 1);
 		suspects.dst = NULL;
 		fence_at(sender, worker, &w->watched, us);
 		return;

@@ -286,11 +286,72 @@ static void m2_few_descriptors(void **state)
 	mark();
 }
 
+/* ---- detached while it starts a queue ---- */
+
+/* Start the Tx queue again and again, each time with a frame from another address to itself, until the port goes. */
+static void *start_again(void *arg)
+{
+	struct guest *g = arg;
+	uint8_t mac[6] = { 2, 0xee };
+
+	for (unsigned int i = 0;; i++) {
+		memcpy(mac + 2, &i, sizeof(i));
+		memset(g->big, 0, g->hdr_len);
+		frame_make(g->big + g->hdr_len, MIN, mac, mac, i);
+		vuf_set_desc(&g->f, &g->f.vq[TX], 0, g->big, g->hdr_len + MIN, 0);
+		vuf_post(&g->f.vq[TX], 0);
+		vuf_publish(&g->f.vq[TX]);
+		if (vuf_ring_enable(&g->f, TX, false) || vuf_ring_enable(&g->f, TX, true))
+			return NULL;
+	}
+}
+
+static json_int_t macs_of(const char *name)
+{
+	json_t *port = port_of(name);
+	json_int_t n = json_integer_value(json_object_get(port, "macs"));
+
+	json_decref(port);
+	return n;
+}
+
+/* Nothing of a port is left that the next one with its number could be charged for. */
+static void d3_detached_at_any_moment(void **state)
+{
+	static struct guest second;
+	uint8_t frame[MIN];
+	pthread_t t;
+
+	port_attach("evil2", "server", 1);
+	guest_init(&second, "evil2", 0xef, VUF_NET_FEATURES);
+	port_path("evil2", second.path, sizeof(second.path));
+	for (unsigned int i = 0; i < 40; i++) {
+		guest_up(&second, true);
+		frame_make(frame, sizeof(frame), second.mac, second.mac, i);
+		guest_send(&second, NULL, frame, sizeof(frame));
+		assert_int_equal(macs_of("evil2"), 1);
+		assert_int_equal(pthread_create(&t, NULL, start_again, &second), 0);
+		usleep(3000 + i * 97);
+		port_detach("evil2");
+		pthread_join(t, NULL);
+		vuf_disconnect(&second.f);
+		port_attach("evil2", "server", 1);
+	}
+	port_detach("evil2");
+	guest_fini(&second);
+	/* Frames from a port that was not up were flooded. */
+	guest_again(&evil, true);
+	guest_again(&peer, true);
+	traffic_flows();
+	mark();
+}
+
 int again_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		evil_test(d3_any_moment),
 		evil_test(d3_two_ports),
+		evil_test(d3_detached_at_any_moment),
 		evil_test(c6_reset_owner),
 		evil_test(c4_largest_again),
 		evil_test(c10_asks_and_leaves),

@@ -69,27 +69,62 @@ killed_under_load()
 	check "restart: the keeper has not grown" [ "$(keeper_kib)" -le $((kib + 512)) ]
 }
 
-# Kill nfvd when it interrupts the receiver: it has delivered frames that the sender does not know of yet.
+# Kill nfvd when it interrupts a guest: when that is the receiver, it has delivered frames that the sender does not know of yet.
 killed_behind_a_delivery()
 {
-	local gen pid replayed
+	local gen pid replayed twice=0
 
 	nfvctl attach kvm a >/dev/null && nfvctl attach kvm b >/dev/null
-	pump 3 &
+	for _ in 1 2 3 4 5; do
+		pump 3 &
+		gen=$!
+		wait_for '[ "$(state_of a)" = up ] && [ "$(state_of b)" = up ]' 20
+		nap 0.7
+		pid=$(nfvd_pid)
+		strace -qq -f -p "$pid" -e trace=io_submit -e inject=io_submit:signal=KILL:when=1 -o /dev/null 2>/dev/null &
+		again "$pid" $gen || fail "restart: behind a delivery" "no other nfvd"
+		replayed=$(replayed)
+		events >"$WORK/events"
+		wait $gen
+		jq -c . "$WORK/pump.json"
+		[ "$(jq .bad "$WORK/pump.json")" = 0 ] || fail "restart: behind a delivery: torn"
+		twice=$(jq .twice "$WORK/pump.json")
+		[ "$twice" = 0 ] || break
+	done
+	check "restart: behind a delivery: frames come twice, and all that do are counted" [ "$twice" -gt 0 -a "$twice" -le "$replayed" ]
+	check "restart: behind a delivery: an event says what comes again" \
+		grep -q "may have delivered the next $replayed frame(s) already" "$WORK/events"
+	nfvctl detach a >/dev/null && nfvctl detach b >/dev/null
+}
+
+# A port is attached anew while the thread of the one before still unmaps its guest's memory: what that removes from the store
+# is its own.
+attached_anew()
+{
+	local gen pid tracer
+
+	nfvctl attach kvm a >/dev/null && nfvctl attach kvm b >/dev/null
+	pump 9 2>/dev/null &
 	gen=$!
 	wait_for '[ "$(state_of a)" = up ] && [ "$(state_of b)" = up ]' 20
-	nap 0.7
+	nap 0.3
 	pid=$(nfvd_pid)
-	strace -qq -f -p "$pid" -e trace=io_submit -e inject=io_submit:signal=KILL:when=1 -o /dev/null 2>/dev/null &
-	check "restart: behind a delivery: killed" again "$pid" $gen
-	replayed=$(replayed)
-	check "restart: behind a delivery: an event says what comes again" \
-		sh -c "'$NFVCTL' events | grep -q 'may have delivered the next $replayed frame(s) already'"
-	wait $gen
-	jq -c . "$WORK/pump.json"
-	check "restart: behind a delivery: frames come twice" [ "$(jq .twice "$WORK/pump.json")" -gt 0 ]
-	check "restart: behind a delivery: all that do are counted: $replayed" [ "$(jq .twice "$WORK/pump.json")" -le "$replayed" ]
-	check "restart: behind a delivery: none is torn" [ "$(jq .bad "$WORK/pump.json")" = 0 ]
+	strace -qq -f -p "$pid" -e trace=munmap -e inject=munmap:delay_enter=1500000 -o /dev/null 2>/dev/null &
+	tracer=$!
+	wait_for "grep -q 'TracerPid:.[1-9]' /proc/$pid/status" 10
+	kill -KILL $gen
+	wait $gen 2>/dev/null
+	nfvctl detach a >/dev/null && nfvctl detach b >/dev/null && nfvctl attach kvm a >/dev/null && nfvctl attach kvm b >/dev/null
+	pump 6 &
+	gen=$!
+	check "restart: attached anew" wait_for '[ "$(state_of a)" = up ] && [ "$(state_of b)" = up ]' 20
+	# Until the threads of before have ended.
+	nap 3
+	kill -KILL $tracer
+	kill -KILL "$pid"
+	check "restart: attached anew: killed" again "$pid" $gen
+	check "restart: attached anew: its peers stayed connected" wait $gen
+	check "restart: attached anew: none is torn" [ "$(jq .bad "$WORK/pump.json")" = 0 ]
 	nfvctl detach a >/dev/null && nfvctl detach b >/dev/null
 }
 
@@ -154,6 +189,7 @@ guest()
 keeper
 killed_under_load
 killed_behind_a_delivery
+attached_anew
 guest
 spoilt none "goes on with the guest"
 spoilt two-devices "goes on with the guest"
