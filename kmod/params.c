@@ -3,6 +3,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/cpumask.h>
 #include <linux/module.h>
 #include "nfvk.h"
 
@@ -77,4 +78,7 @@ void nfvk_params_init(void)
 {
 	if (!nfvk_held_mib)
 		nfvk_held_mib = max_t(unsigned long, totalram_pages() / HELD_SHARE >> (20 - PAGE_SHIFT), HELD_MIB_MIN);
+	/* Once for all: a guest that connects again has read the number of before. */
+	if (!nfvk_xen_queues)
+		nfvk_xen_queues = min_t(unsigned int, num_online_cpus(), NFV_QUEUES_MAX);
 }

@@ -80,7 +80,7 @@ static struct nfvk_port *make_port(struct nfvk_session *s, const struct nfvk_por
 }
 
 /* Give the port an id, attach it and publish it. Context: session->lock held. */
-static int add(struct nfvk_session *s, struct nfvk_port *port, const struct nfv_attach *args)
+static int add(struct nfvk_session *s, struct nfvk_port *port, struct nfv_attach *args)
 {
 	int err;
 
@@ -91,6 +91,8 @@ static int add(struct nfvk_session *s, struct nfvk_port *port, const struct nfv_
 	err = port->ops->attach(port, args);
 	if (err)
 		return err;
+	/* Once it is published and the lock is free, another thread may detach it. */
+	args->port = port->id;
 	publish(s, port->id, port);
 	schedule_delayed_work(&s->expire, msecs_to_jiffies(nfvk_held_ms));
 	return 0;
@@ -125,7 +127,6 @@ int nfvk_port_attach(struct nfvk_session *s, struct nfv_attach *args)
 		free_port(port);
 		return err;
 	}
-	args->port = port->id;
 	args->map_bytes = nfvk_queue_map_bytes(args->entries);
 	return 0;
 }

@@ -19,6 +19,8 @@
 #include "compat.h"
 #include "nfvk.h"
 
+#define SEGMENTS_MAX	2048	/* of a frame whose sender is not trusted: 64 KiB of the smallest MSS, 48, and BIG TCP */
+
 static LIST_HEAD(ports);	/* under RTNL */
 
 /* ---- receiving: softirq ---- */
@@ -87,6 +89,13 @@ static void receive(struct nfvk_port *port, struct sk_buff *skb)
 	skb_scrub_packet(skb, true);
 	skb_orphan(skb);
 	skb_push(skb, skb->data - skb_mac_header(skb));
+	/* No TCP makes such small segments: cutting them would only keep this CPU busy. */
+	if (unlikely(skb_is_gso(skb) && skb_shinfo(skb)->gso_type & SKB_GSO_DODGY &&
+		     skb->len / skb_shinfo(skb)->gso_size > SEGMENTS_MAX)) {
+		nfvk_miss(port, NFV_MISS_BAD_FRAME);
+		kfree_skb(skb);
+		return;
+	}
 	if (skb->ip_summed == CHECKSUM_COMPLETE)
 		skb->ip_summed = CHECKSUM_NONE;
 	if (forward(port, skb))

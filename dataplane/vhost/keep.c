@@ -16,7 +16,8 @@
 
 #define MAGIC	"nfvdkeep"
 #define VERSION	2u
-#define REPLAY_MS	500	/* for mapping large guests */
+#define REPLAY_MS	500	/* without one port ready: it may hang */
+#define REPLAY_ALL_MS	3000	/* a large guest takes 0.1 s to map; the supervisor waits 5 s */
 
 struct what {
 	char text[12];
@@ -37,8 +38,14 @@ static atomic_uint not_ready;	/* ports whose thread has not replayed yet */
 
 void nfvd_keep_wait(void)
 {
-	for (unsigned int ms = 0; atomic_load(&not_ready) && ms < REPLAY_MS; ms++)
+	unsigned int left, before = 0;
+
+	for (unsigned int ms = 0, all = 0; (left = atomic_load(&not_ready)) && ms < REPLAY_MS && all < REPLAY_ALL_MS; ms++, all++) {
+		if (left != before)
+			ms = 0;
+		before = left;
 		poll(NULL, 0, 1);
+	}
 }
 
 void nfvd_kept_take(struct nfvd_kept *kept, const char *name)

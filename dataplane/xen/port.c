@@ -137,16 +137,14 @@ static void write_key(const struct xen *x, const char *key, const char *value)
 /* How many queues nfv.ko offers. */
 static unsigned int queues_offered(void)
 {
-	unsigned int n = 0, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned int n = 0;
 	FILE *f = fopen("/sys/module/nfv/parameters/xen_queues", "re");
 
 	if (f && fscanf(f, "%u", &n) != 1)
 		n = 0;
 	if (f)
 		fclose(f);
-	if (!n)
-		n = cpus < NFV_QUEUES_MAX ? cpus : NFV_QUEUES_MAX;
-	return n;
+	return n ? n : 1;
 }
 
 /* Return the number of queues of a frontend that goes on with its queues. */

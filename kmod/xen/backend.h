@@ -210,7 +210,6 @@ void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why);
 
 /* ---- connect.c; under vif->lock, but for the first ---- */
 
-unsigned int nfvk_xen_queues_max(void);			/* that a guest may have. Any context */
 int nfvk_xen_connect(struct nfvk_vif *vif);		/* 0, or -errno, which the xenstore has too. Does nothing if connected */
 /*
  * Stop the vif's frames. When it returns, no grant of the guest's is in use. It waits for two grace periods, and for

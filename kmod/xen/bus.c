@@ -49,7 +49,7 @@ static const struct {
 
 static int write_offers(struct xenbus_device *xb, struct xenbus_transaction t)
 {
-	int err = xenbus_printf(t, xb->nodename, "multi-queue-max-queues", "%u", nfvk_xen_queues_max());
+	int err = xenbus_printf(t, xb->nodename, "multi-queue-max-queues", "%u", nfvk_xen_queues);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(offers) && !err; i++)
 		err = xenbus_printf(t, xb->nodename, offers[i].key, "%u", offers[i].value);

@@ -5,11 +5,6 @@
 #include <xen/events.h>
 #include "backend.h"
 
-unsigned int nfvk_xen_queues_max(void)
-{
-	return nfvk_xen_queues ?: min_t(unsigned int, num_online_cpus(), NFV_QUEUES_MAX);
-}
-
 /* Read which offloads the frontend accepts. */
 static void read_features(struct nfvk_vif *vif)
 {
@@ -195,8 +190,8 @@ static int make_queues(struct nfvk_vif *vif)
 {
 	int n = xenbus_read_unsigned(vif->xb->otherend, "multi-queue-num-queues", 1);
 
-	if (n < 1 || n > nfvk_xen_queues_max()) {
-		xenbus_dev_fatal(vif->xb, -EINVAL, "multi-queue-num-queues must be from 1 to %u, not %d", nfvk_xen_queues_max(), n);
+	if (n < 1 || n > nfvk_xen_queues) {
+		xenbus_dev_fatal(vif->xb, -EINVAL, "multi-queue-num-queues must be from 1 to %u, not %d", nfvk_xen_queues, n);
 		return -EINVAL;
 	}
 	vif->nr_queues = n;

@@ -43,6 +43,7 @@ struct nfvk_xen_maps {
 	u32 seed;			/* random, so that a guest cannot choose grants that collide */
 	unsigned int n, mapped;		/* entries, and those with a page */
 	bool wanted;			/* one was used while it was not mapped */
+	bool no_room;			/* the last try to map them again lacked room or memory */
 	unsigned long used;		/* jiffies */
 	struct hlist_head bucket[1 << BUCKET_BITS];
 	/* Used by the thread that changes the table. */
@@ -309,22 +310,28 @@ static void hide_some(struct nfvk_xen_maps *m, unsigned int n)
 
 static void map_again(struct nfvk_xen_maps *m, unsigned int n)
 {
-	if (map_some(m, n) != -EINVAL)	/* no room or memory: tried again when one of them is used */
-		return;
-	for (unsigned int i = 0; i < n; i++)
+	int err = map_some(m, n);
+
+	m->no_room |= err == -ENOSPC || err == -ENOMEM;
+	for (unsigned int i = 0; err == -EINVAL && i < n; i++)
 		if (!m->some[i]->page)
 			WRITE_ONCE(m->some[i]->revoked, true);
 }
 
 void nfvk_xen_maps_refresh(struct nfvk_xen_maps *m)
 {
-	if (READ_ONCE(m->wanted)) {
+	if (time_after(jiffies, READ_ONCE(m->used) + msecs_to_jiffies(IDLE_MS))) {
 		WRITE_ONCE(m->wanted, false);
-		each_some(m, is_unmapped, map_again);
-	} else if (m->mapped && time_after(jiffies, READ_ONCE(m->used) + msecs_to_jiffies(IDLE_MS))) {
+		if (!m->mapped)
+			return;
 		each_some(m, is_mapped, hide_some);
 		synchronize_rcu();
 		each_some(m, is_mapped, unmap_some);
+	} else if (READ_ONCE(m->wanted)) {
+		m->no_room = false;
+		each_some(m, is_unmapped, map_again);
+		/* Without room it stays wanted: nobody asks for it, and the next refresh tries again. */
+		WRITE_ONCE(m->wanted, m->no_room);
 	}
 }
 

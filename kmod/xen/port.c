@@ -95,7 +95,9 @@ static bool takes_gso(const struct nfvk_vif *vif, const struct sk_buff *skb)
 	unsigned int type = skb_shinfo(skb)->gso_type;
 	u32 needs = type & SKB_GSO_TCPV4 ? NFV_ACCEPT_TSO4 : type & SKB_GSO_TCPV6 ? NFV_ACCEPT_TSO6 : 0;
 
-	return !skb_is_gso(skb) || (needs & vif->accepts && nfvk_gso_plain(skb) && found_by_frontend(skb));
+	/* A longer one (BIG TCP) has more slots than a frontend takes. */
+	return !skb_is_gso(skb) ||
+	       (skb->len <= NFV_FRAME_MAX && needs & vif->accepts && nfvk_gso_plain(skb) && found_by_frontend(skb));
 }
 
 /* Only frames in a guest's memory need the check: xmit() finishes all others. */

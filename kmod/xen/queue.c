@@ -28,15 +28,8 @@ static bool paused(struct nfvk_xen_queue *q)
 
 static void end_interrupts(struct nfvk_xen_queue *q)
 {
-	int more = 0, eoi;
+	int eoi = atomic_xchg(&q->eoi, 0);
 
-	if (!paused(q))
-		RING_FINAL_CHECK_FOR_REQUESTS(&q->tx, more);
-	if (more) {
-		napi_schedule(&q->napi);
-		return;
-	}
-	eoi = atomic_xchg(&q->eoi, 0);
 	if (eoi & NFVK_EOI_TX)
 		xen_irq_lateeoi(q->tx_irq, 0);
 	if (eoi & NFVK_EOI_RX && q->rx_irq != q->tx_irq)
@@ -47,12 +40,21 @@ static int poll(struct napi_struct *napi, int budget)
 {
 	struct nfvk_xen_queue *q = container_of(napi, struct nfvk_xen_queue, napi);
 	unsigned int max = min_t(unsigned int, budget, NFVK_XEN_BURST), seen = 0;
+	int more = 0;
 
-	if (!READ_ONCE(q->broken)) {
+	if (!READ_ONCE(q->broken))
 		nfvk_xen_deliver(q);
+	if (!READ_ONCE(q->broken))
 		seen = nfvk_xen_take(q, max);
-	}
 	if (seen == max && !READ_ONCE(q->broken))
+		return budget;
+	/*
+	 * Ask for an event while no other CPU can poll: one that had polled further in between would get its event index set
+	 * back, and the frontend would send no event any more.
+	 */
+	if (!READ_ONCE(q->broken) && !paused(q))
+		RING_FINAL_CHECK_FOR_REQUESTS(&q->tx, more);
+	if (more)
 		return budget;
 	/* If the queue is fenced, its interrupts are not ended, so there are no further ones. */
 	if (napi_complete_done(napi, seen) && !READ_ONCE(q->broken))

@@ -96,9 +96,9 @@ void nfvk_xen_miss(struct nfvk_xen_queue *q, enum nfv_miss why, unsigned int n)
 
 void nfvk_xen_fence(struct nfvk_xen_queue *q, enum nfv_miss why)
 {
-	if (q->broken)
+	/* Polling and delivering may both find something. */
+	if (xchg(&q->broken, true))
 		return;
-	WRITE_ONCE(q->broken, true);
 	nfvk_xen_miss(q, why, 1);
 	dev_warn_ratelimited(&q->vif->xb->dev, "queue %u: malformed request (reason=%d): fenced until the frontend reconnects\n", q->index, why);
 }
