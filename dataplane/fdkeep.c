@@ -152,7 +152,7 @@ static void set_store_max(void)
 		want.rlim_cur = limit.rlim_cur;
 	}
 	store_max = want.rlim_cur > SPARE_FDS ? (want.rlim_cur - SPARE_FDS) / 3 : 0;
-	if (store_max > NFVD_FDSTORE_MAX)
+	if (store_max >= NFVD_FDSTORE_MAX)
 		store_max = NFVD_FDSTORE_MAX;
 	else
 		fprintf(stderr, "fdkeep: keeps %u descriptors, some 9 for each KVM guest: the hard limit (ulimit -Hn) is %llu\n", store_max,
@@ -203,16 +203,26 @@ static void hand_out(void)
 	setenv("LISTEN_PID", number, 1);
 }
 
+/* Return whether a signal to end waits. */
+static bool told_to_end(void)
+{
+	sigset_t set;
+
+	return !sigpending(&set) && (sigismember(&set, SIGTERM) || sigismember(&set, SIGINT));
+}
+
 static pid_t start(char **argv, const sigset_t *mask)
 {
 	pid_t parent = getpid(), pid;
 
 	/* Nobody else has the descriptors. */
-	while ((pid = fork()) < 0 && errno == EAGAIN)
+	for (bool said = false; (pid = fork()) < 0 && n_stored && !told_to_end(); said = true) {
+		if (!said)
+			fprintf(stderr, "fdkeep: cannot start %s, and keeps trying: %s\n", argv[0], strerror(errno));
 		poll(NULL, 0, AGAIN_MS);
+	}
 	if (pid < 0)
 		die("fork");
-
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* nfv.ko's parameters, and the ranges of their values. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+#include <linux/cpumask.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
-#include <linux/cpumask.h>
 #include <linux/module.h>
 #include "nfvk.h"
 

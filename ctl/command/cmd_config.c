@@ -231,7 +231,7 @@ static bool confirmed(unsigned int seconds, int signals)
 
 	out_note("the change is undone in %u s unless you confirm it with 'yes' and Enter", seconds);
 	/* Byte by byte: the rest of a line may never come. */
-	while (n < sizeof(line) - 1) {
+	while (n < sizeof(line) - 1 && !strchr(line, '\n')) {
 		int ready = poll(p, 2, end > now_s() ? (int)((end - now_s()) * 1000) + 1 : 0);
 
 		if (ready < 0 && errno == EINTR)

@@ -21,7 +21,8 @@ static const json_t *find(const json_t *config, const char *list, const char *na
 	size_t i;
 
 	json_array_foreach(json_object_get(config, list), i, port)
-		if (!strcmp(json_string_value(json_object_get(port, "name")), name))
+		/* One of which only the quarantine is left is none; a port of its name takes that over. */
+		if (!json_object_get(port, "gone") && !strcmp(json_string_value(json_object_get(port, "name")), name))
 			return port;
 	return NULL;
 }

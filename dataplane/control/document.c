@@ -40,6 +40,27 @@ int nfvd_document_find(const char *name)
 	return -1;
 }
 
+bool nfvd_document_quarantined(const json_t *kept)
+{
+	const char *value = json_string_value(json_object_get(kept, "quarantine"));
+
+	return value && strcmp(value, "off") && strcmp(value, "default");
+}
+
+bool nfvd_document_keep_quarantine(json_t *kept)
+{
+	json_t *rest;
+
+	if (!nfvd_document_quarantined(kept))
+		return false;
+	rest = json_pack("{s:O, s:O, s:O, s:s, s:b}", "type", json_object_get(kept, "type"), "name", json_object_get(kept, "name"),
+			 "quarantine", json_object_get(kept, "quarantine"), "temporary", "yes", "gone", true);
+	json_object_clear(kept);
+	json_object_update(kept, rest);
+	json_decref(rest);
+	return true;
+}
+
 static bool sound(const json_t *doc, char *reason, size_t size)
 {
 	json_int_t version = json_integer_value(json_object_get(doc, "version"));

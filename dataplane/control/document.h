@@ -27,6 +27,14 @@ const char *nfvd_document_name(const json_t *port);
 /* Return the place of the port of this name, or -1. */
 int nfvd_document_find(const char *name);
 
+/* Return whether a kept port is in quarantine. */
+bool nfvd_document_quarantined(const json_t *port);
+/*
+ * Reduce a kept port whose endpoint will never be back to its quarantine and "gone": it is for the next port of this name, for
+ * no guest to leave it by a restart. Return false, and leave it, if it is in none.
+ */
+bool nfvd_document_keep_quarantine(json_t *port);
+
 /*
  * Write the document if it is another than before, which it takes. If that fails, it is before again. Return 0, or -1
  * with *err.

@@ -155,7 +155,8 @@ struct nfvd_port *nfvd_port_attach(json_t *params, struct nfvd_err *err)
 		if (!err->hint[0] && strstr(err->text, strerror(EMFILE)))
 			nfvd_hint(err, "%s", NFVD_NOFILE_HINT);
 		/* A part of it may have been polled already. */
-		nfvd_fdb_flush(port);
+		if (atomic_load(&port->learnt))
+			nfvd_fdb_flush(port);
 		nfvd_pins_forget(port->name);
 		free_port(port);
 		return NULL;

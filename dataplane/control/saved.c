@@ -46,29 +46,10 @@ static json_t *request_of(const json_t *kept)
 
 enum kept { ATTACHED, WAITS, GONE };	/* GONE: its guest will never be back */
 
-static bool is_quarantined(const json_t *kept)
+/* Note the reason why a kept port is not attached. */
+static void note_gone(const char *name)
 {
-	const char *value = json_string_value(json_object_get(kept, "quarantine"));
-
-	return value && strcmp(value, "off") && strcmp(value, "default");
-}
-
-/*
- * Reduce a kept port whose endpoint will never be back to its quarantine, which is for the next port of this name: no guest
- * leaves it by a restart. False: there is none.
- */
-static bool keep_quarantine(json_t *kept)
-{
-	json_t *rest;
-
-	if (!is_quarantined(kept))
-		return false;
-	rest = json_pack("{s:O, s:O, s:O, s:s, s:b}", "type", json_object_get(kept, "type"), "name", json_object_get(kept, "name"),
-			 "quarantine", json_object_get(kept, "quarantine"), "temporary", "yes", "gone", true);
-	json_object_clear(kept);
-	json_object_update(kept, rest);
-	json_decref(rest);
-	return true;
+	json_object_set_new(why_not, name, json_string("its guest is gone; its quarantine is kept for the next port of this name"));
 }
 
 static void note_waiting(const char *name, const char *why)
@@ -89,7 +70,7 @@ static enum kept attach_kept(const json_t *kept)
 	json_t *request;
 
 	if (json_object_get(kept, "gone")) {
-		note_waiting(name, "its guest is gone; the next port of this name is in quarantine, too");
+		note_gone(name);
 		return WAITS;
 	}
 	request = request_of(kept);
@@ -112,13 +93,15 @@ static enum kept attach_kept(const json_t *kept)
 static int remove_kept(size_t at, bool spare, struct nfvd_err *err)
 {
 	json_t *before = json_deep_copy(nfvd_document), *port = json_incref(json_array_get(nfvd_document_ports(), at));
-	bool stays = spare && keep_quarantine(port);
+	bool stays = spare && nfvd_document_keep_quarantine(port);
 	int ret;
 
 	if (!stays)
 		json_array_remove(nfvd_document_ports(), at);
 	ret = nfvd_document_commit(before, err);
-	if (!ret)
+	if (!ret && stays)
+		note_gone(nfvd_document_name(port));
+	else if (!ret)
 		json_object_del(why_not, nfvd_document_name(port));
 	json_decref(port);
 	return ret;
@@ -135,7 +118,7 @@ static bool attach_missing(uint64_t until_us)
 		tried++;
 		now = nfvd_port_find(nfvd_document_name(kept)) ? ATTACHED : attach_kept(kept);
 		if (now == GONE && !remove_kept(tried - 1, true, &ignored))
-			tried--;	/* another one is there, or it again without what is gone */
+			tried--;	/* another one is there, or it again, gone */
 		else
 			left |= now != ATTACHED;
 		if (nfvd_now_us() >= until_us)
@@ -155,12 +138,23 @@ static void try_missing(uint64_t until_us)
 	left = false;
 }
 
+/* How many kept ports there are, without those of which only the quarantine is left. */
+static size_t attachable(void)
+{
+	const json_t *kept;
+	size_t i, n = 0;
+
+	json_array_foreach(nfvd_document_ports(), i, kept)
+		n += !json_object_get(kept, "gone");
+	return n;
+}
+
 void nfvd_saved_tick(void)
 {
 	uint64_t now = nfvd_now_us();
 
 	/* Each attached port is kept, too. */
-	if (!nfvd_document_is_kept() || json_array_size(nfvd_document_ports()) == nfvd_ports_attached())
+	if (!nfvd_document_is_kept() || attachable() == nfvd_ports_attached())
 		return;
 	if (tried || now >= next_try_us)
 		try_missing(now + SPELL_US);
@@ -201,7 +195,7 @@ static void drop_temporary(void)
 
 	for (size_t i = json_array_size(nfvd_document_ports()); i && !json_equal(boot, json_object_get(nfvd_document, "boot")); i--) {
 		port = json_array_get(nfvd_document_ports(), i - 1);
-		if ((json_object_get(port, "temporary") || by_number(port)) && !keep_quarantine(port))
+		if ((json_object_get(port, "temporary") || by_number(port)) && !nfvd_document_keep_quarantine(port))
 			json_array_remove(nfvd_document_ports(), i - 1);
 	}
 	json_object_set_new(nfvd_document, "boot", boot);
@@ -273,7 +267,7 @@ static int take_place(json_t *params, struct nfvd_err *err)
 	const json_t *kept = json_array_get(nfvd_document_ports(), at);
 
 	/* Those that are away have ids no longer, and count, too. */
-	if (!kept && name && nfvd_document_is_kept() && json_array_size(nfvd_document_ports()) >= NFVD_PORTS_MAX) {
+	if (!kept && name && !nfvd_port_find(name) && nfvd_document_is_kept() && json_array_size(nfvd_document_ports()) >= NFVD_PORTS_MAX) {
 		nfvd_err(err, NFV_RPC_E_LIMIT, "nfvd keeps at most %d ports", NFVD_PORTS_MAX);
 		nfvd_hint(err, "nfvctl show; nfvctl detach what is not wanted any more");
 		return -1;
@@ -287,7 +281,7 @@ static int take_place(json_t *params, struct nfvd_err *err)
 		nfvd_hint(err, "nfvctl detach %s", name);
 		return -1;
 	}
-	if (is_quarantined(kept) && !json_object_get(params, "quarantine"))
+	if (nfvd_document_quarantined(kept) && !json_object_get(params, "quarantine"))
 		json_object_set(params, "quarantine", json_object_get(kept, "quarantine"));
 	return 0;
 }
@@ -390,7 +384,7 @@ bool nfvd_saved_waits(const char *name, const char *type)
 	int at = nfvd_port_find(name) ? -1 : nfvd_document_find(name);
 	const json_t *kept = json_array_get(nfvd_document_ports(), at);
 
-	if (!kept || (!nfvd_document_is_kept() && !is_quarantined(kept)))
+	if (!kept || (!nfvd_document_is_kept() && !nfvd_document_quarantined(kept)))
 		return false;
 	return !type || !strcmp(json_string_value(json_object_get(kept, "type")), type);
 }
@@ -439,7 +433,7 @@ static void drop_gone(void)
 			json_object_set_new(there, nfvd_ports[id]->name, json_true());
 	for (size_t i = json_array_size(nfvd_document_ports()); i; i--)
 		if (!json_object_get(there, nfvd_document_name(json_array_get(nfvd_document_ports(), i - 1))) &&
-		    !is_quarantined(json_array_get(nfvd_document_ports(), i - 1)))
+		    !nfvd_document_quarantined(json_array_get(nfvd_document_ports(), i - 1)))
 			json_array_remove(nfvd_document_ports(), i - 1);
 	json_decref(there);
 }
@@ -472,6 +466,7 @@ void nfvd_saved_missing(json_t *list, const char *name)
 		words = nfvd_words_merge(kept, NULL);
 		json_array_append_new(list, json_pack("{s:O, s:O, s:s, s:O, s:s, s:o}", "name", json_object_get(kept, "name"),
 			"type", json_object_get(kept, "type"), "state", nfvd_state_name(NFVD_STATE_GONE), "why", why, "hint",
+			json_object_get(kept, "gone") ? "nfvctl release or detach it, if no port of this name is to be in quarantine" :
 			"it is attached as soon as it can be", "policy", nfvd_words_shown(words)));
 		json_decref(words);
 	}

@@ -27,6 +27,7 @@ static void set(void)
 {
 	struct nfv_fdb fdb = { .entries = (uintptr_t)table, .n = n_table }, none = { 0 };
 	static bool said;
+	bool was_stale = stale;
 
 	stale = false;
 	if (!ioctl(nfvd_kernel_fd, NFV_IOC_FDB, &fdb)) {
@@ -39,7 +40,7 @@ static void set(void)
 	forget();
 	/* The one that it has may allow what a policy forbids by now. It takes no memory to have none. */
 	stale = ioctl(nfvd_kernel_fd, NFV_IOC_FDB, &none);
-	if (stale)
+	if (stale && !was_stale)
 		nfvd_log(LOG_ERR, "nfv.ko keeps a forwarding table that may be older than a policy: %m");
 }
 

@@ -292,13 +292,12 @@ bool nfvd_vhost_rx_unseen(struct nfvd_vhost *v)
 	return !v->rx_seen && nfvd_vhost_ring(v, 0);
 }
 
-/* Memory and addresses are this thread's; control may stop the ring meanwhile. */
 void nfvd_vhost_look(struct nfvd_vhost *v)
 {
-	bool seen = nfvd_vhost_rx_unseen(v) && nfvd_vring_used((void *)nfvd_gmem_at_uva(v->mem, v->vq[0].addr.avail_user_addr));
-
 	pthread_mutex_lock(&v->lock);
-	v->rx_seen |= seen;
+	/* When it is leaving, the handler of SIGBUS does not know its memory any more. */
+	if (!v->leaving && nfvd_vhost_rx_unseen(v))
+		v->rx_seen = nfvd_vring_used(nfvd_vhost_ring(v, 0)->avail);
 	pthread_mutex_unlock(&v->lock);
 }
 

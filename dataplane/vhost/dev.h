@@ -16,8 +16,9 @@
  *
  * Locking: the port's thread and control change the device under its lock. The lock is held over grace periods. It is
  * never held over an operation whose time the peer controls: closing a descriptor that the peer sent (a socket may have
- * others in its queue), mapping or unmapping memory. The exception: starting a queue reads its used ring, and waits if the
- * guest punches a hole there. So control waits for the lock only to detach the port. Workers do not take the lock; they find rings by RCU.
+ * others in its queue), mapping or unmapping memory. The exceptions: starting a queue reads its used ring, and the look for
+ * the first receive buffer its avail ring; they wait if the guest punches a hole there. So control waits for the lock only to
+ * detach the port. Workers do not take the lock; they find rings by RCU.
  */
 #ifndef NFVD_VHOST_DEV_H
 #define NFVD_VHOST_DEV_H

@@ -158,16 +158,16 @@ static void serve(struct peer *p, int sock, int gate, bool spoke)
 			continue;
 		if (n < 0 || fds[0].revents)
 			return;
+		if (spoke && nfvd_vhost_rx_unseen(v))
+			nfvd_vhost_look(v);
 		if (!n && left)
 			return;
 		if (!n && p->keep.pending) {
 			nfvd_keep_flush(&p->keep, v);
 			continue;
 		}
-		if (!n && spoke) {
-			nfvd_vhost_look(v);
+		if (!n && spoke)
 			continue;
-		}
 		if (!n) {
 			nfvd_vhost_note(v, NFVD_DROP_VU_TIMEOUT, "the peer connected and says nothing");
 			return;

@@ -128,12 +128,14 @@ unsigned int nfvd_watch_release_s(const struct nfvd_port *port)
 
 void nfvd_watch_release(struct nfvd_port *port)
 {
+	bool held = atomic_load(&port->held);
+
 	if (likely(!atomic_load(&port->held_times)) || nfvd_watch_release_s(port))
 		return;
 	if (nfvd_now_us() - atomic_load(&port->held_us) >= FORGET_US)
 		atomic_store(&port->held_times, 0);
 	/* The workers look at the queues of all ports every now and then: nobody has to be woken. */
-	if (atomic_exchange(&port->held, false))
+	if (held && atomic_exchange(&port->held, false))
 		nfvd_event_of(NFVD_EVENT_STATE, port->name, "released: it held a worker, and may try again");
 }
 

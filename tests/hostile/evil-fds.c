@@ -349,9 +349,7 @@ static void send_file(int fd, uint64_t withhold)
 		fuse_withhold(0);
 	}
 	/* A gate that hung is forgotten when its port's next peer comes. */
-	usleep(300000);
-	guest_again(&evil, true);
-	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
+	assert_true(wait_until((guest_again(&evil, true), nfvd_fds() <= before), PATIENCE_MS));
 }
 
 /* Closing the file hangs in each process that has received it. They become few, however often the peer connects. */
@@ -368,7 +366,7 @@ static void send_often(int fd)
 		assert_int_equal(vuf_connect(&evil.f, evil.path), 0);
 		if (!vuf_tell(&evil.f, VU_SET_MEM_TABLE, &t, sizeof(t), &fd, 1))
 			fail_msg("the file is taken for memory");
-		wait_until(moved_by("evil", "mem_not_ram") > served || moved_by("evil", "vu_hung"), PATIENCE_MS);
+		assert_true(wait_until(moved_by("evil", "mem_not_ram") > served || moved_by("evil", "vu_hung"), PATIENCE_MS));
 		served = moved_by("evil", "mem_not_ram");
 	}
 	print_message("    %u connections hang, and no more\n", served);
@@ -376,11 +374,9 @@ static void send_often(int fd)
 	guest_again(&peer, true);
 	control_answers();
 	fuse_withhold(0);
-	usleep(300000);	/* for them to end */
-	guest_again(&evil, true);
-	guest_again(&evil, true);
+	sleep(2);	/* for one of them to end, at least */
+	assert_true(wait_until((guest_again(&evil, true), nfvd_fds() <= before), PATIENCE_MS));
 	traffic_flows();
-	assert_true(wait_until(nfvd_fds() <= before, PATIENCE_MS));
 	mark();
 }
 

@@ -79,10 +79,14 @@ static void i2_tags(void **state)
 		put16(f + 12 + 4 * tag, tag & 1 ? 0x88a8 : 0x8100);
 		put16(f + 14 + 4 * tag, 100);
 	}
-	for (uint32_t len = 18; len <= 60; len++)
-		delivered(f, len);
-	/* A truncated tag has no VLAN: the frame counts as untagged. */
+	/* A truncated tag has no VLAN; on a wire it would have one. */
 	for (uint32_t len = 14; len < 18; len++)
+		if (with_policy)
+			dropped(NULL, f, len, "evil", "vlan");
+		else
+			delivered(f, len);
+	mark();
+	for (uint32_t len = 18; len <= 60; len++)
 		delivered(f, len);
 	/* MPLS stacks, NSH, lengths instead of types: opaque. */
 	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {

@@ -21,7 +21,7 @@ static const uint64_t evil_features =
 	VUF_NET_FEATURES | 1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_NET_F_CSUM |
 	1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_HOST_TSO6;
 
-static bool with_policy;
+bool with_policy;
 
 static void attach(struct guest *g, const char *name, const char *state_dir, int macs)
 {

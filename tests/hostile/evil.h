@@ -126,6 +126,8 @@ void port_detach(const char *name);
 
 /* ---- fixtures (evil-vu.c) ---- */
 
+extern bool with_policy;	/* evil and peer have one that checks each frame */
+
 #define RUN_MS	2000	/* of traffic, where more than a moment is needed */
 
 

@@ -107,6 +107,7 @@ history()
 	check "confirm: it is undone" has c1 h2
 	check_fails "confirm: nothing" nfvctl apply "$WORK/now.json" confirm 1 < <(sleep 20)
 	check "confirm: it is undone after a second" has c1 h2
+	check_fails "confirm: no, at once" timeout 10 "$NFVCTL" apply "$WORK/now.json" confirm 60 < <(echo no && sleep 20)
 	check_fails "confirm: half a line" nfvctl apply "$WORK/now.json" confirm 1 < <(printf ye && sleep 20)
 	check "confirm: it is undone after a second, too" has c1 h2
 	"$NFVCTL" apply "$WORK/now.json" confirm 60 < <(exec sleep 20) >/dev/null 2>&1 &

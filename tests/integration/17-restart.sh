@@ -13,7 +13,7 @@ LOAD=${LOAD:-10}
 # --- a generator of frames between two ports --------------------------------------------
 
 # pump SECONDS: send frames in both directions; each is checked at the receiver, and none may be bad.
-pump() { "$BUILD/tests/bench/vugen" --a $STATE/a.sock --b $STATE/b.sock --size 200 --numbered --seconds "$1" >"$WORK/pump.json"; }
+pump() { exec "$BUILD/tests/bench/vugen" --a $STATE/a.sock --b $STATE/b.sock --size 200 --numbered --seconds "$1" >"$WORK/pump.json"; }
 # Print the sum over all ports of frames that the previous nfvd had taken already.
 replayed() { nfvctl -j stats | jq -n '[inputs.ports[].replayed] | add // 0'; }
 
@@ -101,7 +101,7 @@ killed_behind_a_delivery()
 # is its own.
 attached_anew()
 {
-	local gen pid tracer
+	local gen pid tracer threads
 
 	nfvctl attach kvm a >/dev/null && nfvctl attach kvm b >/dev/null
 	pump 9 2>/dev/null &
@@ -109,17 +109,18 @@ attached_anew()
 	wait_for '[ "$(state_of a)" = up ] && [ "$(state_of b)" = up ]' 20
 	nap 0.3
 	pid=$(nfvd_pid)
+	threads=$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l)
 	strace -qq -f -p "$pid" -e trace=munmap -e inject=munmap:delay_enter=1500000 -o /dev/null 2>/dev/null &
 	tracer=$!
 	wait_for "grep -q 'TracerPid:.[1-9]' /proc/$pid/status" 10
 	kill -KILL $gen
 	wait $gen 2>/dev/null
 	nfvctl detach a >/dev/null && nfvctl detach b >/dev/null && nfvctl attach kvm a >/dev/null && nfvctl attach kvm b >/dev/null
-	pump 6 &
+	pump 15 &
 	gen=$!
 	check "restart: attached anew" wait_for '[ "$(state_of a)" = up ] && [ "$(state_of b)" = up ]' 20
-	# Until the threads of before have ended.
-	nap 3
+	check "restart: attached anew: the threads of before end" wait_for "[ \$(find /proc/$pid/task -mindepth 1 -maxdepth 1 | wc -l) = $threads ]" 20
+	nap 0.5
 	kill -KILL $tracer
 	kill -KILL "$pid"
 	check "restart: attached anew: killed" again "$pid" $gen
