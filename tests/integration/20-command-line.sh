@@ -96,5 +96,5 @@ manners "without nfvd" 1 "nfvd is not running" show
 check "control: it says how to start nfvd" grep -q "nfvd --state-dir $STATE &" <(nfvctl show 2>&1)
 mkdir -p /run/systemd/system
 touch /run/systemd/system/nfvd.service
-check "control: with nfvd's unit, too" grep -q "systemctl start nfvd" <(NFV_STATE_DIR=/run/nfvd "$NFVCTL" show 2>&1)
+check "control: with nfvd's unit, too" grep -q "ctl start nfvd" <(NFV_STATE_DIR=/run/nfvd "$NFVCTL" show 2>&1)
 finish
