@@ -28,7 +28,7 @@ async function check(name, body) {
 }
 
 // Container FROM sends to 10.0.0.TO until the test ends.
-const talk = (from, to, rate) => spawn("ip", ["netns", "exec", from, "iperf3", "-c", "10.0.0." + to, "-t", "200", "-b", rate], { stdio: "ignore" });
+const talk = (from, to, rate) => spawn("ip", ["netns", "exec", from, "iperf3", "-c", "10.0.0." + to, "-t", "3000", "-b", rate], { stdio: "ignore" });
 
 // ---- nfvd, which is restarted under the page ----
 
