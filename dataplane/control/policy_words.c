@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <nfv/params.h>
-#include "control/policy_address.h"
 #include "nfvd.h"
+#include "policy/policy_address.h"
 #include "policy/storm.h"
 #include "port/port.h"
 

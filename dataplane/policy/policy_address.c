@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "control/policy_address.h"
+#include "policy/policy_address.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
